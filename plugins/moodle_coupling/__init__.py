@@ -1,0 +1,1 @@
+"""Moodle coupling: people from a training administration into Moodle, with Apache Airflow."""

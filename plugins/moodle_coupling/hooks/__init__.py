@@ -1,0 +1,1 @@
+"""The wire: one hook per system we talk to, and nothing else."""

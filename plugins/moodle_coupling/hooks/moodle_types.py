@@ -1,0 +1,83 @@
+"""What goes over the wire to and from Moodle, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A Moodle user as read back. Absent and empty are the same to Moodle: both are '' here.
+
+    ``email`` is None when the token may not see e-mail addresses (hidden is not empty).
+    ``profile`` maps a profile field's shortname to its raw value; empty ones are left out by Moodle.
+    """
+
+    id: int
+    username: str
+    firstname: str = ""
+    lastname: str = ""
+    email: str | None = None
+    idnumber: str = ""
+    auth: str = ""
+    suspended: bool = False
+    city: str = ""
+    country: str = ""
+    lang: str = ""
+    institution: str = ""
+    department: str = ""
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to create. ``fields`` are core_user_create_users' own keys (username, firstname, lastname, email,
+    idnumber, auth, lang, country, city, createpassword …); ``profile`` maps shortname to value, empty ones left out.
+    """
+
+    fields: Mapping[str, str | int | bool]
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """Changed fields of one existing account; a profile field is cleared with ''."""
+
+    id: int
+    fields: Mapping[str, str | int | bool]
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedAccount:
+    """What core_user_create_users gives back for one account, in the order sent."""
+
+    id: int
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWarning:
+    """Why core_user_update_users did not write one account; everyone else of the call was written.
+
+    ``account_id`` is None when Moodle's warning names no account.
+    """
+
+    account_id: int | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteInfo:
+    """What the site says of itself and of the token's service; the private access key is left out on purpose."""
+
+    sitename: str
+    siteurl: str
+    release: str
+    version: str
+    userid: int
+    username: str
+    lang: str = ""
+    functions: frozenset[str] = frozenset()

@@ -1,0 +1,1 @@
+"""Pure: candidates and accounts become matches, and matches become a plan."""

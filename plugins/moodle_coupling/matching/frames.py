@@ -1,0 +1,119 @@
+"""The words and the columns of matching: verdicts, actions and the frames that go in and come out.
+
+All text columns hold '' for "absent", never NaN or None. ``changes`` and ``reasons`` are JSON texts, so that a frame
+goes through Parquet unchanged.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Verdict(StrEnum):
+    """What a person (or, for an orphan, an account) is to this Moodle; see docs and the table in the design."""
+
+    LINKED = "linked"
+    NEW = "new"
+    ID_MISSING = "id_missing"
+    ID_DIFFERS = "id_differs"
+    ID_OTHER_SCHEME = "id_other_scheme"
+    ID_CASE = "id_case"
+    EMAIL_TAKEN = "email_taken"
+    AMBIGUOUS = "ambiguous"
+    DUPLICATE_PERSON = "duplicate_person"
+    DUPLICATE_ACCOUNT = "duplicate_account"
+    ORPHAN = "orphan"
+    RETURNED = "returned"
+    HELD = "held"
+    PROTECTED = "protected"
+
+
+MISMATCHES: Final = frozenset(
+    {
+        Verdict.ID_MISSING,
+        Verdict.ID_DIFFERS,
+        Verdict.ID_OTHER_SCHEME,
+        Verdict.ID_CASE,
+        Verdict.EMAIL_TAKEN,
+        Verdict.AMBIGUOUS,
+        Verdict.DUPLICATE_ACCOUNT,
+        Verdict.HELD,
+    }
+)
+"""Verdicts that a human must judge."""
+
+
+class Action(StrEnum):
+    """What the plan intends for one row."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    LINK = "link"
+    SUSPEND = "suspend"
+    REACTIVATE = "reactivate"
+    NONE = "none"
+    REJECT = "reject"
+
+
+WRITING_ACTIONS: Final = frozenset({Action.CREATE, Action.UPDATE, Action.LINK, Action.SUSPEND, Action.REACTIVATE})
+
+
+PROFILE_PREFIX: Final = "profile_field_"
+"""Column prefix of a profile field, followed by its shortname: the spelling of Moodle's own CSV upload."""
+
+ACCOUNT_TEXT_COLUMNS: Final = (
+    "username",
+    "email",
+    "idnumber",
+    "firstname",
+    "lastname",
+    "auth",
+    "city",
+    "country",
+    "lang",
+    "institution",
+    "department",
+)
+"""Text columns of the accounts frame, besides ``id`` (int64), ``suspended`` (bool) and ``profile_field_<shortname>``."""
+
+CANDIDATE_COLUMNS: Final = (
+    "row",  # int64: key within the extract
+    "person_id",
+    "extern_id",
+    "idnumber",  # '' when the person has none that Moodle can hold: then the person is rejected
+    "other_id",  # the person's other id (person_id where extern_id is configured, or the reverse); may be ''
+    "username",  # what the recipe makes, before numbering; '' when it makes nothing
+    "firstname",
+    "lastname",  # with the particles in front, where the mapping says so
+    "email",
+    "inactive",  # bool
+    "in_scope",  # bool: belongs in this Moodle (scope filter, and active)
+)
+"""Columns of the candidates frame; then come the mapping's further Moodle fields under Moodle's names (auth, lang,
+country, city, institution, department …) and ``profile_field_<shortname>``, all str."""
+
+REASON_COLUMNS: Final = ("row", "code", "field", "value", "message", "message_nl", "blocks")
+"""Columns of the reasons frame: several rows per person are possible. ``blocks`` says what the reason stops:
+'all' (the person is rejected), 'create' (a new account cannot be made; for an existing account only that field is left as
+it is), or '' (only said)."""
+
+PLAN_COLUMNS: Final = (
+    "row",  # Int64; missing for an orphan
+    "person_id",
+    "extern_id",
+    "idnumber",
+    "account_id",  # Int64; missing when no account is meant
+    "verdict",  # Verdict, '' for a person rejected before matching
+    "action",  # Action
+    "username",  # that the account has, or will get
+    "firstname",
+    "lastname",
+    "email",
+    "changes",  # JSON {field: [old, new]}: everything that will be written and nothing else; a create has old null
+    "reasons",  # JSON [{code, field, message}]
+    "evidence",  # one sentence: which key, which account, which other person
+    "other_accounts",  # JSON [id, …]: the accounts a question points at
+    "proposal",  # '' | 'link' | 're-key': what a decision would most likely be
+)
+"""Columns of the plan: one row per person and, on full runs, per orphan."""

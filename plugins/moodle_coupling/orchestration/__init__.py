@@ -1,0 +1,1 @@
+"""Airflow tasks and the DAG builder: thin glue over the other rooms."""

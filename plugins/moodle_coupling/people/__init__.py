@@ -1,0 +1,1 @@
+"""Pure: a raw person becomes a candidate, or is rejected with reasons."""

@@ -1,0 +1,1 @@
+"""Stand-ins that behave as a Moodle does, served over real HTTP."""

@@ -1,0 +1,1 @@
+"""Where persons come from: every source gives one frame in the declared columns."""
