@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account to create. ``fields`` are core_user_create_users' own keys (username, firstname, lastname, email,
-    idnumber, auth, lang, country, city, createpassword …); ``profile`` maps shortname to value, empty ones left out.
+    """An account to create.
+
+    ``fields`` are core_user_create_users' own keys (username, firstname, lastname, email, idnumber, auth, lang, country,
+    city, createpassword …); ``profile`` maps shortname to value, empty ones left out.
     """
 
     fields: Mapping[str, str | int | bool]
