@@ -32,6 +32,10 @@ class SettingError(InputError):
     """An Airflow connection, variable or option is missing or wrong; the text names it."""
 
 
+class RunFailed(CouplingError):
+    """The run did what it could, and more went wrong than the mapping tolerates; the text is its report."""
+
+
 class CouplingPaused(CouplingError):
     """The environment is paused: no request of any kind goes to that Moodle.
 

@@ -1,0 +1,55 @@
+# make help lists the targets.
+SHELL := /bin/bash
+PY := .venv/bin/python
+AIRFLOW_PORT ?= 8080
+MOODLE_PORT ?= 8088
+export AIRFLOW_PORT MOODLE_PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test test-moodle lint format bench docs requirements clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: ## people from a file into a sandbox Moodle, in a real Airflow on 127.0.0.1 (AIRFLOW_PORT, MOODLE_PORT)
+	@scripts/bootstrap.sh
+	@$(PY) scripts/demo.py start
+
+demo-stop: ## end what make demo left running
+	@if [ -x $(PY) ]; then $(PY) scripts/demo.py stop; fi
+
+test: ## all tests, with coverage
+	@scripts/bootstrap.sh dev
+	@rm -f .coverage .coverage.*
+	$(PY) -m pytest -q --cov --cov-report=
+
+test-moodle: ## hook, loading and DAG tests on a real Moodle: make test-moodle MOODLE_URL=https://… MOODLE_TOKEN=…
+	@scripts/bootstrap.sh dev
+	@if [ -z "$$MOODLE_URL" ] || [ -z "$$MOODLE_TOKEN" ]; then echo "say: make test-moodle MOODLE_URL=https://moodle.example.org MOODLE_TOKEN=…" >&2; exit 2; fi
+	$(PY) -m pytest -q -m any_moodle
+
+lint: ## ruff and mypy
+	@scripts/bootstrap.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: ## let ruff format and mend what it can
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: ## the benchmarks, each with its peer in the same run
+	@scripts/bootstrap.sh dev
+	$(PY) benchmarks/transform.py
+	$(PY) benchmarks/matching.py
+	$(PY) benchmarks/loading.py
+
+docs: ## what is generated: the mapping's JSON Schema and reference, the samples
+	$(PY) scripts/make_docs.py
+
+requirements: ## pin the whole set anew from requirements.in and requirements-dev.in
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.txt
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+
+clean: demo-stop ## remove everything that was made, .venv too
+	rm -rf .venv .demo .airflow build dist plugins/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,48 @@
+"""A run for only some persons: who they are, and who else must be looked at to judge them rightly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import pandas as pd
+
+_IDS: Final = ("person_id", "extern_id", "idnumber")
+
+
+def chosen(candidates: pd.DataFrame, ids: Collection[str]) -> pd.Series:
+    """Tell which candidates are meant by ``ids``: each id may be a person id, an extern id or an idnumber.
+
+    Returns a bool series on the index of ``candidates``.
+    """
+    wanted = {id_.strip() for id_ in ids if id_.strip()}
+    found = candidates[_IDS[0]].isin(wanted)
+    for column in _IDS[1:]:
+        found |= candidates[column].isin(wanted)
+    return found
+
+
+def unknown_ids(candidates: pd.DataFrame, ids: Collection[str]) -> list[str]:
+    """Give the ids, in the order asked, that no candidate has."""
+    known: set[str] = set()
+    for column in _IDS:
+        known.update(candidates[column])
+    return [id_ for id_ in dict.fromkeys(text.strip() for text in ids) if id_ and id_ not in known]
+
+
+def neighbourhood(candidates: pd.DataFrame, ids: Collection[str]) -> pd.DataFrame:
+    """Give the chosen candidates and everyone who shares an idnumber, other id, e-mail address or base username with one.
+
+    Judged alone, a person with a double would look single, and a namesake would get the other's username.
+    """
+    mask = chosen(candidates, ids)
+    some = candidates[mask]
+    near = mask.copy()
+    for column, fold in (("idnumber", False), ("email", True), ("username", False)):
+        values = candidates[column].str.lower() if fold else candidates[column]
+        shared = set(values[mask]) - {""}
+        near |= values.isin(shared)
+    near |= candidates["idnumber"].isin(set(some["other_id"]) - {""})
+    return candidates[near].reset_index(drop=True)

@@ -1,0 +1,336 @@
+"""Builds the DAGs of every mapping file; parsed often, so nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    TriggerRule,
+    get_current_context,
+    task,
+)
+
+from moodle_coupling.errors import (
+    AnswerLost,
+    CouplingPaused,
+    InputError,
+    MappingError,
+    MoodleDenied,
+    MoodleMaintenance,
+    MoodleRefused,
+    MoodleUnavailable,
+    RunFailed,
+)
+from moodle_coupling.mapping_file import load_all
+
+if TYPE_CHECKING:
+    from moodle_coupling.mapping import Mapping
+
+log = logging.getLogger(__name__)
+
+PAUSE_LOOK_SECONDS: Final = 60
+"""How often a load that was paused half-way looks whether it may go on."""
+
+RETRIES: Final = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(InputError, RetryAction.FAIL, reason="a setting or file must be mended first"),
+        RetryRule(MoodleDenied, RetryAction.FAIL, reason="the site or the connection must be mended first"),
+        RetryRule(
+            MoodleRefused, RetryAction.FAIL, reason="Moodle refuses what was sent; sending it again does not help"
+        ),
+        RetryRule(
+            MoodleMaintenance, RetryAction.RETRY, dt.timedelta(minutes=10), reason="the site is under maintenance"
+        ),
+        RetryRule(MoodleUnavailable, RetryAction.RETRY, dt.timedelta(minutes=2), reason="the site is not available"),
+        RetryRule(AnswerLost, RetryAction.RETRY, dt.timedelta(minutes=2), reason="an answer got lost"),
+    ]
+)
+
+PARAMS: Final = {
+    "dry_run": Param(
+        default=False,
+        type="boolean",
+        title="Dry run",
+        description="Plan and report only; nothing is written to Moodle.",
+    ),
+    "person_ids": Param(
+        default=[],
+        type=["array", "null"],
+        items={"type": "string"},
+        title="Only these persons",
+        description="Person ids, extern ids or idnumbers, one a line; empty for everyone.",
+    ),
+    "mode": Param(
+        default="changed",
+        type="string",
+        enum=["changed", "full"],
+        title="How much is compared",
+        description="changed: the persons of the source. full: every account of the Moodle too, so that orphans show.",
+    ),
+}
+
+
+def build_dags(folder: Path) -> dict[str, DAG]:
+    """Build the DAGs of all mapping files in a folder, by DAG id, plus the one that checks connections.
+
+    A mapping file that is wrong becomes a DAG of the same name that fails with the error: it does not vanish from the
+    list, and it takes no other environment down with it.
+    """
+    mappings, errors = load_all(folder)
+    dags = [provision_dag(mapping, folder / f"{mapping.environment}.yaml") for mapping in mappings]
+    dags += [broken_dag(error) for error in errors]
+    dags.append(check_dag(sorted({mapping.connection for mapping in mappings})))
+    return {dag.dag_id: dag for dag in dags}
+
+
+def pool_name(environment: str) -> str:
+    """Give the pool that limits how many tasks talk to one Moodle at a time."""
+    return f"moodle__{environment}"
+
+
+def provision_dag(mapping: Mapping, path: Path) -> DAG:
+    """Build ``moodle_provision__<environment>``."""
+    environment, mapping_path = mapping.environment, str(path)
+    with DAG(
+        dag_id=f"moodle_provision__{environment}",
+        dag_display_name=f"Provision {mapping.title or environment}",
+        description=f"Brings persons into the Moodle '{environment}'.",
+        doc_md=_provision_doc(mapping, path),
+        schedule=_schedule(mapping.schedule.provision, mapping.schedule.timezone),
+        start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        catchup=False,
+        max_active_runs=1,
+        params=PARAMS,
+        tags=["moodle", environment],
+        default_args={
+            "owner": "moodle-coupling",
+            "retries": 3,
+            "retry_delay": dt.timedelta(minutes=1),
+            "retry_policy": RETRIES,
+        },
+    ) as dag:
+        _provision_tasks(mapping_path, environment)
+    return dag
+
+
+def _provision_tasks(mapping_path: str, environment: str) -> None:
+    pool = pool_name(environment)
+
+    @task(task_display_name="Check the site", pool=pool)
+    def check_site() -> dict[str, int]:
+        """Refuse a paused environment, and a site on which a run cannot be right."""
+        return _step("check", mapping_path, paused="skip")
+
+    @task(task_display_name="Extract persons")
+    def extract() -> dict[str, int]:
+        """Read the source as a whole."""
+        return _step("extract", mapping_path)
+
+    @task(task_display_name="Transform to candidates")
+    def transform() -> dict[str, int]:
+        """Clean names, make usernames, apply the rules."""
+        return _step("transform", mapping_path)
+
+    @task(task_display_name="Snapshot of Moodle", pool=pool)
+    def snapshot() -> dict[str, int]:
+        """Read the accounts that matter."""
+        return _step("snapshot", mapping_path, paused="wait")
+
+    @task(task_display_name="Match and plan")
+    def plan() -> dict[str, int]:
+        """Match candidates and accounts, and plan what to do."""
+        return _step("plan", mapping_path)
+
+    @task(task_display_name="Cut into chunks")
+    def chunks() -> list[dict[str, int]]:
+        """Cut the plan into parts for the mapped load; none on a dry run."""
+        return _step("chunks", mapping_path)
+
+    @task(
+        task_display_name="Load in batches",
+        pool=pool,
+        map_index_template="{{ task.op_kwargs['chunk']['start'] + 1 }}-{{ task.op_kwargs['chunk']['stop'] }}",
+    )
+    def load(chunk: dict[str, int]) -> dict[str, int]:
+        """Write one part of the plan into Moodle."""
+        return _step("load_chunk", mapping_path, chunk, paused="wait")
+
+    @task(task_display_name="Report", trigger_rule=TriggerRule.ALL_DONE)
+    def report(parts: list[dict[str, int]] | None) -> dict[str, int]:
+        """Merge outcomes and say what happened, also when the load did not finish."""
+        return _report(mapping_path, parts)
+
+    @task(
+        task_display_name="Announce",
+        outlets=[Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")],
+    )
+    def announce(counts: dict[str, int]) -> None:
+        """Emit the asset event with the counts; a dry run changes nothing and announces nothing."""
+        _announce(environment, counts)
+
+    checked, candidates = check_site(), transform()
+    accounts, planned, parts = snapshot(), plan(), chunks()
+    extract() >> candidates
+    [checked, candidates] >> accounts >> planned >> parts
+    reported = report(parts)
+    load.expand(chunk=parts) >> reported
+    announce(reported)
+
+
+def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
+    """Run one step of ``steps``; a pause found by it skips the task or makes it wait, without using up a try."""
+    from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+
+    from moodle_coupling.orchestration import steps
+    from moodle_coupling.orchestration.run import open_run
+
+    try:
+        return getattr(steps, name)(open_run(mapping_path, get_current_context()), *args)
+    except CouplingPaused as pause:
+        log.warning("%s", pause)
+        if paused == "wait":
+            raise AirflowRescheduleException(
+                dt.datetime.now(dt.UTC) + dt.timedelta(seconds=PAUSE_LOOK_SECONDS)
+            ) from pause
+        raise AirflowSkipException(str(pause)) from pause
+
+
+def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> dict[str, int]:
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    from moodle_coupling.orchestration import staging, steps
+    from moodle_coupling.orchestration.run import open_run
+
+    context = get_current_context()
+    run = open_run(mapping_path, context)
+    if not staging.has_frame(run.folder, "plan"):
+        states = _states(context)
+        if "failed" in states.values() or "upstream_failed" in states.values():
+            failed = ", ".join(sorted(name for name, state in states.items() if state == "failed"))
+            msg = f"There is no plan: {failed or 'an earlier task'} failed. Its log says why."
+            raise AirflowFailException(msg)
+        msg = "There is no plan to report on; the run was skipped."
+        raise AirflowSkipException(msg)
+    text, counts = steps.report(run, [steps.Chunk(**part) for part in parts or []])  # type: ignore[typeddict-item]
+    context["ti"].xcom_push(key="summary", value=text)
+    removed = staging.sweep(run.mapping.environment, now=dt.datetime.now(dt.UTC))
+    if removed:
+        log.info("Removed %d old runs from the staging area", removed)
+    return counts
+
+
+def _states(context: Any) -> dict[str, str]:
+    ti = context["ti"]
+    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])
+    return {str(name): str(state) for name, state in (found.get(ti.run_id) or {}).items()}
+
+
+def _announce(environment: str, counts: dict[str, int]) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    context = get_current_context()
+    if context["params"].get("dry_run"):
+        msg = "A dry run changes nothing."
+        raise AirflowSkipException(msg)
+    asset = Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")
+    context["outlet_events"][asset].extra = dict(counts)
+
+
+def check_dag(connections: list[str]) -> DAG:
+    """Build ``moodle_check_connection``, for all environments."""
+    with DAG(
+        dag_id="moodle_check_connection",
+        dag_display_name="Check a Moodle connection",
+        description="Tells what is wrong with a connection of type 'moodle', and what to do about it.",
+        doc_md=_CHECK_DOC,
+        schedule=None,
+        start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        catchup=False,
+        params={
+            "connection": Param(
+                default=connections[0] if connections else "moodle_default",
+                type="string",
+                examples=connections,
+                title="Connection",
+                description="Id of an Airflow connection of type 'moodle'.",
+            )
+        },
+        tags=["moodle"],
+        default_args={"owner": "moodle-coupling", "retries": 0},
+    ) as dag:
+
+        @task(task_display_name="Check")
+        def check() -> dict[str, int]:
+            """Ask the site about itself, and try every right that a run needs without writing anything."""
+            from moodle_coupling.orchestration.checking import check_connection
+
+            return check_connection(str(get_current_context()["params"]["connection"]))
+
+        check()
+    return dag
+
+
+def broken_dag(error: MappingError) -> DAG:
+    """Build the DAG that stands in for a mapping file that is wrong, and says what is wrong with it."""
+    environment = Path(getattr(error, "path", "") or "unknown").stem
+    message = str(error)
+    with DAG(
+        dag_id=f"moodle_provision__{environment}",
+        dag_display_name=f"Provision {environment} (mapping file is wrong)",
+        description="The mapping file is wrong; the DAG's documentation says where.",
+        doc_md=f"# The mapping file is wrong\n\n```\n{message}\n```\n",
+        schedule=None,
+        start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        tags=["moodle", "mapping error"],
+        default_args={"owner": "moodle-coupling", "retries": 0},
+    ) as dag:
+
+        @task(task_display_name="Say what is wrong")
+        def explain() -> None:
+            """Fail with the mapping file's error."""
+            raise MappingError(message)
+
+        explain()
+    return dag
+
+
+def _schedule(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
+    return CronTriggerTimetable(cron, timezone=timezone) if cron else None
+
+
+def _provision_doc(mapping: Mapping, path: Path) -> str:
+    return f"""\
+# Provision {mapping.title or mapping.environment}
+
+Brings the persons of the source into the Moodle environment **{mapping.environment}**
+(Airflow connection `{mapping.connection}`), as `{path.name}` says.
+
+```
+extract ─▶ transform ─┐
+check site ───────────┴▶ snapshot ─▶ match and plan ─▶ chunks ─▶ load in batches ─▶ report ─▶ announce
+```
+
+* Nothing is written before **load**. Trigger with *Dry run* to see the plan only.
+* To pause: set the variable `moodle_coupling_paused__{mapping.connection}` to `true`. A load that is under way stops
+  within one batch, and goes on by itself when the variable is set to `false` or removed.
+* Re-running a finished run changes nothing: what Moodle already holds is not written again.
+* A person who is rejected is named in the report with the reason and how to mend it; everyone else goes in.
+"""
+
+
+_CHECK_DOC: Final = """\
+# Check a Moodle connection
+
+Tells apart: not reachable, TLS, not a Moodle, web services or REST off, a wrong token, maintenance, functions missing from
+the service, missing capabilities, fields this token cannot see, and the batch size that fits. It writes nothing.
+"""

@@ -1,0 +1,62 @@
+"""One run of one coupling: its mapping, its parameters and its folder; made anew in every task."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.orchestration.pause import guard
+from moodle_coupling.orchestration.staging import run_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Mapping as AbcMapping
+
+    from airflow.sdk import ObjectStoragePath
+
+    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.mapping import Mapping
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Run:
+    """What every step of a run needs.
+
+    ``person_ids`` is empty for everyone; ``full`` compares every account of the Moodle, so that orphans show;
+    ``dry_run`` stops after the plan.
+    """
+
+    mapping: Mapping
+    mapping_path: Path
+    folder: ObjectStoragePath
+    person_ids: tuple[str, ...] = ()
+    full: bool = False
+    dry_run: bool = False
+
+    @property
+    def check_pause(self) -> Callable[[], None]:
+        """The check to make before every request; raises CouplingPaused."""
+        return guard(self.mapping.connection)
+
+    def hook(self) -> MoodleHook:
+        """Give the hook of this environment; it refuses every request while the environment is paused."""
+        from moodle_coupling.hooks.moodle import MoodleHook
+
+        return MoodleHook(self.mapping.connection, guard=self.check_pause)
+
+
+def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
+    """Make the run from the task's context; raises MappingError when the mapping file is wrong by now."""
+    path = Path(mapping_path)
+    mapping = load_mapping(path)
+    dag_run, params = context["dag_run"], context["params"]
+    return Run(
+        mapping=mapping,
+        mapping_path=path,
+        folder=run_folder(mapping.environment, dag_run.run_after, dag_run.run_id),
+        person_ids=tuple(params.get("person_ids") or ()),
+        full=params.get("mode") == "full" and not params.get("person_ids"),
+        dry_run=bool(params.get("dry_run")),
+    )

@@ -1,0 +1,98 @@
+"""The staging area: every arrow of a run is one Parquet file in the run's own folder (local disk or object storage)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from airflow.sdk import ObjectStoragePath
+
+SECTION: Final = "moodle_coupling"
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
+
+
+def staging_root() -> ObjectStoragePath:
+    """Give ``[moodle_coupling] staging_url``; by default a folder below AIRFLOW_HOME."""
+    from airflow.configuration import AIRFLOW_HOME
+    from airflow.sdk import ObjectStoragePath, conf
+
+    url = conf.get(SECTION, "staging_url", fallback="") or f"file://{AIRFLOW_HOME}/moodle_coupling/staging"
+    return ObjectStoragePath(url)
+
+
+def run_folder(environment: str, run_after: dt.datetime, run_id: str) -> ObjectStoragePath:
+    """Give the folder of one run, made if it is not there; readable by the service's own user only."""
+    stamp = run_after.astimezone(dt.UTC).strftime(_STAMP)
+    folder = staging_root() / environment / f"{stamp}__{re.sub(r'[^A-Za-z0-9_.-]', '_', run_id)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if _is_local(folder):
+        Path(folder.path).chmod(0o700)
+    return folder
+
+
+def write_frame(folder: ObjectStoragePath, name: str, frame: pd.DataFrame) -> None:
+    """Write a frame as ``<name>.parquet``, whole or not at all."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    target = folder / f"{name}.parquet"
+    if not _is_local(target):
+        target.write_bytes(buffer.getvalue())  # one put: an object store shows it whole or not at all
+        return
+    draft = Path(f"{target.path}.part")
+    draft.write_bytes(buffer.getvalue())
+    draft.replace(target.path)
+
+
+def read_frame(folder: ObjectStoragePath, name: str) -> pd.DataFrame:
+    """Read a frame; a :class:`SettingError` says what is likely wrong when it is not there."""
+    import pandas as pd
+
+    path = folder / f"{name}.parquet"
+    try:
+        return pd.read_parquet(io.BytesIO(path.read_bytes()))
+    except FileNotFoundError as error:
+        msg = (
+            f"{path} is not there. Either the task that writes it did not run, or it was swept away after "
+            f"[{SECTION}] staging_days, or workers do not share [{SECTION}] staging_url. Run the earlier task again."
+        )
+        raise SettingError(msg) from error
+
+
+def has_frame(folder: ObjectStoragePath, name: str) -> bool:
+    """Tell whether ``<name>.parquet`` is in the folder."""
+    return bool((folder / f"{name}.parquet").exists())
+
+
+def sweep(environment: str, *, now: dt.datetime) -> int:
+    """Remove the folders of runs older than ``[moodle_coupling] staging_days`` (default 14); they hold personal data.
+
+    Returns how many were removed.
+    """
+    from airflow.sdk import conf
+
+    oldest = now - dt.timedelta(days=conf.getint(SECTION, "staging_days", fallback=14))
+    removed = 0
+    for folder in (staging_root() / environment).iterdir():
+        made = _made_at(folder.name)
+        if made is not None and made < oldest:
+            folder.rmdir(recursive=True)
+            removed += 1
+    return removed
+
+
+def _made_at(name: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.strptime(name.split("__", maxsplit=1)[0], _STAMP).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+
+
+def _is_local(path: ObjectStoragePath) -> bool:
+    return path.protocol in {"", "file", "local"}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Makes .venv with the pinned set and this project in it; does nothing when it is up to date.
+#   scripts/bootstrap.sh [dev]     dev: also what tests and linters need
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-run}
+
+python=${PYTHON:-python3}
+if ! command -v "$python" >/dev/null; then
+    echo "bootstrap: there is no '$python'. Install Python 3.11 or newer (apt install python3 python3-venv) or say PYTHON=…" >&2
+    exit 1
+fi
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    echo "bootstrap: '$python' is $("$python" --version 2>&1); 3.11 or newer is needed. Say PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+
+stamp=$(cat requirements.txt requirements-dev.txt pyproject.toml scripts/bootstrap.sh | cksum | tr -d ' ')
+for done in .venv/.installed-dev ".venv/.installed-$what"; do
+    if [ -f "$done" ] && [ "$(cat "$done")" = "$stamp" ]; then exit 0; fi
+done
+
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    rm -rf .venv
+    if ! "$python" -m venv .venv 2>/dev/null; then
+        rm -rf .venv
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            echo "bootstrap: installing python3-venv" >&2
+            apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null
+            "$python" -m venv .venv
+        else
+            echo "bootstrap: '$python -m venv' does not work. Run: sudo apt install python3-venv" >&2
+            exit 1
+        fi
+    fi
+fi
+
+requirements=(-r requirements.txt)
+if [ "$what" = dev ]; then requirements+=(-r requirements-dev.txt); fi
+uv=$(grep -E '^uv==' requirements-dev.txt)
+echo "bootstrap: installing the pinned set into .venv" >&2
+if .venv/bin/python -m pip install -q --disable-pip-version-check "$uv" &&
+    .venv/bin/uv pip install -q --python .venv/bin/python "${requirements[@]}"; then
+    .venv/bin/uv pip install -q --python .venv/bin/python --no-deps -e .
+else # an index that only pip is set up for
+    .venv/bin/python -m pip install -q --disable-pip-version-check "${requirements[@]}"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+fi
+echo "$stamp" >".venv/.installed-$what"
