@@ -1,0 +1,20 @@
+"""A stand-in for a Moodle: speaks its REST protocol over real HTTP, as recordings of Moodle 4.5 and 5.1 do."""
+
+from __future__ import annotations
+
+from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
+from moodle_coupling.sandbox.moodle.sandbox import SandboxMoodle, running_moodle
+from moodle_coupling.sandbox.moodle.site import ProfileField, SiteSettings
+from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES, FUNCTIONS, Token
+
+__all__ = [
+    "CAPABILITIES",
+    "FUNCTIONS",
+    "Fault",
+    "FaultKind",
+    "ProfileField",
+    "SandboxMoodle",
+    "SiteSettings",
+    "Token",
+    "running_moodle",
+]

@@ -1,0 +1,180 @@
+"""The site's user table, profile data and preferences, in SQLite: in memory, or in a file that survives a kill."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from moodle_coupling.sandbox.moodle.collation import collation_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_TEXTS = (
+    "username", "auth", "password", "idnumber", "firstname", "lastname", "email", "phone1", "phone2", "institution",
+    "department", "address", "city", "country", "lang", "calendartype", "theme", "timezone", "lastnamephonetic",
+    "firstnamephonetic", "middlename", "alternatename", "interests",
+)  # fmt: skip
+_NUMBERS = {
+    "confirmed": 1, "suspended": 0, "deleted": 0, "policyagreed": 0, "mailformat": 1, "maildisplay": 2,
+    "trackforums": 0, "firstaccess": 0, "lastaccess": 0, "timecreated": 0, "timemodified": 0, "descriptionformat": 1,
+}  # fmt: skip
+_DEFAULTS = {"auth": "manual", "lang": "en", "calendartype": "gregorian", "timezone": "99"}
+COLUMNS = ("id", *_TEXTS, "description", *_NUMBERS)
+_KEYED = ("username", "idnumber", "email")
+# AUTOINCREMENT would forget the numbers a rolled back transaction took; MariaDB does not (see `Accounts.insert`).
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS user (
+    id INTEGER PRIMARY KEY, {", ".join(f"{c} TEXT NOT NULL DEFAULT '{_DEFAULTS.get(c, '')}'" for c in _TEXTS)},
+    description TEXT, {", ".join(f"{c} INTEGER NOT NULL DEFAULT {d}" for c, d in _NUMBERS.items())},
+    {", ".join(f"{c}_key TEXT NOT NULL DEFAULT ''" for c in _KEYED)}
+);
+CREATE UNIQUE INDEX IF NOT EXISTS user_username ON user (username_key);
+CREATE INDEX IF NOT EXISTS user_idnumber ON user (idnumber_key);
+CREATE INDEX IF NOT EXISTS user_email ON user (email_key);
+CREATE TABLE IF NOT EXISTS profile_data (
+    userid INTEGER NOT NULL, shortname TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (userid, shortname)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS preference (
+    userid INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (userid, name)
+) WITHOUT ROWID;
+"""
+_CHUNK = 10_000
+
+
+class UsernameTaken(Exception):
+    """The table's unique index on the username refused a row."""
+
+
+class Accounts:
+    """All accounts of the site. Every method may be called from any thread; writes happen one transaction at a time."""
+
+    def __init__(self, path: Path | str = ":memory:") -> None:
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_SCHEMA)
+        self._last_id = self._connection.execute("SELECT COALESCE(MAX(id), 0) FROM user").fetchone()[0]
+
+    def close(self) -> None:
+        """Close the database; what was committed stays."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run a block whole or not at all; inside another one it is undone alone."""
+        with self._lock:
+            nested = self._connection.in_transaction
+            begin, end, undo = (
+                ("SAVEPOINT step", "RELEASE step", "ROLLBACK TO step; RELEASE step")
+                if nested
+                else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+            )
+            self._connection.execute(begin)
+            try:
+                yield
+            except BaseException:
+                for statement in undo.split("; "):
+                    self._connection.execute(statement)
+                raise
+            self._connection.execute(end)
+
+    def reserve_ids(self, first: int) -> None:
+        """Let new accounts start at id ``first``, or later."""
+        with self._lock:
+            self._last_id = max(self._last_id, first - 1)
+
+    def insert(self, values: dict[str, Any]) -> int:
+        """Add an account and return its id. Raises :class:`UsernameTaken`; even that uses up an id, as in MariaDB."""
+        with self._lock:
+            userid = int(values.get("id") or self._last_id + 1)
+            self._last_id = max(self._last_id, userid)
+            now = int(time.time())
+            row = {"timecreated": now, "timemodified": now, **values, "id": userid}
+            self._write("INSERT INTO user ({}) VALUES ({})", _with_keys(row))
+            return userid
+
+    def update(self, userid: int, values: dict[str, Any]) -> None:
+        """Change columns of one account. Raises :class:`UsernameTaken`."""
+        row = _with_keys(values)
+        with self._lock:
+            sets = ", ".join(f"{name} = ?" for name in row)
+            self._execute(f"UPDATE user SET {sets} WHERE id = ?", [*row.values(), userid])  # noqa: S608
+
+    def _write(self, statement: str, row: dict[str, Any]) -> None:
+        self._execute(statement.format(", ".join(row), ", ".join("?" * len(row))), list(row.values()))
+
+    def _execute(self, statement: str, values: list[Any]) -> None:
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.IntegrityError as error:
+            raise UsernameTaken(str(error)) from error
+
+    def get(self, userid: int) -> dict[str, Any] | None:
+        """Return the account of that id, deleted or not."""
+        return next(iter(self.find("id", [userid])), None)
+
+    def find(self, field: str, values: Iterable[str | int]) -> list[dict[str, Any]]:
+        """Return the accounts whose ``field`` equals one of ``values`` by MariaDB's comparison, ordered by id."""
+        column, wanted = ("id", values) if field == "id" else (f"{field}_key", {collation_key(str(v)) for v in values})
+        keys = sorted(set(wanted))  # type: ignore[type-var]
+        rows: list[dict[str, Any]] = []
+        with self._lock:
+            for start in range(0, len(keys), _CHUNK):
+                chunk = keys[start : start + _CHUNK]
+                marks = ",".join("?" * len(chunk))
+                rows += self._rows(f"SELECT * FROM user WHERE {column} IN ({marks})", chunk)  # noqa: S608
+        return sorted(rows, key=lambda row: int(row["id"]))
+
+    def all(self, *, deleted: bool = False) -> list[dict[str, Any]]:
+        """Return every account by id; deleted ones only if asked for."""
+        with self._lock:
+            return self._rows("SELECT * FROM user WHERE deleted <= ? ORDER BY id", [int(deleted)])
+
+    def _rows(self, statement: str, values: Iterable[Any]) -> list[dict[str, Any]]:
+        return [{name: row[name] for name in COLUMNS} for row in self._connection.execute(statement, tuple(values))]
+
+    def set_profile(self, userid: int, shortname: str, data: str) -> None:
+        """Keep one profile field of an account."""
+        with self._lock:
+            self._connection.execute("INSERT OR REPLACE INTO profile_data VALUES (?, ?, ?)", (userid, shortname, data))
+
+    def profiles(self, userids: Iterable[int]) -> dict[int, dict[str, str]]:
+        """Return the profile fields of many accounts: id → shortname → value."""
+        wanted = list(userids)
+        found: dict[int, dict[str, str]] = {userid: {} for userid in wanted}
+        with self._lock:
+            for start in range(0, len(wanted), _CHUNK):
+                chunk = wanted[start : start + _CHUNK]
+                marks = ",".join("?" * len(chunk))
+                statement = f"SELECT userid, shortname, data FROM profile_data WHERE userid IN ({marks})"  # noqa: S608
+                for userid, shortname, data in self._connection.execute(statement, chunk):
+                    found[userid][shortname] = data
+        return found
+
+    def set_preference(self, userid: int, name: str, value: str) -> None:
+        """Keep one preference of an account."""
+        with self._lock:
+            self._connection.execute("INSERT OR REPLACE INTO preference VALUES (?, ?, ?)", (userid, name, value))
+
+    def preferences(self, userid: int) -> dict[str, str]:
+        """Return the preferences of an account."""
+        with self._lock:
+            rows = self._connection.execute("SELECT name, value FROM preference WHERE userid = ?", (userid,))
+            return dict(tuple(row) for row in rows)
+
+    def forget_preference(self, userid: int, name: str) -> None:
+        """Drop one preference of an account."""
+        with self._lock:
+            self._connection.execute("DELETE FROM preference WHERE userid = ? AND name = ?", (userid, name))
+
+
+def _with_keys(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, **{f"{name}_key": collation_key(row[name]) for name in _KEYED if name in row}}

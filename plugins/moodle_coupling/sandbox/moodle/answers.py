@@ -1,0 +1,86 @@
+"""Turns a function's result, or a refusal, into the answer on the wire: JSON or Moodle's XML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from moodle_coupling.sandbox.moodle.descriptions import Description, Many, Value
+from moodle_coupling.sandbox.moodle.php import json_encode, to_text
+
+if TYPE_CHECKING:
+    from moodle_coupling.sandbox.moodle.exceptions import MoodleException
+
+JSON = "application/json"
+XML = "application/xml; charset=utf-8"
+HTML = "text/html; charset=UTF-8"
+_ALWAYS = {
+    "Cache-Control": "private, must-revalidate, pre-check=0, post-check=0, max-age=0",
+    "Expires": "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Pragma": "no-cache",
+    "Accept-Ranges": "none",
+    "Access-Control-Allow-Origin": "*",
+}
+_XML_HEAD = '<?xml version="1.0" encoding="UTF-8" ?>\n'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: status, content type, body and further headers."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def result_answer(result: Any, description: Description | None, *, as_json: bool) -> Answer:
+    """Return the answer that holds a function's (already cleaned) result."""
+    if as_json:
+        return _answer(json_encode(result), as_json=True)
+    inner = "" if description is None else _xml(result, description)
+    return _answer(f"{_XML_HEAD}<RESPONSE>\n{inner}</RESPONSE>\n", as_json=False)
+
+
+def error_answer(error: MoodleException, *, as_json: bool, with_debuginfo: bool) -> Answer:
+    """Return the answer that holds a refusal; HTTP status 200, as nearly all of Moodle's."""
+    debuginfo = error.debuginfo if with_debuginfo else None
+    if as_json:
+        content = {"exception": error.classname, "errorcode": error.errorcode, "message": error.text()}
+        return _answer(json_encode(content if debuginfo is None else {**content, "debuginfo": debuginfo}), as_json=True)
+    rows = [f'{_XML_HEAD}<EXCEPTION class="{error.classname}">', _tag("ERRORCODE", error.errorcode)]
+    rows.append(_tag("MESSAGE", error.text()))
+    if debuginfo is not None:
+        rows.append(_tag("DEBUGINFO", debuginfo))
+    return _answer("\n".join([*rows, "</EXCEPTION>", ""]), as_json=False)
+
+
+def _answer(text: str, *, as_json: bool) -> Answer:
+    headers = dict(_ALWAYS) if as_json else {"Content-Disposition": 'inline; filename="response.xml"', **_ALWAYS}
+    return Answer(200, JSON if as_json else XML, text.encode("utf-8", "replace"), headers)
+
+
+def _tag(name: str, text: str) -> str:
+    return f"<{name}>{_escaped(text)}</{name}>"
+
+
+def _escaped(text: str) -> str:
+    # As htmlspecialchars(ENT_COMPAT): single quotes stay, and a text that is no UTF-8 becomes nothing.
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return ""
+    return escape(text, quote=False).replace('"', "&quot;")
+
+
+def _xml(value: Any, description: Description) -> str:
+    if isinstance(description, Value):
+        if value is None:
+            return '<VALUE null="null"/>\n'
+        return f"<VALUE>{_escaped(to_text(int(value) if isinstance(value, bool) else value))}</VALUE>\n"
+    if isinstance(description, Many):
+        items = "".join(_xml(item, description.content) for item in value or ())
+        return f"<MULTIPLE>\n{items}</MULTIPLE>\n"
+    keys = "".join(
+        f'<KEY name="{key}">{_xml((value or {}).get(key), inner)}</KEY>\n' for key, inner in description.keys.items()
+    )
+    return f"<SINGLE>\n{keys}</SINGLE>\n"

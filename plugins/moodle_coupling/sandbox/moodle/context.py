@@ -1,0 +1,74 @@
+"""What a web service function has at hand while it runs: the site, its accounts, and who calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from moodle_coupling.sandbox.moodle.exceptions import MoodleException, no_permission, unworded
+from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
+
+if TYPE_CHECKING:
+    from moodle_coupling.sandbox.moodle.accounts import Accounts
+    from moodle_coupling.sandbox.moodle.site import SiteSettings
+    from moodle_coupling.sandbox.moodle.tokens import Token
+
+FORCE_PASSWORD_CHANGE = "auth_forcepasswordchange"  # noqa: S105 - the name of a preference
+
+
+@dataclass
+class Work:
+    """How much one call did, for the service times: accounts touched, profile fields and passwords written."""
+
+    accounts: int = 0
+    profile_fields: int = 0
+    passwords: int = 0
+
+
+@dataclass
+class Context:
+    """One call: the site, the accounts, the token and its user's row."""
+
+    site: SiteSettings
+    accounts: Accounts
+    token: Token
+    user: dict[str, Any]
+    work: Work = field(default_factory=Work)
+
+    def is_admin(self, userid: int | None = None) -> bool:
+        """Return whether the caller (or ``userid``) is a site administrator."""
+        return (self.user["id"] if userid is None else userid) in self.site.admins
+
+    def may(self, capability: str) -> bool:
+        """Return whether the caller has a capability; an administrator has them all."""
+        return self.is_admin() or capability in self.token.capabilities
+
+    def require(self, capability: str) -> None:
+        """Raise Moodle's refusal unless the caller has the capability."""
+        if not self.may(capability):
+            raise no_permission(CAPABILITIES[capability])
+
+    def require_ready_user(self) -> None:
+        """Raise unless the calling user could log in and go on: the checks of ``validate_context``.
+
+        ``core_webservice_get_site_info`` and ``core_user_get_users`` do without them.
+        """
+        if self.accounts.preferences(self.user["id"]).get(FORCE_PASSWORD_CHANGE) == "1":
+            raise unworded("forcepasswordchangenotice")
+        if self._is_incomplete():
+            raise MoodleException("usernotfullysetup", "User not fully set-up")
+        if self.site.sitepolicy and not self.user["policyagreed"] and not self.is_admin():
+            raise MoodleException(
+                "sitepolicynotagreed",
+                f'Site policy not agreed: <a href="{self.site.siteurl}/user/policy.php">'
+                "Click here to open the site policy.</a>",
+            )
+
+    def _is_incomplete(self) -> bool:
+        if not (self.user["firstname"] and self.user["lastname"] and self.user["email"]):
+            return True
+        required = [f.shortname for f in self.site.profile_fields if f.required]
+        if not required or self.is_admin():
+            return False
+        filled = self.accounts.profiles([self.user["id"]])[self.user["id"]]
+        return any(not filled.get(shortname) for shortname in required)

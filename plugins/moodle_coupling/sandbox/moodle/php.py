@@ -1,0 +1,137 @@
+"""The habits of PHP that show in Moodle's answers: emptiness, loose equality, tags, arrays, JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+PHP_INT_MAX = 2**63 - 1
+_SPACE = " \t\n\r\x0b\x0c"
+_TRIMMED = " \t\n\r\0\x0b"
+_NUMERIC = re.compile(r"[ \t\n\r\v\f]*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?[ \t\n\r\v\f]*\Z", re.ASCII)
+_LEADING_NUMBER = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
+
+
+class PhpArray(dict[str | int, Any]):
+    """An ordered PHP array: keys are text or whole numbers, and ``[]`` takes the next free number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_free = 0
+
+    def put(self, key: str | None, value: Any) -> None:
+        """Store ``value`` under ``key`` as PHP would read it from a form; None means ``[]``."""
+        wanted = self._next_free if key is None else array_key(key)
+        self[wanted] = value
+        if isinstance(wanted, int) and wanted >= self._next_free:
+            self._next_free = wanted + 1
+
+
+def array_key(key: str) -> str | int:
+    """Return ``key`` as PHP keeps it: a canonical whole number becomes one."""
+    if re.fullmatch(r"0|-?[1-9]\d{0,18}", key, re.ASCII) and abs(int(key)) <= PHP_INT_MAX:
+        return int(key)
+    return key
+
+
+def is_empty(value: Any) -> bool:
+    """Return what PHP's ``empty()`` says; note that the text ``0`` is empty."""
+    return not value or value == "0"
+
+
+def trim(value: str) -> str:
+    """Return ``value`` without the characters PHP's ``trim`` takes off both ends."""
+    return value.strip(_TRIMMED)
+
+
+def to_int(value: str) -> int:
+    """Return the number PHP reads at the start of ``value`` (0 where there is none), within 64 bits."""
+    found = _LEADING_NUMBER.match(value)
+    if not found:
+        return 0
+    digits = found.group(1)
+    number = int(digits) if re.fullmatch(r"[+-]?\d+", digits) else _float_to_int(float(digits))
+    return max(-PHP_INT_MAX - 1, min(PHP_INT_MAX, number))
+
+
+def _float_to_int(number: float) -> int:
+    return 0 if number in (float("inf"), float("-inf")) or number != number else int(number)
+
+
+def to_text(value: Any) -> str:
+    """Return ``(string)$value``."""
+    if value is None or value is False:
+        return ""
+    return "1" if value is True else str(value)
+
+
+def loosely_equal(sent: str, cleaned: str | int) -> bool:
+    """Return what PHP 8's ``==`` says of a sent text and its cleaned form: numeric texts compare as numbers."""
+    other = to_text(cleaned)
+    if _NUMERIC.match(sent) and _NUMERIC.match(other):
+        return float(sent) == float(other) if not (sent.isdigit() and other.isdigit()) else int(sent) == int(other)
+    return sent == other
+
+
+def fix_utf8(value: str) -> str:
+    """Return ``value`` without NUL and without bytes that are no UTF-8 (kept as lone surrogates until here)."""
+    return "".join(c for c in value if c != "\0" and not "\ud800" <= c <= "\udfff")
+
+
+def strip_tags(value: str) -> str:
+    """Return ``value`` as PHP's ``strip_tags`` leaves it: an unclosed tag eats the rest, ``<`` before a space stays."""
+    kept: list[str] = []
+    position = 0
+    while position < len(value):
+        character = value[position]
+        if character == "<" and not value[position + 1 : position + 2].strip(_SPACE) and position + 1 < len(value):
+            kept.append(character)
+            position += 1
+        elif character == "<":
+            position = _end_of_tag(value, position)
+        else:
+            if character != "\0":
+                kept.append(character)
+            position += 1
+    return "".join(kept)
+
+
+def _end_of_tag(value: str, start: int) -> int:
+    if value.startswith("<!--", start):
+        end = value.find("-->", start + 4)
+        return len(value) if end < 0 else end + 3
+    if value.startswith("<?", start):
+        end = value.find("?>", start + 2)
+        return len(value) if end < 0 else end + 2
+    quote, depth = "", 0
+    for position in range(start + 1, len(value)):
+        character = value[position]
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character == "<" and value[position + 1 : position + 2].strip(_SPACE):
+            depth += 1
+        elif character == ">":
+            if not depth:
+                return position + 1
+            depth -= 1
+    return len(value)
+
+
+def print_r(value: Any, indent: int = 0) -> str:
+    """Return what PHP's ``print_r`` prints for a value read from a form."""
+    if not isinstance(value, dict):
+        return to_text(value)
+    pad = " " * indent
+    rows = "".join(f"{pad}    [{key}] => {print_r(item, indent + 8)}\n" for key, item in value.items())
+    return f"Array\n{pad}(\n{rows}{pad})\n"
+
+
+def json_encode(value: Any) -> str:
+    r"""Return PHP's ``json_encode``: ``\/`` and ``\uXXXX``; nothing at all where a text is no valid UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        return ""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("/", "\\/")

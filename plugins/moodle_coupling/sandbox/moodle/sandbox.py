@@ -1,0 +1,237 @@
+"""The sandbox Moodle as one object: start it, ask its address and token, look inside, change its settings, break it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from moodle_coupling.sandbox.moodle.accounts import Accounts
+from moodle_coupling.sandbox.moodle.answers import JSON, Answer
+from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer
+from moodle_coupling.sandbox.moodle.calls import CallLog, count_fields
+from moodle_coupling.sandbox.moodle.control import Control
+from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind, Faults
+from moodle_coupling.sandbox.moodle.functions.passwords import NOT_CACHED, is_internal, stored_hash
+from moodle_coupling.sandbox.moodle.pages import login_page, php_warnings, web_server_page
+from moodle_coupling.sandbox.moodle.server import SandboxServer
+from moodle_coupling.sandbox.moodle.site import SiteSettings
+from moodle_coupling.sandbox.moodle.times import ServiceTimes
+from moodle_coupling.sandbox.moodle.tokens import Token, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+GUEST, ADMIN, SERVICE_USER = 1, 2, 3
+FIRST_PERSON = 50
+_PROFILE_PREFIX = "profile_field_"
+_PAGES = {
+    FaultKind.ERROR_500: 500,
+    FaultKind.ERROR_502: 502,
+    FaultKind.ERROR_503: 503,
+    FaultKind.ERROR_504: 504,
+}
+_ODD_NOTICE = ("Undefined array key &quot;sandbox&quot;",)
+
+
+class SandboxMoodle:
+    """A Moodle that is not one.
+
+    ``url`` is its root without a trailing slash, ``token`` the service user's. ``settings`` may be changed at any
+    moment; ``faults`` and ``calls`` are what they say.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: SiteSettings | dict[str, Any] | None = None,
+        accounts: Iterable[dict[str, Any]] = (),
+        state: Path | str = ":memory:",
+        token: str = "",
+        control_secret: str = "",
+    ) -> None:
+        self.settings = settings if isinstance(settings, SiteSettings) else SiteSettings()
+        if isinstance(settings, dict):
+            self.settings.change(settings)
+        self.table = Accounts(state)
+        self.tokens = Tokens()
+        self.token = token or secrets.token_hex(16)
+        self.faults = Faults()
+        self.calls = CallLog()
+        self.control = Control(self, control_secret)
+        self.url = ""
+        self._times = ServiceTimes()
+        self._rest = RestServer(self.settings, self.table, self.tokens)
+        self._server: SandboxServer | None = None
+        self._add_first_accounts()
+        self.add_accounts(accounts)
+        self.tokens.add(Token(self.token, SERVICE_USER))
+
+    def _add_first_accounts(self) -> None:
+        """Add the accounts every site of ours has, unless the state file holds them already."""
+        if self.table.get(GUEST) is None:
+            self.table.insert(
+                {"id": GUEST, "username": "guest", "firstname": "Guest user", "lastname": " ", "email": "root@localhost",
+                 "description": "This user is a special user that allows read-only access to some courses."}
+            )  # fmt: skip
+            self.table.insert(
+                {"id": ADMIN, "username": "admin", "firstname": "Admin", "lastname": "User", "maildisplay": 1,
+                 "email": "admin@example.org"}
+            )  # fmt: skip
+            self.table.insert(
+                {"id": SERVICE_USER, "username": "svc-coupling", "firstname": "Service", "lastname": "svc-coupling",
+                 "email": "svc-coupling@example.org"}
+            )  # fmt: skip
+        self.table.reserve_ids(FIRST_PERSON)
+
+    def add_accounts(self, accounts: Iterable[dict[str, Any]]) -> list[int]:
+        """Put accounts straight into the table, past every check, and return their ids.
+
+        Keys are Moodle's column names, and ``profile_field_<shortname>``. An account whose username is there already
+        is left as it is (a sandbox started again on its state file).
+        """
+        with self.table.transaction():
+            return [self._add_account(dict(account)) for account in accounts]
+
+    def _add_account(self, account: dict[str, Any]) -> int:
+        existing = self.table.find("username", [account["username"]])
+        if existing:
+            return int(existing[0]["id"])
+        profile = {k: v for k, v in account.items() if k.startswith(_PROFILE_PREFIX)}
+        row = {k: v for k, v in account.items() if k not in profile}
+        auth = row.get("auth", "manual")
+        row.setdefault("password", (stored_hash(auth) or "") if is_internal(auth) else NOT_CACHED)
+        userid = self.table.insert(row)
+        for name, value in profile.items():
+            if value != "":
+                self.table.set_profile(userid, name.removeprefix(_PROFILE_PREFIX), value)
+        return userid
+
+    def accounts(self, *, deleted: bool = False) -> list[dict[str, Any]]:
+        """Return what stands in the database: per account its columns, and ``profile_fields`` by shortname."""
+        rows = self.table.all(deleted=deleted)
+        profiles = self.table.profiles(row["id"] for row in rows)
+        return [{**row, "profile_fields": profiles[row["id"]]} for row in rows]
+
+    def account(self, username: str) -> dict[str, Any] | None:
+        """Return the account of exactly that username, with its profile fields."""
+        return next((row for row in self.accounts(deleted=True) if row["username"] == username), None)
+
+    def add_token(self, userid: int, secret: str = "", **values: Any) -> Token:
+        """Give a user a token; ``values`` as in :class:`Token`."""
+        return self.tokens.add(Token(secret or secrets.token_hex(16), userid, **values))
+
+    def restrict_token(self, **values: Any) -> None:
+        """Change the service user's token: capabilities, functions, valid_until, ip_restriction, service_enabled."""
+        self.tokens.add(Token(self.token, SERVICE_USER, **values))
+
+    @contextmanager
+    def changed(self, **settings: Any) -> Iterator[None]:
+        """Change settings for the length of a block."""
+        before = {name: getattr(self.settings, name) for name in settings}
+        self.settings.change(settings)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(self.settings, name, value)
+
+    def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Start answering in a thread; port 0 takes a free one. Raises :class:`OSError` where the port is taken."""
+        self._server = SandboxServer((host, port), self)
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._server.server_address[1]}"
+        self.settings.siteurl = self.settings.siteurl or self.url
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox-moodle", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop answering and close the state."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        self.table.close()
+
+    def serve(self, request: Request) -> tuple[Answer | None, list[Fault]]:
+        """Answer one request, with the faults that strike it; no answer means the connection is to be reset."""
+        started = time.time()
+        call = self._rest.read(request)
+        faults = self.faults.striking(call.function)
+        answer = self._faulty(call, request, faults)
+        self.calls.add(
+            started=started,
+            function=call.function,
+            parameters=call.parameters(),
+            status=answer.status if answer else 0,
+            errorcode=_errorcode(answer),
+            fields=count_fields(call.values),
+            accounts=call.work.accounts,
+            faults=tuple(fault.kind.value for fault in faults),
+        )
+        return answer, faults
+
+    def _faulty(self, call: Call, request: Request, faults: list[Fault]) -> Answer | None:
+        kinds = {fault.kind for fault in faults}
+        for fault in faults:
+            if fault.kind is FaultKind.LATENCY:
+                time.sleep(fault.seconds)
+        if FaultKind.RESET_BEFORE in kinds:
+            return None
+        early = next((f for f in faults if _instead(f) and not f.after), None)
+        if early:
+            return self._page(early)
+        answer = self._work(call, request)
+        late = next((f for f in faults if _instead(f)), None)
+        if FaultKind.RESET_AFTER in kinds:
+            return None
+        if late:
+            return self._page(late)
+        if FaultKind.PHP_WARNING in kinds:
+            return Answer(answer.status, answer.content_type, php_warnings(_ODD_NOTICE) + answer.body, answer.headers)
+        return answer
+
+    def _work(self, call: Call, request: Request) -> Answer:
+        closed = self._rest.closed(len(request.body))
+        if closed:
+            return closed
+        with self._times.lasting(call.work) if self.settings.realistic else nullcontext():
+            return self._rest.answer(call, request.address)
+
+    def _page(self, fault: Fault) -> Answer:
+        if fault.kind is FaultKind.HTML:
+            return login_page(self.settings.sitename)
+        return web_server_page(_PAGES[fault.kind], retry_after=fault.retry_after)
+
+
+def _instead(fault: Fault) -> bool:
+    return fault.kind in _PAGES or fault.kind is FaultKind.HTML
+
+
+def _errorcode(answer: Answer | None) -> str:
+    if answer is None or answer.content_type != JSON or not answer.body.startswith(b'{"exception"'):
+        return ""
+    try:
+        return str(json.loads(answer.body).get("errorcode", ""))
+    except ValueError:
+        return ""
+
+
+@contextmanager
+def running_moodle(
+    *,
+    settings: SiteSettings | dict[str, Any] | None = None,
+    accounts: Iterable[dict[str, Any]] = (),
+    state: Path | str = ":memory:",
+    token: str = "",
+    port: int = 0,
+) -> Iterator[SandboxMoodle]:
+    """Run a sandbox Moodle on 127.0.0.1 for the length of a block; port 0 takes a free one."""
+    sandbox = SandboxMoodle(settings=settings, accounts=accounts, state=state, token=token)
+    sandbox.start(port=port)
+    try:
+        yield sandbox
+    finally:
+        sandbox.stop()

@@ -1,0 +1,170 @@
+"""A sandbox site's settings: what an administrator can change, under Moodle's own names where it has one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from moodle_coupling.errors import SettingError
+
+DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
+RELEASES = {"5.1": ("5.1+ (Build: 20251017)", "2025100600.02"), "4.5": ("4.5.5+ (Build: 20250613)", "2024100705.01")}
+MAINTENANCE = ("off", "cli", "config")
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+@dataclass(frozen=True)
+class ProfileField:
+    """A custom profile field. ``visible``: 0 nobody, 1 the user, 2 everyone, 3 the user and teachers."""
+
+    shortname: str
+    name: str = ""
+    required: bool = False
+    visible: int = 2
+    maxlength: int = 2048
+    datatype: str = "text"
+    locked: bool = False
+    forceunique: bool = False
+
+    def title(self) -> str:
+        """Return the field's name as people see it."""
+        return self.name or self.shortname
+
+
+def _default_fields() -> list[ProfileField]:
+    return [ProfileField(f"customfield{n}", f"Custom field {n}") for n in range(1, 6)]
+
+
+@dataclass
+class SiteSettings:
+    """Everything about the site that is not an account or a token. Defaults are those of a new Moodle."""
+
+    release: str = "5.1"
+    sitename: str = "Sandbox Moodle"
+    siteurl: str = ""
+    allowaccountssameemail: bool = False
+    extendedusernamechars: bool = False
+    passwordpolicy: bool = True
+    minpasswordlength: int = 8
+    minpassworddigits: int = 1
+    minpasswordlower: int = 1
+    minpasswordupper: int = 1
+    minpasswordnonalphanum: int = 1
+    maxconsecutiveidentchars: int = 0
+    max_input_vars: int = 5000
+    post_max_size: int = 8 * 1024 * 1024
+    client_max_body_size: int = 64 * 1024 * 1024
+    enablewebservices: bool = True
+    rest_enabled: bool = True
+    maintenance: str = "off"
+    upgrade_running: bool = False
+    upgrade_pending: bool = False
+    debug: str = "none"
+    debugdisplay: bool = False
+    display_errors: bool = False
+    php_down: bool = False
+    db_down: bool = False
+    db_read_only: bool = False
+    sitepolicy: bool = False
+    profilesforenrolledusersonly: bool = True
+    hiddenuserfields: tuple[str, ...] = ()
+    showuseridentity: tuple[str, ...] = ("email",)
+    allowemailaddresses: str = ""
+    country: str = ""
+    defaultcity: str = ""
+    lang: str = "en"
+    langs: tuple[str, ...] = ("en",)
+    themes: tuple[str, ...] = ("boost", "classic")
+    auths_installed: tuple[str, ...] = (
+        "cas", "db", "email", "ldap", "lti", "manual", "mnet", "nologin", "none", "oauth2", "oidc", "shibboleth",
+        "webservice",
+    )  # fmt: skip
+    profile_fields: list[ProfileField] = field(default_factory=_default_fields)
+    admins: tuple[int, ...] = (2,)
+    realistic: bool = False
+
+    def debug_level(self) -> int:
+        """Return Moodle's number for the site's debugging level."""
+        return DEBUG_LEVELS[self.debug]
+
+    def sends_debuginfo(self) -> bool:
+        """Return whether an error tells its reason (debugging at NORMAL or above)."""
+        return self.debug_level() & DEBUG_LEVELS["normal"] == DEBUG_LEVELS["normal"]
+
+    def shows_debuginfo(self) -> bool:
+        """Return whether the reason even stands in the message."""
+        return self.debugdisplay and self.debug == "developer"
+
+    def profile_field(self, shortname: str) -> ProfileField | None:
+        """Return the profile field of exactly that shortname."""
+        return next((f for f in self.profile_fields if f.shortname == shortname), None)
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Set each named setting, from text or JSON values.
+
+        Raises :class:`SettingError` naming the setting that is unknown or has a value it cannot have.
+        """
+        known = {f.name for f in dataclasses.fields(self)}
+        unknown = sorted(set(changes) - known)
+        if unknown:
+            raise SettingError(
+                f"The sandbox has no setting {', '.join(map(repr, unknown))}. It knows: {', '.join(sorted(known))}."
+            )
+        values = {name: self._read(name, value) for name, value in changes.items()}
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def _read(self, name: str, value: Any) -> Any:
+        current = getattr(self, name)
+        try:
+            if name == "profile_fields":
+                return _profile_fields(value)
+            return _check_choice(name, _like(current, value))
+        except (TypeError, ValueError) as error:
+            raise SettingError(f"Sandbox setting '{name}' cannot be {value!r}: {error}.") from error
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all settings as JSON can hold them."""
+        return dataclasses.asdict(self)
+
+
+def _like(current: Any, value: Any) -> Any:
+    if isinstance(current, bool):
+        return _boolean(value)
+    if isinstance(current, int):
+        return int(value)
+    if isinstance(current, tuple):
+        items = [v for v in value.split(",") if v] if isinstance(value, str) else list(value)
+        return tuple(int(v) for v in items) if current and isinstance(current[0], int) else tuple(map(str, items))
+    return str(value)
+
+
+def _boolean(value: Any) -> bool:
+    word = str(value).strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError("use true or false")
+
+
+def _check_choice(name: str, value: Any) -> Any:
+    choices = {"debug": tuple(DEBUG_LEVELS), "maintenance": MAINTENANCE, "release": tuple(RELEASES)}.get(name)
+    if choices and value not in choices:
+        raise ValueError(f"choose one of {', '.join(choices)}")
+    return value
+
+
+def _profile_fields(value: Any) -> list[ProfileField]:
+    items = value
+    if isinstance(value, str):
+        items = json.loads(value) if value.lstrip().startswith("[") else [v for v in value.split(",") if v]
+    return [
+        item
+        if isinstance(item, ProfileField)
+        else ProfileField(**item)
+        if isinstance(item, dict)
+        else ProfileField(item)
+        for item in items
+    ]

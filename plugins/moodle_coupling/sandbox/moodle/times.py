@@ -1,0 +1,39 @@
+"""How long a real Moodle takes: service times for demos and benchmarks (2 cores, MariaDB, opcache; medians)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moodle_coupling.sandbox.moodle.context import Work
+
+# Seconds, as measured on Moodle 5.1: a call, an account, a profile field and a password.
+PER_CALL, PER_ACCOUNT, PER_PROFILE_FIELD, PER_PASSWORD = 0.013, 0.003, 0.0008, 0.009
+AT_ONCE = 2
+
+
+def service_seconds(work: Work) -> float:
+    """Return how many seconds a real Moodle takes for this much work."""
+    return (
+        PER_CALL + work.accounts * PER_ACCOUNT + work.profile_fields * PER_PROFILE_FIELD + work.passwords * PER_PASSWORD
+    )
+
+
+class ServiceTimes:
+    """Lets only so many calls work at once, each as long as on a real site."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self._places = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def lasting(self, work: Work) -> Iterator[None]:
+        """Keep a place while the block runs and for the rest of the time its work takes."""
+        with self._places:
+            started = time.monotonic()
+            yield
+            time.sleep(max(0.0, service_seconds(work) - (time.monotonic() - started)))

@@ -1,0 +1,69 @@
+"""Web service tokens: whose they are, what their service contains and what their user may do."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field, replace
+
+CAPABILITIES: dict[str, str] = {
+    "webservice/rest:use": "Use REST protocol",
+    "moodle/user:create": "Create users",
+    "moodle/user:update": "Update user profiles",
+    "moodle/user:delete": "Delete users",
+    "moodle/user:viewdetails": "View user profiles",
+    "moodle/user:viewalldetails": "View user full information",
+    "moodle/user:viewhiddendetails": "View hidden details of users",
+    "moodle/site:viewuseridentity": "See full user identity in lists",
+}
+FUNCTIONS = (
+    "core_webservice_get_site_info",
+    "core_user_create_users",
+    "core_user_update_users",
+    "core_user_get_users",
+    "core_user_get_users_by_field",
+    "core_user_delete_users",
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A permanent token with its service. ``valid_until`` is a Unix time (0: for ever)."""
+
+    secret: str = field(repr=False)
+    userid: int
+    functions: tuple[str, ...] = FUNCTIONS
+    capabilities: frozenset[str] = frozenset(CAPABILITIES)
+    valid_until: int = 0
+    ip_restriction: str = ""
+    service_enabled: bool = True
+
+    def allows_address(self, address: str) -> bool:
+        """Return whether a call from ``address`` fits the IP restriction (addresses or networks, by comma)."""
+        networks = [n.strip() for n in self.ip_restriction.split(",") if n.strip()]
+        return not networks or any(
+            ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False) for network in networks
+        )
+
+    def without(self, *capabilities: str) -> Token:
+        """Return the token of a user who lacks these capabilities."""
+        return replace(self, capabilities=self.capabilities - set(capabilities))
+
+
+class Tokens:
+    """The site's tokens, by secret."""
+
+    def __init__(self) -> None:
+        self._by_secret: dict[str, Token] = {}
+
+    def add(self, token: Token) -> Token:
+        """Keep a token, in place of one with the same secret."""
+        self._by_secret[token.secret] = token
+        return token
+
+    def find(self, secret: str) -> Token | None:
+        """Return the token with that secret."""
+        return self._by_secret.get(secret)
+
+    def remove(self, token: Token) -> None:
+        """Forget a token."""
+        self._by_secret.pop(token.secret, None)
