@@ -3,171 +3,91 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
+from pathlib import Path  # noqa: TC003  # pydantic looks annotations up when the model is made
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from moodle_coupling.mapping_checks import Location, problems
+from moodle_coupling.mapping_parts import (
+    Condition,
+    FieldValue,
+    IdnumberFrom,
+    LeaverPolicy,
+    Leavers,
+    Limits,
+    Matching,
+    Part,
+    Schedule,
+    Scope,
+    Username,
+    UsernameRecipe,
+    Write,
+    refuse,
+    shortname_problem,
+)
+from moodle_coupling.mapping_source import FileSource
+from moodle_coupling.matching.frames import PROFILE_PREFIX
+
+__all__ = [
+    "ENVIRONMENT",
+    "Condition",
+    "FieldValue",
+    "FileSource",
+    "IdnumberFrom",
+    "LeaverPolicy",
+    "Leavers",
+    "Limits",
+    "Mapping",
+    "Matching",
+    "MoodleField",
+    "Schedule",
+    "Scope",
+    "Username",
+    "UsernameRecipe",
+    "Write",
+]
 
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IdnumberFrom(StrEnum):
-    """Which of the person's ids becomes Moodle's ID number."""
-
-    EXTERN_ID = "extern_id"
-    PERSON_ID = "person_id"
-    EXTERN_ID_ELSE_PERSON_ID = "extern_id_else_person_id"
-
-
-class UsernameRecipe(StrEnum):
-    """How a username is made."""
-
-    EMAIL = "email"
-    FIRST_INFIX_LAST = "first_infix_last"
-    INITIALS_INFIX_LAST = "initials_infix_last"
-    INITIAL_INFIX_LAST = "initial_infix_last"
-    EXTERN_ID = "extern_id"
-
-
-class Write(StrEnum):
-    """When a field is written to Moodle."""
-
-    ALWAYS = "always"
-    ON_CREATE = "on_create"
-    IF_EMPTY = "if_empty"
-
-
-class LeaverPolicy(StrEnum):
-    """What happens to an account whose person left."""
-
-    IGNORE = "ignore"
-    REPORT = "report"
-    SUSPEND = "suspend"
-
-
-class FileSource(_Part):
-    """A CSV or XLSX file."""
-
-    type: Literal["file"] = "file"
-    path: str = Field(description="File to read; a relative path starts at the mapping file's folder.")
-    format: Literal["auto", "csv", "xlsx"] = "auto"
-    encoding: str = Field("auto", description="auto: UTF-8 (with or without BOM), else cp1252.")
-    delimiter: Literal["auto", ",", ";", "\t", "|"] = "auto"
-    sheet: str | None = Field(None, description="Sheet of an XLSX file; the first one by default.")
-    columns: dict[str, str] = Field(
-        default_factory=dict,
-        description="Our column name → the file's heading, where the usual Dutch and English headings do not do. A "
-        "name that is not one of ours adds a free field under that name.",
-    )
-
-
-class Username(_Part):
-    """How usernames are made."""
-
-    recipe: UsernameRecipe = UsernameRecipe.FIRST_INFIX_LAST
-    separator: Annotated[
-        str, Field(pattern=r"^[._-]?$", description="Between the parts: '-', '.', '_' or nothing.")
-    ] = "-"
-    transliterate: dict[str, str] = Field(default_factory=dict, description="Applied before Unidecode, e.g. ü: ue.")
-    rename: bool = Field(default=False, description="Give an existing account the new username when its parts change.")
-
-
-class FieldValue(_Part):
-    """Where a Moodle field's value comes from and when it is written."""
-
-    column: str | None = Field(None, description="Column of the persons frame.")
-    value: str | None = Field(None, description="The same value for everyone.")
-    default: str = Field("", description="Used where the column is empty.")
-    write: Write = Write.ALWAYS
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> FieldValue:
-        if (self.column is None) == (self.value is None):
-            msg = "say either 'column' or 'value'"
-            raise ValueError(msg)
-        return self
-
+_CONNECTION: Final = re.compile(r"[\w#!()\-.:/\\]{1,250}")
+"""Airflow's own rule (airflow.models.connection, 3.3)."""
 
 MoodleField = Literal["auth", "lang", "country", "city", "institution", "department", "timezone", "theme"]
 
 
-class Condition(_Part):
-    """One condition on a column of the persons frame; exactly one of the tests."""
-
-    column: str
-    equals: str | None = None
-    not_equals: str | None = None
-    any_of: list[str] | None = Field(None, description="The value, or one of its '|'-separated parts, is in this list.")
-    none_of: list[str] | None = None
-    matches: str | None = Field(None, description="Regular expression that the whole value must match.")
-    not_empty: bool | None = None
+_EmailColumn = Literal["email1", "email2", "email3"]
 
 
-class Scope(_Part):
-    """Who belongs in this Moodle: persons for whom every condition holds."""
-
-    include: list[Condition] = Field(default_factory=list)
-    inactive: bool = Field(default=False, description="Persons the source calls inactive belong too.")
+def _all_emails() -> list[_EmailColumn]:
+    return ["email1", "email2", "email3"]
 
 
-class Matching(_Part):
-    """How persons and accounts are joined beyond the idnumber."""
-
-    link_on: list[Literal["email", "username"]] = Field(
-        default_factory=list,
-        description="Link without asking an account without idnumber that is found by one of these.",
-    )
-    shared_email: bool = Field(
-        default=False, description="This Moodle allows several accounts with one e-mail address."
-    )
-    protected_usernames: list[str] = Field(default_factory=list, description="Accounts never written.")
-    protected_idnumbers: list[str] = Field(default_factory=list, description="Accounts never written.")
-
-
-class Leavers(_Part):
-    """Accounts whose idnumber belongs to no person (full runs only)."""
-
-    policy: LeaverPolicy = LeaverPolicy.REPORT
-    grace_days: Annotated[int, Field(ge=0, le=3650)] = 14
-
-
-class Limits(_Part):
-    """How much may go wrong before a run counts as failed."""
-
-    tolerated_failures: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.05, description="Share of the persons to write that may fail before the run is a failure."
-    )
-    chunk_size: Annotated[int, Field(ge=100, le=100_000)] = Field(5000, description="Persons per mapped load task.")
-
-
-class Schedule(_Part):
-    """Cron expressions, '@hourly' and the like, or null for by hand only; in the time zone given."""
-
-    provision: str | None = None
-    reconcile: str | None = None
-    timezone: str = "Europe/Amsterdam"
-
-
-class Mapping(_Part):
+class Mapping(Part):
     """One coupling: an environment plus what is sent there and how."""
 
     environment: Annotated[str, Field(pattern=f"^{ENVIRONMENT.pattern}$")] = Field(
-        description="Name of the Moodle environment; the mapping file is called <environment>.yaml."
+        description="Name of the Moodle environment: small letters, digits and '_'. The mapping file is called "
+        "<environment>.yaml."
     )
     title: str = Field("", description="Name for people, shown in Airflow.")
-    connection: str = Field(description="Airflow connection of type 'moodle'.")
-    source: FileSource
-    idnumber: IdnumberFrom
-    username: Username = Field(default_factory=Username)
-    email: list[Literal["email1", "email2", "email3"]] = Field(
-        default=["email1", "email2", "email3"], min_length=1, description="The first that is filled in is used."
+    connection: str = Field(
+        description="Airflow connection of type 'moodle'. The address and the token stand there, never here."
+    )
+    source: FileSource = Field(description="Where the persons come from.")
+    idnumber: IdnumberFrom = Field(
+        description="Which of the person's ids becomes Moodle's ID number, the key that joins a person and an account."
+    )
+    username: Username = Field(default_factory=Username, description="How usernames are made.")
+    email: list[_EmailColumn] = Field(
+        default_factory=_all_emails,
+        min_length=1,
+        description="The first that is filled in is used.",
+        json_schema_extra={"default": ["email1", "email2", "email3"]},
     )
     infix_before_lastname: bool = Field(default=True, description="Particles go in front of Moodle's last name.")
-    fields: dict[MoodleField, FieldValue] = Field(default_factory=dict)
+    fields: dict[MoodleField, FieldValue] = Field(
+        default_factory=dict, description="Moodle's further fields: where each comes from and when it is written."
+    )
     profile_fields: dict[str, FieldValue] = Field(
         default_factory=dict, description="Profile field shortname in Moodle (exact letter case) → its value."
     )
@@ -179,11 +99,43 @@ class Mapping(_Part):
         description="New accounts of an auth plugin that keeps passwords in Moodle (manual, email, nologin): Moodle makes "
         "one and mails it, or none is asked for. Other auth plugins (oidc, oauth2, ldap, saml2 …) need none.",
     )
-    scope: Scope = Field(default_factory=Scope)
-    matching: Matching = Field(default_factory=Matching)
-    leavers: Leavers = Field(default_factory=Leavers)
-    limits: Limits = Field(default_factory=Limits)
-    schedule: Schedule = Field(default_factory=Schedule)
+    scope: Scope = Field(default_factory=Scope, description="Who belongs in this Moodle.")
+    matching: Matching = Field(
+        default_factory=Matching, description="How persons and accounts are joined beyond the idnumber."
+    )
+    leavers: Leavers = Field(
+        default_factory=Leavers, description="Accounts whose idnumber belongs to no person (full runs only)."
+    )
+    limits: Limits = Field(default_factory=Limits, description="How much may go wrong before a run counts as failed.")
+    schedule: Schedule = Field(default_factory=Schedule, description="When the DAGs run; by hand only when not said.")
+
+    _path: Path | None = PrivateAttr(default=None)
+
+    @property
+    def path(self) -> Path | None:
+        """The file it was read from, absolute; None for a mapping made in code."""
+        return self._path
+
+    def write_policy(self, field: str) -> Write:
+        """Say when a field is written; ``field`` is Moodle's name, or profile_field_<shortname>.
+
+        The idnumber is the key and always follows the source; a username follows ``username.rename``.
+        """
+        if field == "username":
+            return Write.ALWAYS if self.username.rename else Write.ON_CREATE
+        policies: dict[str, Write] = {str(name): write for name, write in self.write.items()}
+        policies.update({str(name): value.write for name, value in self.fields.items()})
+        policies.update({f"{PROFILE_PREFIX}{name}": value.write for name, value in self.profile_fields.items()})
+        return policies.get(field, Write.ALWAYS)
+
+    @field_validator("connection")
+    @classmethod
+    def _connection_id(cls, value: str) -> str:
+        # The text is not repeated: somebody may have put the token or an address with one here.
+        if not _CONNECTION.fullmatch(value) or "://" in value:
+            msg = "must be the id of an Airflow connection, such as moodle_demo: no spaces, variables or addresses"
+            raise ValueError(msg)
+        return value
 
     @field_validator("email")
     @classmethod
@@ -192,3 +144,29 @@ class Mapping(_Part):
             msg = "each column once"
             raise ValueError(msg)
         return value
+
+    @field_validator("fields")
+    @classmethod
+    def _auth_on_create(cls, value: dict[MoodleField, FieldValue]) -> dict[MoodleField, FieldValue]:
+        # How an account logs in may be changed in Moodle on purpose; no run may undo that unless it was asked to.
+        auth = value.get("auth")
+        if auth is not None and "write" not in auth.model_fields_set:
+            return {**value, "auth": auth.model_copy(update={"write": Write.ON_CREATE})}
+        return value
+
+    @field_validator("profile_fields")
+    @classmethod
+    def _shortnames(cls, value: dict[str, FieldValue]) -> dict[str, FieldValue]:
+        found: list[tuple[Location, str]] = [
+            ((shortname,), problem) for shortname in value if (problem := shortname_problem(shortname))
+        ]
+        if found:
+            refuse(found)
+        return value
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Mapping:
+        found = list(problems(self.model_dump()))
+        if found:
+            refuse(found)
+        return self

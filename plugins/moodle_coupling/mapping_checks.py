@@ -1,0 +1,197 @@
+"""What a mapping file says against what Moodle takes and against itself; plain values in, sentences out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.people.columns import PERSON_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Location = tuple[str | int, ...]
+"""Where in the file: the keys and list positions that lead there."""
+
+TEXT_COLUMNS: Final = tuple(column.name for column in PERSON_COLUMNS if column.dtype == "str")
+"""Columns every source gives that a field or a condition can use."""
+
+_CODES: Final = (
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
+    "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK "
+    "FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR "
+    "IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK "
+    "ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM "
+    "PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF "
+    "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW "
+)
+COUNTRIES: Final = frozenset(_CODES.split())
+"""ISO 3166-1 alpha-2: the countries that Moodle knows. It stores any other text as '0', without a word."""
+
+_WIDTHS: Final = {"city": 120, "institution": 255, "department": 255}
+_PLUGIN: Final = re.compile(r"[a-z][a-z0-9_]*")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(_[a-z0-9]+)*")
+_TAG: Final = re.compile(r"<[A-Za-z/!?]")
+_KEEPS_PASSWORDS: Final = ("manual", "email", "nologin")
+_SET_ELSEWHERE: Final = {
+    "username": "the key 'username' says how usernames are made",
+    "idnumber": "the key 'idnumber' at the top says which id is used",
+    "email": "the key 'email' at the top says which address is used",
+    "firstname": "it always comes from column firstname; the key 'write' says when",
+    "lastname": "it always comes from columns infix and lastname; the key 'write' says when",
+    "suspended": "who is suspended follows from 'scope' and 'leavers'",
+    "password": "the key 'password' at the top says what happens",
+}
+
+
+def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
+    """Give "; did you mean '…'?" when one of the choices looks like the word, else ''.
+
+    ``cutoff`` is how much alike they must be, from 0 to 1 (difflib's ratio).
+    """
+    import difflib
+
+    by_lower = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
+    return f"; did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def set_elsewhere(field: str) -> str:
+    """Say where a Moodle field that 'fields' does not take is set, '' when nowhere."""
+    return _SET_ELSEWHERE.get(field, "")
+
+
+def time_zone_problem(name: str) -> str:
+    """Say why this is no time zone, '' when it is one."""
+    import zoneinfo
+
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        hint = did_you_mean(name, zoneinfo.available_timezones())
+        return f"'{name}' is not a time zone such as Europe/Amsterdam{hint}"
+    return ""
+
+
+def constant_problem(field: str, value: str) -> str:
+    """Say why Moodle would refuse or spoil this text in this field of every person, '' when it takes it.
+
+    Sources: the recordings create_country_*, create_auth_*, create_lang_*, create_theme_invalid, create_timezone_invalid,
+    create_city_121 of Moodle 4.5 and 5.1.
+    """
+    if field in {"auth", "theme"} and not _PLUGIN.fullmatch(value):
+        return f"'{value}' is no name of a plugin: small letters, digits and '_'{_lower_case_hint(value, _PLUGIN)}"
+    if field == "lang" and not _LANGUAGE.fullmatch(value):
+        hint = _lower_case_hint(value.replace("-", "_"), _LANGUAGE)
+        return f"'{value}' is no language code of Moodle, such as nl or en_us{hint}"
+    if field == "country":
+        return _country_problem(value)
+    if field == "timezone" and value != "99":
+        return time_zone_problem(value)
+    return _text_problem(field, value)
+
+
+def _lower_case_hint(value: str, pattern: re.Pattern[str]) -> str:
+    lower = value.strip().lower()
+    return f"; did you mean '{lower}'?" if pattern.fullmatch(lower) else ""
+
+
+def _country_problem(value: str) -> str:
+    if value in COUNTRIES:
+        return ""
+    if value.upper() == "UK":
+        hint = "; did you mean 'GB'?"
+    else:
+        hint = f"; did you mean '{value.upper()}'?" if value.upper() in COUNTRIES else ""
+    return f"'{value}' is not a country code of two capitals, such as NL; Moodle would store nothing{hint}"
+
+
+def _text_problem(field: str, value: str) -> str:
+    width = _WIDTHS.get(field)
+    if width and len(value) > width:
+        return f"{len(value)} characters; Moodle refuses more than {width}"
+    if width and _TAG.search(value):
+        return f"'{value}' has a tag in it, which Moodle refuses"
+    return ""
+
+
+def problems(data: Any) -> Iterator[tuple[Location, str]]:
+    """Give what does not hold between the parts of a mapping, with where it stands.
+
+    ``data`` is the mapping as plain dicts and lists and need not be valid otherwise, so that all errors of a file can be
+    told at once; what is not there or is of another kind is passed over.
+    """
+    extra = _extra_columns(data)
+    yield from _column_problems(data, extra)
+    yield from _constant_problems(data)
+    yield from _unused_columns(data, extra)
+    auth = _at(data, "fields", "auth", "value")
+    if _at(data, "password") == "none" and auth in _KEEPS_PASSWORDS:
+        yield (
+            ("password",),
+            (
+                f"Moodle refuses a new account with auth '{auth}' and no password; say mailed_by_moodle, or choose an auth "
+                "plugin that keeps passwords elsewhere"
+            ),
+        )
+
+
+def _at(data: Any, *keys: str) -> Any:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def _items(data: Any) -> Iterable[tuple[str, Any]]:
+    return data.items() if isinstance(data, dict) else ()
+
+
+def _extra_columns(data: Any) -> list[str]:
+    known = {column.name for column in PERSON_COLUMNS}
+    return [name for name, _ in _items(_at(data, "source", "columns")) if name not in known]
+
+
+def _used_columns(data: Any) -> Iterator[tuple[Location, Any]]:
+    for section in ("fields", "profile_fields"):
+        for name, value in _items(_at(data, section)):
+            yield (section, name, "column"), _at(value, "column")
+    conditions = _at(data, "scope", "include")
+    for position, condition in enumerate(conditions if isinstance(conditions, list | tuple) else ()):
+        yield ("scope", "include", position, "column"), _at(condition, "column")
+
+
+def _column_problems(data: Any, extra: list[str]) -> Iterator[tuple[Location, str]]:
+    known = [*TEXT_COLUMNS, *extra]
+    for where, name in _used_columns(data):
+        if not isinstance(name, str) or name in known:
+            continue
+        if name == "inactive":
+            hint = "; scope.inactive says whether inactive persons belong"
+        else:
+            hint = did_you_mean(name, known) or f". There are: {', '.join(known)}"
+        yield where, f"there is no column '{name}' to use here{hint}"
+
+
+def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
+    for name, field in _items(_at(data, "fields")):
+        for key in ("value", "default"):
+            value = _at(field, key)
+            # An empty default is none; an empty value clears the field, which only free texts may be.
+            if isinstance(value, str) and (value or key == "value") and (problem := constant_problem(name, value)):
+                yield ("fields", name, key), problem
+    for name, field in _items(_at(data, "profile_fields")):
+        for key in ("value", "default"):
+            value = _at(field, key)
+            if isinstance(value, str) and len(value) > 2048:
+                yield ("profile_fields", name, key), f"{len(value)} characters; Moodle silently cuts at 2048"
+
+
+def _unused_columns(data: Any, extra: list[str]) -> Iterator[tuple[Location, str]]:
+    used = {name for _, name in _used_columns(data)}
+    for name in extra:
+        if name in used or re.fullmatch(r"free[0-9]+", name):
+            continue
+        if name in _SET_ELSEWHERE:
+            yield ("source", "columns", name), f"a file cannot bring '{name}': {set_elsewhere(name)}"
+        elif hint := did_you_mean(name, TEXT_COLUMNS, cutoff=0.8):
+            yield ("source", "columns", name), f"'{name}' is not one of our columns and is used nowhere{hint}"

@@ -1,0 +1,103 @@
+"""Cron expressions of a mapping file, checked without Airflow and in the dialect that Airflow reads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from moodle_coupling.mapping_checks import did_you_mean
+
+PRESETS: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+"""Names that Airflow turns into cron expressions (airflow.utils.dates, 3.3)."""
+
+_LONGEST_MONTHS: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_ITEM: Final = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d{1,2}))?")
+_NTH_WEEKDAY: Final = re.compile(r"(?P<day>\w+)#[1-5]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    least: int
+    most: int
+    names: tuple[str, ...] = field(default=())
+
+    def number(self, text: str) -> int:
+        if text.lower() in self.names:
+            return self.names.index(text.lower()) + self.least
+        if not re.fullmatch(r"[0-9]{1,2}", text) or not self.least <= int(text) <= self.most:
+            hint = did_you_mean(text, self.names) if self.names else ""
+            msg = f"{self.name} '{text}' is not between {self.least} and {self.most}{hint}"
+            raise ValueError(msg)
+        return int(text)
+
+    def values(self, text: str) -> set[int]:
+        """Give the numbers a field stands for; a ValueError says what is wrong with it."""
+        return {number for item in text.split(",") for number in self._item(item)}
+
+    def _item(self, item: str) -> range:
+        parts = _ITEM.fullmatch(item)
+        if parts is None:
+            msg = f"{self.name} '{item}' is not understood"
+            raise ValueError(msg)
+        first = self.least if parts["first"] == "*" else self.number(parts["first"])
+        step = int(parts["step"] or 1)
+        if step == 0 or (parts["first"] == "*" and parts["last"]):
+            msg = f"{self.name} '{item}' is not understood"
+            raise ValueError(msg)
+        if parts["last"]:
+            last = self.number(parts["last"])
+        else:
+            last = self.most if parts["first"] == "*" or parts["step"] else first
+        if last < first:
+            msg = f"{self.name} '{item}' runs backwards"
+            raise ValueError(msg)
+        return range(first, last + 1, step)
+
+
+_MINUTE: Final = _Field("minute", 0, 59)
+_HOUR: Final = _Field("hour", 0, 23)
+_DAY: Final = _Field("day of the month", 1, 31)
+_MONTH: Final = _Field(
+    "month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+)
+_WEEKDAY: Final = _Field("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
+
+
+def cron_problem(expression: str) -> str:
+    """Say what is wrong with a cron expression or preset; '' when Airflow can run by it.
+
+    A date that never comes (30 February) is wrong too: Airflow would look for it in vain.
+    """
+    text = expression.strip()
+    if text.startswith("@"):
+        if text in PRESETS:
+            return ""
+        return f"'{text}' is not one of {', '.join(PRESETS)}{did_you_mean(text, PRESETS)}"
+    parts = text.split()
+    if len(parts) != 5:
+        return (
+            f"'{text}' has {len(parts)} fields; cron has five: minute, hour, day of the month, month, "
+            "day of the week, for instance '30 5 * * *' for every day at half past five"
+        )
+    minute, hour, day, month, weekday = parts
+    try:
+        _MINUTE.values(minute)
+        _HOUR.values(hour)
+        days = _DAY.values(day)
+        months = _MONTH.values(month)
+        _check_weekday(weekday)
+    except ValueError as error:
+        return f"'{text}': {error}"
+    if weekday == "*" and not any(number <= _LONGEST_MONTHS[each - 1] for each in months for number in days):
+        return f"'{text}': that day never comes"
+    return ""
+
+
+def _check_weekday(text: str) -> None:
+    nth = _NTH_WEEKDAY.fullmatch(text)
+    if nth:
+        _WEEKDAY.number(nth["day"])
+    else:
+        _WEEKDAY.values(text)

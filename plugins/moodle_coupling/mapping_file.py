@@ -1,0 +1,207 @@
+"""Mapping files on disk: read with every error at its line, found by name, described by a JSON Schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from moodle_coupling.errors import MappingError
+from moodle_coupling.mapping import Mapping
+from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.mapping_checks import problems as problems_between_parts
+from moodle_coupling.mapping_messages import problems_of
+from moodle_coupling.mapping_yaml import Document, Problem, key_path, read_document
+
+SUFFIX = ".yaml"
+
+
+class MappingFileError(MappingError):
+    """Everything that is wrong with one mapping file, one line each.
+
+    Attributes: ``path``, and ``problems`` with line, column, key path and text, in the order of the file.
+    """
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        self.path = path
+        self.problems = sorted(problems)
+        shown = _shown(path)
+        super().__init__(
+            "\n".join(
+                f"{shown}:{each.line}:{each.column}: {each.key + ': ' if each.key else ''}{each.text}"
+                for each in self.problems
+            )
+        )
+
+    def __reduce__(self) -> tuple[type[MappingFileError], tuple[Path, list[Problem]]]:
+        return type(self), (self.path, self.problems)
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Read one mapping file.
+
+    Nothing in it is filled in from the environment, from variables or from templates.
+
+    Raises MappingFileError with all errors of the file.
+    """
+    document = _read(path)
+    mapping = None
+    problems = list(document.problems)
+    if isinstance(document.data, dict):
+        try:
+            mapping = Mapping.model_validate(document.data)
+        except ValidationError as error:
+            problems += problems_of(error, document)
+            problems += _problems_between(document, problems)
+        problems += _name_problems(path, document)
+    elif not problems:
+        problems.append(Problem(*document.mark(()), "", "must hold keys, such as 'environment: demo'"))
+    if mapping is None or problems:
+        raise MappingFileError(path, problems)
+    mapping._path = path.resolve()  # noqa: SLF001  # a frozen model's private attribute: the file it came from
+    return mapping
+
+
+def load_all(folder: Path) -> tuple[list[Mapping], list[MappingError]]:
+    """Read every mapping file directly in a folder, by name; one bad file never hides the good ones.
+
+    Files in folders below it and hidden files are passed over. Two files with the same connection are both errors: on a
+    full run each would take the other's people for leavers.
+    """
+    mappings: list[Mapping] = []
+    errors: list[MappingError] = []
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        return [], [MappingError(f"{_shown(folder)}: the folder of mapping files cannot be read: {error.strerror}")]
+    for path in paths:
+        if path.suffix == ".yml":
+            problem = Problem(1, 1, "", f"not read: a mapping file is called {path.stem}{SUFFIX}")
+            errors.append(MappingFileError(path, [problem]))
+        elif path.suffix == SUFFIX:
+            try:
+                mappings.append(load_mapping(path))
+            except MappingError as error:
+                errors.append(error)
+    good, doubles = _without_shared_connections(mappings)
+    return good, errors + doubles
+
+
+def find_mapping(name_or_path: str | Path, folder: Path) -> Path:
+    """Give the file that is meant by an environment's name or by a path.
+
+    A path is anything with a folder or an ending in it; it starts at the working directory, else at ``folder``.
+
+    Raises MappingError when there is no such file, with the names that there are.
+    """
+    given = Path(name_or_path)
+    if given.suffix in {SUFFIX, ".yml"} or len(given.parts) > 1:
+        candidates = [given, folder / given]
+    else:
+        candidates = [folder / f"{given}{SUFFIX}"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    hint = did_you_mean(given.stem, names)
+    there_are = f" There are: {', '.join(names)}." if names and not hint else ""
+    msg = f"There is no mapping file '{name_or_path}' (looked for {' and '.join(map(_shown, candidates))}){hint}{there_are}"
+    raise MappingError(msg)
+
+
+def source_base(path: Path) -> Path:
+    """Give the folder where the relative source path of the mapping file at ``path`` starts."""
+    return path.resolve().parent
+
+
+def source_path(mapping: Mapping) -> str:
+    """Give the source file of a mapping as an absolute path; a URL (s3://…) stays as it is.
+
+    For a mapping made in code a relative path starts at the working directory.
+    """
+    if "://" in mapping.source.path:
+        return mapping.source.path
+    base = source_base(mapping.path) if mapping.path else Path.cwd()
+    return str((base / Path(mapping.source.path).expanduser()).resolve())
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of a mapping file, made for editors to complete keys and values by."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Mapping.model_json_schema(),
+        "title": "Mapping file of a Moodle coupling",
+    }
+    _name_the_keys(schema)
+    return schema
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON Schema of a mapping file."""
+    import json
+
+    path.write_text(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _name_the_keys(schema: Any) -> None:
+    # An editor completes 'properties'; most do not look at the equivalent propertyNames/enum that pydantic gives.
+    if isinstance(schema, list):
+        for part in schema:
+            _name_the_keys(part)
+    if isinstance(schema, dict):
+        keys = schema.get("propertyNames", {}).get("enum")
+        if keys:
+            del schema["propertyNames"]
+            schema["properties"] = dict.fromkeys(keys, schema["additionalProperties"])
+            schema["additionalProperties"] = False
+        for part in schema.values():
+            _name_the_keys(part)
+
+
+def _read(path: Path) -> Document:
+    try:
+        return read_document(path.read_bytes())
+    except OSError as error:
+        msg = f"{_shown(path)}: the mapping file cannot be read: {error.strerror}"
+        raise MappingError(msg) from None
+
+
+def _problems_between(document: Document, found: list[Problem]) -> list[Problem]:
+    # Pydantic compares the parts with each other only when each of them is right.
+    known = {each.key for each in found}
+    return [
+        Problem(*document.mark(where), key_path(where), text)
+        for where, text in problems_between_parts(document.data)
+        if key_path(where) not in known
+    ]
+
+
+def _name_problems(path: Path, document: Document) -> list[Problem]:
+    environment = document.data.get("environment")
+    if not isinstance(environment, str) or environment == path.stem:
+        return []
+    text = f"'{environment}' is not the name of the file; call the file {environment}{SUFFIX} or say '{path.stem}' here"
+    return [Problem(*document.mark(("environment",)), "environment", text)]
+
+
+def _without_shared_connections(mappings: list[Mapping]) -> tuple[list[Mapping], list[MappingError]]:
+    by_connection: dict[str, list[Mapping]] = {}
+    for mapping in mappings:
+        by_connection.setdefault(mapping.connection, []).append(mapping)
+    errors: list[MappingError] = []
+    for connection, sharing in by_connection.items():
+        for mapping in sharing if len(sharing) > 1 else ():
+            others = ", ".join(f"{each.environment}{SUFFIX}" for each in sharing if each is not mapping)
+            path = mapping.path or Path(f"{mapping.environment}{SUFFIX}")
+            text = f"'{connection}' is the connection of {others} too; one Moodle has one mapping file"
+            mark = _read(path).mark(("connection",))
+            errors.append(MappingFileError(path, [Problem(*mark, "connection", text)]))
+    return [each for each in mappings if len(by_connection[each.connection]) == 1], errors
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

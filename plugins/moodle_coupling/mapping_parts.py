@@ -1,0 +1,274 @@
+"""The parts of a mapping file: one small model per subject, each checked on its own."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import warnings
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from moodle_coupling.mapping_checks import did_you_mean, time_zone_problem
+from moodle_coupling.mapping_cron import cron_problem
+
+if TYPE_CHECKING:
+    from moodle_coupling.mapping_checks import Location
+
+FilledText = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Part(BaseModel):
+    """A part of a mapping file: unknown keys are errors, and what is read does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_section_is_unsaid(cls, data: Any) -> Any:
+        # 'scope:' with only comments below it reads as null; a person means: nothing said here.
+        if not isinstance(data, dict):
+            return data
+        sections = {name for name, field in cls.model_fields.items() if field.default_factory is not None}
+        return {key: value for key, value in data.items() if value is not None or key not in sections}
+
+
+def refuse(found: list[tuple[Location, str]]) -> NoReturn:
+    """Raise one ValidationError for all that was found inside the value being validated, each at its own place."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{error}", {"error": text}), loc=where, input=None)
+        for where, text in found
+    ]
+    raise ValidationError.from_exception_data("Mapping", details)
+
+
+class IdnumberFrom(StrEnum):
+    """Which of the person's ids becomes Moodle's ID number."""
+
+    EXTERN_ID = "extern_id"
+    PERSON_ID = "person_id"
+    EXTERN_ID_ELSE_PERSON_ID = "extern_id_else_person_id"
+
+
+class UsernameRecipe(StrEnum):
+    """How a username is made."""
+
+    EMAIL = "email"
+    FIRST_INFIX_LAST = "first_infix_last"
+    INITIALS_INFIX_LAST = "initials_infix_last"
+    INITIAL_INFIX_LAST = "initial_infix_last"
+    EXTERN_ID = "extern_id"
+
+
+class Write(StrEnum):
+    """When a field is written to Moodle."""
+
+    ALWAYS = "always"
+    ON_CREATE = "on_create"
+    IF_EMPTY = "if_empty"
+
+
+class LeaverPolicy(StrEnum):
+    """What happens to an account whose person left."""
+
+    IGNORE = "ignore"
+    REPORT = "report"
+    SUSPEND = "suspend"
+
+
+class Username(Part):
+    """How usernames are made."""
+
+    recipe: UsernameRecipe = Field(
+        UsernameRecipe.FIRST_INFIX_LAST, description="What the username is made of; the parts are joined in this order."
+    )
+    separator: Annotated[str, Field(pattern=r"^[._-]?$")] = Field(
+        "-", description="Between the parts: '-', '.', '_' or '' for nothing (in quotes)."
+    )
+    transliterate: dict[FilledText, str] = Field(
+        default_factory=dict,
+        description="Letters to write otherwise, before the general rules for diacritics and other scripts; for instance "
+        "ü: ue. What is said of a small letter holds for its capital too.",
+    )
+    rename: bool = Field(default=False, description="Give an existing account the new username when its parts change.")
+
+    @field_validator("transliterate")
+    @classmethod
+    def _plain_letters(cls, value: dict[str, str]) -> dict[str, str]:
+        found: list[tuple[Location, str]] = [
+            ((letters,), f"must become plain letters a to z (or '' to drop it), not '{plain}'")
+            for letters, plain in value.items()
+            if not plain.isascii()
+        ]
+        if found:
+            refuse(found)
+        return _with_capitals({unicodedata.normalize("NFC", letters): plain for letters, plain in value.items()})
+
+
+def _with_capitals(table: dict[str, str]) -> dict[str, str]:
+    # Usernames are lower-cased after this step, so 'ü: ue' alone would leave Übel to the general rules: 'ubel'.
+    capitals = {
+        form: plain
+        for letters, plain in table.items()
+        for form in (letters.upper(), letters.capitalize())
+        if form != letters and len(form) == len(letters) and form.lower() == letters
+    }
+    return capitals | table
+
+
+class FieldValue(Part):
+    """Where a Moodle field's value comes from and when it is written."""
+
+    column: str | None = Field(
+        None, description="Column the value is taken from: one of ours, or a free one named in source.columns."
+    )
+    value: str | None = Field(None, description="The same value for everyone, instead of a column.")
+    default: str = Field("", description="Used where the column is empty.")
+    write: Write = Field(
+        Write.ALWAYS,
+        description="When it is written to Moodle: always, only when the account is created, or only while the field is "
+        "empty in Moodle. For auth on_create when nothing is said.",
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> FieldValue:
+        if (self.column is None) == (self.value is None):
+            msg = "say either 'column' or 'value'"
+            raise ValueError(msg)
+        if self.value is not None and self.default:
+            msg = "'default' goes with 'column'; a 'value' is the same for everyone"
+            raise ValueError(msg)
+        return self
+
+
+class Condition(Part):
+    """One condition on a column of the persons frame; exactly one of the tests."""
+
+    column: str = Field(description="Column that is tested: one of ours, or a free one named in source.columns.")
+    equals: str | None = Field(None, description="The value is exactly this.")
+    not_equals: str | None = Field(None, description="The value is anything but this.")
+    any_of: list[str] | None = Field(
+        None, min_length=1, description="The value, or one of its '|'-separated parts, is in this list."
+    )
+    none_of: list[str] | None = Field(
+        None, min_length=1, description="Neither the value nor one of its '|'-separated parts is in this list."
+    )
+    matches: str | None = Field(None, description="Regular expression that the whole value must match.")
+    not_empty: bool | None = Field(None, description="true: the column is filled in; false: it is empty.")
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                with warnings.catch_warnings(action="error"):
+                    re.compile(value)
+            except (re.error, Warning, OverflowError, RecursionError) as error:
+                msg = f"not a regular expression: {error}"
+                raise ValueError(msg) from None
+        return value
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Condition:
+        tests = ("equals", "not_equals", "any_of", "none_of", "matches", "not_empty")
+        said = [name for name in tests if getattr(self, name) is not None]
+        if len(said) != 1:
+            found = " and ".join(said) if said else "none"
+            msg = f"a condition has exactly one test of {', '.join(tests)}; here: {found}. Make it several conditions."
+            raise ValueError(msg)
+        return self
+
+
+class Scope(Part):
+    """Who belongs in this Moodle: persons for whom every condition holds."""
+
+    include: list[Condition] = Field(
+        default_factory=list, description="Conditions that must all hold; without any, everyone belongs."
+    )
+    inactive: bool = Field(default=False, description="Persons the source calls inactive belong too.")
+
+
+class Matching(Part):
+    """How persons and accounts are joined beyond the idnumber."""
+
+    link_on: list[Literal["email", "username"]] = Field(
+        default_factory=list,
+        description="Link without asking an account without idnumber that is found by one of these.",
+    )
+    shared_email: bool = Field(
+        default=False,
+        description="This Moodle allows several accounts with one e-mail address (allowaccountssameemail).",
+    )
+    protected_usernames: list[FilledText] = Field(
+        default_factory=list, description="Usernames of accounts that are never written."
+    )
+    protected_idnumbers: list[FilledText] = Field(
+        default_factory=list, description="ID numbers of accounts that are never written."
+    )
+
+
+class Leavers(Part):
+    """Accounts whose idnumber belongs to no person (full runs only)."""
+
+    policy: LeaverPolicy = Field(
+        LeaverPolicy.REPORT,
+        description="Do nothing, list them as mismatches, or suspend them. Nothing is ever deleted.",
+    )
+    grace_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        14, description="Days that a person must be gone before the policy is carried out."
+    )
+
+
+class Limits(Part):
+    """How much may go wrong before a run counts as failed."""
+
+    tolerated_failures: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Share of the persons to write (0 to 1) that may fail before the run is a failure."
+    )
+    chunk_size: Annotated[int, Field(ge=100, le=100_000)] = Field(5000, description="Persons per mapped load task.")
+
+
+class Schedule(Part):
+    """When the DAGs run: cron expressions or presets, or nothing for by hand only."""
+
+    provision: str | None = Field(
+        None,
+        description="When what changed is sent: five cron fields or '@hourly' and the like; empty is by hand only.",
+    )
+    reconcile: str | None = Field(
+        None,
+        description="When everything is compared: five cron fields or '@daily' and the like; empty is by hand only.",
+    )
+    timezone: str = Field("Europe/Amsterdam", description="Time zone of both, as Region/City.")
+
+    @field_validator("provision", "reconcile")
+    @classmethod
+    def _cron(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        problem = cron_problem(value)
+        if problem:
+            raise ValueError(problem)
+        return " ".join(value.split())
+
+    @field_validator("timezone")
+    @classmethod
+    def _time_zone(cls, value: str) -> str:
+        problem = time_zone_problem(value)
+        if problem:
+            raise ValueError(problem)
+        return value
+
+
+def shortname_problem(shortname: str) -> str:
+    """Say why this cannot be a profile field's shortname ('' when it can).
+
+    Moodle's own form takes letters, digits and underscores, at most 100 (user/profile/definelib.php).
+    """
+    if re.fullmatch(r"[A-Za-z0-9_]{1,100}", shortname):
+        return ""
+    cleaned = re.sub(r"[^A-Za-z0-9_]", "", shortname)
+    hint = did_you_mean(shortname, [cleaned]) if cleaned else ""
+    return f"'{shortname}' is no shortname of a profile field: Moodle has only letters, digits and '_' there{hint}"
