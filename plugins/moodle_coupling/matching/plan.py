@@ -1,0 +1,249 @@
+"""The plan: what a run intends for every person and orphan, what changes, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from moodle_coupling.mapping import LeaverPolicy
+from moodle_coupling.matching.changes import (
+    CREATE_FIELDS,
+    NAME_FIELDS,
+    Changes,
+    add_create,
+    further_fields,
+    to_write,
+)
+from moodle_coupling.matching.frames import PLAN_COLUMNS, PROFILE_PREFIX, Action, Verdict
+from moodle_coupling.matching.match import match_view
+from moodle_coupling.matching.names import final_usernames, to_rename
+from moodle_coupling.matching.reasons import Reasons
+from moodle_coupling.matching.view import View, make_view
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from moodle_coupling.mapping import Mapping
+
+WRITTEN_VERDICTS: Final = (Verdict.LINKED, Verdict.EMAIL_TAKEN, Verdict.RETURNED)
+
+
+def make_plan(
+    candidates: pd.DataFrame,
+    reasons: pd.DataFrame,
+    accounts: pd.DataFrame,
+    mapping: Mapping,
+    *,
+    links: pd.DataFrame | None = None,
+    service_userid: int | None = None,
+    full: bool = False,
+) -> pd.DataFrame:
+    """Give the plan (PLAN_COLUMNS): persons in scope by row, then (``full``) orphans by account id.
+
+    ``candidates``, ``reasons`` and ``accounts`` are the frames of matching/frames.py. ``links`` is what the ledger
+    remembers: ``account_id``, ``idnumber``, ``suspended_by_us``; without it nobody is suspended or reactivated.
+    The order of the rows of what goes in changes nothing, and no account is written by more than one row.
+    """
+    view = make_view(candidates, accounts, mapping, reasons=reasons, links=links, service_userid=service_userid)
+    draft = _Draft.start(view, match_view(view, full=full), reasons)
+    draft.plan_creates()
+    draft.plan_updates()
+    draft.plan_orphans()
+    return draft.finished()
+
+
+@dataclass
+class _Draft:
+    """A plan in the making; the row numbers of all parts are those of ``frame``, persons first."""
+
+    view: View
+    frame: pd.DataFrame
+    given: pd.DataFrame
+    changes: Changes
+    reasons: Reasons
+
+    @classmethod
+    def start(cls, view: View, matched: pd.DataFrame, given: pd.DataFrame) -> _Draft:
+        frame = matched.assign(action=Action.NONE.value)
+        at_account = pd.Series(view.accounts.index, index=view.accounts["id"])
+        frame["a"] = frame["account_id"].map(at_account).astype("Int64")
+        known = view.accounts.reindex(frame["a"].fillna(-1).astype("int64")).set_axis(frame.index)
+        persons = len(view.persons)
+        frame["username"] = known["username"].fillna("").astype("str")
+        for name in NAME_FIELDS:
+            theirs = known[name].fillna("").astype("str") if name in known else pd.Series("", index=frame.index)
+            frame[name] = pd.concat([view.persons[name], theirs.iloc[persons:]]).astype("str")
+        positions = pd.Series(view.persons.index, index=view.persons["row"])
+        draft = cls(view, frame, given[given["row"].isin(positions.index)], Changes(len(frame)), Reasons(len(frame)))
+        draft.given = draft.given.assign(at=draft.given["row"].map(positions))
+        draft.reasons.add_given(draft.given)
+        draft.reasons.add_verdicts(frame["verdict"], frame["evidence"], frame["shared_field"])
+        draft._reject()
+        return draft
+
+    def _reject(self) -> None:
+        unmatched = self.frame["verdict"] == ""
+        self.frame.loc[unmatched, "evidence"] = "Rejected before matching, for the reasons given."
+        rejected = unmatched | (self.frame["verdict"] == Verdict.DUPLICATE_PERSON)
+        self.frame.loc[rejected, "action"] = Action.REJECT.value
+        for at in self.frame.index[unmatched]:
+            if not self.reasons.has(at):
+                self.reasons.add(
+                    at, "idnumber_missing", "idnumber", "The person has no idnumber, and nothing else joins."
+                )
+
+    def plan_creates(self) -> None:
+        """Give new persons a username and all their fields; reject whom Moodle would refuse."""
+        new = self.frame.index[self.frame["verdict"] == Verdict.NEW]
+        stopped = set(self.given.loc[self.given["blocks"] != "", "at"]) | self._incomplete(new)
+        rejected = new[new.isin(stopped)]
+        self.frame.loc[rejected, "action"] = Action.REJECT.value
+        created = new.difference(rejected)
+        self.frame.loc[created, "action"] = Action.CREATE.value
+        renamed = self._renamed()
+        names = final_usernames(self.view, created.union(renamed))
+        self._explain_numbers(names.loc[created])
+        self.frame.loc[created, "username"] = names.loc[created]
+        add_create(
+            self.changes,
+            self.view.persons.loc[created].assign(username=names.loc[created]),
+            created.to_numpy(),
+            self.view.mapping,
+        )
+        present = self.frame.loc[renamed, "username"]
+        self.changes.add(renamed, "username", present, names.loc[renamed])
+        self.frame.loc[renamed, "username"] = names.loc[renamed]
+
+    def _incomplete(self, new: pd.Index[int]) -> set[int]:
+        """Find new persons without a field that Moodle demands, whether or not the source's rules said so."""
+        found: set[int] = set()
+        said = set(zip(self.given["at"], self.given["field"], strict=True))
+        for field in CREATE_FIELDS:
+            values = self.view.persons[field].loc[new]
+            for at in new[(values == "").to_numpy()]:
+                found.add(at)
+                if (at, field) not in said:
+                    self.reasons.add(
+                        at, f"{field}_missing", field, f"A new account needs a {field}, and there is none."
+                    )
+        return found
+
+    def _explain_numbers(self, names: pd.Series[str]) -> None:
+        bases = self.view.persons["username"].loc[names.index]
+        numbered = names.index[(names != bases).to_numpy()]
+        self.frame.loc[numbered, "evidence"] = [
+            f"{evidence.removesuffix('.')}; username '{base}' is taken, so it becomes '{name}'."
+            for evidence, base, name in zip(
+                self.frame.loc[numbered, "evidence"], bases[numbered], names[numbered], strict=True
+            )
+        ]
+
+    def _written(self) -> pd.Index[int]:
+        """Persons whose existing account is brought up to date."""
+        return self.frame.index[self.frame["verdict"].isin(WRITTEN_VERDICTS) | self.frame["may_link"]]
+
+    def _renamed(self) -> pd.Index[int]:
+        written = self._written()
+        barred = self._with_reason("username", blocking=True)
+        return to_rename(self.view, self.frame["a"].loc[written[~barred[written]]].astype("int64"))
+
+    def _with_reason(self, field: str, *, blocking: bool) -> npt.NDArray[np.bool_]:
+        """Tell which rows of the plan have a (blocking) reason on that field."""
+        some = self.given[self.given["field"] == field]
+        if blocking:
+            some = some[some["blocks"] != ""]
+        mask = np.zeros(len(self.frame), dtype=bool)
+        mask[some["at"].to_numpy(dtype="int64")] = True
+        return mask
+
+    def plan_updates(self) -> None:
+        """Write what differs to linked accounts, and the idnumber to those that the mapping allows to link."""
+        written = self._written()
+        at = written.to_numpy()
+        persons = self.view.persons.loc[written]
+        accounts = self.view.accounts.loc[self.frame["a"].loc[written].astype("int64")].set_axis(written)
+        self._tell_kept_emails(written)
+        for field in [*NAME_FIELDS, *further_fields(persons)]:
+            old = self._present(accounts, field)
+            if old is None:
+                continue
+            barred = self._with_reason(field, blocking=True)[at]
+            if field == "email":
+                barred |= self.frame["email_kept"].to_numpy()[at]
+            remarked = self._with_reason(field, blocking=False)[at]
+            where = to_write(field, old, persons[field], self.view.mapping, barred=barred, remarked=remarked)
+            self.changes.add(at[where], field, old[where], persons[field][where])
+        self._link()
+        self._reactivate()
+        changed = np.array([text != "{}" for text in self.changes.texts()], dtype=bool)
+        waiting = (self.frame["action"] == Action.NONE) & changed
+        self.frame.loc[waiting, "action"] = Action.UPDATE.value
+
+    @staticmethod
+    def _present(accounts: pd.DataFrame, field: str) -> pd.Series[str] | None:
+        """Give what the accounts hold in a field; None when that was not read, which is not the same as empty."""
+        if field in accounts:
+            return accounts[field]
+        if field.startswith(PROFILE_PREFIX):  # Moodle shows no empty profile field: nobody has it filled in
+            return pd.Series("", index=accounts.index, dtype="str")
+        return None
+
+    def _tell_kept_emails(self, written: pd.Index[int]) -> None:
+        """Of whom the verdict does not tell already: those who returned while their new address is another's."""
+        kept = self.frame.loc[written]
+        kept = kept[kept["email_kept"] & (kept["verdict"] != Verdict.EMAIL_TAKEN)]
+        for at, email, others in zip(kept.index, kept["email"], kept["other_accounts"], strict=True):
+            said = f"E-mail '{email}' belongs to another account ({others[1:-1]}), so the account keeps its own."
+            self.reasons.add(at, Verdict.EMAIL_TAKEN.value, "email", said)
+
+    def _link(self) -> None:
+        linked = self.frame.index[self.frame["may_link"]]
+        self.frame.loc[linked, "action"] = Action.LINK.value
+        present = self.view.accounts["idnumber"].loc[self.frame["a"].loc[linked].astype("int64")]
+        self.changes.add(linked, "idnumber", present, self.frame.loc[linked, "idnumber"])
+
+    def _reactivate(self) -> None:
+        returned = self.frame.index[self.frame["verdict"] == Verdict.RETURNED]
+        self.frame.loc[returned, "action"] = Action.REACTIVATE.value
+        self.changes.add_flag(returned, "suspended", "true, false")
+
+    def plan_orphans(self) -> None:
+        """Do with orphans what the mapping's leaver policy says, and say why not where it is not done."""
+        policy = self.view.mapping.leavers.policy
+        orphans = self.frame[self.frame["verdict"] == Verdict.ORPHAN]
+        at_account = orphans["a"].astype("int64")
+        suspended = self.view.accounts["suspended"].loc[at_account]
+        ours = self.view.linked_by_us.loc[at_account]
+        for at, asked, is_suspended, is_ours in zip(
+            orphans.index, orphans["question_open"], suspended, ours, strict=True
+        ):
+            kept = _why_kept(policy, asked=asked, suspended=is_suspended, ours=is_ours)
+            evidence = str(self.frame.at[at, "evidence"])
+            self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", f"{evidence} {kept}".strip())
+            if not kept:
+                self.frame.loc[at, "action"] = Action.SUSPEND.value
+                self.changes.add_flag([at], "suspended", "false, true")
+
+    def finished(self) -> pd.DataFrame:
+        self.frame["changes"] = pd.Series(self.changes.texts(), index=self.frame.index, dtype="str")
+        self.frame["reasons"] = pd.Series(self.reasons.texts(), index=self.frame.index, dtype="str")
+        plan = self.frame[list(PLAN_COLUMNS)].copy()
+        text = [name for name in PLAN_COLUMNS if name not in ("row", "account_id")]
+        plan[text] = plan[text].astype("str")
+        return plan
+
+
+def _why_kept(policy: LeaverPolicy, *, asked: bool, suspended: bool, ours: bool) -> str:
+    """Say why an orphan is left as it is; '' when it is to be suspended."""
+    if asked:
+        return "Nothing is done while the question of a person who points at it is open."
+    if policy == LeaverPolicy.IGNORE:
+        return "The mapping ignores leavers."
+    if policy == LeaverPolicy.REPORT:
+        return "The mapping only reports leavers."
+    if suspended:
+        return "It is suspended already."
+    return "" if ours else "It is not suspended: this coupling neither made nor linked it, as far as is known."
