@@ -52,3 +52,6 @@ PERSON_COLUMNS: Final[tuple[Column, ...]] = (
 Further columns may follow (more free fields, under the name the mapping gives them), all of dtype str."""
 
 EMAIL_COLUMNS: Final = ("email1", "email2", "email3")
+
+INACTIVE_UNREAD: Final = "inactive_unread"
+"""Optional extra column: what stood in ``inactive`` when it was neither yes nor no, else ''."""

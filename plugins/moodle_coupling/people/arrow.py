@@ -1,0 +1,124 @@
+"""Text columns as Arrow arrays: to and fro, and work on no more values than need it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+pa: Any = importlib.import_module("pyarrow")
+pc: Any = importlib.import_module("pyarrow.compute")
+"""pyarrow brings no types, and its compute functions are made at run time: to the type checker both are Any."""
+
+Texts: TypeAlias = Any
+"""A ``pyarrow.LargeStringArray`` without nulls."""
+
+Mask: TypeAlias = "NDArray[np.bool_]"
+
+_STR: Final[Any] = pd.StringDtype("pyarrow", na_value=np.nan)
+_SURROGATES: Final = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+def to_texts(values: pd.Series | Iterable[str]) -> Texts:
+    """Return a column as an Arrow array: absent becomes '', half a surrogate pair becomes U+FFFD."""
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.StringDtype):
+        found = pa.array(values, type=pa.large_string())
+    else:
+        found = pa.array([_as_text(value) for value in values], type=pa.large_string())
+    if isinstance(found, pa.ChunkedArray):
+        found = found.combine_chunks()
+    return pc.fill_null(found, "") if found.null_count else found
+
+
+def _as_text(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    text = str(value)
+    return text if text.isascii() else text.translate(_SURROGATES)
+
+
+def to_series(texts: Texts) -> pd.Series:
+    """Return an Arrow array as a Series of pandas' own ``str`` dtype."""
+    return pd.Series(_STR.__from_arrow__(texts))
+
+
+def same_text(value: str, length: int) -> Texts:
+    """Return ``length`` times the same text."""
+    return pa.repeat(pa.scalar(value, pa.large_string()), length)
+
+
+def join(*parts: Texts, by: str = "") -> Texts:
+    """Return the parts of each row joined by ``by``; a part may also be one text for all."""
+    texts = [pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in parts]
+    return pc.binary_join_element_wise(*texts, pa.scalar(by, pa.large_string()))
+
+
+def choose(mask: Mask, yes: Texts, no: Texts) -> Texts:
+    """Return ``yes`` where the mask is true, else ``no``; both may also be one text for all."""
+    yes, no = (pa.scalar(text, pa.large_string()) if isinstance(text, str) else text for text in (yes, no))
+    return pc.if_else(pa.array(mask), yes, no)
+
+
+def as_mask(condition: Any) -> Mask:
+    """Return an Arrow boolean array as a numpy mask."""
+    mask: Mask = np.asarray(condition.to_numpy(zero_copy_only=False), dtype=bool)
+    return mask
+
+
+def is_blank(texts: Texts) -> Mask:
+    """Return which texts are ''."""
+    return as_mask(pc.equal(pc.binary_length(texts), 0))
+
+
+def bytes_of(texts: Texts) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the UTF-8 bytes of all texts in one row, and the offsets (one more than texts) where each begins."""
+    _, offsets, data = texts.buffers()
+    starts = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    if data is None or not len(starts):
+        return np.empty(0, np.uint8), np.zeros(len(texts) + 1, np.int64)
+    return np.frombuffer(data, dtype=np.uint8)[starts[0] : starts[-1]], starts - starts[0]
+
+
+def rows_at(positions: NDArray[np.intp], offsets: NDArray[np.int64]) -> Mask:
+    """Return which rows hold at least one of the byte positions."""
+    mask = np.zeros(len(offsets) - 1, dtype=bool)
+    if len(positions):
+        mask[np.searchsorted(offsets[1:], positions, side="right")] = True
+    return mask
+
+
+def rows_with(texts: Texts, table: NDArray[np.bool_]) -> Mask:
+    """Return which texts hold a byte for which ``table`` (256 booleans) is true."""
+    data, offsets = bytes_of(texts)
+    return rows_at(np.flatnonzero(table[data]), offsets)
+
+
+def change_where(texts: Texts, mask: Mask, change: Callable[[str], str]) -> Texts:
+    """Return the texts with ``change`` applied where ``mask`` is true, once per different text."""
+    if not mask.any():
+        return texts
+    coded = pc.dictionary_encode(texts.filter(pa.array(mask)))
+    changed = pa.array([change(value) for value in coded.dictionary.to_pylist()], type=pa.large_string())
+    return pc.replace_with_mask(texts, pa.array(mask), changed.take(coded.indices))
+
+
+def blank_where(texts: Texts, mask: Mask) -> Texts:
+    """Return the texts with '' where ``mask`` is true."""
+    if not mask.any():
+        return texts
+    return pc.if_else(pa.array(mask), pa.scalar("", pa.large_string()), texts)
+
+
+def longer_than(texts: Texts, limit: int) -> Mask:
+    """Return which texts have more than ``limit`` characters (code points, as Moodle's database counts)."""
+    longest = pc.max(pc.binary_length(texts)).as_py() or 0
+    if longest <= limit:
+        return np.zeros(len(texts), dtype=bool)
+    return as_mask(pc.greater(pc.utf8_length(texts), limit))

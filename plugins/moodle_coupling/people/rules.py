@@ -1,0 +1,279 @@
+"""The rules a person must pass, each declared once: code, field, what it stops, messages and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Blocks(StrEnum):
+    """What a reason stops."""
+
+    ALL = "all"
+    """The person: nothing is written."""
+    CREATE = "create"
+    """A new account; of an existing account only that field is left as it is."""
+    NOTHING = ""
+    """Nothing: the value is left out, or it is only said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    ``field`` is Moodle's name of the field (``profile_field_*`` for any profile field). The texts may hold ``{value}``,
+    ``{field}``, ``{length}`` (characters found) and ``{limit}`` (characters that Moodle holds, ``limit`` here).
+    """
+
+    code: str
+    field: str
+    blocks: Blocks
+    message: str
+    message_nl: str
+    mend: str
+    mend_nl: str
+    limit: int = 0
+
+
+FIELD_LIMITS: Final = {
+    "username": 100,
+    "firstname": 100,
+    "lastname": 100,
+    "email": 100,
+    "idnumber": 255,
+    "city": 120,
+    "institution": 255,
+    "department": 255,
+}
+"""Widths in Moodle's table mdl_user, in characters (recordings 052 to 067; 4.5 and 5.1). One more and the whole batch is
+refused with dmlwriteexception."""
+
+PROFILE_LIMIT: Final = 2048
+"""Width of a text profile field as a new site has it; Moodle cuts the rest off without a word (recording 106)."""
+
+_NAMES: Final = {
+    "idnumber": ("ID number", "ID-nummer"),
+    "firstname": ("first name", "voornaam"),
+    "lastname": ("last name", "achternaam"),
+    "email": ("e-mail address", "e-mailadres"),
+    "city": ("town", "plaats"),
+    "institution": ("institution", "instelling"),
+    "department": ("department", "afdeling"),
+}
+
+
+def _missing(field: str, blocks: Blocks, why: str, why_nl: str) -> Rule:
+    name, name_nl = _NAMES[field]
+    article = "Het" if field in {"idnumber", "email"} else "De"
+    return Rule(
+        f"{field}_missing",
+        field,
+        blocks,
+        f"The {name} is missing; {why}.",
+        f"{article} {name_nl} ontbreekt; {why_nl}.",
+        "Fill it in at the source.",
+        "Vul dit in de bron in.",
+    )
+
+
+def _too_long(field: str, blocks: Blocks) -> Rule:
+    name, name_nl = _NAMES[field]
+    left_out = " The value is left out." if blocks is Blocks.NOTHING else ""
+    left_out_nl = " De waarde wordt weggelaten." if blocks is Blocks.NOTHING else ""
+    article = "Het" if field in {"idnumber", "email"} else "De"
+    return Rule(
+        f"{field}_too_long",
+        field,
+        blocks,
+        f"The {name} has {{length}} characters and Moodle holds {{limit}}.{left_out}",
+        f"{article} {name_nl} heeft {{length}} tekens en Moodle bewaart er {{limit}}.{left_out_nl}",
+        "Shorten it at the source.",
+        "Kort de waarde in de bron in.",
+        FIELD_LIMITS[field],
+    )
+
+
+def _has_tags(field: str, blocks: Blocks) -> Rule:
+    name, name_nl = _NAMES[field]
+    left_out = " The value is left out." if blocks is Blocks.NOTHING else ""
+    left_out_nl = " De waarde wordt weggelaten." if blocks is Blocks.NOTHING else ""
+    return Rule(
+        f"{field}_has_tags",
+        field,
+        blocks,
+        f"The {name} '{{value}}' holds '<' as at the start of an HTML tag, which Moodle refuses.{left_out}",
+        f"De {name_nl} '{{value}}' bevat '<' als begin van een HTML-tag; dat weigert Moodle.{left_out_nl}",
+        "Take the tag out at the source ('<' followed by a space is allowed).",
+        "Haal de tag weg in de bron ('<' gevolgd door een spatie mag wel).",
+    )
+
+
+def _left_out(code: str, field: str, what: str, what_nl: str, mend: str, mend_nl: str) -> Rule:
+    return Rule(
+        code,
+        field,
+        Blocks.NOTHING,
+        f"{what} The value is left out.",
+        f"{what_nl} De waarde wordt weggelaten.",
+        mend,
+        mend_nl,
+    )
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    _missing(
+        "idnumber",
+        Blocks.ALL,
+        "without one the person cannot be told from others in Moodle",
+        "zonder is de persoon in Moodle niet van anderen te onderscheiden",
+    ),
+    Rule(
+        "idnumber_zero",
+        "idnumber",
+        Blocks.ALL,
+        "The ID number is '0', and an account with that number cannot be looked up in Moodle.",
+        "Het ID-nummer is '0' en een account met dat nummer is in Moodle niet op te zoeken.",
+        "Give the person another id at the source.",
+        "Geef de persoon in de bron een ander id.",
+    ),
+    _too_long("idnumber", Blocks.ALL),
+    Rule(
+        "inactive_unclear",
+        "inactive",
+        Blocks.ALL,
+        "It is not clear whether the person has left: '{value}' is neither yes nor no.",
+        "Het is niet duidelijk of de persoon vertrokken is: '{value}' is geen ja of nee.",
+        "Write ja/nee, yes/no, true/false, waar/onwaar, 1/0, x or nothing in that column.",
+        "Zet ja/nee, yes/no, true/false, waar/onwaar, 1/0, x of niets in die kolom.",
+    ),
+    _missing(
+        "firstname",
+        Blocks.CREATE,
+        "Moodle makes no account without one",
+        "zonder maakt Moodle geen account",
+    ),
+    _too_long("firstname", Blocks.CREATE),
+    _has_tags("firstname", Blocks.CREATE),
+    _missing("lastname", Blocks.CREATE, "Moodle makes no account without one", "zonder maakt Moodle geen account"),
+    _too_long("lastname", Blocks.CREATE),
+    _has_tags("lastname", Blocks.CREATE),
+    _missing("email", Blocks.CREATE, "Moodle makes no account without one", "zonder maakt Moodle geen account"),
+    Rule(
+        "email_invalid",
+        "email",
+        Blocks.CREATE,
+        "'{value}' is no e-mail address that Moodle accepts.",
+        "'{value}' is geen e-mailadres dat Moodle accepteert.",
+        "Correct it at the source: one address like name@example.org, plain letters, no spaces.",
+        "Verbeter het in de bron: één adres zoals naam@example.org, gewone letters, geen spaties.",
+    ),
+    _too_long("email", Blocks.CREATE),
+    Rule(
+        "email_skipped",
+        "email",
+        Blocks.NOTHING,
+        "'{value}' is no e-mail address that Moodle accepts, so the person's next address is used.",
+        "'{value}' is geen e-mailadres dat Moodle accepteert; het volgende adres van de persoon wordt gebruikt.",
+        "Correct it at the source.",
+        "Verbeter het in de bron.",
+    ),
+    Rule(
+        "initials_missing",
+        "username",
+        Blocks.CREATE,
+        "The username recipe initials_infix_last needs initials, and this person has none.",
+        "Het gebruikersnaamrecept initials_infix_last heeft voorletters nodig en deze persoon heeft ze niet.",
+        "Fill them in at the source, or choose another recipe in the mapping file.",
+        "Vul ze in de bron in, of kies een ander recept in het mappingbestand.",
+    ),
+    Rule(
+        "extern_id_missing",
+        "username",
+        Blocks.CREATE,
+        "The username recipe extern_id needs an ExternId, and this person has none.",
+        "Het gebruikersnaamrecept extern_id heeft een ExternId nodig en deze persoon heeft er geen.",
+        "Fill it in at the source, or choose another recipe in the mapping file.",
+        "Vul het in de bron in, of kies een ander recept in het mappingbestand.",
+    ),
+    Rule(
+        "username_empty",
+        "username",
+        Blocks.CREATE,
+        "Nothing is left of '{value}' that can be a username: Moodle allows a-z, 0-9, '.', '_', '-' and '@'.",
+        "Van '{value}' blijft niets over dat een gebruikersnaam kan zijn: Moodle staat a-z, 0-9, '.', '_', '-' en '@' toe.",
+        "Correct the value at the source, or add transliterations or another recipe to the mapping file.",
+        "Verbeter de waarde in de bron, of zet transliteraties of een ander recept in het mappingbestand.",
+    ),
+    Rule(
+        "auth_malformed",
+        "auth",
+        Blocks.CREATE,
+        "'{value}' cannot be the name of an authentication plugin, and Moodle refuses it.",
+        "'{value}' kan geen naam van een authenticatieplugin zijn; Moodle weigert die.",
+        "Use the plugin's short name, such as manual, oidc or ldap.",
+        "Gebruik de korte naam van de plugin, zoals manual, oidc of ldap.",
+    ),
+    _left_out(
+        "country_unknown",
+        "country",
+        "'{value}' is no country code that Moodle knows; it would store 0.",
+        "'{value}' is geen landcode die Moodle kent; er zou 0 worden opgeslagen.",
+        "Use the two capital letters of ISO 3166, such as NL.",
+        "Gebruik de twee hoofdletters van ISO 3166, zoals NL.",
+    ),
+    _left_out(
+        "lang_malformed",
+        "lang",
+        "'{value}' cannot be a language code of Moodle, which would refuse it.",
+        "'{value}' kan geen taalcode van Moodle zijn; die zou worden geweigerd.",
+        "Use Moodle's code in lower case, such as nl or en_us.",
+        "Gebruik Moodles code in kleine letters, zoals nl of en_us.",
+    ),
+    _left_out(
+        "timezone_unknown",
+        "timezone",
+        "'{value}' is no time zone; Moodle would store it and show wrong times.",
+        "'{value}' is geen tijdzone; Moodle zou die opslaan en verkeerde tijden tonen.",
+        "Use a name such as Europe/Amsterdam, or 99 for the site's own.",
+        "Gebruik een naam zoals Europe/Amsterdam, of 99 voor die van de site.",
+    ),
+    _left_out(
+        "theme_malformed",
+        "theme",
+        "'{value}' cannot be the name of a theme, and Moodle would refuse it.",
+        "'{value}' kan geen naam van een thema zijn; Moodle zou die weigeren.",
+        "Use the theme's short name, such as boost.",
+        "Gebruik de korte naam van het thema, zoals boost.",
+    ),
+    _too_long("city", Blocks.NOTHING),
+    _has_tags("city", Blocks.NOTHING),
+    _too_long("institution", Blocks.NOTHING),
+    _has_tags("institution", Blocks.NOTHING),
+    _too_long("department", Blocks.NOTHING),
+    _has_tags("department", Blocks.NOTHING),
+    Rule(
+        "profile_field_too_long",
+        "profile_field_*",
+        Blocks.NOTHING,
+        "The value for {field} has {length} characters and Moodle keeps {limit}. The value is left out.",
+        "De waarde voor {field} heeft {length} tekens en Moodle bewaart er {limit}. De waarde wordt weggelaten.",
+        "Shorten it at the source.",
+        "Kort de waarde in de bron in.",
+        PROFILE_LIMIT,
+    ),
+    Rule(
+        "text_damaged",
+        "*",
+        Blocks.NOTHING,
+        "'{value}' in {field} holds the sign for an unreadable letter (U+FFFD): it was spoilt before it came here.",
+        "'{value}' in {field} bevat het teken voor een onleesbare letter (U+FFFD): de tekst was al beschadigd.",
+        "Correct it at the source, or export the file again in UTF-8.",
+        "Verbeter het in de bron, of exporteer het bestand opnieuw in UTF-8.",
+    ),
+)
+"""All rules, in the order in which a person's reasons are listed. What is known of Moodle is from its recordings
+(4.5 and 5.1): create_email_invalid_*, create_html_firstname, create_lt_firstname, create_country_*, create_lang_*,
+by_field_idnumber_zero, create_customfield_70000 and others."""
+
+RULE_BY_CODE: Final = {rule.code: rule for rule in RULES}

@@ -1,0 +1,63 @@
+"""Who belongs in this Moodle: the mapping's conditions on the columns of the persons frame."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moodle_coupling.errors import MappingError
+from moodle_coupling.people.arrow import as_mask, pa, pc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moodle_coupling.mapping import Condition
+    from moodle_coupling.people.arrow import Mask, Texts
+
+
+def holds(condition: Condition, texts: Texts, where: str) -> Mask:
+    """Return for which (cleaned) texts the condition holds. Texts are compared exactly, letter case included.
+
+    ``where`` names the condition in errors, such as ``scope.include[0]``.
+
+    Raises:
+        MappingError: ``matches`` is no regular expression.
+
+    """
+    test = _test(condition, where)
+    coded = pc.dictionary_encode(texts)
+    verdicts = pa.array([test(value) for value in coded.dictionary.to_pylist()], type=pa.bool_())
+    return as_mask(verdicts.take(coded.indices)) if len(texts) else np.zeros(0, dtype=bool)
+
+
+def _test(condition: Condition, where: str) -> Callable[[str], bool]:
+    """Return the test of one text; a condition that says several things asks for all of them."""
+    tests: list[Callable[[str], bool]] = []
+    if condition.equals is not None:
+        tests.append(lambda value, wanted=condition.equals: value == wanted)  # type: ignore[misc]
+    if condition.not_equals is not None:
+        tests.append(lambda value, unwanted=condition.not_equals: value != unwanted)  # type: ignore[misc]
+    if condition.any_of is not None:
+        tests.append(lambda value, wanted=frozenset(condition.any_of): bool(wanted & _parts(value)))  # type: ignore[misc]
+    if condition.none_of is not None:
+        tests.append(lambda value, unwanted=frozenset(condition.none_of): not unwanted & _parts(value))  # type: ignore[misc]
+    if condition.matches is not None:
+        pattern = _compiled(condition.matches, where)
+        tests.append(lambda value: pattern.fullmatch(value) is not None)
+    if condition.not_empty is not None:
+        tests.append(lambda value, wanted=condition.not_empty: bool(value) is wanted)  # type: ignore[misc]
+    return lambda value: all(test(value) for test in tests)
+
+
+def _parts(value: str) -> set[str]:
+    return {value, *(part.strip() for part in value.split("|"))}
+
+
+def _compiled(pattern: str, where: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        msg = f"{where}.matches: '{pattern}' is no regular expression ({error}). Mend it in the mapping file."
+        raise MappingError(msg) from None

@@ -1,0 +1,94 @@
+"""The persons frame as cleaned Arrow columns, and columns asked for by a mapping's key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from moodle_coupling.errors import InputError, MappingError
+from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.people.arrow import choose, is_blank, same_text, to_texts
+from moodle_coupling.people.cleaning import clean_texts
+from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from moodle_coupling.people.arrow import Mask, Texts
+
+_DECLARED = {column.name: column for column in PERSON_COLUMNS}
+
+
+class Table:
+    """A persons frame; each text column is cleaned once, when it is first asked for.
+
+    A declared column that the frame lacks counts as empty. ``environment`` and
+    ``file`` (the mapping file) are named in errors.
+
+    Raises:
+        InputError: the frame has no ``row`` column, or its values are not unique.
+
+    """
+
+    def __init__(self, persons: pd.DataFrame, environment: str, file: str) -> None:
+        if ROW not in persons:
+            msg = f"The persons frame has no column '{ROW}'; see moodle_coupling.people.columns for what it must hold."
+            raise InputError(msg)
+        self.rows: NDArray[np.int64] = persons[ROW].to_numpy(dtype=np.int64)
+        if len(np.unique(self.rows)) != len(self.rows):
+            msg = (
+                f"The persons frame has the same '{ROW}' more than once; it is the key of a person within one extract."
+            )
+            raise InputError(msg)
+        self._persons = persons
+        self._environment = environment
+        self._file = file
+        self._cleaned: dict[str, Texts] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def has(self, name: str) -> bool:
+        """Return whether the frame holds this column or should."""
+        return name in self._persons or name in _DECLARED
+
+    def texts(self, name: str, key: str = "") -> Texts:
+        """Return a column's cleaned texts. ``key`` is where the mapping file asks for it, such as ``fields.city.column``.
+
+        Raises:
+            MappingError: there is no such column.
+
+        """
+        if name not in self._cleaned:
+            self._cleaned[name] = self._read(name, key)
+        return self._cleaned[name]
+
+    def flag(self, name: str) -> Mask:
+        """Return a boolean column; False where it is absent."""
+        if name not in self._persons:
+            return np.zeros(len(self), dtype=bool)
+        mask: Mask = self._persons[name].fillna(value=False).to_numpy(dtype=bool)
+        return mask
+
+    def _read(self, name: str, key: str) -> Texts:
+        if name in self._persons:
+            column = self._persons[name]
+            if column.dtype == bool:
+                return choose(self.flag(name), same_text("true", len(self)), "false")
+            return clean_texts(to_texts(column))
+        if name in _DECLARED:
+            return same_text("", len(self))
+        choices = [*_DECLARED, *map(str, self._persons.columns)]
+        msg = (
+            f"Coupling '{self._environment}': {key or 'a column'} names '{name}', and the persons have no such column"
+            f"{did_you_mean(name, choices) or '.'} Name one of ours, or say in source.columns under which heading of "
+            f"the file it stands ({self._file})."
+        )
+        raise MappingError(msg)
+
+
+def first_filled(texts: Texts, otherwise: Texts) -> Texts:
+    """Return the texts, and where they are '' those of ``otherwise``."""
+    return choose(is_blank(texts), otherwise, texts)

@@ -1,0 +1,239 @@
+"""From persons to candidates: cleaned, named, with a base username, and with a reason for whatever is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
+from moodle_coupling.matching.frames import PROFILE_PREFIX
+from moodle_coupling.people import checks
+from moodle_coupling.people.arrow import blank_where, choose, is_blank, join, longer_than, pc, same_text, to_series
+from moodle_coupling.people.cleaning import damaged, with_particles
+from moodle_coupling.people.columns import INACTIVE_UNREAD
+from moodle_coupling.people.reasons import Reasons
+from moodle_coupling.people.rules import FIELD_LIMITS, PROFILE_LIMIT, Blocks
+from moodle_coupling.people.scope import holds
+from moodle_coupling.people.table import Table, first_filled
+from moodle_coupling.people.usernames import PARTS, base_usernames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from collections.abc import Mapping as MappingOf
+
+    from moodle_coupling.mapping import FieldValue, Mapping
+    from moodle_coupling.people.arrow import Mask, Texts
+
+
+@dataclass(frozen=True, slots=True)
+class TransformCounts:
+    """Persons read, in scope, stopped altogether, and in scope but not good enough for a new account; reasons by code."""
+
+    persons: int
+    in_scope: int
+    rejected: int
+    not_creatable: int
+    reasons: MappingOf[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """What became of the persons.
+
+    ``candidates``: one row per person, in the persons' order; CANDIDATE_COLUMNS and then the mapping's fields.
+    ``reasons``: REASON_COLUMNS, several rows per person possible, only of persons in scope.
+    """
+
+    candidates: pd.DataFrame
+    reasons: pd.DataFrame
+    counts: TransformCounts
+
+
+_CODES: Final[dict[str, tuple[str, Callable[[Texts], Mask]]]] = {
+    "country": ("country_unknown", checks.not_a_country),
+    "lang": ("lang_malformed", checks.not_a_lang),
+    "timezone": ("timezone_unknown", checks.not_a_timezone),
+    "theme": ("theme_malformed", checks.not_a_plugin),
+    "auth": ("auth_malformed", checks.not_a_plugin),
+}
+"""Moodle fields that hold a code: the rule and its test. The other fields hold free text."""
+
+
+def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
+    """Return the candidates of a persons frame, and a reason for everything that Moodle would refuse or spoil.
+
+    ``persons`` has the columns of PERSON_COLUMNS (any of which may be absent, but for ``row``) and free ones. A value
+    that Moodle cannot take is '' in the candidates; the reason says which it was. Depends on nothing but its arguments.
+
+    Raises:
+        MappingError: the mapping names a column that there is not.
+        InputError: the frame lacks ``row``, or it is not unique.
+
+    """
+    file = mapping.path or f"include/mappings/{mapping.environment}.yaml"
+    table = Table(persons, mapping.environment, str(file))
+    in_scope = _in_scope(table, mapping)
+    reasons = Reasons(table.rows)
+    columns: dict[str, Texts] = {}
+    columns["idnumber"], columns["other_id"] = _ids(table, mapping.idnumber, reasons)
+    if table.has(INACTIVE_UNREAD):
+        unread = table.texts(INACTIVE_UNREAD)
+        reasons.add("inactive_unclear", ~is_blank(unread), unread)
+    columns |= _names(table, mapping, reasons)
+    columns["email"] = _email(table, mapping, reasons)
+    columns["username"] = _username(table, mapping, columns["email"], reasons)
+    further = _fields(table, mapping, reasons)
+    frame = reasons.frame(in_scope)
+    candidates = pd.DataFrame(
+        {
+            "row": table.rows,
+            "person_id": to_series(table.texts("person_id")),
+            "extern_id": to_series(table.texts("extern_id")),
+            **{
+                name: to_series(columns[name])
+                for name in ("idnumber", "other_id", "username", "firstname", "lastname", "email")
+            },
+            "inactive": table.flag("inactive"),
+            "in_scope": in_scope,
+            **{name: to_series(texts) for name, texts in further.items()},
+        }
+    )
+    return Transformed(candidates, frame, _counts(in_scope, frame))
+
+
+def _counts(in_scope: Mask, reasons: pd.DataFrame) -> TransformCounts:
+    stopped = reasons.loc[reasons["blocks"] == Blocks.ALL, "row"].unique()
+    doubtful = reasons.loc[reasons["blocks"] == Blocks.CREATE, "row"].unique()
+    by_code = {str(code): int(number) for code, number in reasons["code"].value_counts().items()}
+    return TransformCounts(
+        persons=len(in_scope),
+        in_scope=int(in_scope.sum()),
+        rejected=len(stopped),
+        not_creatable=len(np.setdiff1d(doubtful, stopped)),
+        reasons=by_code,
+    )
+
+
+def _in_scope(table: Table, mapping: Mapping) -> Mask:
+    mask = np.ones(len(table), dtype=bool) if mapping.scope.inactive else ~table.flag("inactive")
+    for number, condition in enumerate(mapping.scope.include):
+        where = f"scope.include[{number}]"
+        mask &= holds(condition, table.texts(condition.column, f"{where}.column"), where)
+    return mask
+
+
+def _ids(table: Table, origin: IdnumberFrom, reasons: Reasons) -> tuple[Texts, Texts]:
+    """Return the idnumber and the person's other id."""
+    extern, person = table.texts("extern_id"), table.texts("person_id")
+    if origin is IdnumberFrom.EXTERN_ID:
+        chosen, other = extern, person
+    elif origin is IdnumberFrom.PERSON_ID:
+        chosen, other = person, extern
+    else:
+        chosen, other = first_filled(extern, person), blank_where(person, is_blank(extern))
+    zero = checks.is_zero(chosen)
+    long = longer_than(chosen, FIELD_LIMITS["idnumber"])
+    reasons.add("idnumber_missing", is_blank(chosen))
+    reasons.add("idnumber_zero", zero, chosen)
+    reasons.add("idnumber_too_long", long, chosen)
+    return blank_where(chosen, zero | long), other
+
+
+def _names(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts]:
+    surname = table.texts("lastname")
+    last = with_particles(table.texts("infix"), surname) if mapping.infix_before_lastname else surname
+    names = {"firstname": table.texts("firstname"), "lastname": last}
+    kept = {}
+    for field, texts in names.items():
+        reasons.add(f"{field}_missing", is_blank(texts))
+        kept[field] = _free_text(field, texts, reasons)
+    return kept
+
+
+def _free_text(field: str, texts: Texts, reasons: Reasons) -> Texts:
+    """Return the texts without those that are too long for Moodle's field or hold tags."""
+    long = longer_than(texts, FIELD_LIMITS[field])
+    tags = checks.has_tags(texts)
+    reasons.add(f"{field}_too_long", long, texts)
+    reasons.add(f"{field}_has_tags", tags, texts)
+    reasons.add("text_damaged", damaged(texts), texts, field)
+    return blank_where(texts, long | tags)
+
+
+def _email(table: Table, mapping: Mapping, reasons: Reasons) -> Texts:
+    """Return the first address in order of preference that Moodle takes; '' where there is none."""
+    length = len(table)
+    chosen = same_text("", length)
+    refused = same_text("", length)
+    skipped: list[tuple[str, Texts, Mask]] = []
+    for name in mapping.email:
+        texts = table.texts(name)
+        filled, open_ = ~is_blank(texts), is_blank(chosen)
+        if not (filled & open_).any():
+            continue
+        good = checks.is_email(texts) & ~longer_than(texts, FIELD_LIMITS["email"])
+        bad = filled & ~good & open_
+        if bad.any():
+            skipped.append((name, texts, bad))
+            refused = choose(bad & is_blank(refused), texts, refused)
+        chosen = choose(good & open_, texts, chosen)
+    none = is_blank(chosen)
+    long = none & checks.is_email(refused) & longer_than(refused, FIELD_LIMITS["email"])
+    reasons.add("email_missing", none & is_blank(refused))
+    reasons.add("email_invalid", none & ~is_blank(refused) & ~long, refused)
+    reasons.add("email_too_long", long, refused)
+    for column, values, bad in skipped:
+        reasons.add("email_skipped", bad & ~none, values, column)
+    return chosen
+
+
+def _username(table: Table, mapping: Mapping, email: Texts, reasons: Reasons) -> Texts:
+    recipe = mapping.username.recipe
+    columns = {name: table.texts(name) for name in ("firstname", "infix", "lastname", "initials", "extern_id")}
+    columns["email"] = email
+    usernames = base_usernames(columns, mapping.username)
+    empty = is_blank(usernames)
+    if not empty.any():
+        return usernames
+    sources = [columns[name] for name in PARTS[recipe] if name in columns]
+    made_of = pc.utf8_trim(join(*sources, by=" "), characters=" ")
+    nothing = is_blank(made_of)
+    missing = {UsernameRecipe.INITIALS_INFIX_LAST: "initials", UsernameRecipe.EXTERN_ID: "extern_id"}.get(recipe)
+    if missing is not None:
+        without = empty & is_blank(columns[missing])
+        reasons.add(f"{missing}_missing", without)
+        empty &= ~without
+    # Where there was nothing to make it of, the missing name or address has its own reason.
+    reasons.add("username_empty", empty & ~nothing, made_of)
+    return usernames
+
+
+def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts]:
+    """Return the mapping's further Moodle fields, then its profile fields, under the candidates' column names."""
+    found: dict[str, Texts] = {}
+    for field, origin in mapping.fields.items():
+        texts = _origin(table, origin, f"fields.{field}")
+        if field in _CODES:
+            code, unfit = _CODES[field]
+            mask = unfit(texts)
+            reasons.add(code, mask, texts)
+            found[field] = blank_where(texts, mask)
+        else:
+            found[field] = _free_text(field, texts, reasons)
+    for shortname, origin in mapping.profile_fields.items():
+        name = PROFILE_PREFIX + shortname
+        texts = _origin(table, origin, f"profile_fields.{shortname}")
+        long = longer_than(texts, PROFILE_LIMIT)
+        reasons.add("profile_field_too_long", long, texts, name)
+        found[name] = blank_where(texts, long)
+    return found
+
+
+def _origin(table: Table, origin: FieldValue, key: str) -> Texts:
+    if origin.column is None:
+        return same_text(origin.value or "", len(table))
+    texts = table.texts(origin.column, f"{key}.column")
+    return first_filled(texts, origin.default) if origin.default else texts
