@@ -133,6 +133,10 @@ class MoodleUnreachable(MoodleUnavailable):
     """No connection could be made, so nothing was sent: name, port, TLS or proxy."""
 
 
+class MoodleTlsFailed(MoodleUnreachable):
+    """The certificate is not trusted or the two sides agree on no TLS; waiting does not mend that."""
+
+
 class MoodleRequestTooLarge(MoodleError):
     """The form was larger than the server takes (413, or the token was thrown away with the body); send less."""
 

@@ -1,0 +1,222 @@
+"""MoodleHook: Moodle's web service for accounts, over one pooled session."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from airflow.sdk import BaseHook
+
+from moodle_coupling.errors import (
+    CouplingError,
+    InputError,
+    MoodleAnswerUnreadable,
+    MoodleParameterRefused,
+    MoodleRecordRefused,
+    MoodleRequestTooLarge,
+    SettingError,
+)
+from moodle_coupling.hooks import moodle_accounts as records
+from moodle_coupling.hooks.moodle_accounts import AccountsRead
+from moodle_coupling.hooks.moodle_calls import GET_USERS_BY_FIELD, MoodleCalls
+from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
+from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES
+from moodle_coupling.hooks.moodle_wire import MoodleWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from moodle_coupling.hooks.moodle_types import (
+        Account,
+        AccountChange,
+        CreatedAccount,
+        NewAccount,
+        UpdateWarning,
+    )
+
+CREATE_USERS: Final = "core_user_create_users"
+UPDATE_USERS: Final = "core_user_update_users"
+GET_USERS: Final = "core_user_get_users"
+DELETE_USERS: Final = "core_user_delete_users"
+
+LOOK_UP_FIELDS: Final = ("id", "idnumber", "username", "email")
+SEARCH_KEYS: Final = ("id", "lastname", "firstname", "idnumber", "username", "email", "auth")
+"""The keys core_user_get_users filters on; with any other it gives everyone, and a warning (seen on 4.5 and 5.1)."""
+
+READ_CHUNK: Final = 500
+"""Values per look-up: as fast per account as 4,900 (measured), with an answer of half a megabyte or so."""
+
+
+class MoodleHook(MoodleCalls, BaseHook):
+    """Talks to one Moodle. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
+
+    ``guard`` is called before every request, whatever its kind; what it raises (CouplingPaused) ends the call.
+    ``sleep`` takes seconds and is only another one in tests.
+    """
+
+    conn_name_attr = "moodle_conn_id"
+    default_conn_name = "moodle_default"
+    conn_type = "moodle"
+    hook_name = "Moodle"
+
+    def __init__(
+        self,
+        moodle_conn_id: str = default_conn_name,
+        *,
+        guard: Callable[[], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        logger_name: str | None = None,
+    ) -> None:
+        super().__init__(logger_name=logger_name)
+        self.moodle_conn_id = moodle_conn_id
+        self._settings: MoodleSettings | None = None
+        self._wire: MoodleWire | None = None
+        self._lock = threading.RLock()
+        self._start(guard, sleep)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: MoodleSettings,
+        *,
+        guard: Callable[[], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> MoodleHook:
+        """Make a hook without Airflow's connections."""
+        hook = cls(settings.conn_id, guard=guard, sleep=sleep)
+        hook._settings = settings
+        return hook
+
+    # ---- settings and session ----------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> MoodleSettings:
+        """The connection, read once. Raises SettingError."""
+        with self._lock:
+            if self._settings is None:
+                self._settings = self._from_airflow()
+            return self._settings
+
+    def _from_airflow(self) -> MoodleSettings:
+        from airflow.sdk.exceptions import AirflowNotFoundException
+        from airflow.sdk.log import mask_secret
+
+        try:
+            connection = self.get_connection(self.moodle_conn_id)
+        except AirflowNotFoundException:
+            raise SettingError(
+                f"There is no connection '{self.moodle_conn_id}'. Add one of type Moodle under Admin > Connections."
+            ) from None
+        settings = from_connection(connection)
+        mask_secret(settings.token)
+        return settings
+
+    def get_conn(self) -> MoodleWire:
+        """Give the pooled session to the site, opened at its first use."""
+        with self._lock:
+            if self._wire is None:
+                self._wire = MoodleWire(self.settings)
+            return self._wire
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        with self._lock:
+            if self._wire is not None:
+                self._wire.close()
+                self._wire = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"MoodleHook({self.moodle_conn_id!r})"
+
+    # ---- what we use -------------------------------------------------------------------------------------------------
+
+    def create_accounts(self, accounts: Sequence[NewAccount]) -> list[CreatedAccount]:
+        """Create accounts in one call, all or none; give their ids in the order sent.
+
+        Raises MoodleRefused when Moodle refuses one (nothing was created then), AnswerLost when the answer is missing or
+        does not match what was sent, MoodleRequestTooLarge when they do not fit one form.
+        """
+        if not accounts:
+            return []
+        answer = self.call(CREATE_USERS, users=[records.new_account(one) for one in accounts])
+        return records.created_accounts(answer, accounts, CREATE_USERS)
+
+    def update_accounts(self, changes: Sequence[AccountChange]) -> list[UpdateWarning]:
+        """Change accounts in one call, each on its own; give why some were not written, the others were.
+
+        Raises MoodleParameterRefused (nobody was written), MoodleAnswerUnreadable (some may have been), AnswerLost,
+        MoodleRequestTooLarge; InputError for a name made empty.
+        """
+        if not changes:
+            return []
+        answer = self.call(UPDATE_USERS, users=[records.changed_account(one) for one in changes])
+        return records.update_warnings(answer, UPDATE_USERS)
+
+    def accounts_by_field(self, field: str, values: Iterable[str | int]) -> AccountsRead:
+        """Look accounts up by id, idnumber, username or email; deleted ones are left out, as are empty values.
+
+        MariaDB and MySQL ignore letter case, accents and trailing spaces: compare what comes back yourself. An odd value,
+        or an account whose username does not fit the site's rules, makes Moodle refuse a whole call; it is then
+        isolated and reported. Raises a MoodleError for anything else.
+        """
+        if field not in LOOK_UP_FIELDS:
+            raise InputError(f"Accounts can be looked up by {', '.join(LOOK_UP_FIELDS)}, not by '{field}'.")
+        wanted = list(dict.fromkeys(text for text in map(str, values) if text))
+        size = min(READ_CHUNK, self.settings.max_input_vars - CONTROL_VARIABLES - 1)
+        found: dict[int, Account] = {}
+        unreadable: list[str] = []
+        for start in range(0, len(wanted), size):
+            self._look_up(field, wanted[start : start + size], found, unreadable)
+        return AccountsRead(tuple(found.values()), tuple(unreadable))
+
+    def _look_up(self, field: str, values: list[str], found: dict[int, Account], unreadable: list[str]) -> None:
+        try:
+            answer = self.call(GET_USERS_BY_FIELD, field=field, values=values)
+        except (MoodleAnswerUnreadable, MoodleParameterRefused, MoodleRequestTooLarge) as error:
+            if len(values) > 1:
+                half = len(values) // 2
+                self._look_up(field, values[:half], found, unreadable)
+                self._look_up(field, values[half:], found, unreadable)
+                return
+            if isinstance(error, MoodleRequestTooLarge):
+                raise
+            unreadable += values
+            return
+        found.update((one.id, one) for one in records.accounts_in(answer, GET_USERS_BY_FIELD))
+
+    def find_accounts(self, key: str, value: str) -> list[Account]:
+        """Search accounts; email, firstname and lastname are LIKE patterns (% and _), the other keys must be equal.
+
+        Guest and service users come along, deleted accounts do not. Raises InputError for a key Moodle does not filter
+        on, for it would give everyone.
+        """
+        if key not in SEARCH_KEYS:
+            raise InputError(
+                f"Moodle does not search by '{key}', but gives everyone; use one of {', '.join(SEARCH_KEYS)}."
+            )
+        answer = self.call(GET_USERS, criteria=[{"key": key, "value": value}])
+        if not isinstance(answer, dict) or answer.get("warnings"):
+            raise MoodleRecordRefused(f"{GET_USERS}: Moodle did not search by '{key}'.", function=GET_USERS)
+        return records.accounts_in(answer.get("users"), GET_USERS)
+
+    def delete_accounts(self, ids: Sequence[int]) -> None:
+        """Delete accounts, in one call; only tests do that, to clean up after themselves."""
+        if ids:
+            self.call(DELETE_USERS, userids=list(ids))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whether this connection is fit for a run, and what to mend where it is not."""
+        from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
+
+        try:
+            findings = check_site(self)
+        except CouplingError as error:
+            return False, str(error)
+        return is_fit(findings), explain(findings)

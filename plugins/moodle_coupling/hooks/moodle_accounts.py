@@ -1,0 +1,154 @@
+"""Accounts as Moodle's web service writes and reads them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
+from moodle_coupling.hooks.moodle_types import Account, CreatedAccount, SiteInfo, UpdateWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
+
+_NEVER_EMPTIED: Final = ("username", "firstname", "lastname", "email")
+_DELETED_USERNAME: Final = re.compile(r".*@.*\.\d{9,}", re.DOTALL)
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsRead:
+    """What a look-up gave: the accounts found, and the values Moodle could not look up or show at all.
+
+    A value in ``unreadable`` says nothing about whether an account has it: its username, or that of the account it
+    belongs to, does not fit the site's own rules.
+    """
+
+    accounts: tuple[Account, ...]
+    unreadable: tuple[str, ...] = ()
+
+
+def new_account(account: NewAccount) -> dict[str, Any]:
+    """Give one account for core_user_create_users; empty profile fields are left out, each costs time."""
+    custom = [{"type": name, "value": value} for name, value in account.profile.items() if value != ""]
+    return {**account.fields, **({"customfields": custom} if custom else {})}
+
+
+def changed_account(change: AccountChange) -> dict[str, Any]:
+    """Give one account for core_user_update_users; a profile field is cleared by an empty value.
+
+    Raises InputError for a name made empty: Moodle accepts that in an update, and the user can no longer log in.
+    """
+    for name in _NEVER_EMPTIED:
+        if name in change.fields and not str(change.fields[name]).strip():
+            raise InputError(f"Account {change.id}: an update must not empty '{name}'; nothing was sent.")
+    custom = [{"type": name, "value": value} for name, value in change.profile.items()]
+    return {"id": change.id, **change.fields, **({"customfields": custom} if custom else {})}
+
+
+def account(record: dict[str, Any]) -> Account:
+    """Read one account; a key that is absent is empty, except the e-mail, which is then hidden (None)."""
+    email = record.get("email")
+    return Account(
+        id=int(record["id"]),
+        username=_text(record, "username"),
+        firstname=_text(record, "firstname"),
+        lastname=_text(record, "lastname"),
+        email=None if email is None else str(email),
+        idnumber=_text(record, "idnumber"),
+        auth=_text(record, "auth"),
+        suspended=record.get("suspended") in (True, 1, "1"),
+        city=_text(record, "city"),
+        country=_text(record, "country"),
+        lang=_text(record, "lang"),
+        institution=_text(record, "institution"),
+        department=_text(record, "department"),
+        profile=_profile(record.get("customfields")),
+    )
+
+
+def accounts_in(answer: object, function: str) -> list[Account]:
+    """Read a list of accounts, without deleted ones; raises NotAMoodle when it is no such list."""
+    if not isinstance(answer, list) or not all(isinstance(item, dict) and "id" in item for item in answer):
+        raise NotAMoodle(f"{function}: the answer is no list of accounts.", function=function)
+    return [found for found in map(account, answer) if not is_deleted(found)]
+
+
+def is_deleted(found: Account) -> bool:
+    """Whether Moodle keeps the account only as deleted: it is still found by its id.
+
+    Its username is then the e-mail and a moment, its e-mail an md5 and its idnumber empty (seen on 4.5 and 5.1).
+    """
+    hashed = found.email is None or _MD5.fullmatch(found.email) is not None
+    return not found.idnumber and hashed and _DELETED_USERNAME.fullmatch(found.username) is not None
+
+
+def created_accounts(answer: object, sent: Sequence[NewAccount], function: str) -> list[CreatedAccount]:
+    """Read what a create made, and check it against what was sent, one by one.
+
+    Raises AnswerLost when they differ: PHP drops what is over max_input_vars without a word, and Moodle then creates
+    the rest.
+    """
+    if not isinstance(answer, list) or not all(isinstance(item, dict) and "id" in item for item in answer):
+        raise AnswerLost(f"{function}: the answer is no list of created accounts; read back.", function=function)
+    made = [CreatedAccount(int(item["id"]), str(item.get("username", ""))) for item in answer]
+    if len(made) != len(sent):
+        raise AnswerLost(
+            f"{function}: {len(sent)} accounts were sent and {len(made)} came back. The site's max_input_vars is probably "
+            "lower than the connection says; the last account may lack fields. Read back.",
+            function=function,
+        )
+    for place, (one, wanted) in enumerate(zip(made, sent, strict=True), start=1):
+        if one.username != str(wanted.fields.get("username", "")).strip():
+            raise AnswerLost(
+                f"{function}: account {place} of {len(sent)} came back with another username than was sent. Read back.",
+                function=function,
+            )
+    return made
+
+
+def update_warnings(answer: object, function: str) -> list[UpdateWarning]:
+    """Read whom an update left unwritten; raises AnswerLost when the answer does not say."""
+    found = answer.get("warnings") if isinstance(answer, dict) else None
+    if not isinstance(found, list):
+        raise AnswerLost(f"{function}: the answer does not say who was updated; read back.", function=function)
+    return [
+        UpdateWarning(_whole(item.get("itemid")), str(item.get("warningcode", "")), str(item.get("message", "")))
+        for item in found
+        if isinstance(item, dict)
+    ]
+
+
+def site_info(answer: object, function: str) -> SiteInfo:
+    """Read what a site says of itself; raises NotAMoodle when it says nothing of the kind."""
+    if not isinstance(answer, dict) or "userid" not in answer or "functions" not in answer:
+        raise NotAMoodle(f"{function}: the answer does not describe a Moodle.", function=function)
+    return SiteInfo(
+        sitename=_text(answer, "sitename"),
+        siteurl=_text(answer, "siteurl"),
+        release=_text(answer, "release"),
+        version=_text(answer, "version"),
+        userid=int(answer["userid"]),
+        username=_text(answer, "username"),
+        lang=_text(answer, "lang"),
+        functions=frozenset(str(item.get("name", "")) for item in answer["functions"] or []),
+    )
+
+
+def _text(record: dict[str, Any], key: str) -> str:
+    value = record.get(key)
+    return "" if value is None else str(value)
+
+
+def _whole(value: object) -> int | None:
+    return int(str(value)) if re.fullmatch(r"-?\d+", str(value)) else None
+
+
+def _profile(fields: object) -> dict[str, str]:
+    """Map shortname to raw value; ``displayvalue`` is formatted, with tags removed."""
+    if not isinstance(fields, list):
+        return {}
+    return {str(item["shortname"]): _text(item, "value") for item in fields if item.get("shortname")}

@@ -1,0 +1,239 @@
+"""Calling a Moodle: forms that surely fit, what may be repeated, and errors made as sharp as they can be."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+import tenacity
+
+from moodle_coupling.errors import (
+    AnswerLost,
+    MoodleError,
+    MoodleFunctionMissing,
+    MoodleRecordRefused,
+    MoodleRequestTooLarge,
+    MoodleTlsFailed,
+    MoodleTokenInvalid,
+    MoodleUnavailable,
+)
+from moodle_coupling.hooks import moodle_accounts as records
+from moodle_coupling.hooks.moodle_answers import read_answer
+from moodle_coupling.hooks.moodle_errorcodes import SITE_INFO, UNKNOWN_FUNCTION, is_read
+from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES, encode, form_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moodle_coupling.hooks.moodle_connection import MoodleSettings
+    from moodle_coupling.hooks.moodle_types import SiteInfo
+    from moodle_coupling.hooks.moodle_wire import MoodleWire, RawAnswer
+
+GET_USERS_BY_FIELD: Final = "core_user_get_users_by_field"
+
+log = logging.getLogger(__name__)
+
+SURE_VARIABLES: Final = 1000
+"""Form variables every PHP takes unless someone lowered its default; a setting above this is proved before use."""
+ATTEMPTS: Final = 4
+LONGEST_WAIT: Final = 90.0
+"""Seconds a call may wait for a site that is away, all its attempts together; longer is the task's own retry."""
+
+
+class MoodleCalls(ABC):
+    """The calling half of MoodleHook, which knows nothing of Airflow; several threads may use it."""
+
+    def _start(self, guard: Callable[[], None] | None, sleep: Callable[[float], None]) -> None:
+        self.requests_made = 0
+        self._guard = guard
+        self._sleep = sleep
+        self._functions: frozenset[str] | None = None
+        self._userid: int | None = None
+        self._proved = SURE_VARIABLES
+        self._counting = threading.Lock()
+        self._proving = threading.Lock()
+
+    @property
+    @abstractmethod
+    def settings(self) -> MoodleSettings:
+        """The environment's settings."""
+
+    @abstractmethod
+    def get_conn(self) -> MoodleWire:
+        """Give the pooled session to the site."""
+
+    def call(self, function: str, /, **params: Any) -> Any:
+        """Call a web service function and give its data; None is success without content.
+
+        Parameters are nested lists and mappings. A site that is away is tried again, as is a read whose answer was
+        lost; a write whose answer was lost is not: read back first. Raises a MoodleError.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: _may_repeat(error, function)),
+            stop=_enough,
+            wait=_wait,
+            sleep=self._sleep,
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        return retrying(self.call_once, function, **params)
+
+    def call_once(self, function: str, /, **params: Any) -> Any:
+        """Call a web service function without trying again."""
+        body = self._body(function, params)
+        try:
+            return self._send(function, body)
+        except MoodleError as error:
+            if error.errorcode in UNKNOWN_FUNCTION:
+                raise self._sharper(error, function) from None
+            raise
+
+    def takes_variables(self, count: int) -> bool:
+        """Ask the site whether a form of ``count`` variables arrives whole, by a look-up whose last value must be found.
+
+        Nothing is written; the service user always finds itself by its id. Raises a MoodleError.
+        """
+        own = self._own_id()
+        # Ids far beyond any site's, so that nobody else is found.
+        values = [*range(2_000_000_000, 2_000_000_000 + count - CONTROL_VARIABLES - 2), own]
+        form = form_of(self.settings.token, GET_USERS_BY_FIELD, {"field": "id", "values": values})
+        try:
+            answer = self._send(GET_USERS_BY_FIELD, encode(form))
+        except MoodleRequestTooLarge:
+            return False
+        return any(one.id == own for one in records.accounts_in(answer, GET_USERS_BY_FIELD))
+
+    def _own_id(self) -> int:
+        if self._userid is None:
+            self.site_info()
+        return self._userid or 0
+
+    def _body(self, function: str, params: dict[str, Any]) -> bytes:
+        form = form_of(self.settings.token, function, params)
+        limit = self.settings.max_input_vars
+        if len(form) > limit:
+            raise MoodleRequestTooLarge(
+                f"{function}: {len(form)} form variables, and connection '{self.settings.conn_id}' says the site takes {limit} "
+                "(max_input_vars). PHP would drop the rest without a word, so nothing was sent. Send less per call.",
+                function=function,
+            )
+        if len(form) > self._proved:
+            self._prove(function, limit)
+        return encode(form)
+
+    def _prove(self, function: str, limit: int) -> None:
+        """Make sure, once, that the site takes as many variables as the connection says; half-read forms do harm."""
+        with self._proving:
+            if self._proved >= limit:
+                return
+            if not self.takes_variables(limit):
+                raise MoodleRequestTooLarge(
+                    f"{function}: the site takes fewer form variables than the max_input_vars of {limit} in connection "
+                    f"'{self.settings.conn_id}'; it drops the rest without a word. Nothing was sent. Lower the setting, or "
+                    "raise max_input_vars in the site's PHP.",
+                    function=function,
+                )
+            self._proved = limit
+
+    def _send(self, function: str, body: bytes) -> Any:
+        raw = self.post(body, function)
+        try:
+            return read_answer(
+                raw.status, raw.headers, raw.body, function, sent_bytes=len(body), functions=self._functions
+            )
+        except MoodleError as error:
+            raise _without(self.settings.token, error) from None
+
+    def post(self, body: bytes, function: str, **other: str) -> RawAnswer:
+        """Post one body and give the raw answer; every request of the hook goes through here, and past the guard."""
+        if self._guard is not None:
+            self._guard()
+        wire = self.get_conn()
+        with self._counting:
+            self.requests_made += 1
+        started = time.monotonic()
+        raw = wire.post(body, function, **other)
+        log.debug(
+            "%s: %s bytes sent, HTTP %s, %s bytes back in %.2f s",
+            function,
+            len(body),
+            raw.status,
+            len(raw.body),
+            time.monotonic() - started,
+        )
+        return raw
+
+    def _sharper(self, error: MoodleError, function: str) -> MoodleError:
+        """Ask the site about itself to tell apart what Moodle lumps together as an access exception."""
+        try:
+            if function == SITE_INFO:
+                self._send(SITE_INFO, encode(form_of(self.settings.token, SITE_INFO, {})))
+            elif self._functions is None:
+                self.site_info()
+        except MoodleTokenInvalid as second:
+            # Moodle deletes an expired token at its first use after that.
+            return MoodleTokenInvalid(
+                f"{function}: the token has expired, and Moodle has now deleted it. Make a new token for the service user and "
+                "put it in the connection.",
+                function=function,
+                errorcode=second.errorcode,
+            )
+        except MoodleError as second:
+            return error if isinstance(error, MoodleRecordRefused) else second
+        if function == SITE_INFO or function in (self._functions or ()):
+            return error
+        return MoodleFunctionMissing(
+            f"{function}: the function is not in the token's service, or this Moodle does not know it. Add it under Server > "
+            "Web services > External services > Functions.",
+            function=function,
+            errorcode=error.errorcode,
+        )
+
+    def _log_retry(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning(
+            "Attempt %s of %s failed, trying again in %.1f s: %s",
+            state.attempt_number,
+            ATTEMPTS,
+            state.upcoming_sleep,
+            error,
+        )
+
+    def site_info(self, *, patient: bool = True) -> SiteInfo:
+        """Ask the site about itself and the token's service; not ``patient`` means only once. Raises a MoodleError."""
+        answer = self.call(SITE_INFO) if patient else self.call_once(SITE_INFO)
+        info = records.site_info(answer, SITE_INFO)
+        self._functions, self._userid = info.functions, info.userid
+        return info
+
+
+# ---- trying again ----------------------------------------------------------------------------------------------------
+
+_backoff = tenacity.wait_exponential_jitter(initial=1, max=30, jitter=1)
+
+
+def _may_repeat(error: BaseException, function: str) -> bool:
+    if isinstance(error, MoodleTlsFailed):
+        return False
+    return isinstance(error, MoodleUnavailable) or (isinstance(error, AnswerLost) and is_read(function))
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, MoodleUnavailable) else None
+    return max(float(_backoff(state)), asked or 0.0)
+
+
+def _enough(state: tenacity.RetryCallState) -> bool:
+    return state.attempt_number >= ATTEMPTS or state.idle_for + state.upcoming_sleep > LONGEST_WAIT
+
+
+def _without(token: str, error: MoodleError) -> MoodleError:
+    """Take the token out of an error's texts, should a site repeat it."""
+    error.args = tuple(str(arg).replace(token, "[token]") for arg in error.args)
+    error.debuginfo = error.debuginfo.replace(token, "[token]")
+    error.errorcode = error.errorcode.replace(token, "[token]")
+    return error

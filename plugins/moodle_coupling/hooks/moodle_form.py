@@ -1,0 +1,60 @@
+"""A call's parameters as the form fields PHP reads, and how large the form is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+CONTROL_VARIABLES: Final = 3
+"""wstoken, wsfunction and moodlewsrestformat; they go first, because PHP drops what comes after its limit."""
+
+
+def flatten(params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Give nested parameters as PHP-style names and text values, in the order given.
+
+    ``{"users": [{"id": 5, "suspended": True}]}`` becomes ``users[0][id]=5``, ``users[0][suspended]=1``. A boolean becomes
+    1 or 0 (Moodle refuses the word true), None is left out, an empty list or mapping leaves nothing behind.
+
+    Raises TypeError for a value that is no text, number, boolean, list or mapping.
+    """
+    return [pair for name, value in params.items() for pair in _pairs(str(name), value)]
+
+
+def form_of(token: str, function: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Give the whole form of a call, control fields first."""
+    control = [("wstoken", token), ("wsfunction", function), ("moodlewsrestformat", "json")]
+    return [*control, *flatten(params)]
+
+
+def count_variables(params: Mapping[str, Any]) -> int:
+    """Count the form variables a call takes, control fields included; what PHP compares with max_input_vars."""
+    return CONTROL_VARIABLES + len(flatten(params))
+
+
+def encode(form: Sequence[tuple[str, str]]) -> bytes:
+    """Give the form as the body of a POST (application/x-www-form-urlencoded, UTF-8)."""
+    return urlencode(form, encoding="utf-8", errors="replace").encode("ascii")
+
+
+def body_size(params: Mapping[str, Any]) -> int:
+    """Give the bytes a call's parameters take in the body, control fields not counted."""
+    return len(encode(flatten(params)))
+
+
+def _pairs(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    if isinstance(value, bool):
+        yield name, "1" if value else "0"
+    elif isinstance(value, str | int | float):
+        yield name, str(value)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _pairs(f"{name}[{key}]", inner)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _pairs(f"{name}[{index}]", inner)
+    else:
+        msg = f"parameter '{name}' is a {type(value).__name__}, which a form cannot hold"
+        raise TypeError(msg)

@@ -1,0 +1,76 @@
+"""What a token can see of other people's accounts: hidden is not empty, and whoever is hidden looks new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle_types import Account
+
+SAMPLE_IDS: Final = 200
+"""The lowest ids are asked for; a site's guest and first administrator have 1 and 2, or 1 to 20 on a database cluster."""
+
+_ROLE: Final = "Allow it in the service user's role, in the system context."
+
+_IDENTITY: Final = "Site administration > Users > Permissions > User policies > Show user identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Accounts other than the service user's own, which it always sees whole, and which of them look-ups found.
+
+    ``found_by_username`` and ``found_by_idnumber`` are None when no account was there to try it on.
+    """
+
+    others: tuple[Account, ...]
+    found_by_username: bool | None
+    found_by_idnumber: bool | None
+
+    def hidden(self) -> Iterator[tuple[str, str, str]]:
+        """Give code, message and remedy for all that the token should see and does not."""
+        if not self.others:
+            yield (
+                "accounts_invisible",
+                "The service user sees no account but its own, so everyone would look new.",
+                f"It lacks moodle/user:viewdetails, and perhaps moodle/user:viewalldetails. {_ROLE}",
+            )
+            return
+        if self.found_by_username is not True or self.found_by_idnumber is False:
+            yield (
+                "idnumber_invisible",
+                "Look-ups by ID number or username silently find nothing, so everyone would look new.",
+                f"The service user lacks moodle/user:viewalldetails. {_ROLE}",
+            )
+        if any(account.email is None for account in self.others):
+            yield (
+                "email_invisible",
+                "E-mail addresses are hidden from the service user, and searches by e-mail silently find nothing.",
+                f"It lacks moodle/site:viewuseridentity, or 'Email address' is not ticked under {_IDENTITY}.",
+            )
+
+    def profile_fields(self) -> frozenset[str]:
+        """Give the shortnames of the profile fields that some account shows."""
+        return frozenset(name for account in self.others for name in account.profile)
+
+
+def take_sample(hook: MoodleHook) -> Sample:
+    """Look at some accounts and look some of them up again. Raises a MoodleError."""
+    own = hook.site_info(patient=False).userid
+    guest = hook.accounts_by_field("username", ["guest"]).accounts
+    lowest = hook.accounts_by_field("id", range(1, SAMPLE_IDS + 1)).accounts
+    others = {account.id: account for account in (*lowest, *guest) if account.id != own}
+    numbered = [account.idnumber for account in others.values() if account.idnumber][:5]
+    return Sample(
+        tuple(others.values()),
+        bool(guest)
+        or _found(hook, "username", [account.username for account in others.values() if account.username][:5]),
+        _found(hook, "idnumber", numbered),
+    )
+
+
+def _found(hook: MoodleHook, field: str, values: list[str]) -> bool | None:
+    return bool(hook.accounts_by_field(field, values).accounts) if values else None
