@@ -98,7 +98,8 @@ class _Draft:
     def plan_creates(self) -> None:
         """Give new persons a username and all their fields; reject whom Moodle would refuse."""
         new = self.frame.index[self.frame["verdict"] == Verdict.NEW]
-        stopped = set(self.given.loc[self.given["blocks"] != "", "at"]) | self._incomplete(new)
+        stopped = set(self.given.loc[self.given["blocks"] != "", "at"])
+        stopped |= self._incomplete(new[~new.isin(stopped)])
         rejected = new[new.isin(stopped)]
         self.frame.loc[rejected, "action"] = Action.REJECT.value
         created = new.difference(rejected)
@@ -118,17 +119,13 @@ class _Draft:
         self.frame.loc[renamed, "username"] = names.loc[renamed]
 
     def _incomplete(self, new: pd.Index[int]) -> set[int]:
-        """Find new persons without a field that Moodle demands, whether or not the source's rules said so."""
+        """Find new persons without a field that Moodle demands, of whom the source's rules said nothing."""
         found: set[int] = set()
-        said = set(zip(self.given["at"], self.given["field"], strict=True))
         for field in CREATE_FIELDS:
             values = self.view.persons[field].loc[new]
             for at in new[(values == "").to_numpy()]:
                 found.add(at)
-                if (at, field) not in said:
-                    self.reasons.add(
-                        at, f"{field}_missing", field, f"A new account needs a {field}, and there is none."
-                    )
+                self.reasons.add(at, f"{field}_missing", field, f"A new account needs a {field}, and there is none.")
         return found
 
     def _explain_numbers(self, names: pd.Series[str]) -> None:
