@@ -51,7 +51,7 @@ class _Field:
         else:
             last = self.most if parts["first"] == "*" or parts["step"] else first
         if last < first:
-            msg = f"{self.name} '{item}' runs backwards"
+            msg = f"{self.name} '{item}' runs backwards; write {first}-{self.most},{self.least}-{last}"
             raise ValueError(msg)
         return range(first, last + 1, step)
 
@@ -87,17 +87,18 @@ def cron_problem(expression: str) -> str:
         _HOUR.values(hour)
         days = _DAY.values(day)
         months = _MONTH.values(month)
-        _check_weekday(weekday)
+        every_weekday = _is_every_weekday(weekday)
     except ValueError as error:
         return f"'{text}': {error}"
-    if weekday == "*" and not any(number <= _LONGEST_MONTHS[each - 1] for each in months for number in days):
+    # With weekdays given, cron runs on those days or on that date; so the date need not exist.
+    if every_weekday and not any(number <= _LONGEST_MONTHS[each - 1] for each in months for number in days):
         return f"'{text}': that day never comes"
     return ""
 
 
-def _check_weekday(text: str) -> None:
+def _is_every_weekday(text: str) -> bool:
     nth = _NTH_WEEKDAY.fullmatch(text)
     if nth:
         _WEEKDAY.number(nth["day"])
-    else:
-        _WEEKDAY.values(text)
+        return False
+    return {number % 7 for number in _WEEKDAY.values(text)} == set(range(7))
