@@ -206,5 +206,7 @@ class RestServer:
         if self.site.release == "4.5":
             code, text = "invalidrecord", "Can't find data record in database table external_functions."
         return record_missing(
-            code, text, f"SELECT * FROM {{external_functions}} WHERE name = ?\n[array (\n  0 => '{name}',\n)]"
+            code,
+            text,
+            f"SELECT * FROM {{external_functions}} WHERE name = ?\n[array (\n  0 => '{name}',\n)]",  # noqa: S608 - a text
         )

@@ -37,9 +37,7 @@ class Control:
 
     def answer(self, method: str, path: str, body: bytes, address: str, secret: str) -> tuple[int, Any]:
         """Return HTTP status and JSON content."""
-        if not ipaddress.ip_address(address).is_loopback or not secrets.compare_digest(
-            secret.encode(), self._secret.encode()
-        ):
+        if not self._allows(address, secret):
             return 403, {"error": "The sandbox's controls are for this machine, with its X-Sandbox-Secret."}
         route = self._routes.get((method, path.strip("/")))
         if route is None:
@@ -49,6 +47,10 @@ class Control:
             return 200, route(json.loads(body) if body else None)
         except (SettingError, ValueError, TypeError, AttributeError) as error:
             return 400, {"error": str(error)}
+
+    def _allows(self, address: str, secret: str) -> bool:
+        from_here: bool = ipaddress.ip_address(address).is_loopback
+        return from_here and secrets.compare_digest(secret.encode(), self._secret.encode())
 
     def _faults(self) -> list[dict[str, Any]]:
         return [dataclasses.asdict(fault) for fault in self._sandbox.faults.active()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -56,7 +57,7 @@ def to_int(value: str) -> int:
 
 
 def _float_to_int(number: float) -> int:
-    return 0 if number in (float("inf"), float("-inf")) or number != number else int(number)
+    return int(number) if math.isfinite(number) else 0
 
 
 def to_text(value: Any) -> str:

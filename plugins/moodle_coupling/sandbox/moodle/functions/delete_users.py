@@ -64,5 +64,5 @@ def _missing(context: Context, userid: int) -> MoodleException:
     return record_missing(
         code,
         text,
-        f"SELECT * FROM {{user}} WHERE id = ? AND deleted = ?\n[array (\n  0 => {userid},\n  1 => 0,\n)]",
+        f"SELECT * FROM {{user}} WHERE id = ? AND deleted = ?\n[array (\n  0 => {userid},\n  1 => 0,\n)]",  # noqa: S608 - a text
     )

@@ -1,0 +1,59 @@
+"""The sandbox answers, and changes, as the recorded Moodles did."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from contract.recording import LONG_FORMS, VERSIONS, fields_in, flattened, load, raw_body
+from contract.replay import replayed
+from contract.scope import OUT_OF_SCOPE, episodes, reason_left_out
+
+ALL = [recording for version in VERSIONS for recording in load(version)]
+IN_SCOPE = [recording for recording in ALL if not reason_left_out(recording)]
+
+results = functools.cache(replayed)
+
+
+def by_key(recording):
+    return f"{recording.version}/{recording.key}"
+
+
+@pytest.mark.parametrize("recording", IN_SCOPE, ids=by_key)
+def test_the_sandbox_does_what_moodle_did(recording):
+    assert results(recording.version)[recording.key] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_recording_is_replayed_or_left_out_for_a_reason(version):
+    recordings = load(version)
+    played = [recording.key for run in episodes(recordings) for recording in run]
+    left_out = [recording.key for recording in recordings if reason_left_out(recording)]
+
+    assert len(played) == len(set(played))
+    assert sorted(played + left_out) == sorted(recording.key for recording in recordings)
+    assert len(played) > 200
+
+
+def test_nothing_is_left_out_that_is_not_recorded():
+    assert {recording.name for recording in ALL} >= set(OUT_OF_SCOPE)
+
+
+@pytest.mark.parametrize("recording", [r for r in ALL if r.name in LONG_FORMS], ids=by_key)
+def test_a_long_form_is_made_again_as_it_was(recording):
+    head = [tuple(pair) for pair in recording.data["form_head"][3:-1]]
+    pairs = flattened(LONG_FORMS[recording.name](recording))
+
+    assert [(name, str(value)) for name, value in pairs[: len(head)]] == head
+    assert len(pairs) + 3 == fields_in(recording)
+
+
+@pytest.mark.parametrize("recording", [r for r in ALL if "raw_request_note" in r.data], ids=by_key)
+def test_a_raw_body_is_made_again_as_it_was(recording):
+    token = "f" * 32  # as long as Moodle's
+    body = raw_body(recording, token)
+    note = recording.data["raw_request_note"]
+    start = eval(note.split(" starts ", 1)[1])  # noqa: S307 - a bytes literal in our own recording
+
+    assert body.startswith(start.replace(b"TOKEN", token.encode())[: len(start)])
+    assert f"raw body, {len(body)} bytes" in note
