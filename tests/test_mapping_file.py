@@ -13,6 +13,8 @@ import jsonschema
 import make_docs
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Mapping, Write
@@ -504,3 +506,18 @@ def test_loading_imports_nothing_heavy():
     loaded = set(run.stdout.split())
     assert {"yaml", "pydantic"} <= loaded
     assert not loaded & {"airflow", "pandas", "numpy", "pyarrow", "sqlalchemy", "requests", "difflib", "croniter"}
+
+
+@given(data=st.data())
+def test_whatever_is_typed_into_a_good_file_it_loads_or_is_explained(tmp_path_factory, data):
+    text = (MAPPINGS / "examples" / "advanced.yaml").read_text("utf-8")
+    place = data.draw(st.integers(0, len(text)))
+    cut = data.draw(st.integers(0, 30))
+    typed = data.draw(st.one_of(st.sampled_from(list("[]{}:-?&*!|>'\"#%@\t\n~,")), st.text(max_size=5)))
+    path = tmp_path_factory.getbasetemp() / "advanced.yaml"
+    path.write_bytes((text[:place] + typed + text[place + cut :]).encode("utf-8", "surrogatepass"))
+    try:
+        assert load_mapping(path).environment == "advanced"
+    except MappingFileError as error:
+        assert error.problems
+        assert all(each.line >= 1 and each.column >= 1 and each.text for each in error.problems)
