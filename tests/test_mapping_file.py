@@ -516,8 +516,9 @@ def test_whatever_is_typed_into_a_good_file_it_loads_or_is_explained(tmp_path_fa
     typed = data.draw(st.one_of(st.sampled_from(list("[]{}:-?&*!|>'\"#%@\t\n~,")), st.text(max_size=5)))
     path = tmp_path_factory.getbasetemp() / "advanced.yaml"
     path.write_bytes((text[:place] + typed + text[place + cut :]).encode("utf-8", "surrogatepass"))
+    problems = []
     try:
-        assert load_mapping(path).environment == "advanced"
+        load_mapping(path)
     except MappingFileError as error:
-        assert error.problems
-        assert all(each.line >= 1 and each.column >= 1 and each.text for each in error.problems)
+        problems = error.problems or [None]
+    assert all(each.line >= 1 and each.column >= 1 and each.text for each in problems)
