@@ -1,0 +1,115 @@
+"""Which heading of a file means which column: Dutch, English, or as the mapping file says."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import SourceError
+from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_IGNORED: Final = re.compile(r"[\s._\-\u00ad\u2010-\u2015\u200b-\u200f\u2060\ufeff]+")
+ID_COLUMNS: Final = ("person_id", "extern_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """Where each of our columns stands in a file: its position (0-based), and the heading as written."""
+
+    positions: Mapping[str, int]
+    texts: Mapping[str, str]
+
+
+def plain_heading(text: str) -> str:
+    """Return a heading without case, diacritics, spaces, dots, dashes and underscores: how headings are compared."""
+    spelled = unicodedata.normalize("NFKD", text)
+    bare = "".join(letter for letter in spelled if not unicodedata.combining(letter))
+    return _IGNORED.sub("", bare).casefold()
+
+
+KNOWN: Final = {
+    plain_heading(heading): column.name
+    for column in PERSON_COLUMNS
+    if column.name != ROW
+    for heading in (column.name, *column.headers)
+}
+"""Compared heading → our column."""
+
+
+def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str) -> Headings:
+    """Return where our columns stand in the header row ``cells``.
+
+    ``wanted`` is the mapping's ``source.columns``: our name → the file's heading. What it names is found there and
+    nowhere else; the remaining headings are recognised by themselves. Headings that mean nothing to us are ignored.
+
+    Raises:
+        SourceError: a wanted heading is missing or there twice, two headings mean the same column, or there is no id.
+
+    """
+    plain = [plain_heading(cell) for cell in cells]
+    positions = {name: _position(name, heading, cells, plain, file) for name, heading in wanted.items()}
+    claimed = set(positions.values())
+    for position, heading in enumerate(plain):
+        name = KNOWN.get(heading)
+        if name is None or position in claimed or name in wanted:
+            continue
+        if name in positions:
+            msg = (
+                f"{file}: the headings '{_shown(cells[positions[name]])}' (column {positions[name] + 1}) and "
+                f"'{_shown(cells[position])}' (column {position + 1}) both mean {name}. Remove or rename one, or say "
+                f"which one counts in the mapping file: source.columns.{name}."
+            )
+            raise SourceError(msg)
+        positions[name] = position
+    _check_ids(positions, cells, file)
+    return Headings(positions, {name: _shown(cells[position]) for name, position in positions.items()})
+
+
+def recognised(cells: Sequence[str], wanted: Mapping[str, str]) -> int:
+    """Return how many of the cells are headings that we know."""
+    known = KNOWN.keys() | {plain_heading(heading) for heading in wanted.values()}
+    return sum(plain_heading(cell) in known for cell in cells)
+
+
+def _position(name: str, heading: str, cells: Sequence[str], plain: Sequence[str], file: str) -> int:
+    exact = [position for position, cell in enumerate(cells) if cell.strip() == heading.strip()]
+    found = exact or [position for position, cell in enumerate(plain) if cell == plain_heading(heading)]
+    if not found:
+        there = ", ".join(f"'{_shown(cell)}'" for cell in cells if cell.strip())
+        msg = (
+            f"{file}: source.columns.{name} asks for the heading '{heading}', which the file does not have"
+            f"{did_you_mean(heading, [_shown(cell) for cell in cells if cell.strip()]) or '.'} Its headings are: {there}."
+        )
+        raise SourceError(msg)
+    if len(found) > 1:
+        columns = " and ".join(str(position + 1) for position in found)
+        msg = (
+            f"{file}: source.columns.{name} asks for the heading '{heading}', and columns {columns} are both called "
+            "that. Rename one in the file."
+        )
+        raise SourceError(msg)
+    return found[0]
+
+
+def _check_ids(positions: Mapping[str, int], cells: Sequence[str], file: str) -> None:
+    if any(name in positions for name in ID_COLUMNS):
+        return
+    there = [_shown(cell) for cell in cells if cell.strip()]
+    hint = next((found for name in ("PersonId", "ExternId") if (found := did_you_mean(name, there))), "")
+    msg = (
+        f"{file}: no column with an id of the person: expected a heading such as PersonId or ExternId{hint or '.'} The "
+        f"headings are: {', '.join(repr(cell) for cell in there)}. Is the first line the header, and the delimiter "
+        "right? Another heading can be named in the mapping file: source.columns.person_id or source.columns.extern_id."
+    )
+    raise SourceError(msg)
+
+
+def _shown(cell: str) -> str:
+    text = " ".join(cell.split())
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,113 @@
+"""Records on their way from a file to the persons frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from moodle_coupling.people.arrow import choose, is_blank, pa, pc, same_text, to_series
+from moodle_coupling.people.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW
+from moodle_coupling.sources.extract import Extract, ExtractCounts, LeftOut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from moodle_coupling.people.arrow import Mask, Texts
+    from moodle_coupling.sources.headings import Headings
+
+TRUE_WORDS: Final = ("ja", "j", "true", "yes", "y", "waar", "1", "x")
+FALSE_WORDS: Final = ("nee", "n", "false", "no", "onwaar", "0")
+"""What counts as yes and no in a file, in any letter case; empty is no."""
+
+_BATCH: Final = 50_000
+
+
+@dataclass(slots=True)
+class Records:
+    """The cells of the columns that are wanted, gathered batch by batch, with the line of each record."""
+
+    headings: Headings
+    left_out: list[LeftOut] = field(default_factory=list)
+    blank: int = 0
+    _lines: list[int] = field(default_factory=list)
+    _rows: list[Sequence[str]] = field(default_factory=list)
+    _done: list[tuple[NDArray[np.int64], dict[str, Texts]]] = field(default_factory=list)
+
+    def add(self, line: int, cells: Sequence[str]) -> None:
+        """Take one record that begins on ``line``."""
+        self._lines.append(line)
+        self._rows.append(cells)
+        if len(self._rows) >= _BATCH:
+            self._flush()
+
+    def leave_out(self, line: int, code: str, message: str, message_nl: str) -> None:
+        """Note why the record on ``line`` gives no person."""
+        self.left_out.append(LeftOut(line, code, message, message_nl))
+
+    def add_columns(self, lines: NDArray[np.int64], columns: Mapping[str, Texts]) -> None:
+        """Take many records at once, as Arrow columns by our names."""
+        self._done.append((lines, dict(columns)))
+
+    def extract(self, notes: Mapping[str, str]) -> Extract:
+        """Return everything that was taken, as an extract in the declared columns."""
+        self._flush()
+        lines = np.concatenate([lines for lines, _ in self._done]) if self._done else np.empty(0, np.int64)
+        columns = {
+            name: pa.concat_arrays([columns[name] for _, columns in self._done])
+            if self._done
+            else pa.array([], type=pa.large_string())
+            for name in self.headings.positions
+        }
+        persons = persons_frame(lines, columns)
+        counts = ExtractCounts(
+            records=len(persons) + len(self.left_out) + self.blank,
+            persons=len(persons),
+            left_out=len(self.left_out),
+            blank=self.blank,
+        )
+        return Extract(persons, tuple(self.left_out), counts, dict(self.headings.texts), dict(notes))
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        cells = list(zip(*self._rows, strict=True))
+        columns = {
+            name: pa.array(cells[position], type=pa.large_string())
+            for name, position in self.headings.positions.items()
+        }
+        self._done.append((np.asarray(self._lines, dtype=np.int64), columns))
+        self._lines, self._rows = [], []
+
+
+def persons_frame(rows: NDArray[np.int64], columns: Mapping[str, Texts]) -> pd.DataFrame:
+    """Return a persons frame in the declared columns and dtypes, free fields behind them; what is not given is empty."""
+    length = len(rows)
+    frame: dict[str, object] = {ROW: rows}
+    unread: Texts | None = None
+    for column in PERSON_COLUMNS[1:]:
+        texts = columns.get(column.name)
+        if column.dtype == "bool":
+            flags, unread = read_flags(texts) if texts is not None else (np.zeros(length, dtype=bool), None)
+            frame[column.name] = flags
+        else:
+            frame[column.name] = to_series(texts if texts is not None else same_text("", length))
+    declared = {column.name for column in PERSON_COLUMNS}
+    frame |= {name: to_series(texts) for name, texts in columns.items() if name not in declared}
+    if unread is not None and not is_blank(unread).all():
+        frame[INACTIVE_UNREAD] = to_series(unread)
+    return pd.DataFrame(frame)
+
+
+def read_flags(texts: Texts) -> tuple[Mask, Texts]:
+    """Return yes/no texts as booleans, and the texts that are neither ('' for the others; those count as no)."""
+    coded = pc.dictionary_encode(texts)
+    words = [word.strip().casefold() for word in coded.dictionary.to_pylist()]
+    yes = np.array([word in TRUE_WORDS for word in words], dtype=bool)
+    known = np.array([word in TRUE_WORDS or word in FALSE_WORDS or not word for word in words], dtype=bool)
+    places = coded.indices.to_numpy()
+    return yes[places], choose(known[places], "", texts)
