@@ -173,11 +173,12 @@ def raw_body(recording: Recording, token: str) -> bytes | None:
         "create_users_noncontiguous_index": f"{control}&{_encoded(75)}".replace("users%5B0%5D", "users%5B7%5D"),
         "by_field_noncontiguous_values": f"{control}&field=id&values[5]=%s&values[9]=%s",
         "by_field_values_empty_brackets": f"{control}&field=id&values[]=%s&values[]=%s",
-        "by_field_5000_token_last": urlencode([*flattened(_values("CV", 5000)), *_control(function, token)]),
         "db_down_create": f"{control}&{_encoded(99)}",
     }
     if name in _BIG:
         return f"{control}&{_encoded(1)}&users%5B0%5D%5Bdescription%5D=".encode() + b"x" * _BIG[name]
+    if name == "by_field_5000_token_last":
+        return urlencode([*flattened(_values("CV", 5000)), *_control(function, token)]).encode()
     if "%s" in bodies.get(name, ""):
         # The two users that were asked for are the two that were answered.
         return (bodies[name] % tuple(user["id"] for user in recording.data["body"])).encode()
