@@ -1,0 +1,74 @@
+"""What each rejection, failure and mismatch means, and how a person mends it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moodle_coupling.people.rules import RULE_BY_CODE
+from moodle_coupling.provisioning.outcomes import OutcomeStatus
+
+_WORDS: Final = {
+    "account_gone": "The account is no longer there",
+    "account_missing": "No account to change",
+    "account_twice": "Two rows for one account",
+    "account_unreadable": "An account that Moodle cannot show",
+    "ambiguous": "Points at several accounts",
+    "answer_lost": "The answer got lost",
+    "denied": "Moodle says no to us",
+    "dmlwriteexception": "Moodle's database refused it",
+    "duplicate_account": "Two accounts share the idnumber",
+    "duplicate_person": "Two persons share an idnumber or e-mail address",
+    "email_taken": "The e-mail address belongs to another account",
+    "held": "Suspended in Moodle by someone else",
+    "id_case": "Idnumber equal but for letter case or spaces",
+    "id_differs": "Found under another idnumber",
+    "id_missing": "Found without idnumber",
+    "id_other_scheme": "Found under the person's other id",
+    "idnumber_twice": "Two rows for one idnumber",
+    "incomplete": "An account without its idnumber",
+    "invalidparameter": "Moodle refused a value",
+    "paused": "Not sent: the environment is paused",
+    "refused_for_all": "Not sent: Moodle refused everyone",
+    "setting_wrong": "Not sent: a setting is wrong",
+    "too_large": "Too large for one call",
+    "unavailable": "Not sent: Moodle was away",
+    "username_taken": "The username was taken in the meantime",
+}
+_MEND: Final = {
+    "account_gone": "It was deleted after the plan was made; the next run plans anew.",
+    "account_unreadable": "Give the account with this idnumber a username the site allows, in Moodle.",
+    "answer_lost": "Look the account up in Moodle; the next run reads back what is there and sends what is not.",
+    "denied": "Mend the token, its service or its rights (moodle_check_connection says which), then run again.",
+    "dmlwriteexception": "A value is too long for Moodle, or its database was read-only at the time. Look at the values, then "
+    "at the site.",
+    "duplicate_person": "Decide at the source which of them is right.",
+    "email_taken": "Find out whose address it is: correct the person at the source or the other account in Moodle. If "
+    "addresses may be shared there, set matching.shared_email.",
+    "incomplete": "Give the account its idnumber in Moodle, or delete it; then run again.",
+    "invalidparameter": "A value is not allowed there (e-mail address, username, language, auth plugin); only a site with "
+    "debugging says which. Look at the person's values.",
+    "paused": "Run again after resuming; what was done is kept.",
+    "refused_for_all": "Something that all new accounts share is not allowed on this site: look at auth, lang, theme and "
+    "password in the mapping file.",
+    "setting_wrong": "Mend the connection, then run again.",
+    "too_large": "Shorten the person's values, or raise the site's limits (post_max_size, max_input_vars).",
+    "unavailable": "Run again when the site is back; what was done is kept.",
+    "username_taken": "Run again: the next plan chooses another name.",
+}
+_BY_STATUS: Final = {
+    OutcomeStatus.REJECTED: "Read the message, and correct the person at the source or the account in Moodle.",
+    OutcomeStatus.FAILED: "Run again; nothing about this person needs mending.",
+    OutcomeStatus.UNKNOWN: "Look the account up in Moodle, then run again.",
+}
+
+
+def in_words(code: str) -> str:
+    """Give what a code of an outcome, a rule or a verdict means, in a few words."""
+    return _WORDS.get(code) or code.replace("_", " ").capitalize() or "Without reason"
+
+
+def how_to_mend(code: str, status: str) -> str:
+    """Give what a person does about an outcome with this code and status."""
+    if code in RULE_BY_CODE:
+        return RULE_BY_CODE[code].mend
+    return _MEND.get(code) or _BY_STATUS.get(OutcomeStatus(status), "")

@@ -1,0 +1,114 @@
+"""What happened to each row of a plan: one outcome per row, always."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from moodle_coupling.errors import CouplingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class OutcomeStatus(StrEnum):
+    """How a row of the plan ended.
+
+    * done: Moodle holds what was planned.
+    * rejected: the plan or Moodle said no to this person; trying again changes nothing.
+    * failed: not done for a reason that is not the person's; try again.
+    * skipped: there was nothing to do, or it must not be done.
+    * unknown: sent, and neither Moodle's answer nor reading back told whether it was done; look, then try again.
+    """
+
+    DONE = "done"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+
+
+OUTCOME_COLUMNS: Final = (
+    "row",  # Int64; missing for an orphan, as in the plan
+    "person_id",
+    "extern_id",
+    "idnumber",
+    "account_id",  # Int64; the account written, found or in the way; missing when there is none
+    "verdict",
+    "action",
+    "username",
+    "status",  # OutcomeStatus
+    "code",  # '' for an ordinary done
+    "message",  # one sentence for people
+    "changes",  # as in the plan
+    "at",  # datetime64[us, UTC]
+)
+_NUMBERS: Final = ("row", "account_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to one row of the plan. ``index`` is its position there; ``account_id`` None where there is none."""
+
+    index: int
+    status: OutcomeStatus
+    code: str = ""
+    message: str = ""
+    account_id: int | None = None
+    at: dt.datetime | None = None
+
+
+class OutcomesIncomplete(CouplingError):
+    """A load ended without exactly one outcome per row of its plan: a fault of this program, not of the data."""
+
+
+def outcomes_frame(plan: pd.DataFrame, outcomes: Iterable[Outcome]) -> pd.DataFrame:
+    """Give the outcomes as a frame (OUTCOME_COLUMNS), in the order of the plan.
+
+    Raises OutcomesIncomplete unless there is exactly one outcome for every row of ``plan``.
+    """
+    ordered = sorted(outcomes, key=lambda outcome: outcome.index)
+    _check_complete(plan, ordered)
+    frame = pd.DataFrame(
+        {
+            name: plan[name].reset_index(drop=True)
+            for name in OUTCOME_COLUMNS
+            if name in plan.columns and name not in _NUMBERS
+        }
+    )
+    frame["row"] = plan["row"].reset_index(drop=True).astype("Int64")
+    found = pd.Series([outcome.account_id for outcome in ordered], dtype="Int64")
+    frame["account_id"] = found.fillna(plan["account_id"].reset_index(drop=True).astype("Int64"))
+    for name in ("status", "code", "message"):
+        frame[name] = pd.Series([str(getattr(outcome, name)) for outcome in ordered], dtype="str")
+    now = dt.datetime.now(dt.UTC)
+    frame["at"] = pd.Series([outcome.at or now for outcome in ordered], dtype="datetime64[us, UTC]")
+    return frame[list(OUTCOME_COLUMNS)]
+
+
+def merge_outcomes(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put the outcomes of several parts of one plan together; for a row in two of them the later part counts."""
+    filled = [part for part in parts if len(part)] or list(parts[:1])
+    merged = pd.concat(filled, ignore_index=True)
+    key = merged["row"].astype("string").fillna("account " + merged["account_id"].astype("string"))
+    return merged[~key.duplicated(keep="last")].reset_index(drop=True)
+
+
+def count_statuses(outcomes: pd.DataFrame) -> dict[str, int]:
+    """Count the outcomes by status, every status named."""
+    counts = outcomes["status"].value_counts()
+    return {status.value: int(counts.get(status.value, 0)) for status in OutcomeStatus}
+
+
+def _check_complete(plan: pd.DataFrame, ordered: list[Outcome]) -> None:
+    if [outcome.index for outcome in ordered] != list(range(len(plan))):
+        have = {outcome.index for outcome in ordered}
+        missing = [index for index in range(len(plan)) if index not in have]
+        raise OutcomesIncomplete(
+            f"The plan has {len(plan)} rows and the load {len(ordered)} outcomes; without outcome: rows {missing[:10]} of "
+            "the plan. This is a fault in the loader: please report it; running the plan again does no harm."
+        )

@@ -1,0 +1,155 @@
+"""The run's end: what was planned and what became of it, in Markdown that a person can read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from moodle_coupling.matching.frames import MISMATCHES, WRITING_ACTIONS, Action
+from moodle_coupling.provisioning.mending import how_to_mend, in_words
+from moodle_coupling.provisioning.outcomes import OutcomeStatus, count_statuses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+_DONE_WORDS: Final = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.LINK: "linked",
+    Action.SUSPEND: "suspended",
+    Action.REACTIVATE: "reactivated",
+}
+_EXAMPLES: Final = 5
+_NOT_DONE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
+
+
+def exceeds_tolerance(outcomes: pd.DataFrame, limit: float) -> bool:
+    """Tell whether more than ``limit`` (0 to 1) of the rows that were to be written were not.
+
+    Counted are failed, unknown and refused by Moodle. Rows that the plan itself rejects are not: those are the source's.
+    """
+    to_write = outcomes[outcomes["action"].isin([str(action) for action in WRITING_ACTIONS])]
+    if to_write.empty:
+        return False
+    missed = int(to_write["status"].isin([str(status) for status in _NOT_DONE]).sum())
+    return missed / len(to_write) > limit
+
+
+def summary(
+    plan: pd.DataFrame,
+    outcomes: pd.DataFrame | None,
+    left_out: pd.DataFrame | None = None,
+    *,
+    title: str = "",
+) -> str:
+    """Give the summary of a run in Markdown; without ``outcomes`` (a dry run) of the plan alone.
+
+    ``left_out`` are the lines of the source that were no person (``line``, ``message``).
+    """
+    parts = [f"# {title or 'Moodle'}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
+    parts += _counts(plan, outcomes)
+    parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes))
+    parts += _mismatches(plan)
+    if left_out is not None and len(left_out):
+        parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
+        lines = zip(left_out["line"], left_out["message"], strict=True)
+        parts += _some(f"line {line}: {_cell(message)}" for line, message in lines)
+    return "\n".join(parts) + "\n"
+
+
+def _counts(plan: pd.DataFrame, outcomes: pd.DataFrame | None) -> list[str]:
+    actions = plan["action"].value_counts()
+    rows = [f"{len(plan)} rows in the plan.", "", "| | planned | done |", "|---|---:|---:|"]
+    done = None if outcomes is None else outcomes.loc[outcomes["status"] == OutcomeStatus.DONE, "action"].value_counts()
+    for action, word in _DONE_WORDS.items():
+        count = int(actions.get(action, 0))
+        if count:
+            rows.append(f"| {word} | {count} | {'–' if done is None else int(done.get(action, 0))} |")
+    mismatches = int(((plan["action"] == Action.NONE) & plan["verdict"].isin([str(v) for v in MISMATCHES])).sum())
+    unchanged = int(actions.get(Action.NONE, 0)) - mismatches
+    rows.append(f"| unchanged | {unchanged} | |")
+    rows.append(f"| waiting for a decision | {mismatches} | |")
+    rows.append(f"| rejected before sending | {int(actions.get(Action.REJECT, 0))} | |")
+    if outcomes is not None:
+        statuses = count_statuses(outcomes)
+        rows += ["", "Outcomes: " + ", ".join(f"{count} {status}" for status, count in statuses.items() if count) + "."]
+        already = int((outcomes["code"] == "already_there").sum())
+        if already:
+            rows.append(f"{already} of those done were in Moodle already when the load began.")
+    return rows
+
+
+def _with_plan_reasons(plan: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Give the outcomes that went wrong, with the names of the persons."""
+    names = plan[["row", "firstname", "lastname", "account_id"]].assign(key=_key(plan)).drop_duplicates("key")
+    bad = outcomes[outcomes["status"].isin([str(status) for status in _NOT_DONE])].assign(key=_key)
+    return bad.merge(names[["key", "firstname", "lastname"]], on="key", how="left")
+
+
+def _key(frame: pd.DataFrame) -> pd.Series[str]:
+    return frame["row"].astype("string").fillna("account " + frame["account_id"].astype("string"))
+
+
+def _reasons(frame: pd.DataFrame) -> list[str]:
+    if "code" not in frame.columns:
+        frame = _rejects_of_plan(frame)
+    if frame.empty:
+        return []
+    parts = ["", "## Rejected or not done, and how to mend it"]
+    for group in _largest_first(frame, ["status", "code"]):
+        status, code = str(group["status"].iloc[0]), str(group["code"].iloc[0])
+        parts += ["", f"### {in_words(code)} (`{code}`, {status}): {len(group)}", "", how_to_mend(code, status), ""]
+        parts += _some(f"{_who(row)}: {_cell(row['message'])}" if row["message"] else _who(row) for row in _rows(group))
+    return parts
+
+
+def _rejects_of_plan(plan: pd.DataFrame) -> pd.DataFrame:
+    from moodle_coupling.provisioning.rows import sort_rows
+
+    rejects = plan[plan["action"] == Action.REJECT].reset_index(drop=True)
+    settled = {outcome.index: outcome for outcome in sort_rows(rejects).settled}
+    return rejects.assign(
+        status=str(OutcomeStatus.REJECTED),
+        code=[settled[index].code for index in range(len(rejects))],
+        message=[settled[index].message for index in range(len(rejects))],
+    )
+
+
+def _mismatches(plan: pd.DataFrame) -> list[str]:
+    found = plan[plan["verdict"].isin([str(verdict) for verdict in MISMATCHES])]
+    if found.empty:
+        return []
+    parts = ["", "## Mismatches: a person must judge"]
+    for group in _largest_first(found, ["verdict"]):
+        verdict = str(group["verdict"].iloc[0])
+        parts += ["", f"### {in_words(verdict)} (`{verdict}`): {len(group)}", ""]
+        parts += _some(f"{_who(row)}: {_cell(row['evidence'])}" for row in _rows(group))
+    return parts
+
+
+def _largest_first(frame: pd.DataFrame, by: list[str]) -> list[pd.DataFrame]:
+    groups = [group for _, group in frame.groupby(by, sort=True)]
+    return sorted(groups, key=len, reverse=True)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", frame.to_dict("records"))
+
+
+def _who(row: dict[str, Any]) -> str:
+    name = " ".join(str(row.get(part) or "") for part in ("firstname", "lastname")).strip()
+    id_ = row.get("person_id") or row.get("extern_id") or row.get("idnumber") or f"account {row.get('account_id')}"
+    return _cell(f"{name} ({id_})" if name else str(id_))
+
+
+def _some(lines: Iterable[str]) -> list[str]:
+    listed = [f"* {line}" for line in lines]
+    more = len(listed) - _EXAMPLES
+    return listed if more <= 0 else [*listed[:_EXAMPLES], f"* … and {more} more, in the outcomes file."]
+
+
+def _cell(text: object) -> str:
+    """Give a text that cannot break out of its line or become HTML in a page that shows the summary."""
+    plain = " ".join(str(text).split())
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|").replace("`", "'")

@@ -1,0 +1,122 @@
+"""Changing accounts: Moodle writes each on its own and warns of those it did not write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import (
+    AnswerLost,
+    MoodleAnswerUnreadable,
+    MoodleRecordRefused,
+    MoodleRefused,
+    MoodleRequestTooLarge,
+)
+from moodle_coupling.provisioning.halving import take_apart
+from moodle_coupling.provisioning.job import Calls, Load
+from moodle_coupling.provisioning.looking import holds
+from moodle_coupling.provisioning.outcomes import OutcomeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moodle_coupling.hooks.moodle_types import UpdateWarning
+    from moodle_coupling.provisioning.halving import Refusal
+    from moodle_coupling.provisioning.rows import ChangeItem
+
+_FUNCTION: Final = "core_user_update_users"
+
+# Moodle's warning → our code and status; whatever else it says keeps its own code and is a rejection.
+_WARNINGS: Final = {
+    "useremailduplicate": ("email_taken", OutcomeStatus.REJECTED),
+    "useremailinvalid": ("email_invalid", OutcomeStatus.REJECTED),
+    "usernotupdatedadmin": ("protected", OutcomeStatus.SKIPPED),
+    "usernotupdatedguest": ("protected", OutcomeStatus.SKIPPED),
+    "usernotupdateddeleted": ("account_gone", OutcomeStatus.REJECTED),
+    "invaliduserid": ("account_gone", OutcomeStatus.REJECTED),
+}
+
+
+def update_batch(load: Load, items: Sequence[ChangeItem]) -> None:
+    """Change the items' accounts and write down one outcome for each; raises as ``create_batch`` does."""
+    job = UpdateJob(load)
+    refusal = job.try_send(items)
+    if refusal is not None:
+        take_apart(job, job.still_open(items), refusal)
+
+
+class UpdateJob(Calls):
+    """One batch of changes on its way into Moodle; sending a change twice does no harm."""
+
+    def try_send(self, items: Sequence[ChangeItem]) -> Refusal | None:
+        """Send in one call; after a lost answer look what is there and send the rest, ``pace.sends`` times at most."""
+        for attempt in range(1, self.load.pace.sends + 1):
+            try:
+                warnings = self.update([item.wire for item in items])
+            except AnswerLost as error:
+                self.doubt(items, error)
+                self.load.pace.sleep(self.load.pace.looks[0] if self.load.pace.looks else 0)
+                items = self._not_there(items)
+                if items and attempt == self.load.pace.sends:
+                    self.give_up(error)
+            except MoodleAnswerUnreadable as error:
+                # The others of the call were written (seen on 5.1 with a weak password).
+                items = self._not_there(items)
+                return error if items else None
+            except (MoodleRefused, MoodleRequestTooLarge) as error:
+                return error
+            else:
+                self._settle(warnings, items)
+                return None
+            if not items:
+                return None
+        return None
+
+    def refuse(self, item: ChangeItem, refusal: Refusal, *, explained: bool) -> None:
+        """Write down a refusal of the one change."""
+        if isinstance(refusal, MoodleRequestTooLarge):
+            self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", str(refusal), item.account_id)
+        elif explained:
+            code = refusal.errorcode or "refused"
+            self.book.write(item.index, OutcomeStatus.REJECTED, code, str(refusal), item.account_id)
+        else:
+            self.refused_alone(item.index, refusal, item.account_id)
+
+    def _not_there(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
+        """Write down whose account holds what was sent; give the others."""
+        accounts = {
+            account.id: account for account in self.find("id", [str(item.account_id) for item in items]).accounts
+        }
+        rest = []
+        for item in items:
+            if item.account_id in accounts and holds(accounts[item.account_id], item.wire):
+                self._done(item)
+            else:
+                rest.append(item)
+        return rest
+
+    def _settle(self, warnings: Sequence[UpdateWarning], items: Sequence[ChangeItem]) -> None:
+        by_account = {warning.account_id: warning for warning in warnings}
+        meant = {item.account_id for item in items}
+        written = []
+        for item in items:
+            if item.account_id in by_account:
+                self._warned(item, by_account[item.account_id])
+            else:
+                self._done(item)
+                written.append(item)
+        nameless = [warning for warning in warnings if warning.account_id not in meant]
+        if nameless:
+            for item in self._not_there(written):
+                self._warned(item, nameless[0])
+
+    def _done(self, item: ChangeItem) -> None:
+        self.book.write(item.index, OutcomeStatus.DONE, "", "", item.account_id)
+
+    def _warned(self, item: ChangeItem, warning: UpdateWarning) -> None:
+        if warning.code in _WARNINGS:
+            code, status = _WARNINGS[warning.code]
+            self.book.write(item.index, status, code, f"Moodle: {warning.message}", item.account_id)
+            return
+        message = f"Moodle did not write account {item.account_id}: {warning.message}"
+        refusal = MoodleRecordRefused(message, function=_FUNCTION, errorcode=warning.code)
+        self.refused_alone(item.index, refusal, item.account_id)

@@ -1,0 +1,118 @@
+"""What the loader and the snapshot need of a Moodle, and the calls they make, counted and stopped together."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from moodle_coupling.errors import CouplingError
+    from moodle_coupling.hooks.moodle_types import Account, AccountChange, CreatedAccount, NewAccount, UpdateWarning
+
+
+class Settings(Protocol):
+    """The bounds of one environment's connection."""
+
+    @property
+    def batch_size(self) -> int:
+        """Accounts per create call."""
+
+    @property
+    def parallel_requests(self) -> int:
+        """Requests at the same moment."""
+
+    @property
+    def max_input_vars(self) -> int:
+        """Form variables per call; PHP drops what comes after, without a word."""
+
+
+class AccountsRead(Protocol):
+    """What a lookup gives: the accounts, and the values that only gave an answer that cannot be read."""
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """The accounts found."""
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """Values of which the account spoils Moodle's whole answer."""
+
+
+class Moodle(Protocol):
+    """The part of MoodleHook that provisioning uses; each method raises what errors.py says, after its own retries."""
+
+    @property
+    def settings(self) -> Settings:
+        """The connection's settings."""
+
+    def create_accounts(self, accounts: Sequence[NewAccount]) -> Sequence[CreatedAccount]:
+        """Create accounts, all or none, in one call."""
+
+    def update_accounts(self, changes: Sequence[AccountChange]) -> Sequence[UpdateWarning]:
+        """Change accounts in one call; a warning for each that was not."""
+
+    def accounts_by_field(self, field: str, values: Iterable[str | int]) -> AccountsRead:
+        """Look accounts up by id, idnumber, username or email; what spoils an answer is isolated."""
+
+    def find_accounts(self, key: str, value: str) -> Sequence[Account]:
+        """Search accounts; email is a LIKE pattern."""
+
+    def takes_variables(self, count: int) -> bool:
+        """Tell whether a form of so many variables arrives whole."""
+
+
+class Stopped(Exception):
+    """Nothing more may be sent: another batch found out why."""
+
+
+class Wire:
+    """A Moodle whose calls are counted, and which falls silent for all threads at once when one of them must stop."""
+
+    def __init__(self, hook: Moodle, check_pause: Callable[[], None] | None = None) -> None:
+        self.hook = hook
+        self.calls: Counter[str] = Counter()
+        self.stopped: CouplingError | None = None
+        self._check_pause = check_pause
+        self._lock = threading.Lock()
+
+    def stop(self, reason: CouplingError) -> None:
+        """Send nothing more; the first reason is kept."""
+        with self._lock:
+            if self.stopped is None:
+                self.stopped = reason
+
+    def create(self, accounts: Sequence[NewAccount]) -> Sequence[CreatedAccount]:
+        """Create accounts in one call."""
+        self._before("create")
+        return self.hook.create_accounts(accounts)
+
+    def update(self, changes: Sequence[AccountChange]) -> Sequence[UpdateWarning]:
+        """Change accounts in one call."""
+        self._before("update")
+        return self.hook.update_accounts(changes)
+
+    def find(self, field: str, values: Sequence[str]) -> AccountsRead:
+        """Look accounts up in one call."""
+        self._before("read")
+        return self.hook.accounts_by_field(field, values)
+
+    def search(self, key: str, value: str) -> Sequence[Account]:
+        """Search accounts in one call."""
+        self._before("read")
+        return self.hook.find_accounts(key, value)
+
+    def takes_variables(self, count: int) -> bool:
+        """Tell whether a form of so many variables arrives whole, in one call."""
+        self._before("read")
+        return self.hook.takes_variables(count)
+
+    def _before(self, kind: str) -> None:
+        if self.stopped is not None:
+            raise Stopped
+        if self._check_pause is not None:
+            self._check_pause()
+        with self._lock:
+            self.calls[kind] += 1
