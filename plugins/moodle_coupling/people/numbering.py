@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from moodle_coupling.people.arrow import pa, pc, to_texts
 from moodle_coupling.people.usernames import MAX_USERNAME
 
 if TYPE_CHECKING:
@@ -67,15 +68,12 @@ def id_order(ids: NDArray[np.object_], bases: NDArray[np.object_] | None = None)
 
 def _as_small_numbers(ids: NDArray[np.object_]) -> NDArray[np.int64] | None:
     """Return the ids as numbers when each is a different plain number below 10^18, else None."""
-    if not len(ids) or not all(map(_is_small_number, ids)):
+    texts = to_texts(pd.Series(ids, dtype="str"))
+    if not len(ids) or not pc.all(pc.match_substring_regex(texts, "^[0-9]{1,18}$")).as_py():
         return None
-    numbers = ids.astype(np.int64)
+    numbers: NDArray[np.int64] = pc.cast(texts, pa.int64()).to_numpy()
     ordered = np.sort(numbers)
     return None if (ordered[1:] == ordered[:-1]).any() else numbers
-
-
-def _is_small_number(person_id: str) -> bool:
-    return len(person_id) <= 18 and person_id.isascii() and person_id.isdigit()
 
 
 def _id_key(person_id: str) -> tuple[int, int, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -24,45 +24,51 @@ KEPT: Final = 300
 
 
 class Reasons:
-    """Findings about persons, gathered rule by rule. ``rows`` are the persons' keys, in the frame's order."""
+    """Findings about persons, gathered rule by rule.
 
-    def __init__(self, rows: NDArray[np.int64]) -> None:
+    ``rows`` are the persons' keys, in the frame's order; only of the persons of ``keep`` anything is noted.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], keep: Mask) -> None:
         self._rows = rows
+        self._keep = keep
         self._chunks: list[pd.DataFrame] = []
+        self._places: list[NDArray[np.intp]] = []
 
     def add(self, code: str, mask: Mask, values: Texts | None = None, field: str = "") -> None:
         """Note rule ``code`` for the persons of ``mask``; ``values`` are all persons' texts, '' when not given."""
-        found = np.flatnonzero(mask)
+        found = np.flatnonzero(mask & self._keep)
         if not len(found):
             return
         rule = RULE_BY_CODE[code]
         field = field or rule.field
         texts = values.take(pa.array(found)).to_pylist() if values is not None else [""] * len(found)
+        said = {text: _say(rule, field, text) for text in set(texts)}
+        kept, message, message_nl = zip(*(said[text] for text in texts), strict=True)
+        self._places.append(found)
         self._chunks.append(
             pd.DataFrame(
                 {
                     "row": self._rows[found],
-                    "code": code,
-                    "field": field,
-                    "value": [_cut(text, KEPT) for text in texts],
-                    "message": _messages(f"{rule.message} {rule.mend}", rule, field, texts),
-                    "message_nl": _messages(f"{rule.message_nl} {rule.mend_nl}", rule, field, texts),
-                    "blocks": rule.blocks.value,
+                    "code": pd.Series(code, index=range(len(found)), dtype="str"),
+                    "field": pd.Series(field, index=range(len(found)), dtype="str"),
+                    "value": pd.Series(kept, dtype="str"),
+                    "message": pd.Series(message, dtype="str"),
+                    "message_nl": pd.Series(message_nl, dtype="str"),
+                    "blocks": pd.Series(rule.blocks.value, index=range(len(found)), dtype="str"),
                 }
             )
         )
 
-    def frame(self, keep: Mask) -> pd.DataFrame:
-        """Return the reasons frame for the persons of ``keep``, by person and then in the order of the rules."""
+    def frame(self) -> pd.DataFrame:
+        """Return the reasons frame, by person in the persons' order and then in the order of the rules."""
         if not self._chunks:
             return empty_reasons()
         frame = pd.concat(self._chunks, ignore_index=True)
-        place = pd.Series(np.arange(len(self._rows)), index=self._rows)
-        frame = frame[frame["row"].isin(self._rows[keep])]
         order = {rule.code: number for number, rule in enumerate(RULES)}
-        keys = np.lexsort((frame["code"].map(order).to_numpy(), place.loc[frame["row"]].to_numpy()))
-        texts: dict[str, Any] = dict.fromkeys(REASON_COLUMNS[1:], "str")
-        return frame.iloc[keys].reset_index(drop=True).astype(texts)[list(REASON_COLUMNS)]
+        ranks = [np.full(len(chunk), order[chunk["code"].iloc[0]]) for chunk in self._chunks]
+        keys = np.lexsort((np.concatenate(ranks), np.concatenate(self._places)))
+        return frame.iloc[keys].reset_index(drop=True)[list(REASON_COLUMNS)]
 
 
 def empty_reasons() -> pd.DataFrame:
@@ -72,10 +78,14 @@ def empty_reasons() -> pd.DataFrame:
     )
 
 
-def _messages(template: str, rule: Rule, field: str, texts: list[str]) -> list[str]:
-    if "{" not in template:
-        return [template] * len(texts)
-    return [template.format(value=_cut(text, SHOWN), field=field, length=len(text), limit=rule.limit) for text in texts]
+def _say(rule: Rule, field: str, text: str) -> tuple[str, str, str]:
+    """Return the value as the frame keeps it, and the rule's two messages about it."""
+    filled = {"value": _cut(text, SHOWN), "field": field, "length": len(text), "limit": rule.limit}
+    return (
+        _cut(text, KEPT),
+        f"{rule.message} {rule.mend}".format(**filled),
+        f"{rule.message_nl} {rule.mend_nl}".format(**filled),
+    )
 
 
 def _cut(text: str, limit: int) -> str:

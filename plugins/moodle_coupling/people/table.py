@@ -37,7 +37,7 @@ class Table:
             msg = f"The persons frame has no column '{ROW}'; see moodle_coupling.people.columns for what it must hold."
             raise InputError(msg)
         self.rows: NDArray[np.int64] = persons[ROW].to_numpy(dtype=np.int64)
-        if len(np.unique(self.rows)) != len(self.rows):
+        if persons[ROW].duplicated().any():
             msg = (
                 f"The persons frame has the same '{ROW}' more than once; it is the key of a person within one extract."
             )

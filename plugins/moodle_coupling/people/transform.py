@@ -76,7 +76,7 @@ def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
     file = mapping.path or f"include/mappings/{mapping.environment}.yaml"
     table = Table(persons, mapping.environment, str(file))
     in_scope = _in_scope(table, mapping)
-    reasons = Reasons(table.rows)
+    reasons = Reasons(table.rows, in_scope)
     columns: dict[str, Texts] = {}
     columns["idnumber"], columns["other_id"] = _ids(table, mapping.idnumber, reasons)
     if table.has(INACTIVE_UNREAD):
@@ -86,7 +86,7 @@ def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
     columns["email"] = _email(table, mapping, reasons)
     columns["username"] = _username(table, mapping, columns["email"], reasons)
     further = _fields(table, mapping, reasons)
-    frame = reasons.frame(in_scope)
+    frame = reasons.frame()
     candidates = pd.DataFrame(
         {
             "row": table.rows,
