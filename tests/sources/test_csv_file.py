@@ -134,7 +134,6 @@ def test_an_empty_file_is_an_error(tmp_path: Path, content: bytes) -> None:
     ("content", "encoding", "place"),
     [
         ("PersonId;Voornaam\n1;Zoë\n", "ascii", "line 2, column 5"),
-        ("PersonId;Voornaam\n1;Zoë\n", "cp932", "line 2, column 6"),
     ],
 )
 def test_another_encoding_than_said_is_an_error_with_its_place(
