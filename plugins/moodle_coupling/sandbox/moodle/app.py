@@ -13,10 +13,11 @@ from moodle_coupling.sandbox.moodle.exceptions import (
     InvalidParameter,
     MoodleException,
     access_denied,
+    coding_error,
     record_missing,
 )
 from moodle_coupling.sandbox.moodle.form import read_form
-from moodle_coupling.sandbox.moodle.functions.registry import FUNCTIONS, Function
+from moodle_coupling.sandbox.moodle.functions.registry import FUNCTIONS, ONLY_ON_A_REAL_SITE, Function
 from moodle_coupling.sandbox.moodle.pages import forbidden, maintenance_page, php_warnings, web_server_page
 from moodle_coupling.sandbox.moodle.php import is_empty
 
@@ -195,10 +196,12 @@ class RestServer:
     def _function(self, name: str, token: Token) -> Function:
         if is_empty(name):
             raise InvalidParameter("Missing function name")
-        if name not in FUNCTIONS:
+        if name not in FUNCTIONS and name not in ONLY_ON_A_REAL_SITE:
             raise self._unknown_function(name)
         if not token.service_enabled or name not in token.functions:
             raise access_denied(_NOT_ALLOWED.format(name))
+        if name not in FUNCTIONS:
+            raise coding_error("the sandbox does not have this function", f"{name} exists on a real Moodle only")
         return FUNCTIONS[name]
 
     def _unknown_function(self, name: str) -> MoodleException:

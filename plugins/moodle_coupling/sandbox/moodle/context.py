@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException, no_permission, unworded
+from moodle_coupling.sandbox.moodle.php import is_empty
 from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ class Context:
             )
 
     def _is_incomplete(self) -> bool:
-        if not (self.user["firstname"] and self.user["lastname"] and self.user["email"]):
+        if any(is_empty(self.user[name]) for name in ("firstname", "lastname", "email")):
             return True
-        required = [f.shortname for f in self.site.profile_fields if f.required]
+        required = [f.shortname for f in self.site.profile_fields if f.required and f.visible and not f.locked]
         if not required or self.is_admin():
             return False
         filled = self.accounts.profiles([self.user["id"]])[self.user["id"]]
-        return any(not filled.get(shortname) for shortname in required)
+        return any(shortname not in filled for shortname in required)

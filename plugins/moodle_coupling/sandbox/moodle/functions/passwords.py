@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import unicodedata
 from typing import TYPE_CHECKING
 
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException
@@ -54,9 +55,8 @@ def check_length(password: str) -> None:
 
 
 def _weaknesses(password: str, site: SiteSettings) -> list[str]:
-    lower = sum(c.islower() for c in password)
-    upper = sum(c.isupper() for c in password)
-    digits = sum(c in "0123456789" for c in password)
+    kinds = [unicodedata.category(character) for character in password]
+    lower, upper, digits = kinds.count("Ll"), kinds.count("Lu"), kinds.count("Nd")
     wanted = [
         (len(password), site.minpasswordlength, "Passwords must be at least {} characters long."),
         (digits, site.minpassworddigits, "Passwords must have at least {} digit(s)."),

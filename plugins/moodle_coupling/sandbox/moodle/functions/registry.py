@@ -43,3 +43,20 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "core_user_delete_users": Function(delete_users, user_fields.DELETE_PARAMETERS, None, writes=True),
 }
+
+# Functions a real Moodle has besides (those the coupling may one day use, and a few more): there, yet not in our service.
+ONLY_ON_A_REAL_SITE = frozenset(
+    {
+        "core_cohort_add_cohort_members", "core_cohort_create_cohorts", "core_cohort_delete_cohort_members",
+        "core_cohort_delete_cohorts", "core_cohort_get_cohort_members", "core_cohort_get_cohorts",
+        "core_cohort_search_cohorts", "core_cohort_update_cohorts", "core_completion_get_activities_completion_status",
+        "core_completion_get_course_completion_status", "core_course_create_courses", "core_course_get_categories",
+        "core_course_get_courses", "core_course_get_courses_by_field", "core_enrol_get_enrolled_users",
+        "core_enrol_get_users_courses", "core_group_add_group_members", "core_group_create_groups",
+        "core_group_delete_group_members", "core_group_get_course_groups", "core_group_get_group_members",
+        "core_reportbuilder_list_reports", "core_reportbuilder_retrieve_report", "core_role_assign_roles",
+        "core_user_add_user_device", "core_user_get_course_user_profiles", "core_user_get_user_preferences",
+        "core_user_set_user_preferences", "core_user_update_user_preferences", "enrol_manual_enrol_users",
+        "enrol_manual_unenrol_users", "gradereport_user_get_grade_items", "mod_assign_get_assignments",
+    }
+)  # fmt: skip

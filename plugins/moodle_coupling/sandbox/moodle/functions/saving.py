@@ -30,7 +30,7 @@ def insert_user(context: Context, user: dict[str, Any]) -> int:
     row = {**user, "confirmed": 1, "mnethostid": 1}
     row |= {name: value for name, value in defaults.items() if name not in row}
     row |= {"timecreated": now, "timemodified": now}
-    row = _with_choices(row, context.site)
+    row = _without_excess_spaces(_with_choices(row, context.site))
     _check_row(row, context.site, _insert_statement(row))
     try:
         return context.accounts.insert(_columns(row))
@@ -43,7 +43,7 @@ def update_user(context: Context, userid: int, changes: dict[str, Any]) -> None:
     changes = dict(changes)
     if not changes.get("calendartype"):
         changes.pop("calendartype", None)
-    row = _with_choices({**changes, "timemodified": int(time.time())}, context.site)
+    row = _without_excess_spaces(_with_choices({**changes, "timemodified": int(time.time())}, context.site))
     statement = _update_statement(row, userid)
     _check_row(row, context.site, statement)
     try:
@@ -79,6 +79,16 @@ def _with_choices(row: dict[str, Any], site: SiteSettings) -> dict[str, Any]:
         if result.get(name) and result[name] not in known:
             result[name] = default
     return result
+
+
+def _without_excess_spaces(row: dict[str, Any]) -> dict[str, Any]:
+    """Cut spaces at the end that do not fit: the one excess MariaDB drops without an error."""
+    return {
+        name: value[: WIDTHS[name]]
+        if name in WIDTHS and isinstance(value, str) and not value[WIDTHS[name] :].strip(" ")
+        else value
+        for name, value in row.items()
+    }
 
 
 def _check_row(row: dict[str, Any], site: SiteSettings, statement: str) -> None:
