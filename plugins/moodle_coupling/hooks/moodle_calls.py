@@ -139,8 +139,8 @@ class MoodleCalls(ABC):
             self._proved = limit
 
     def _send(self, function: str, body: bytes) -> Any:
-        raw = self.post(body, function)
         try:
+            raw = self.post(body, function)
             return read_answer(
                 raw.status, raw.headers, raw.body, function, sent_bytes=len(body), functions=self._functions
             )

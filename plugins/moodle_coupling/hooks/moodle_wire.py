@@ -47,9 +47,10 @@ class _Marks:
     """Marks when the request's own first byte goes out; a TLS handshake or a proxy's CONNECT is not the request yet."""
 
     def connect(self) -> None:
-        _progress.state = "connecting"
-        super().connect()  # type: ignore[misc]
-        _progress.state = "connecting"
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            _progress.state = "connecting"
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:  # type: ignore[attr-defined]

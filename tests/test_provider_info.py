@@ -1,0 +1,122 @@
+"""What Airflow reads of us before anything else."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+
+from moodle_coupling import provider_info
+from moodle_coupling.errors import SettingError
+from moodle_coupling.hooks.moodle import MoodleHook
+from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
+
+AIRFLOW = Path(airflow.__file__).parent
+
+
+class Conn:
+    conn_id, host, schema, port, password = "demo", "https://moodle.example.org", "", None, "a" * 32
+
+    def __init__(self, extra: dict[str, Any]) -> None:
+        self.extra_dejson = extra
+
+
+def moodle_type() -> dict[str, Any]:
+    return provider_info.get_provider_info()["connection-types"][0]
+
+
+def conn_fields() -> dict[str, dict[str, Any]]:
+    return moodle_type()["conn-fields"]
+
+
+def test_it_imports_nothing() -> None:
+    tree = ast.parse(Path(provider_info.__file__).read_text(encoding="utf-8"))
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [node.module for node in imported if isinstance(node, ast.ImportFrom)] == ["__future__"]
+    assert len(imported) == 1
+
+
+def test_it_fits_airflows_schema_at_run_time() -> None:
+    schema = json.loads((AIRFLOW / "provider_info.schema.json").read_text())
+    jsonschema.validate(provider_info.get_provider_info(), schema)
+
+
+def test_the_connection_form_fits_the_stricter_schema_providers_are_built_with() -> None:
+    whole = json.loads((AIRFLOW / "provider.yaml.schema.json").read_text())
+    schema = {**whole["properties"]["connection-types"], "definitions": whole.get("definitions", {})}
+    jsonschema.validate(provider_info.get_provider_info()["connection-types"], schema)
+
+
+def test_the_connection_type_is_the_hooks() -> None:
+    assert moodle_type()["hook-class-name"] == f"{MoodleHook.__module__}.{MoodleHook.__qualname__}"
+    assert (moodle_type()["connection-type"], moodle_type()["hook-name"]) == (
+        MoodleHook.conn_type,
+        MoodleHook.hook_name,
+    )
+
+
+def test_the_advanced_fields_are_the_settings_with_their_defaults() -> None:
+    settings = MoodleSettings("demo", "https://moodle.example.org", "t")
+    advanced = {field.name for field in fields(MoodleSettings)} - {"conn_id", "base_url", "token"}
+    assert set(conn_fields()) == advanced
+    for name, field in conn_fields().items():
+        assert (field["schema"].get("default") or "") == (getattr(settings, name) or ""), name
+
+
+@pytest.mark.parametrize("name", [n for n, f in conn_fields().items() if "minimum" in f["schema"]])
+def test_the_forms_bounds_are_those_the_hook_keeps(name: str) -> None:
+    low, high = conn_fields()[name]["schema"]["minimum"], conn_fields()[name]["schema"]["maximum"]
+    for value in (low, high):
+        assert getattr(from_connection(Conn({name: value})), name) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(SettingError, match=name):
+            from_connection(Conn({name: value}))
+
+
+def test_every_field_has_a_help_text() -> None:
+    assert all(len(field["description"]) > 20 for field in conn_fields().values())
+
+
+SHOW = """
+import json
+from airflow.providers_manager import ProvidersManager
+manager = ProvidersManager()
+shown = {
+    "behaviour": manager.field_behaviours["moodle"],
+    "fields": {name: widget.is_sensitive for name, widget in manager.connection_form_widgets.items()},
+}
+print("SHOWN " + json.dumps(shown))
+"""
+
+
+def test_airflow_shows_the_form(tmp_path: Path) -> None:
+    # An installed distribution is a folder with these two files; so the test does not depend on how ours is installed.
+    dist = tmp_path / "airflow_moodle_coupling-0.1.0.dist-info"
+    dist.mkdir()
+    (dist / "METADATA").write_text("Metadata-Version: 2.1\nName: airflow-moodle-coupling\nVersion: 0.1.0\n")
+    (dist / "entry_points.txt").write_text(
+        "[apache_airflow_provider]\nprovider_info = moodle_coupling.provider_info:get_provider_info\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(provider_info.__file__).parent.parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "SHOWN " in done.stdout, done.stderr
+    shown = json.loads(done.stdout.split("SHOWN ")[1])
+    assert shown["behaviour"]["relabeling"] == {"host": "Moodle URL", "password": "Web service token"}
+    mine = {name: masked for name, masked in shown["fields"].items() if name.startswith("extra__moodle__")}
+    assert set(mine) == {f"extra__moodle__{name}" for name in conn_fields()}
+    assert [name for name, masked in mine.items() if masked] == ["extra__moodle__proxy"]
