@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moodle_coupling.errors import AnswerLost, MoodleAnswerUnreadable, MoodleRefused, MoodleRequestTooLarge
+from moodle_coupling.errors import AnswerLost, MoodleAnswerUnreadable, MoodleRefused, MoodleRequestTooLarge, NotAMoodle
 from moodle_coupling.provisioning.halving import take_apart
 from moodle_coupling.provisioning.job import Calls, Load
 from moodle_coupling.provisioning.looking import loose_key
@@ -59,6 +59,10 @@ class CreateJob(Calls):
                 items = self._after_loss(items, error)
                 if items and attempt == self.load.pace.sends:
                     self.give_up(error)
+            except NotAMoodle as error:
+                # Some page in between answered; whether Moodle got the call nobody knows.
+                self.doubt(items, error)
+                raise
             except MoodleAnswerUnreadable as error:
                 # The work may have been done: only whoever is not there was refused.
                 items = self._absent(items)

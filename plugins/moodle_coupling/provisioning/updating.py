@@ -10,6 +10,7 @@ from moodle_coupling.errors import (
     MoodleRecordRefused,
     MoodleRefused,
     MoodleRequestTooLarge,
+    NotAMoodle,
 )
 from moodle_coupling.provisioning.halving import take_apart
 from moodle_coupling.provisioning.job import Calls, Load
@@ -58,6 +59,10 @@ class UpdateJob(Calls):
                 items = self._not_there(items)
                 if items and attempt == self.load.pace.sends:
                     self.give_up(error)
+            except NotAMoodle as error:
+                # Some page in between answered; whether Moodle got the call nobody knows.
+                self.doubt(items, error)
+                raise
             except MoodleAnswerUnreadable as error:
                 # The others of the call were written (seen on 5.1 with a weak password).
                 items = self._not_there(items)

@@ -1,0 +1,119 @@
+"""The summary says what happened, why not, and how to mend it; the tolerance counts what should have been written."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from provisioning.plans import create, plan_of, row
+
+from moodle_coupling.provisioning.outcomes import (
+    Outcome,
+    OutcomesIncomplete,
+    OutcomeStatus,
+    merge_outcomes,
+    outcomes_frame,
+)
+from moodle_coupling.provisioning.report import exceeds_tolerance, summary
+
+DONE, REJECTED, FAILED, SKIPPED, UNKNOWN = OutcomeStatus
+
+
+def outcomes(plan: pd.DataFrame, *ends: tuple[OutcomeStatus, str, str]) -> pd.DataFrame:
+    return outcomes_frame(plan, [Outcome(n, status, code, message) for n, (status, code, message) in enumerate(ends)])
+
+
+@pytest.fixture
+def plan() -> pd.DataFrame:
+    return plan_of(
+        [
+            create(1),
+            create(2),
+            create(3, lastname="<img src=x>"),
+            row(4, "none", verdict="linked", account_id=60),
+            row(5, "none", verdict="id_differs", evidence="E-mail points at account 61, which has idnumber '9'."),
+            row(
+                6, "reject", reasons=[{"code": "firstname_missing", "field": "firstname", "message": "No first name."}]
+            ),
+        ]
+    )
+
+
+@pytest.fixture
+def ended(plan) -> pd.DataFrame:
+    return outcomes(
+        plan,
+        (DONE, "", ""),
+        (REJECTED, "username_taken", "Username 'user00002' belongs to account 70."),
+        (FAILED, "unavailable", "Not sent: maintenance"),
+        (SKIPPED, "nothing_to_do", ""),
+        (SKIPPED, "mismatch", ""),
+        (REJECTED, "firstname_missing", "No first name."),
+    )
+
+
+def test_the_summary_counts_and_explains(plan, ended):
+    text = summary(plan, ended, title="Demo")
+    assert "# Demo: outcome" in text
+    assert "| created | 3 | 1 |" in text
+    assert "| unchanged | 1 | |" in text
+    assert "| waiting for a decision | 1 | |" in text
+    assert "| rejected before sending | 1 | |" in text
+    assert "`username_taken`, rejected): 1" in text
+    assert "the next plan chooses another name" in text
+    assert "Voornaam2 van der Test2 (2): Username 'user00002' belongs to account 70." in text
+    assert "Fill it in at the source." in text
+    assert "Found under another idnumber" in text
+    assert "account 61" in text
+
+
+def test_the_summary_cannot_be_turned_into_html(plan, ended):
+    assert "<img" not in summary(plan, ended)
+
+
+def test_a_dry_run_is_summed_up_by_its_plan(plan):
+    text = summary(plan, None, pd.DataFrame({"line": [7], "message": ["too few values"]}))
+    assert "nothing was written" in text
+    assert "| created | 3 | – |" in text
+    assert "`firstname_missing`, rejected): 1" in text
+    assert "line 7: too few values" in text
+
+
+def test_long_lists_are_cut_and_say_so():
+    plan = plan_of(create(n) for n in range(1, 9))
+    text = summary(plan, outcomes(plan, *[(REJECTED, "email_taken", "x")] * 8))
+    assert "and 3 more" in text
+
+
+def test_a_run_without_anything_has_a_summary():
+    plan = plan_of([])
+    assert "0 rows" in summary(plan, outcomes_frame(plan, []))
+
+
+@pytest.mark.parametrize(("limit", "exceeded"), [(0.0, True), (0.5, True), (0.66, True), (0.67, False), (1.0, False)])
+def test_the_tolerance_counts_only_what_was_to_be_written(ended, limit, exceeded):
+    # Two of the three creates went wrong; the plan's own rejection does not count.
+    assert exceeds_tolerance(ended, limit) is exceeded
+
+
+def test_unknown_counts_as_missed_and_nothing_to_write_never_exceeds():
+    one = plan_of([create(1)])
+    assert exceeds_tolerance(outcomes(one, (UNKNOWN, "answer_lost", "")), 0.5)
+    idle = plan_of([row(1, "none", verdict="linked", account_id=5)])
+    assert not exceeds_tolerance(outcomes(idle, (SKIPPED, "nothing_to_do", "")), 0.0)
+
+
+@pytest.mark.parametrize("indices", [[0], [0, 1, 1], [0, 1, 2], []])
+def test_a_load_that_lost_or_doubled_an_outcome_says_so(indices):
+    with pytest.raises(OutcomesIncomplete):
+        outcomes_frame(plan_of([create(1), create(2)]), [Outcome(index, DONE) for index in indices])
+
+
+def test_parts_are_merged_and_the_later_try_counts():
+    first, second = plan_of([create(1), create(2)]), plan_of([create(2), create(3)])
+    merged = merge_outcomes(
+        [
+            outcomes(first, (DONE, "", ""), (FAILED, "unavailable", "")),
+            outcomes(second, (DONE, "", ""), (REJECTED, "email_taken", "")),
+        ]
+    )
+    assert dict(zip(merged["row"], merged["status"], strict=True)) == {1: "done", 2: "done", 3: "rejected"}
