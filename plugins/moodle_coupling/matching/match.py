@@ -86,7 +86,8 @@ def _finished(view: View, rows: pd.DataFrame) -> pd.DataFrame:
     rows["account_id"] = at.map(ids).astype("Int64")
     rows["row"] = rows["row"].astype("Int64")
     rows["other_accounts"] = [
-        json.dumps([int(ids[a]) for a in found]) if isinstance(found, list) else "[]" for found in rows["others"]
+        json.dumps([int(ids[a]) for a in found]) if isinstance(found, list) and found else "[]"
+        for found in rows["others"]
     ]
     frame = rows.reindex(columns=list(MATCH_COLUMNS))
     for name in ("may_link", "email_kept", "question_open"):

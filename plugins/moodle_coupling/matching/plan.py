@@ -214,15 +214,16 @@ class _Draft:
         at_account = orphans["a"].astype("int64")
         suspended = self.view.accounts["suspended"].loc[at_account]
         ours = self.view.linked_by_us.loc[at_account]
-        for at, asked, is_suspended, is_ours in zip(
-            orphans.index, orphans["question_open"], suspended, ours, strict=True
+        leaving = []
+        for at, evidence, asked, is_suspended, is_ours in zip(
+            orphans.index, orphans["evidence"], orphans["question_open"], suspended, ours, strict=True
         ):
             kept = _why_kept(policy, asked=asked, suspended=is_suspended, ours=is_ours)
-            evidence = str(self.frame.at[at, "evidence"])
             self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", f"{evidence} {kept}".strip())
             if not kept:
-                self.frame.loc[at, "action"] = Action.SUSPEND.value
-                self.changes.add_flag([at], "suspended", "false, true")
+                leaving.append(at)
+        self.frame.loc[leaving, "action"] = Action.SUSPEND.value
+        self.changes.add_flag(leaving, "suspended", "false, true")
 
     def finished(self) -> pd.DataFrame:
         self.frame["changes"] = pd.Series(self.changes.texts(), index=self.frame.index, dtype="str")

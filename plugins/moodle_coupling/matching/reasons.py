@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.matching.frames import Verdict
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-FIELD_OF = {
+FIELD_OF: Final[dict[str, str]] = {
     Verdict.ID_MISSING: "idnumber",
     Verdict.ID_DIFFERS: "idnumber",
     Verdict.ID_OTHER_SCHEME: "idnumber",
@@ -49,8 +49,8 @@ class Reasons:
         for at, (verdict, text, shared_field) in enumerate(zip(verdicts, evidence, shared, strict=True)):
             if verdict == Verdict.DUPLICATE_PERSON:
                 self.add(at, verdict, shared_field, text)
-            elif verdict and Verdict(verdict) in FIELD_OF:
-                self.add(at, verdict, FIELD_OF[Verdict(verdict)], text)
+            elif verdict in FIELD_OF:
+                self.add(at, verdict, FIELD_OF[verdict], text)
 
     def has(self, at: int) -> bool:
         """Tell whether the row has any reason."""

@@ -1,0 +1,112 @@
+"""The command line ``moodle-coupling``; what a subcommand needs is imported when it is run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moodle_coupling.errors import CouplingError
+from moodle_coupling.preview import MAPPINGS, add_preview_parser
+from moodle_coupling.sandbox.cli import add_sandbox_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE, WRONG, USAGE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status: 0 done, 1 an input or a setting is wrong, 2 usage."""
+    try:
+        arguments = build_parser().parse_args(argv)
+        status = int(arguments.func(arguments))
+        sys.stdout.flush()
+    except CouplingError as error:
+        print(error, file=sys.stderr)
+        return WRONG
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (| head); Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as ended:  # argparse: 0 after --help, 2 after a usage error
+        return ended.code if isinstance(ended.code, int) else USAGE
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Give the parser with all subcommands; the chosen one leaves its function in ``func``."""
+    parser = argparse.ArgumentParser(
+        prog="moodle-coupling", description="Brings people from a training administration into Moodle, with Airflow."
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_preview_parser(subparsers)
+    _add_check_parser(subparsers)
+    _add_schema_parser(subparsers)
+    add_sandbox_parser(subparsers)
+    return parser
+
+
+def _add_check_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "check",
+        help="check a Moodle connection and say what is missing",
+        description="Checks the connection of an environment, as the button in Airflow's connection form does, and more.",
+    )
+    parser.add_argument(
+        "target",
+        metavar="ENV|CONN",
+        help="a mapping file, an environment in include/mappings, or an Airflow connection",
+    )
+    parser.set_defaults(func=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
+    from moodle_coupling.orchestration.pause import guard
+
+    connection, profile_fields = _connection_of(arguments.target)
+    findings = check_site(MoodleHook(connection, guard=guard(connection)), profile_fields=profile_fields)
+    print(explain(findings))
+    return DONE if is_fit(findings) else WRONG
+
+
+def _connection_of(target: str) -> tuple[str, tuple[str, ...]]:
+    """Give the connection and the profile fields that are meant; without such a mapping the target is a connection."""
+    from moodle_coupling.mapping_file import find_mapping, load_mapping
+
+    if (MAPPINGS / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
+        mapping = load_mapping(find_mapping(target, MAPPINGS))
+        return mapping.connection, tuple(mapping.profile_fields)
+    return target, ()
+
+
+def _add_schema_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("schema", help="print the JSON Schema of a mapping file, for editors")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write there instead of to the terminal")
+    parser.set_defaults(func=_schema)
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    import json
+
+    from moodle_coupling.errors import InputError
+    from moodle_coupling.mapping_file import json_schema, write_schema
+
+    if arguments.output is None:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return DONE
+    try:
+        write_schema(arguments.output)
+    except OSError as error:
+        raise InputError(f"The schema cannot be written to {arguments.output}: {error.strerror or error}.") from error
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

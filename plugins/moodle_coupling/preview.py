@@ -1,0 +1,173 @@
+"""``moodle-coupling preview``: the plan for a file of persons, without writing anything to Moodle."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.errors import InputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    import pandas as pd
+
+    from moodle_coupling.mapping import Mapping
+
+MAPPINGS: Final = Path("include/mappings")
+LIVE: Final = "live"
+FORMATS: Final = ("table", "csv", "json", "parquet")
+_SUFFIXES: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+_SHOWN_LINES: Final = 20
+
+
+@dataclass(frozen=True)
+class _Accounts:
+    frame: pd.DataFrame
+    service_userid: int | None = None
+
+
+def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``preview`` to a command line; the function to run is left in ``func``."""
+    parser = subparsers.add_parser(
+        "preview",
+        help="show what a run would do; writes nothing to Moodle",
+        description="Matches persons with accounts and shows the plan of a run. It writes nothing to Moodle.",
+    )
+    parser.add_argument("mapping", metavar="MAPPING", help="a mapping file, or an environment in include/mappings")
+    parser.add_argument("--persons", metavar="FILE", help="CSV or XLSX of persons, instead of the mapping's source")
+    parser.add_argument(
+        "--accounts",
+        metavar="FILE|live",
+        help="CSV of accounts (id, username, email, idnumber, firstname, lastname, auth, suspended, profile fields), "
+        "or 'live' to read them from the Moodle of the connection; an empty Moodle is assumed without it",
+    )
+    parser.add_argument("--connection", metavar="ID", help="Airflow connection for 'live', instead of the mapping's")
+    parser.add_argument("--changed", action="store_true", help="look at these persons only: leave orphans out")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="ID", help="show only these persons (person id, extern id or idnumber)"
+    )
+    parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --output, else table")
+    parser.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
+    parser.add_argument("--lang", choices=("en", "nl"), default="en", help="language of the source's rejections")
+    parser.set_defaults(func=run_preview, usage_error=parser.error)
+
+
+def run_preview(arguments: argparse.Namespace) -> int:
+    """Make the plan and show it; return 0. Raises CouplingError when an input or a setting is wrong."""
+    format_ = arguments.format or _SUFFIXES.get(Path(arguments.output or "").suffix.lower(), "table")
+    if format_ == "parquet" and not arguments.output:
+        arguments.usage_error("--format parquet needs --output FILE")
+    if arguments.connection and arguments.accounts != LIVE:
+        arguments.usage_error("--connection goes with --accounts live")
+
+    from moodle_coupling.preview_output import write_plan
+
+    plan = make_preview(arguments)
+    write_plan(plan, format_, Path(arguments.output) if arguments.output else None)
+    return 0
+
+
+def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Read the inputs, say on stderr what could not be used, and give the plan (PLAN_COLUMNS)."""
+    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.matching.plan import make_plan
+    from moodle_coupling.matching.selection import chosen
+    from moodle_coupling.people.transform import transform
+
+    mapping = load_mapping(find_mapping(arguments.mapping, MAPPINGS))
+    dutch = arguments.lang == "nl"
+    transformed = transform(_read_persons(mapping, arguments.persons, dutch=dutch), mapping)
+    candidates, reasons = transformed.candidates, transformed.reasons
+    if dutch:
+        reasons = reasons.assign(message=reasons["message_nl"])
+    full = not arguments.changed
+    accounts = _read_accounts(mapping, arguments, candidates, full=full)
+    plan = make_plan(candidates, reasons, accounts.frame, mapping, service_userid=accounts.service_userid, full=full)
+    _tell_out_of_scope(candidates)
+    if not arguments.only:
+        return plan
+    # Chosen after planning: judged alone, a person with a double would look single.
+    _check_known(arguments.only, candidates, plan)
+    return plan[chosen(plan, arguments.only)].reset_index(drop=True)
+
+
+def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> pd.DataFrame:
+    from moodle_coupling.mapping_file import source_path
+    from moodle_coupling.sources.file import read_persons
+
+    source = mapping.source
+    path = source_path(mapping)
+    if override:
+        path = override if "://" in override else str(Path(override).expanduser().resolve())
+        source = source.model_copy(update={"path": path, "format": "auto"})
+    extract = read_persons(source, Path.cwd() if override else _base(mapping))
+    if extract.left_out:
+        say(f"{len(extract.left_out)} lines of {path} could not be read and are left out:")
+        for one in extract.left_out[:_SHOWN_LINES]:
+            say(f"  line {one.line}: {one.message_nl if dutch else one.message}")
+        if len(extract.left_out) > _SHOWN_LINES:
+            say(f"  and {len(extract.left_out) - _SHOWN_LINES} more")
+    return extract.persons
+
+
+def _base(mapping: Mapping) -> Path:
+    from moodle_coupling.mapping_file import source_base
+
+    return source_base(mapping.path) if mapping.path else Path.cwd()
+
+
+def _read_accounts(
+    mapping: Mapping, arguments: argparse.Namespace, candidates: pd.DataFrame, *, full: bool
+) -> _Accounts:
+    from moodle_coupling.matching.accounts import no_accounts, read_accounts_csv
+
+    if not arguments.accounts:
+        say("No --accounts given: an empty Moodle is assumed, so everyone is new.")
+        return _Accounts(no_accounts())
+    if arguments.accounts == LIVE:
+        return _live_accounts(arguments.connection or mapping.connection, candidates, full=full)
+    frame = read_accounts_csv(Path(arguments.accounts))
+    unknown = [name for name in ("firstname", "lastname", *mapping.fields) if name not in frame.columns]
+    if unknown:
+        say(f"{arguments.accounts} has no column {', '.join(unknown)}: not compared for existing accounts.")
+    return _Accounts(frame)
+
+
+def _live_accounts(connection: str, candidates: pd.DataFrame, *, full: bool) -> _Accounts:
+    """Read the accounts from the connection's Moodle; raises CouplingPaused before any request while it is paused."""
+    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.orchestration.pause import guard
+    from moodle_coupling.provisioning.snapshot import read_accounts
+
+    hook = MoodleHook(connection, guard=guard(connection))
+    service_userid = hook.site_info().userid
+    snapshot = read_accounts(hook, candidates, full=full)
+    if snapshot.unreadable:
+        say(f"{len(snapshot.unreadable)} values could not be looked up: one odd account spoils Moodle's answer.")
+    return _Accounts(snapshot.accounts, service_userid)
+
+
+def _tell_out_of_scope(candidates: pd.DataFrame) -> None:
+    outside = int((~candidates["in_scope"]).sum())
+    if outside:
+        say(f"{outside} of {len(candidates)} persons do not belong in this Moodle (inactive, or out of scope).")
+
+
+def _check_known(ids: list[str], candidates: pd.DataFrame, plan: pd.DataFrame) -> None:
+    from moodle_coupling.matching.selection import unknown_ids
+
+    known = set(plan["idnumber"])
+    unknown = [id_ for id_ in unknown_ids(candidates, ids) if id_ not in known]
+    if unknown:
+        raise InputError(
+            f"--only: no person has the id {', '.join(unknown)}. Give a person id, extern id or idnumber as it stands "
+            "in the source."
+        )
+
+
+def say(*texts: Any) -> None:
+    """Tell the user something that is not the plan."""
+    print(*texts, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,214 @@
+"""What holds for a plan whatever the persons and the accounts are."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from matching.people import account, accounts_of, links_frame, mapping, person, persons_frame, reasons_frame
+
+from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action
+from moodle_coupling.matching.plan import make_plan
+
+if TYPE_CHECKING:
+    from moodle_coupling.mapping import Mapping
+
+# Few different values, so that persons and accounts meet, double and nearly meet all the time.
+IDS = st.sampled_from(["", "A", "a", " A", "B", "b", *"CDEFGHIJKLMN", "P1", "P2", "10", " "])
+EMAILS = st.sampled_from(["", "A@Example.org", *(f"{name}@example.org" for name in "abcdefghijklmnop")])
+NAMES = st.sampled_from(["", "Jan", "jan", "Ján ", "Piet", "Anna Maria", "Zoë", "Zoe\u0308"])
+USERNAMES = st.sampled_from(
+    ["jan", "jan2", "Jan", "piet", "admin", "guest", "anna", "", *(f"n{number}" for number in range(8))]
+)
+CITIES = st.sampled_from(["", "Utrecht", " Utrecht", "Delft"])
+
+PERSONS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "person_id": st.sampled_from(["P1", "P2", "P3", "4", "10", ""]),
+            "idnumber": IDS.map(str.strip),
+            "other_id": IDS,
+            "username": USERNAMES.map(str.lower),
+            "firstname": NAMES.map(str.strip),
+            "lastname": NAMES.map(str.strip),
+            "email": EMAILS,
+            "in_scope": st.sampled_from([True, True, True, False]),
+            "inactive": st.booleans(),
+            "city": CITIES.map(str.strip),
+        }
+    ),
+    max_size=14,
+).map(lambda many: [person(row, **values) for row, values in enumerate(many, 1)])
+
+ACCOUNTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "username": USERNAMES,
+            "email": EMAILS,
+            "idnumber": IDS,
+            "firstname": NAMES,
+            "lastname": NAMES,
+            "suspended": st.booleans(),
+            "city": CITIES,
+        }
+    ),
+    max_size=14,
+).map(lambda many: [account(id_, **values) for id_, values in enumerate(many, 11)])
+
+MAPPINGS = st.builds(
+    mapping,
+    username=st.fixed_dictionaries(
+        {"recipe": st.sampled_from(["first_infix_last", "email", "extern_id"]), "rename": st.booleans()}
+    ),
+    matching=st.fixed_dictionaries(
+        {
+            "shared_email": st.booleans(),
+            "link_on": st.sampled_from([[], ["email"], ["email", "username"]]),
+            "protected_idnumbers": st.sampled_from([[], ["B"]]),
+        }
+    ),
+    leavers=st.fixed_dictionaries({"policy": st.sampled_from(["ignore", "report", "suspend"])}),
+    fields=st.sampled_from([{}, {"city": {"column": "city"}}, {"city": {"column": "city", "write": "if_empty"}}]),
+)
+LINKS = st.sampled_from([[], [(11, "A", True)], [(11, "A", True), (12, "C", False), (13, "D", True)]])
+
+# One plan costs some 0.1 s however few the rows, so an example holds many rows and there are few examples.
+EXAMPLES = int(os.environ.get("MATCHING_EXAMPLES", "12"))
+many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def planned(
+    persons: list[dict[str, Any]],
+    accounts: list[dict[str, Any]],
+    with_: Mapping,
+    links: list[Any],
+    *,
+    full: bool = True,
+) -> pd.DataFrame:
+    return make_plan(
+        persons_frame(persons),
+        reasons_frame(),
+        accounts_of(accounts),
+        with_,
+        links=links_frame(*links),
+        service_userid=12,
+        full=full,
+    )
+
+
+def applied(
+    plan: pd.DataFrame, accounts: list[dict[str, Any]], links: list[Any]
+) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The accounts and the ledger's links after Moodle did what the plan says."""
+    after = {one["id"]: dict(one) for one in accounts}
+    known = {link[0]: link for link in links}
+    for row in plan.to_dict("records"):
+        new = {field: change[1] for field, change in json.loads(row["changes"]).items() if field != "createpassword"}
+        if row["action"] == Action.CREATE:
+            after[max(after, default=10) + 1] = account(max(after, default=10) + 1) | {"auth": "manual"} | new
+        elif row["action"] in WRITING_ACTIONS:
+            after[row["account_id"]].update(new)
+            if row["action"] == Action.SUSPEND:
+                known[row["account_id"]] = (row["account_id"], row["idnumber"], True)
+            if row["action"] == Action.REACTIVATE:
+                known[row["account_id"]] = (row["account_id"], row["idnumber"], False)
+    return list(after.values()), list(known.values())
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS)
+def test_every_person_in_scope_has_one_row_and_no_account_is_written_twice(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any]
+) -> None:
+    plan = planned(persons, accounts, with_, links)
+    assert list(plan.columns) == list(PLAN_COLUMNS)
+    rows = plan[plan["row"].notna()]
+    assert list(rows["row"]) == [one["row"] for one in persons if one["in_scope"]]
+    assert (plan["evidence"] != "").all()
+    orphans = plan[plan["row"].isna()]
+    assert orphans["account_id"].is_unique
+    written = plan[plan["action"].isin(WRITING_ACTIONS) & (plan["action"] != Action.CREATE)]
+    assert written["account_id"].notna().all()
+    assert written["account_id"].is_unique
+    assert ((plan["changes"] != "{}") == plan["action"].isin(WRITING_ACTIONS)).all()
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS)
+def test_a_protected_account_is_never_written(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any]
+) -> None:
+    plan = planned(persons, accounts, with_, links)
+    protected = {
+        one["id"]
+        for one in accounts
+        if one["username"].lower() in {"admin", "guest"}
+        or one["id"] == 12
+        or one["idnumber"] in with_.matching.protected_idnumbers
+    }
+    written = plan[plan["action"].isin(WRITING_ACTIONS)]
+    assert not set(written["account_id"].dropna()) & protected
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS, st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any], random: Any
+) -> None:
+    plan = planned(persons, accounts, with_, links)
+    shuffled = [random.sample(rows, len(rows)) for rows in (persons, accounts, links)]
+    pd.testing.assert_frame_equal(planned(shuffled[0], shuffled[1], with_, shuffled[2]), plan)
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS)
+def test_usernames_given_are_free(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any]
+) -> None:
+    plan = planned(persons, accounts, with_, links)
+    given_ = [change["username"][1] for change in plan["changes"].map(json.loads) if "username" in change]
+    assert len(set(given_)) == len(given_)
+    assert not set(given_) & {one["username"].strip().lower() for one in accounts}
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS)
+def test_a_name_or_address_is_never_emptied(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any]
+) -> None:
+    for changes in planned(persons, accounts, with_, links)["changes"].map(json.loads):
+        for field in ("firstname", "lastname", "email", "idnumber", "username"):
+            assert changes.get(field, ["", "x"])[1] != ""
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS)
+def test_a_plan_carried_out_leaves_nothing_to_do_for_whom_it_wrote(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any]
+) -> None:
+    plan = planned(persons, accounts, with_, links)
+    wrote = plan[plan["action"].isin(WRITING_ACTIONS)]
+    again = planned(persons, *_swap(applied(plan, accounts, links), with_))
+    for row in wrote["row"].dropna():
+        after = again[again["row"] == row].iloc[0]
+        assert after["action"] == Action.NONE, (after["verdict"], after["changes"])
+    suspended = again[again["account_id"].isin(wrote.loc[wrote["action"] == Action.SUSPEND, "account_id"])]
+    assert (suspended["action"] == Action.NONE).all()
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS)
+def test_without_a_full_run_the_persons_rows_are_the_same(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any]
+) -> None:
+    full = planned(persons, accounts, with_, links)
+    changed = planned(persons, accounts, with_, links, full=False)
+    pd.testing.assert_frame_equal(changed, full[full["row"].notna()].reset_index(drop=True))
+
+
+def _swap(state: tuple[list[dict[str, Any]], list[Any]], with_: Mapping) -> tuple[Any, Any, Any]:
+    return state[0], with_, state[1]
