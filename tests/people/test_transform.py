@@ -1,0 +1,306 @@
+"""From persons to candidates: what is made, what is refused, and with which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moodle_coupling.errors import InputError, MappingError
+from moodle_coupling.mapping import Mapping
+from moodle_coupling.matching.frames import CANDIDATE_COLUMNS, REASON_COLUMNS
+from moodle_coupling.people.arrow import to_texts
+from moodle_coupling.people.checks import has_tags, is_email
+from moodle_coupling.people.columns import PERSON_COLUMNS
+from moodle_coupling.people.rules import RULES
+from moodle_coupling.people.transform import Transformed, transform
+
+GOOD = {
+    "person_id": "1042", "extern_id": "CV-1", "firstname": "Jan", "infix": "van", "lastname": "Dijk",
+    "initials": "J.", "email1": "jan@example.org",
+}  # fmt: skip
+
+
+def mapping(**given: Any) -> Mapping:
+    return Mapping.model_validate(
+        {
+            "environment": "demo",
+            "connection": "moodle_demo",
+            "source": {"type": "file", "path": "persons.csv"},
+            "idnumber": "extern_id",
+            **given,
+        }
+    )
+
+
+def run(*people: dict[str, Any], **settings_: Any) -> Transformed:
+    frame = pd.DataFrame([GOOD | person for person in people])
+    frame.insert(0, "row", range(2, len(frame) + 2))
+    return transform(frame, mapping(**settings_))
+
+
+def codes(done: Transformed) -> list[tuple[str, str]]:
+    return list(zip(done.reasons["code"], done.reasons["blocks"], strict=True))
+
+
+def test_a_good_person_becomes_a_candidate_without_reasons() -> None:
+    done = run({}, fields={"city": {"column": "city"}}, profile_fields={"customfield1": {"column": "free1"}})
+    assert list(done.candidates.columns) == [*CANDIDATE_COLUMNS, "city", "profile_field_customfield1"]
+    assert done.candidates.iloc[0].to_dict() == {
+        "row": 2, "person_id": "1042", "extern_id": "CV-1", "idnumber": "CV-1", "other_id": "1042",
+        "username": "jan-van-dijk", "firstname": "Jan", "lastname": "van Dijk", "email": "jan@example.org",
+        "inactive": False, "in_scope": True, "city": "", "profile_field_customfield1": "",
+    }  # fmt: skip
+    assert list(done.reasons.columns) == list(REASON_COLUMNS)
+    assert len(done.reasons) == 0
+    assert (done.counts.persons, done.counts.in_scope, done.counts.rejected) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("person", "code", "blocks", "emptied"),
+    [
+        ({"extern_id": " "}, "idnumber_missing", "all", "idnumber"),
+        ({"extern_id": "0"}, "idnumber_zero", "all", "idnumber"),
+        ({"extern_id": "9" * 256}, "idnumber_too_long", "all", "idnumber"),
+        ({"firstname": "\u200b "}, "firstname_missing", "create", "firstname"),
+        ({"firstname": "J" * 101}, "firstname_too_long", "create", "firstname"),
+        ({"firstname": "<b>Jan</b>"}, "firstname_has_tags", "create", "firstname"),
+        ({"lastname": ""}, "lastname_missing", "create", "lastname"),
+        ({"lastname": "D" * 97}, "lastname_too_long", "create", "lastname"),
+        ({"lastname": "a<"}, "lastname_has_tags", "create", "lastname"),
+        ({"email1": ""}, "email_missing", "create", "email"),
+        ({"email1": "jan@localhost"}, "email_invalid", "create", "email"),
+        ({"email1": "e" * 60 + "@" + "d" * 32 + ".example"}, "email_too_long", "create", "email"),
+        ({"firstname": "😀", "infix": "", "lastname": "☂"}, "username_empty", "create", "username"),
+        ({"country": "nl"}, "country_unknown", "", "country"),
+        ({"country": "Nederland"}, "country_unknown", "", "country"),
+        ({"lang": "nl-NL"}, "lang_malformed", "", "lang"),
+        ({"city": "x" * 121}, "city_too_long", "", "city"),
+        ({"city": "<i>Utrecht"}, "city_has_tags", "", "city"),
+        ({"institution": "x" * 256}, "institution_too_long", "", "institution"),
+        ({"department": "x" * 256}, "department_too_long", "", "department"),
+        ({"free1": "x" * 2049}, "profile_field_too_long", "", "profile_field_customfield1"),
+        ({"free2": "Mars/Base"}, "timezone_unknown", "", "timezone"),
+        ({"free3": "Manual!"}, "auth_malformed", "create", "auth"),
+    ],
+)
+def test_a_value_that_moodle_cannot_take_is_left_out_with_its_reason(
+    person: dict[str, str], code: str, blocks: str, emptied: str
+) -> None:
+    names = ("country", "lang", "city", "institution", "department")
+    fields: dict[str, Any] = {name: {"column": name} for name in names}
+    fields |= {"timezone": {"column": "free2"}, "auth": {"column": "free3"}}
+    done = run(person, fields=fields, profile_fields={"customfield1": {"column": "free1"}})
+    assert codes(done) == [(code, blocks)]
+    assert done.candidates.loc[0, emptied] == ""
+    reason = done.reasons.iloc[0]
+    assert reason["row"] == 2
+    assert reason["message"] != reason["message_nl"]
+    assert "{" not in reason["message"] + reason["message_nl"]
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        {"firstname": "J" * 100},
+        {"lastname": "D" * 96},
+        {"firstname": "A < B"},
+        {"lastname": 'O\'Brien & "Zonen"'},
+        {"firstname": "Jan 😀"},
+        {"firstname": "Null", "lastname": "NA"},
+        {"extern_id": "9" * 255},
+        {"email1": "e" * 63 + "@" + "d" * 24 + ".example.org"},
+        {"country": "NL", "lang": "nl", "city": "x" * 120},
+    ],
+)
+def test_what_moodle_takes_is_taken(person: dict[str, str]) -> None:
+    assert codes(run(person, fields={name: {"column": name} for name in ("country", "lang", "city")})) == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "person", "code"),
+    [
+        ("initials_infix_last", {"initials": ""}, "initials_missing"),
+        ("extern_id", {"extern_id": ""}, "extern_id_missing"),
+    ],
+)
+def test_a_recipe_says_what_it_lacks(recipe: str, person: dict[str, str], code: str) -> None:
+    done = run(person, username={"recipe": recipe}, idnumber="person_id")
+    assert codes(done) == [(code, "create")]
+    assert recipe in done.reasons.loc[0, "message"]
+    assert done.candidates.loc[0, "username"] == ""
+
+
+@pytest.mark.parametrize(
+    ("origin", "extern", "idnumber", "other"),
+    [
+        ("extern_id", "CV-1", "CV-1", "1042"),
+        ("person_id", "CV-1", "1042", "CV-1"),
+        ("extern_id_else_person_id", "CV-1", "CV-1", "1042"),
+        ("extern_id_else_person_id", "", "1042", ""),
+    ],
+)
+def test_the_idnumber_comes_from_where_the_mapping_says(origin: str, extern: str, idnumber: str, other: str) -> None:
+    found = run({"extern_id": extern}, idnumber=origin).candidates.iloc[0]
+    assert (found["idnumber"], found["other_id"]) == (idnumber, other)
+
+
+def test_the_first_address_that_moodle_takes_is_used_and_the_skipped_one_is_said() -> None:
+    done = run({"email1": "jan@", "email2": "", "email3": " c@example.org\u200b"}, {"email2": "b@example.org"})
+    assert done.candidates["email"].tolist() == ["c@example.org", "jan@example.org"]
+    assert codes(done) == [("email_skipped", "")]
+    assert done.reasons.loc[0, "value"] == "jan@"
+    assert run({"email2": "b@example.org"}, email=["email2"]).candidates.loc[0, "email"] == "b@example.org"
+
+
+def test_particles_may_be_left_out_of_the_last_name() -> None:
+    found = run({}, infix_before_lastname=False).candidates.iloc[0]
+    assert (found["lastname"], found["username"]) == ("Dijk", "jan-van-dijk")
+
+
+def test_fields_are_a_column_a_constant_or_a_default() -> None:
+    done = run(
+        {"city": "", "free9": " x  y"},
+        fields={"city": {"column": "city", "default": "Utrecht"}, "auth": {"value": "oidc"}},
+        profile_fields={"Soort": {"column": "free9"}},
+        source={"type": "file", "path": "p.csv", "columns": {"free9": "Soort"}},
+    )
+    found = done.candidates.iloc[0]
+    assert (found["city"], found["auth"], found["profile_field_Soort"]) == ("Utrecht", "oidc", "x y")
+
+
+@pytest.mark.parametrize(
+    ("condition", "belongs"),
+    [
+        ({"equals": "A"}, [True, False, False]),
+        ({"not_equals": "A"}, [False, True, True]),
+        ({"any_of": ["B", "C"]}, [False, True, False]),
+        ({"none_of": ["B", "C"]}, [True, False, True]),
+        ({"matches": "A|B.*"}, [True, True, False]),
+        ({"not_empty": True}, [True, True, False]),
+        ({"not_empty": False}, [False, False, True]),
+    ],
+)
+def test_the_scope_says_who_belongs(condition: dict[str, Any], belongs: list[bool]) -> None:
+    people = [{"categories": "A"}, {"categories": "B|C "}, {"categories": ""}]
+    done = run(*people, scope={"include": [{"column": "categories", **condition}]})
+    assert done.candidates["in_scope"].tolist() == belongs
+
+
+def test_who_left_is_out_of_scope_and_has_no_reasons() -> None:
+    people = [{"inactive": True, "firstname": ""}, {"inactive": False}]
+    assert run(*people).candidates["in_scope"].tolist() == [False, True]
+    assert codes(run(*people)) == []
+    assert run(*people, scope={"inactive": True}).candidates["in_scope"].tolist() == [True, True]
+
+
+def test_a_yes_or_no_that_is_neither_stops_the_person() -> None:
+    assert codes(run({"inactive_unread": "misschien"})) == [("inactive_unclear", "all")]
+
+
+def test_a_damaged_letter_is_said() -> None:
+    assert codes(run({"lastname": "M\ufffdller"})) == [("text_damaged", "")]
+
+
+def test_reasons_go_by_person_and_then_by_rule() -> None:
+    done = run({"email1": "", "firstname": ""}, {}, {"extern_id": "", "lastname": ""})
+    assert done.reasons["row"].tolist() == [2, 2, 4, 4]
+    assert done.reasons["code"].tolist() == [
+        "firstname_missing",
+        "email_missing",
+        "idnumber_missing",
+        "lastname_missing",
+    ]
+    assert (done.counts.rejected, done.counts.not_creatable) == (1, 1)
+
+
+def test_a_column_that_there_is_not_is_an_error_with_key_and_the_closest() -> None:
+    broken = mapping().model_copy(
+        update={
+            "fields": {
+                "city": mapping(fields={"city": {"column": "city"}})
+                .fields["city"]
+                .model_copy(update={"column": "citty"})
+            }
+        }
+    )
+    with pytest.raises(MappingError, match=r"'demo': fields\.city\.column names 'citty'.*did you mean 'city'\?"):
+        transform(pd.DataFrame({"row": [2]}), broken)
+
+
+def test_a_frame_without_row_or_with_one_twice_is_an_error() -> None:
+    with pytest.raises(InputError, match="no column 'row'"):
+        transform(pd.DataFrame({"person_id": ["1"]}), mapping())
+    with pytest.raises(InputError, match="more than once"):
+        transform(pd.DataFrame({"row": [2, 2]}), mapping())
+
+
+def test_no_persons_make_no_candidates() -> None:
+    empty = pd.DataFrame({column.name: pd.Series([], dtype=column.dtype) for column in PERSON_COLUMNS})
+    done = transform(empty, mapping(username={"recipe": "initials_infix_last"}))
+    assert len(done.candidates) == len(done.reasons) == 0
+    assert str(done.candidates["username"].dtype) == "str"
+
+
+def test_every_rule_is_declared_once_and_speaks_both_languages() -> None:
+    assert len({rule.code for rule in RULES}) == len(RULES)
+    assert all(rule.message and rule.message_nl and rule.mend and rule.mend_nl for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jan@example.org", "jan.o'neil+x@sub.example.org", "JAN@EXAMPLE.ORG", "a@b.nl", "jan@xn--exmple-cua.org",
+        "jan_1@ex-ample.org", "jan@1.nl", "e" * 63 + "@" + "d" * 23 + ".example.org",
+    ],
+)  # fmt: skip
+def test_takes_the_addresses_that_moodle_takes(address: str) -> None:
+    assert is_email(to_texts([address])).tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "jan", "jan@", "jan@localhost", "jan@@example.org", "jan jansen@example.org", "jan@exämple.org",
+        "jän@example.org", "jan@example.org.", '"jan jansen"@example.org', ".jan@example.org", "jan.@example.org",
+        "j..n@example.org", "jan@-example.org", "jan@example.1", "jan@exa_mple.org", "<jan@example.org>",
+        "a@b.nl;c@d.nl", "a" * 65 + "@example.org", "a@" + "b" * 64 + ".org", "mailto:jan@example.org",
+    ],
+)  # fmt: skip
+def test_refuses_the_addresses_that_moodle_refuses(address: str) -> None:
+    assert is_email(to_texts([address])).tolist() == [False]
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("<b>Jan</b>", True),
+        ("A < B", False),
+        ("a<b", True),
+        ("a <", True),
+        ("a > b", False),
+        ("<3", True),
+        ("x", False),
+    ],
+)
+def test_knows_a_tag_as_strip_tags_does(text: str, tags: bool) -> None:
+    assert has_tags(to_texts([text])).tolist() == [tags]
+
+
+person_texts = st.fixed_dictionaries(
+    {name: st.text(st.characters(exclude_categories=["Cs"]), max_size=12) for name in GOOD}
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(person_texts, min_size=1, max_size=5))
+def test_whatever_goes_in_each_person_comes_out_once_in_declared_columns(people: list[dict[str, str]]) -> None:
+    done = run(*people)
+    assert done.candidates["row"].tolist() == list(range(2, len(people) + 2))
+    assert set(done.reasons["row"]) <= set(done.candidates["row"])
+    lacks = done.candidates["username"].eq("")
+    creatable = ~done.candidates["row"].isin(done.reasons.loc[done.reasons["blocks"].ne(""), "row"])
+    assert not (lacks & creatable).any()
