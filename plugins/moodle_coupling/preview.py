@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -128,7 +129,8 @@ def _read_accounts(
         say("No --accounts given: an empty Moodle is assumed, so everyone is new.")
         return _Accounts(no_accounts())
     if arguments.accounts == LIVE:
-        return _live_accounts(arguments.connection or mapping.connection, candidates, full=full)
+        with redirect_stdout(sys.stderr):  # Airflow logs to stdout, and that is the plan's
+            return _live_accounts(arguments.connection or mapping.connection, candidates, full=full)
     frame = read_accounts_csv(Path(arguments.accounts))
     unknown = [name for name in ("firstname", "lastname", *mapping.fields) if name not in frame.columns]
     if unknown:
