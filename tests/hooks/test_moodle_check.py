@@ -150,6 +150,17 @@ def test_a_token_that_does_not_do_is_told_apart(
     assert word in explain(findings)
 
 
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("502,function=core_user_create_users", "no_answer"), ("503,function=core_user_update_users", "overloaded")],
+)
+def test_trouble_half_way_that_may_pass_is_called_that(
+    hook: MoodleHook, moodle: SandboxMoodle, fault: str, code: str
+) -> None:
+    moodle.faults.add(fault)
+    assert errors(check_site(hook)) == [code]
+
+
 def test_a_wrong_token_is_told_apart(moodle: SandboxMoodle) -> None:
     assert errors(check_site(hook_for(moodle.url, "0" * 32))) == ["token_invalid"]
 

@@ -74,7 +74,7 @@ def check_site(hook: MoodleHook, *, profile_fields: Sequence[str] = ()) -> list[
     findings = [*_about_site(hook, info), _functions(missing)]
     for needed, probe in _probes(hook, profile_fields):
         if needed in info.functions:
-            findings += _probed(probe)
+            findings += _probed(hook, probe)
     return list(dict.fromkeys(findings))
 
 
@@ -200,7 +200,7 @@ def _probes(hook: MoodleHook, profile_fields: Sequence[str]) -> list[tuple[str, 
     ]
 
 
-def _probed(probe: Callable[[], list[Finding]]) -> list[Finding]:
+def _probed(hook: MoodleHook, probe: Callable[[], list[Finding]]) -> list[Finding]:
     try:
         return probe()
     except MoodleServiceUserBlocked as error:
@@ -208,7 +208,7 @@ def _probed(probe: Callable[[], list[Finding]]) -> list[Finding]:
         said = str(error).split(": ", 1)[-1]
         return [Finding(Level.ERROR, "service_user_blocked", f"The service user is held up: {said}")]
     except MoodleError as error:
-        return [Finding(Level.ERROR, "probe_failed", str(error), "Check again; if it stays, look in the site's log.")]
+        return [_no_way_in(hook, error)]
 
 
 def _may_create(hook: MoodleHook) -> Finding:
@@ -235,8 +235,6 @@ def _may_update(hook: MoodleHook) -> Finding:
         hook.call_once(UPDATE_USERS, users=[{"id": 0, "city": "x"}])
     except MoodleAccessDenied as error:
         return _capability_missing("update_denied", "moodle/user:update", error)
-    except MoodleRefused as error:
-        return Finding(Level.ERROR, "probe_failed", str(error), "Check again; if it stays, look in the site's log.")
     return Finding(Level.OK, "may_update", "The service user may update accounts.")
 
 

@@ -183,12 +183,13 @@ def _base_url(conn: AirflowConnection, conn_id: str, *, allow_http: bool, has_to
 
 def _split(conn_id: str, label: str, pasted: str) -> tuple[SplitResult, int | None]:
     try:
-        parts = urlsplit(pasted if "://" in pasted else f"//{pasted}")
+        parts = urlsplit(pasted if "://" in pasted or pasted.startswith("//") else f"//{pasted}")
         port = parts.port
     except ValueError:
         # The pasted text may hold a token, so it is not repeated here.
         raise _wrong(conn_id, label, "is no valid address.") from None
-    if not re.fullmatch(r"[\w.:-]+", parts.hostname or ""):
+    # A scheme without its colon, as in https//moodle.example.org, would be taken for the host.
+    if not re.fullmatch(r"[\w.:-]+", parts.hostname or "") or parts.hostname in ("http", "https"):
         raise _wrong(
             conn_id, label, "names no valid host. Give the site's address, such as https://moodle.example.org."
         )
