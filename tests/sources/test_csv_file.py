@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.people.columns import PERSON_COLUMNS
 from moodle_coupling.sources import csv_file
+from moodle_coupling.sources.csv_fast import read_regular
 from moodle_coupling.sources.file import read_persons
 
 if TYPE_CHECKING:
@@ -178,6 +183,14 @@ def test_an_old_excel_file_is_an_error_that_says_what_to_do(tmp_path: Path) -> N
         ["1;Jan;a@example.org;ja", "", "2;Zoë;;nee"],
         ["1;Jan;a@example.org;ja", ";;;", "2;Zoë;;nee"],
         ["1;Jan;a@example.org", "2;Zoë;;nee"],
+        ['"1";"Jan";"a@example.org";"ja"', '2;"Zoë; x";;""', '3;"";"";'],
+        ['"1";"Jan ""de Beer""";;ja', "2;Zoë;;nee"],
+        ['1;Jan "de Beer";;ja', "2;Zoë;;nee"],
+        ['1;"Jan', '2";;ja', "2;Zoë;;nee"],
+        ['"";"";"";""', "2;Zoë;;nee"],
+        ['1;"Jan"x;;ja', "2;Zoë;;nee"],
+        ['1; "Jan";;ja', "2;Zoë;;nee"],
+        ['1;"Jan" ;;ja', "2;Zoë;;nee"],
     ],
 )
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -191,6 +204,16 @@ def test_the_fast_reader_gives_what_the_careful_one_gives(
     careful = read(tmp_path, content)
     assert fast.persons.equals(careful.persons)
     assert (fast.left_out, fast.counts) == (careful.left_out, careful.counts)
+
+
+@given(st.lists(st.text('ab";\n\r ', max_size=12), min_size=1, max_size=4), st.sampled_from(["\n", "\r\n"]))
+def test_the_fast_reader_refuses_whatever_it_would_read_otherwise(lines: list[str], newline: str) -> None:
+    body = newline.join(lines)
+    fast = read_regular(body, ";", 2, {"a": 0, "b": 1})
+    if fast is not None:
+        rows = list(csv.reader(io.StringIO(body, newline=""), delimiter=";", strict=True))
+        assert rows == [list(row) for row in zip(*(fast.texts[name].to_pylist() for name in "ab"), strict=True)]
+        assert fast.lines.tolist() == list(range(len(rows)))
 
 
 @pytest.mark.parametrize("word", ["ja", "Ja", "JA", "true", "TRUE", "yes", "waar", "1", "x", "X", " ja "])
