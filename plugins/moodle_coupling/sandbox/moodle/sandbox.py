@@ -144,13 +144,16 @@ class SandboxMoodle:
             for name, value in before.items():
                 setattr(self.settings, name, value)
 
-    def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Start answering in a thread; port 0 takes a free one. Raises :class:`OSError` where the port is taken."""
+    def start(self, host: str = "127.0.0.1", port: int = 0, *, poll: float = 0.5) -> None:
+        """Start answering in a thread; port 0 takes a free one. Raises :class:`OSError` where the port is taken.
+
+        ``poll``: how many seconds :meth:`stop` may take to be noticed.
+        """
         self._server = SandboxServer((host, port), self)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_address[1]}"
         self.settings.siteurl = self.settings.siteurl or self.url
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox-moodle", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(poll,), name="sandbox-moodle", daemon=True).start()
 
     def stop(self) -> None:
         """Stop answering and close the state."""
@@ -234,7 +237,7 @@ def running_moodle(
 ) -> Iterator[SandboxMoodle]:
     """Run a sandbox Moodle on 127.0.0.1 for the length of a block; port 0 takes a free one."""
     sandbox = SandboxMoodle(settings=settings, accounts=accounts, state=state, token=token)
-    sandbox.start(port=port)
+    sandbox.start(port=port, poll=0.01)
     try:
         yield sandbox
     finally:

@@ -1,0 +1,160 @@
+"""What a caller finds and sees, by its rights and by what stands in the table."""
+
+from __future__ import annotations
+
+import pytest
+from sandbox.moodle.client import someone
+
+from moodle_coupling.sandbox.moodle import CAPABILITIES, ProfileField
+
+ALL = frozenset(CAPABILITIES)
+
+
+def usernames(accounts):
+    return [account["username"] for account in accounts]
+
+
+@pytest.fixture
+def jan(client):
+    (created,) = client.create(someone(city="Ede", department="HR", phone1="030", description="tekst"))
+    return created["id"]
+
+
+def test_without_the_right_to_see_identity_an_address_is_missing_and_finds_nobody(site, client, jan):
+    site.restrict_token(capabilities=ALL - {"moodle/site:viewuseridentity"})
+
+    assert "email" not in client.by_field("id", jan)[0]
+    assert client.by_field("email", "jan@example.org") == []
+    assert client.search(email="jan@example.org") == {"users": [], "warnings": []}
+
+
+def test_without_the_right_to_all_details_name_and_number_find_nobody(site, client, jan):
+    site.restrict_token(capabilities=ALL - {"moodle/user:viewalldetails"})
+    (seen,) = client.by_field("id", jan)
+
+    assert not {"username", "idnumber", "auth", "confirmed", "department"} & seen.keys()
+    assert client.by_field("idnumber", "CV-jan") == client.by_field("username", "jan") == []
+
+
+def test_without_the_right_to_details_there_is_nobody_but_oneself(site, client, jan):
+    site.restrict_token(capabilities=ALL - {"moodle/user:viewdetails"})
+
+    assert usernames(client.by_field("id", jan, 3)) == ["svc-coupling"]
+
+
+def test_only_an_admin_sees_telephone_and_description(site, client, jan):
+    admin = site.add_token(2).secret
+
+    assert not {"phone1", "description"} & client.by_field("id", jan)[0].keys()
+    assert {"phone1", "description"} <= client.by_field("id", jan, token=admin)[0].keys()
+
+
+def test_hidden_fields_are_hidden_from_who_may_not_see_them(site, client, jan):
+    site.restrict_token(capabilities=ALL - {"moodle/user:viewhiddendetails"})
+    with site.changed(hiddenuserfields="city,suspended"):
+        (seen,) = client.by_field("id", jan)
+
+    assert not {"city", "suspended"} & seen.keys()
+    assert seen["department"] == "HR"
+
+
+def test_a_profile_field_for_nobody_is_seen_by_who_may_see_all(site, client):
+    (jan,) = client.create(
+        someone(customfields=[{"type": "niveau", "value": "3"}, {"type": "customfield1", "value": "&"}])
+    )
+    assert "customfields" in client.by_field("id", jan["id"])[0]
+    site.settings.profile_fields = [ProfileField("niveau", "Niveau", visible=0)]
+    client.update({"id": jan["id"], "customfields": [{"type": "niveau", "value": "3"}]})
+
+    assert client.by_field("id", jan["id"])[0]["customfields"][0]["value"] == "3"
+    site.restrict_token(capabilities=ALL - {"moodle/user:viewalldetails"})
+    assert "customfields" not in client.by_field("id", jan["id"])[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("R&D", "R&amp;D"), ("a &amp; b", "a &amp; b"), ("<i>x</i> y", "x y"), ("2 < 3", "2 < 3")]
+)
+def test_a_profile_field_has_its_value_and_what_people_see_of_it(client, value, shown):
+    (jan,) = client.create(someone(customfields=[{"type": "customfield1", "value": value}]))
+    (field,) = client.by_field("id", jan["id"])[0]["customfields"]
+
+    assert (field["value"], field["displayvalue"]) == (value, shown)
+
+
+@pytest.mark.parametrize("column", [{"username": "Jan Odd"}, {"auth": "gone"}, {"email": "jan@example.org "}], ids=str)
+def test_one_odd_value_spoils_the_whole_answer(site, client, column):
+    site.add_accounts([{"username": "odd", "email": "odd@example.org", **column}])
+    client.create(someone("piet"))
+    odd = site.accounts()[3]["id"]
+
+    assert client.search(email="%")["errorcode"] == "invalidresponse"
+    assert client.by_field("id", odd)["errorcode"] == "invalidresponse"
+    assert usernames(client.by_field("username", "piet")) == ["piet"]
+
+
+def test_nobody_is_found_by_a_number_that_counts_as_nothing(client):
+    client.create(someone(idnumber="0"))
+
+    assert client.by_field("idnumber", "0") == []
+    assert usernames(client.by_field("username", "jan")) == ["jan"]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("JAN@EXAMPLE.org", ["jan"]), ("jan@example.org ", None), ("ján@example.org", ["jan"])]
+)
+def test_a_lookup_by_address_is_as_mariadb_compares(client, jan, value, found):
+    answer = client.by_field("email", value)
+
+    assert (usernames(answer) if isinstance(answer, list) else None) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "known"), [("{}", True), (" {}", True), ("{}.0", True), ("{}x", False), ("x", False)]
+)
+def test_an_id_is_taken_as_php_compares(client, jan, value, known):
+    answer = client.by_field("id", value.format(jan))
+
+    assert (usernames(answer) == ["jan"]) if known else (answer["errorcode"] == "invalidparameter")
+
+
+def test_criteria_are_all_to_be_met(client, jan):
+    client.create(someone("piet", firstname="Piet"))
+
+    assert usernames(client.search(lastname="Jan%", firstname="P_et")["users"]) == ["piet"]
+    assert client.search(username="jan", firstname="Piet")["users"] == []
+    assert usernames(client.search(id=jan, auth="oidc")["users"]) == ["jan"]
+    assert client.search(auth="gone")["users"] == []
+
+
+def test_an_unknown_criterion_alone_gives_everyone(client, jan):
+    answer = client.search(suspended="1")
+
+    assert usernames(answer["users"]) == ["guest", "admin", "svc-coupling", "jan"]
+    assert answer["warnings"][0]["warningcode"] == "invalidfieldparameter"
+
+
+def test_an_empty_list_of_criteria_cannot_be_sent(client):
+    assert client.call("core_user_get_users", criteria=[])["errorcode"] == "invalidparameter"
+
+
+def test_deleted_accounts_are_found_by_id_but_not_by_search(client, jan):
+    client.call("core_user_delete_users", userids=[jan])
+    (gone,) = client.by_field("id", jan)
+
+    assert gone["username"].startswith("jan@example.org.")
+    assert len(gone["email"]) == 32
+    assert client.search(id=jan)["users"] == []
+
+
+def test_one_sees_ones_own_preferences_only(client, jan):
+    mine, theirs = client.by_field("id", 3, jan)
+
+    assert [p["name"] for p in mine["preferences"]][-1] == "_lastloaded"
+    assert "preferences" not in theirs
+
+
+def test_a_search_works_for_a_user_who_must_change_the_password(site, client, jan):
+    site.table.set_preference(3, "auth_forcepasswordchange", "1")
+
+    assert client.by_field("id", jan)["errorcode"] == "forcepasswordchangenotice"
+    assert usernames(client.search(username="jan")["users"]) == ["jan"]
