@@ -28,6 +28,7 @@ from moodle_coupling.errors import (
     MoodleDenied,
     MoodleMaintenance,
     MoodleRefused,
+    MoodleTlsFailed,
     MoodleUnavailable,
     RunFailed,
 )
@@ -48,6 +49,8 @@ RETRIES: Final = ExceptionRetryPolicy(
         RetryRule(
             MoodleRefused, RetryAction.FAIL, reason="Moodle refuses what was sent; sending it again does not help"
         ),
+        RetryRule(MoodleTlsFailed, RetryAction.FAIL, reason="the certificate must be mended first"),
+        RetryRule(RunFailed, RetryAction.FAIL, reason="the run did what it could; its report says what went wrong"),
         RetryRule(
             MoodleMaintenance, RetryAction.RETRY, dt.timedelta(minutes=10), reason="the site is under maintenance"
         ),
@@ -127,32 +130,32 @@ def _provision_tasks(mapping_path: str, environment: str) -> None:
     pool = pool_name(environment)
 
     @task(task_display_name="Check the site", pool=pool)
-    def check_site() -> dict[str, int]:
+    def check_site() -> Any:
         """Refuse a paused environment, and a site on which a run cannot be right."""
         return _step("check", mapping_path, paused="skip")
 
     @task(task_display_name="Extract persons")
-    def extract() -> dict[str, int]:
+    def extract() -> Any:
         """Read the source as a whole."""
         return _step("extract", mapping_path)
 
     @task(task_display_name="Transform to candidates")
-    def transform() -> dict[str, int]:
+    def transform() -> Any:
         """Clean names, make usernames, apply the rules."""
         return _step("transform", mapping_path)
 
     @task(task_display_name="Snapshot of Moodle", pool=pool)
-    def snapshot() -> dict[str, int]:
+    def snapshot() -> Any:
         """Read the accounts that matter."""
         return _step("snapshot", mapping_path, paused="wait")
 
     @task(task_display_name="Match and plan")
-    def plan() -> dict[str, int]:
+    def plan() -> Any:
         """Match candidates and accounts, and plan what to do."""
         return _step("plan", mapping_path)
 
     @task(task_display_name="Cut into chunks")
-    def chunks() -> list[dict[str, int]]:
+    def chunks() -> Any:
         """Cut the plan into parts for the mapped load; none on a dry run."""
         return _step("chunks", mapping_path)
 
@@ -161,12 +164,12 @@ def _provision_tasks(mapping_path: str, environment: str) -> None:
         pool=pool,
         map_index_template="{{ task.op_kwargs['chunk']['start'] + 1 }}-{{ task.op_kwargs['chunk']['stop'] }}",
     )
-    def load(chunk: dict[str, int]) -> dict[str, int]:
+    def load(chunk: dict[str, int]) -> Any:
         """Write one part of the plan into Moodle."""
         return _step("load_chunk", mapping_path, chunk, paused="wait")
 
     @task(task_display_name="Report", trigger_rule=TriggerRule.ALL_DONE)
-    def report(parts: list[dict[str, int]] | None) -> dict[str, int]:
+    def report(parts: Any) -> Any:
         """Merge outcomes and say what happened, also when the load did not finish."""
         return _report(mapping_path, parts)
 
@@ -174,7 +177,7 @@ def _provision_tasks(mapping_path: str, environment: str) -> None:
         task_display_name="Announce",
         outlets=[Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")],
     )
-    def announce(counts: dict[str, int]) -> None:
+    def announce(counts: Any) -> None:
         """Emit the asset event with the counts; a dry run changes nothing and announces nothing."""
         _announce(environment, counts)
 
@@ -199,9 +202,8 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
     except CouplingPaused as pause:
         log.warning("%s", pause)
         if paused == "wait":
-            raise AirflowRescheduleException(
-                dt.datetime.now(dt.UTC) + dt.timedelta(seconds=PAUSE_LOOK_SECONDS)
-            ) from pause
+            look_again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=PAUSE_LOOK_SECONDS)
+            raise AirflowRescheduleException(look_again) from pause  # type: ignore[no-untyped-call]
         raise AirflowSkipException(str(pause)) from pause
 
 

@@ -11,7 +11,6 @@ from moodle_coupling.orchestration.pause import guard
 from moodle_coupling.orchestration.staging import run_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Mapping as AbcMapping
 
     from airflow.sdk import ObjectStoragePath
@@ -35,16 +34,11 @@ class Run:
     full: bool = False
     dry_run: bool = False
 
-    @property
-    def check_pause(self) -> Callable[[], None]:
-        """The check to make before every request; raises CouplingPaused."""
-        return guard(self.mapping.connection)
-
     def hook(self) -> MoodleHook:
         """Give the hook of this environment; it refuses every request while the environment is paused."""
         from moodle_coupling.hooks.moodle import MoodleHook
 
-        return MoodleHook(self.mapping.connection, guard=self.check_pause)
+        return MoodleHook(self.mapping.connection, guard=guard(self.mapping.connection))
 
 
 def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:

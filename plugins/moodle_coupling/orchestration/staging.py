@@ -41,13 +41,12 @@ def write_frame(folder: ObjectStoragePath, name: str, frame: pd.DataFrame) -> No
     """Write a frame as ``<name>.parquet``, whole or not at all."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
-    target = folder / f"{name}.parquet"
-    if not _is_local(target):
-        target.write_bytes(buffer.getvalue())  # one put: an object store shows it whole or not at all
-        return
-    draft = Path(f"{target.path}.part")
-    draft.write_bytes(buffer.getvalue())
-    draft.replace(target.path)
+    _write_whole(folder / f"{name}.parquet", buffer.getvalue())
+
+
+def write_text(folder: ObjectStoragePath, name: str, text: str) -> None:
+    """Write a text file (UTF-8), whole or not at all."""
+    _write_whole(folder / name, text.encode())
 
 
 def read_frame(folder: ObjectStoragePath, name: str) -> pd.DataFrame:
@@ -85,6 +84,15 @@ def sweep(environment: str, *, now: dt.datetime) -> int:
             folder.rmdir(recursive=True)
             removed += 1
     return removed
+
+
+def _write_whole(target: ObjectStoragePath, data: bytes) -> None:
+    if not _is_local(target):
+        target.write_bytes(data)  # one put: an object store shows it whole or not at all
+        return
+    draft = Path(f"{target.path}.part")
+    draft.write_bytes(data)
+    draft.replace(target.path)
 
 
 def _made_at(name: str) -> dt.datetime | None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import pandas as pd
 
-from moodle_coupling.errors import MoodleDenied, RunFailed, SourceError
+from moodle_coupling.errors import MoodleDenied, MoodleUnavailable, RunFailed, SourceError
 from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
 from moodle_coupling.mapping_file import source_base
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
@@ -33,6 +35,10 @@ MOST_CHUNKS: Final = 1000
 """Airflow maps a task at most ``max_map_length`` (1024) times."""
 
 
+PASSING_TROUBLE: Final = frozenset({"maintenance", "overloaded", "unreachable", "no_answer"})
+"""Findings of a check that may be gone at the next try."""
+
+
 class Chunk(TypedDict):
     """A part of the plan that one mapped task loads: the rows from ``start`` up to ``stop``."""
 
@@ -44,21 +50,25 @@ class Chunk(TypedDict):
 def check(run: Run) -> dict[str, int]:
     """Refuse a site on which a run cannot be right; the log says everything that was found."""
     findings = check_site(run.hook(), profile_fields=tuple(run.mapping.profile_fields))
-    log.info("%s", explain(findings))
     if not is_fit(findings):
         msg = f"Environment '{run.mapping.environment}' is not fit for a run:\n{explain(findings)}"
-        raise MoodleDenied(msg)
-    return dict(pd.Series([str(finding.level) for finding in findings]).value_counts())
+        passing = any(finding.code in PASSING_TROUBLE for finding in findings)
+        raise (MoodleUnavailable if passing else MoodleDenied)(msg)
+    log.info("%s", explain(findings))
+    return dict(Counter(str(finding.level) for finding in findings))
 
 
 def extract(run: Run) -> dict[str, int]:
     """Read the source as a whole: ``persons`` and ``left_out``."""
-    extract_ = read_persons(run.mapping.source, source_base(run.mapping_path))
-    staging.write_frame(run.folder, "persons", extract_.persons)
-    staging.write_frame(run.folder, "left_out", extract_.left_out)
-    for line, reason in zip(extract_.left_out["line"], extract_.left_out["message"], strict=True):
-        log.warning("Line %s was left out: %s", line, reason)
-    return {"persons": len(extract_.persons), "left_out": len(extract_.left_out)}
+    found = read_persons(run.mapping.source, source_base(run.mapping_path))
+    staging.write_frame(run.folder, "persons", found.persons)
+    left_out = pd.DataFrame(
+        [asdict(line) for line in found.left_out], columns=["line", "code", "message", "message_nl"]
+    )
+    staging.write_frame(run.folder, "left_out", left_out)
+    for line in found.left_out:
+        log.warning("Line %d was left out: %s", line.line, line.code)
+    return asdict(found.counts)
 
 
 def transform(run: Run) -> dict[str, int]:
@@ -134,7 +144,7 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     name = f"outcomes-{chunk['number']:04d}"
     settled = _settled(run, name)
     open_rows = part if settled is None else part[~_key(part).isin(set(_key(settled)))].reset_index(drop=True)
-    result = load(open_rows, run.hook(), check_pause=run.check_pause)
+    result = load(open_rows, run.hook())
     outcomes = result.outcomes if settled is None else pd.concat([settled, result.outcomes], ignore_index=True)
     staging.write_frame(run.folder, name, outcomes)
     if result.stopped is not None:
@@ -145,7 +155,8 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
 def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     """Merge the outcomes, say what happened, and fail when more went wrong than the mapping tolerates.
 
-    Returns the summary in Markdown and the counts.
+    The summary with names goes to the run's folder, which is swept; the one without to the log and to XCom, which are not.
+    Returns the latter, in Markdown, and the counts.
     """
     frame = staging.read_frame(run.folder, "plan")
     names = [f"outcomes-{chunk['number']:04d}" for chunk in parts]
@@ -153,8 +164,10 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     outcomes = pd.concat(present, ignore_index=True) if present else None
     if outcomes is not None:
         staging.write_frame(run.folder, "outcomes", outcomes)
-    text = summary(frame, outcomes, staging.read_frame(run.folder, "left_out"), title=run.mapping.title)
-    log.info("%s", text)
+    left_out, title = staging.read_frame(run.folder, "left_out"), run.mapping.title or run.mapping.environment
+    staging.write_text(run.folder, "summary.md", summary(frame, outcomes, left_out, title=title))
+    text = summary(frame, outcomes, left_out, title=title, named=False)
+    log.info("%s\nWith names and every reason: %s", text, run.folder / "summary.md")
     if len(present) < len(names) or (outcomes is not None and len(outcomes) != len(frame)):
         msg = f"The load is not finished: {len(names) - len(present)} of {len(names)} parts have no outcomes. See the task 'load'."
         raise RunFailed(msg)

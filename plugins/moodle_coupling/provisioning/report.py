@@ -21,6 +21,7 @@ _DONE_WORDS: Final = {
     Action.REACTIVATE: "reactivated",
 }
 _EXAMPLES: Final = 5
+_MOST_IDS: Final = 50
 _NOT_DONE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
 
 
@@ -42,19 +43,22 @@ def summary(
     left_out: pd.DataFrame | None = None,
     *,
     title: str = "",
+    named: bool = True,
 ) -> str:
     """Give the summary of a run in Markdown; without ``outcomes`` (a dry run) of the plan alone.
 
-    ``left_out`` are the lines of the source that were no person (``line``, ``message``).
+    ``left_out`` are the lines of the source that were no person (``line``, ``message``). Without ``named`` it holds ids and
+    line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
+    as Airflow's log and XCom.
     """
     parts = [f"# {title or 'Moodle'}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
     parts += _counts(plan, outcomes)
-    parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes))
-    parts += _mismatches(plan)
+    parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), named=named)
+    parts += _mismatches(plan, named=named)
     if left_out is not None and len(left_out):
         parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
-        parts += _some(f"line {line}: {_cell(message)}" for line, message in lines)
+        parts += _some(f"line {line}: {_cell(message)}" if named else f"line {line}" for line, message in lines)
     return "\n".join(parts) + "\n"
 
 
@@ -91,7 +95,7 @@ def _key(frame: pd.DataFrame) -> pd.Series[str]:
     return frame["row"].astype("string").fillna("account " + frame["account_id"].astype("string"))
 
 
-def _reasons(frame: pd.DataFrame) -> list[str]:
+def _reasons(frame: pd.DataFrame, *, named: bool) -> list[str]:
     if "code" not in frame.columns:
         frame = _rejects_of_plan(frame)
     if frame.empty:
@@ -100,7 +104,7 @@ def _reasons(frame: pd.DataFrame) -> list[str]:
     for group in _largest_first(frame, ["status", "code"]):
         status, code = str(group["status"].iloc[0]), str(group["code"].iloc[0])
         parts += ["", f"### {in_words(code)} (`{code}`, {status}): {len(group)}", "", how_to_mend(code, status), ""]
-        parts += _some(f"{_who(row)}: {_cell(row['message'])}" if row["message"] else _who(row) for row in _rows(group))
+        parts += _people(group, "message", named=named)
     return parts
 
 
@@ -116,7 +120,7 @@ def _rejects_of_plan(plan: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _mismatches(plan: pd.DataFrame) -> list[str]:
+def _mismatches(plan: pd.DataFrame, *, named: bool) -> list[str]:
     found = plan[plan["verdict"].isin([str(verdict) for verdict in MISMATCHES])]
     if found.empty:
         return []
@@ -124,8 +128,18 @@ def _mismatches(plan: pd.DataFrame) -> list[str]:
     for group in _largest_first(found, ["verdict"]):
         verdict = str(group["verdict"].iloc[0])
         parts += ["", f"### {in_words(verdict)} (`{verdict}`): {len(group)}", ""]
-        parts += _some(f"{_who(row)}: {_cell(row['evidence'])}" for row in _rows(group))
+        parts += _people(group, "evidence", named=named)
     return parts
+
+
+def _people(group: pd.DataFrame, why: str, *, named: bool) -> list[str]:
+    """List persons, one a line with the reason; or their ids alone, on one line."""
+    rows = _rows(group)
+    if named:
+        return _some(f"{_who(row)}: {_cell(row[why])}" if row[why] else _who(row) for row in rows)
+    ids = [_cell(_id(row)) for row in rows[:_MOST_IDS]]
+    more = len(rows) - len(ids)
+    return ["Persons: " + ", ".join(ids) + (f" and {more} more, in the outcomes file." if more > 0 else "")]
 
 
 def _largest_first(frame: pd.DataFrame, by: list[str]) -> list[pd.DataFrame]:
@@ -139,8 +153,13 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _who(row: dict[str, Any]) -> str:
     name = " ".join(str(row.get(part) or "") for part in ("firstname", "lastname")).strip()
-    id_ = row.get("person_id") or row.get("extern_id") or row.get("idnumber") or f"account {row.get('account_id')}"
-    return _cell(f"{name} ({id_})" if name else str(id_))
+    return _cell(f"{name} ({_id(row)})" if name else _id(row))
+
+
+def _id(row: dict[str, Any]) -> str:
+    return str(
+        row.get("person_id") or row.get("extern_id") or row.get("idnumber") or f"account {row.get('account_id')}"
+    )
 
 
 def _some(lines: Iterable[str]) -> list[str]:
