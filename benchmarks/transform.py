@@ -175,11 +175,16 @@ def ours(persons: pd.DataFrame) -> pd.DataFrame:
 
 def timed(label: str, work: Callable[[pd.DataFrame], Any], persons: pd.DataFrame) -> Any:
     """Do the work, print its speed, and return its result."""
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     result = work(persons)
-    seconds = time.perf_counter() - begin
-    print(f"{label:<34} {len(persons):>9,} persons {seconds:>8.2f} s {len(persons) / seconds:>11,.0f} persons/s")
+    _report(label, len(persons), time.perf_counter() - begin, time.process_time() - used)
     return result
+
+
+def _report(label: str, persons: int, seconds: float, used: float) -> None:
+    print(
+        f"{label:<18} {persons:>9,} persons {seconds:>7.2f} s ({used:.2f} s CPU) {persons / seconds:>9,.0f} persons/s"
+    )
 
 
 def main() -> int:
@@ -191,7 +196,7 @@ def main() -> int:
     options = parser.parse_args()
     persons = make_persons(options.persons, options.seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), time.process_time()
     done = timed("transform", lambda frame: transform(frame, MAPPING), persons)
     candidates = done.candidates
     timed(
@@ -199,8 +204,7 @@ def main() -> int:
         lambda frame: assign_usernames(frame["username"], frame["person_id"], set()),
         candidates,
     )
-    seconds = time.perf_counter() - begin
-    print(f"{'together':<34} {len(persons):>9,} persons {seconds:>8.2f} s {len(persons) / seconds:>11,.0f} persons/s")
+    _report("together", len(persons), time.perf_counter() - begin, time.process_time() - used)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory {peak:,.0f} MB (input made: {before:,.0f} MB); reasons: {len(done.reasons):,}")
     few = persons.head(options.slow)
