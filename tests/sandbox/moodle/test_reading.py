@@ -72,7 +72,8 @@ def test_a_profile_field_for_nobody_is_seen_by_who_may_see_all(site, client):
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [("R&D", "R&amp;D"), ("a &amp; b", "a &amp; b"), ("<i>x</i> y", "x y"), ("2 < 3", "2 < 3")]
+    ("value", "shown"),
+    [("R&D", "R&amp;D"), ("a &amp; b", "a &amp; b"), ("<i>x</i> y", "x y"), ("2 < 3 > 1", "2 &lt; 3 &gt; 1")],
 )
 def test_a_profile_field_has_its_value_and_what_people_see_of_it(client, value, shown):
     (jan,) = client.create(someone(customfields=[{"type": "customfield1", "value": value}]))
@@ -158,3 +159,26 @@ def test_a_search_works_for_a_user_who_must_change_the_password(site, client, ja
 
     assert client.by_field("id", jan)["errorcode"] == "forcepasswordchangenotice"
     assert usernames(client.search(username="jan")["users"]) == ["jan"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "errorcode"), [("manual", "forcepasswordchangenotice"), ("oidc", "nopasswordchangeforced")]
+)
+def test_a_password_that_must_be_changed_may_have_no_page_to_do_so(site, client, auth, errorcode):
+    site.table.update(3, {"auth": auth})
+    site.table.set_preference(3, "auth_forcepasswordchange", "1")
+
+    assert client.by_field("id", 3)["errorcode"] == errorcode
+
+
+@pytest.mark.parametrize(
+    ("field", "complete"),
+    [({}, False), ({"visible": 0}, True), ({"locked": True}, True)],
+    ids=["open", "invisible", "locked"],
+)
+def test_a_required_profile_field_stops_the_service_user_where_it_could_be_filled_in(site, client, field, complete):
+    site.settings.profile_fields = [ProfileField("niveau", required=True, **field)]
+
+    assert isinstance(client.by_field("id", 3), list) is complete
+    site.table.set_profile(3, "niveau", "3")
+    assert len(client.by_field("id", 3)) == 1

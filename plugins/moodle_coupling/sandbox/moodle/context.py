@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.site import SiteSettings
     from moodle_coupling.sandbox.moodle.tokens import Token
 
+_CAN_CHANGE_PASSWORD = ("manual", "email", "none", "db")
 FORCE_PASSWORD_CHANGE = "auth_forcepasswordchange"  # noqa: S105 - the name of a preference
 
 
@@ -55,7 +56,7 @@ class Context:
         ``core_webservice_get_site_info`` and ``core_user_get_users`` do without them.
         """
         if self.accounts.preferences(self.user["id"]).get(FORCE_PASSWORD_CHANGE) == "1":
-            raise unworded("forcepasswordchangenotice")
+            raise self._password_must_change()
         if self._is_incomplete():
             raise MoodleException("usernotfullysetup", "User not fully set-up")
         if self.site.sitepolicy and not self.user["policyagreed"] and not self.is_admin():
@@ -69,7 +70,14 @@ class Context:
         if any(is_empty(self.user[name]) for name in ("firstname", "lastname", "email")):
             return True
         required = [f.shortname for f in self.site.profile_fields if f.required and f.visible and not f.locked]
-        if not required or self.is_admin():
-            return False
-        filled = self.accounts.profiles([self.user["id"]])[self.user["id"]]
-        return any(shortname not in filled for shortname in required)
+        filled = self.accounts.profiles([self.user["id"]])[self.user["id"]] if required else {}
+        return any(not filled.get(shortname) for shortname in required)
+
+    def _password_must_change(self) -> MoodleException:
+        if self.user["auth"] in _CAN_CHANGE_PASSWORD:
+            return unworded("forcepasswordchangenotice")
+        return MoodleException(
+            "nopasswordchangeforced",
+            "You cannot proceed without changing your password, however there is no available page for changing it. "
+            "Please contact your Moodle Administrator.",
+        )

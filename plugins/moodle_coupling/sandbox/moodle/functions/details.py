@@ -129,7 +129,7 @@ def _custom_fields(context: Context, profile: dict[str, str], *, own: bool) -> l
             "type": field.datatype,
             "value": profile[field.shortname],
             "displayvalue": format_string(profile[field.shortname]),
-            "name": field.title(),
+            "name": format_string(field.title()),
             "shortname": field.shortname,
         }
         for field in context.site.profile_fields
@@ -145,8 +145,8 @@ def _may_see(context: Context, field: ProfileField, *, own: bool) -> bool:
 
 
 def format_string(value: str) -> str:
-    """Return a one-line text as Moodle shows it: lone ampersands escaped, tags removed."""
-    return strip_tags(_AMPERSAND.sub("&amp;", value))
+    """Return a one-line text as Moodle shows it: tags removed, lone ampersands and what is left of ``<>`` escaped."""
+    return strip_tags(_AMPERSAND.sub("&amp;", value)).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _own_preferences(context: Context, user: dict[str, Any]) -> list[dict[str, Any]]:
