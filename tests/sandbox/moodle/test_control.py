@@ -133,3 +133,13 @@ def test_two_sandboxes_know_nothing_of_each_other(site, client):
     other.stop()
 
     assert found == []
+
+
+def test_a_fault_of_the_sandbox_itself_is_told_apart_from_one_asked_for(site, client, monkeypatch, caplog):
+    def broken(_request):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(site, "serve", broken)
+
+    assert client.respond("core_webservice_get_site_info").status_code == 500
+    assert "The sandbox Moodle failed on POST /webservice/rest/server.php" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import struct
 import threading
@@ -19,6 +20,7 @@ from moodle_coupling.sandbox.moodle.pages import login_page, web_server_page
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.sandbox import SandboxMoodle
 
+_log = logging.getLogger(__name__)
 REST_PATH = "/webservice/rest/server.php"
 CONTROL_PATH = "/sandbox/"
 _IDLE_SECONDS = 60.0
@@ -113,6 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(login_page(self.server.sandbox.settings.sitename) if at_home else web_server_page(404))
         except (_Reset, ConnectionError, TimeoutError):
             self._tear_down()
+        except Exception:  # noqa: BLE001 - the last resort of a server
+            # A fault of the sandbox itself: say so, rather than look like one that was asked for.
+            _log.exception("The sandbox Moodle failed on %s %s", self.command, target.path)
+            self.close_connection = True
+            self._send(web_server_page(500))
 
     def _moodle(self, query: str) -> None:
         sandbox = self.server.sandbox
