@@ -143,3 +143,13 @@ def test_a_fault_of_the_sandbox_itself_is_told_apart_from_one_asked_for(site, cl
 
     assert client.respond("core_webservice_get_site_info").status_code == 500
     assert "The sandbox Moodle failed on POST /webservice/rest/server.php" in caplog.text
+
+
+def test_a_body_sent_in_chunks_is_read_whole(site, client):
+    body = f"wstoken={site.token}&wsfunction=core_webservice_get_site_info&moodlewsrestformat=json".encode()
+    chunks = (body[start : start + 7] for start in range(0, len(body), 7))
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = client.session.post(f"{site.url}/webservice/rest/server.php", data=chunks, headers=kind, timeout=30)
+
+    assert answer.json()["userid"] == 3
+    assert client.info()["userid"] == 3
