@@ -9,8 +9,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import requests
+from contract.any_site import MoodleSite
+
+from moodle_coupling.sandbox.moodle import running_moodle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(tempfile.mkdtemp(prefix="moodle-coupling-tests-"))
@@ -39,3 +47,33 @@ def migrated() -> Path:
     done = subprocess.run([str(airflow), "db", "migrate"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return HOME
+
+
+_STRANGERS = [
+    {"username": f"stranger{n}", "firstname": "Iemand", "lastname": "Anders", "email": f"stranger{n}@example.org"}
+    for n in range(30)
+]
+
+
+def _tell(config: pytest.Config, text: str) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(text)
+
+
+@pytest.fixture(scope="module")
+def moodle_site(pytestconfig: pytest.Config) -> Iterator[MoodleSite]:
+    """A site that holds other accounts too, of whose settings nothing is known."""
+    url, token = os.environ.get("MOODLE_URL", ""), os.environ.get("MOODLE_TOKEN", "")
+    with requests.Session() as session:
+        if url and token:
+            site = MoodleSite(url.rstrip("/"), token, session)
+            yield site
+            left = site.clean_up()
+            if left:
+                _tell(pytestconfig, f"\nLeft in {url} (the token may not delete them): user ids {left}, {site.prefix}*")
+        else:
+            with running_moodle(accounts=_STRANGERS) as sandbox:
+                site = MoodleSite(sandbox.url, sandbox.token, session)
+                yield site
+                assert site.clean_up() == []

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.any_moodle
+
 REFUSED = "invalidparameter"
 UNKNOWN_ID = 2_000_000_000
 

@@ -62,7 +62,7 @@ def test_first_infix_last(first: str, infix: str, last: str, username: str) -> N
     [
         ("email", "j.vanderberg@example.org"),
         ("first_infix_last", "jean-pierre-vander-berg"),
-        ("initials_infix_last", "jp-vander-berg"),
+        ("initials_infix_last", "j.p.-vander-berg"),
         ("initial_infix_last", "j-vander-berg"),
         ("extern_id", "cv-00042"),
     ],

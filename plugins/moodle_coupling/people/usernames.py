@@ -56,7 +56,7 @@ def base_usernames(columns: Mapping[str, Texts], settings: Username) -> Texts:
     bare = is_blank(pc.ascii_trim(joined, characters="._@-"))
     if recipe is UsernameRecipe.INITIALS_INFIX_LAST:
         # Asked for by name, so a person without them is told so; see rule initials_missing.
-        bare |= is_blank(parts[0])
+        bare |= is_blank(pc.ascii_trim(parts[0], characters="._@-"))
     return blank_where(joined, bare)
 
 
@@ -112,11 +112,7 @@ def _mentioned(texts: Texts, transliterate: Mapping[str, str]) -> Mask:
 def _part(name: str, columns: Mapping[str, Texts], transliterate: Mapping[str, str]) -> Texts:
     if name == "initial":
         return _initial(columns, transliterate)
-    texts = plain(columns[name], transliterate)
-    if name == "initials":
-        # J.P. is jp: the full stops are abbreviation marks, no part of the name.
-        return pc.replace_substring(texts, ".", "")
-    return texts
+    return plain(columns[name], transliterate)
 
 
 def _initial(columns: Mapping[str, Texts], transliterate: Mapping[str, str]) -> Texts:

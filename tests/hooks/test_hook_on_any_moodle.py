@@ -1,0 +1,94 @@
+"""The hook on any Moodle: the sandbox, or the real site that MOODLE_URL and MOODLE_TOKEN name."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from moodle_coupling.errors import MoodleParameterRefused, MoodleTokenInvalid
+from moodle_coupling.hooks.moodle import MoodleHook
+from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
+from moodle_coupling.hooks.moodle_connection import from_connection
+from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contract.any_site import MoodleSite
+
+pytestmark = pytest.mark.any_moodle
+
+
+def hook_for(site: MoodleSite, token: str = "") -> MoodleHook:
+    connection = SimpleNamespace(
+        conn_id="any", host=site.url, schema="", port=None, login="", password=token or site.token,
+        extra_dejson={"allow_http": True},
+    )  # fmt: skip
+    return MoodleHook.from_settings(from_connection(connection))
+
+
+@pytest.fixture
+def hook(moodle_site: MoodleSite) -> Iterator[MoodleHook]:
+    with hook_for(moodle_site) as open_hook:
+        yield open_hook
+
+
+def created(site: MoodleSite, hook: MoodleHook, *people: dict[str, str]) -> list[int]:
+    ids = [one.id for one in hook.create_accounts([NewAccount(person) for person in people])]
+    site.created += ids
+    return ids
+
+
+def test_the_site_is_fit_for_a_run(hook: MoodleHook) -> None:
+    findings = check_site(hook)
+    assert is_fit(findings), explain(findings)
+
+
+def test_a_wrong_token_is_told_apart(moodle_site: MoodleSite) -> None:
+    with hook_for(moodle_site, token="0" * 32) as stranger, pytest.raises(MoodleTokenInvalid):
+        stranger.site_info()
+
+
+def test_accounts_are_created_in_order_and_found_by_every_key(moodle_site: MoodleSite, hook: MoodleHook) -> None:
+    people = [moodle_site.person(firstname=name) for name in ("Zoë", "Ömer", "Σωκράτης")]
+    ids = created(moodle_site, hook, *people)
+
+    for field in ("idnumber", "username", "email"):
+        read = hook.accounts_by_field(field, [person[field] for person in people])
+        assert sorted(account.id for account in read.accounts) == sorted(ids)
+        assert read.unreadable == ()
+    by_id = {account.id: account for account in hook.accounts_by_field("id", ids).accounts}
+    assert [by_id[id_].firstname for id_ in ids] == ["Zoë", "Ömer", "Σωκράτης"]
+    assert not any(account.suspended for account in by_id.values())
+
+
+def test_a_refused_create_makes_nobody(moodle_site: MoodleSite, hook: MoodleHook) -> None:
+    good, bad = moodle_site.person(), moodle_site.person(email="no address")
+    with pytest.raises(MoodleParameterRefused):
+        created(moodle_site, hook, good, bad)
+    assert hook.accounts_by_field("username", [good["username"]]).accounts == ()
+
+
+def test_an_update_names_whom_it_did_not_write_and_writes_the_others(moodle_site: MoodleSite, hook: MoodleHook) -> None:
+    (one,) = created(moodle_site, hook, moodle_site.person())
+    unknown = 2_000_000_000
+    warnings = hook.update_accounts(
+        [AccountChange(one, {"city": "Zwolle", "suspended": True}), AccountChange(unknown, {"city": "X"})]
+    )
+
+    assert [warning.account_id for warning in warnings] == [unknown]
+    (account,) = hook.accounts_by_field("id", [one]).accounts
+    assert (account.city, account.suspended) == ("Zwolle", True)
+
+
+def test_one_odd_value_does_not_poison_a_read(moodle_site: MoodleSite, hook: MoodleHook) -> None:
+    person = moodle_site.person()
+    created(moodle_site, hook, person)
+    read = hook.accounts_by_field("username", [person["username"], "Not A\0 Username"])
+    assert [account.username for account in read.accounts] == [person["username"]]
+
+
+def test_unknown_values_are_left_out(moodle_site: MoodleSite, hook: MoodleHook) -> None:
+    assert hook.accounts_by_field("idnumber", [f"{moodle_site.prefix}-nobody"]).accounts == ()

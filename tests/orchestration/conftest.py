@@ -1,0 +1,20 @@
+"""A coupling for tests of the DAG as a whole."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from orchestration.coupling import Coupling
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def coupling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path) -> Coupling:
+    staging = tmp_path / "staging"
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__STAGING_URL", f"file://{staging}")
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(tmp_path))
+    shutil.copy(ROOT / "dags/moodle_coupling_dags.py", migrated / "dags")
+    return Coupling(tmp_path, "trial", staging, migrated)
