@@ -102,11 +102,26 @@ def test_a_shared_email_is_no_obstacle_where_the_site_allows_it(moodle):
     assert "CV-00020" in people_in(moodle)
 
 
-def test_two_persons_with_one_email_are_never_sent_at_the_same_time(moodle):
+@pytest.mark.parametrize("batch_size", [1, 2, 50])
+def test_persons_with_one_email_are_never_sent_at_the_same_time(moodle, batch_size):
     rows = [create(n, email="gezin@example.org") for n in (1, 2, 3)] + [create(n) for n in range(4, 20)]
-    result = load_rows(moodle, rows, batch_size=1, parallel_requests=4)
+    result = load_rows(moodle, rows, batch_size=batch_size, parallel_requests=4)
     assert codes(result) == {2: "email_taken", 3: "email_taken"}
     assert sum(account["email"] == "gezin@example.org" for account in moodle.accounts()) == 1
+    assert statuses(result) == {"done": 17, "rejected": 2}
+
+
+def test_persons_with_one_email_are_all_in_where_the_site_allows_it(moodle):
+    moodle.settings.change({"allowaccountssameemail": True})
+    result = load_rows(moodle, [create(n, email="afdeling@example.org") for n in range(1, 121)])
+    assert statuses(result) == {"done": 120}
+    assert result.calls["create"] == 3
+
+
+def test_a_read_only_database_is_no_rejection_on_a_later_try_either(moodle):
+    load_rows(moodle, [create(n) for n in range(1, 6)])
+    moodle.settings.change({"db_read_only": True})
+    assert statuses(load_rows(moodle, [create(n) for n in range(1, 11)])) == {"done": 5, "failed": 5}
 
 
 def test_a_person_of_an_earlier_try_is_recognised_inside_a_refused_batch(moodle):

@@ -35,9 +35,13 @@ class Book:
         outcome = Outcome(index, status, code, message, account_id, dt.datetime.now(dt.UTC))
         with self._lock:
             self._outcomes[index] = outcome
-            if status == OutcomeStatus.DONE:
-                self._accepted += 1
-                self._row = []
+
+    def accepted(self, index: int, account_id: int) -> None:
+        """Write down that Moodle took a row just now: so its database can be written."""
+        self.write(index, OutcomeStatus.DONE, account_id=account_id)
+        with self._lock:
+            self._accepted += 1
+            self._row = []
 
     def keep(self, outcome: Outcome) -> None:
         """Take over an outcome as it is."""

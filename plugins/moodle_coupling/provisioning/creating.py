@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import AnswerLost, MoodleAnswerUnreadable, MoodleRefused, MoodleRequestTooLarge, NotAMoodle
-from moodle_coupling.provisioning.halving import take_apart
+from moodle_coupling.provisioning.halving import send_alone, take_apart
 from moodle_coupling.provisioning.job import Calls, Load
 from moodle_coupling.provisioning.looking import loose_key
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.rows import split_shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,23 +33,27 @@ class CreateJob(Calls):
     def __init__(self, load: Load) -> None:
         super().__init__(load)
         self._lost: set[int] = set()
+        self._look_again: set[int] = set()
         self._email_owner: dict[int, Account] = {}
 
     def run(self, items: Sequence[NewItem]) -> None:
         """Send the batch; if it is refused, ask first who is already there, and take the rest apart."""
+        self._look_again.update(item.index for item in split_shared(items)[1])
         refusal = self.try_send(items)
         if refusal is None:
             return
         if isinstance(refusal, MoodleRequestTooLarge):
             take_apart(self, items, refusal)
             return
+        items = self.still_open(items)
         rest = self._settle_present(items)
         contested = [item for item in rest if item.index in self._email_owner]
         rest = [item for item in rest if item.index not in self._email_owner]
         if rest:
             take_apart(self, rest, refusal if len(rest) == len(items) else None)
         for item in contested:
-            self._send_contested(item)
+            # Only some sites forbid an address that another account has: Moodle decides.
+            send_alone(self, item, explained=True)
 
     def try_send(self, items: Sequence[NewItem]) -> Refusal | None:
         """Send in one call; after a lost answer look before sending again, at most ``pace.sends`` times in all."""
@@ -77,19 +82,26 @@ class CreateJob(Calls):
         return None
 
     def refuse(self, item: NewItem, refusal: Refusal, *, explained: bool) -> None:
-        """Write down a refusal, after a last look if an earlier try may have created this very account."""
-        if item.index in self._lost and not self._settle_present([item]):
+        """Write down a refusal; after a last look where this very load may have made the account that is in the way."""
+        if item.index in self._look_again and not self._settle_present([item]):
             return
+        owner = self._email_owner.get(item.index)
         if isinstance(refusal, MoodleRequestTooLarge):
             self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", str(refusal))
+        elif owner is not None:
+            message = (
+                f"E-mail address {item.email} belongs to account {owner.id} ({owner.username}, idnumber "
+                f"'{owner.idnumber}'). {refusal}"
+            )
+            self.book.write(item.index, OutcomeStatus.REJECTED, "email_taken", message, owner.id)
         elif explained:
-            code = refusal.errorcode or "refused"
-            self.book.write(item.index, OutcomeStatus.REJECTED, code, str(refusal))
+            self.book.write(item.index, OutcomeStatus.REJECTED, refusal.errorcode or "refused", str(refusal))
         else:
             self.refused_alone(item.index, refusal)
 
     def _after_loss(self, items: Sequence[NewItem], error: AnswerLost) -> list[NewItem]:
         self.doubt(items, error)
+        self._look_again.update(item.index for item in items)
         self._lost.update(item.index for item in items)
         absent = list(items)
         for seconds in self.load.pace.looks:
@@ -147,19 +159,7 @@ class CreateJob(Calls):
         account_id = holder.id if holder else None
         self.book.write(item.index, OutcomeStatus.REJECTED, "username_taken", message, account_id)
 
-    def _send_contested(self, item: NewItem) -> None:
-        """Send alone a person whose address another account has: only some sites forbid that."""
-        refusal = self.try_send([item])
-        if refusal is None or not self.still_open([item]):
-            return
-        owner = self._email_owner[item.index]
-        message = (
-            f"E-mail address {item.email} belongs to account {owner.id} ({owner.username}, idnumber '{owner.idnumber}'). "
-            f"Moodle: {refusal}"
-        )
-        self.book.write(item.index, OutcomeStatus.REJECTED, "email_taken", message, owner.id)
-
     def _created(self, created: Sequence[CreatedAccount], items: Sequence[NewItem]) -> None:
         # The hook has compared the answer with what was sent, one by one: it comes in the order sent.
         for account, item in zip(created, items, strict=True):
-            self.book.write(item.index, OutcomeStatus.DONE, "", "", account.id)
+            self.book.accepted(item.index, account.id)

@@ -46,7 +46,7 @@ def take_apart(job: Job[Item], items: Sequence[Item], refusal: Refusal | None) -
     if refusal is not None:
         _halve(job, rest, refusal)
     for item in suspects:
-        _alone(job, item, explained=True)
+        send_alone(job, item, explained=True)
 
 
 def _halve(job: Job[Item], items: Sequence[Item], refusal: Refusal) -> None:
@@ -69,7 +69,8 @@ def _halve(job: Job[Item], items: Sequence[Item], refusal: Refusal) -> None:
         _halve(job, right, said_right)
 
 
-def _alone(job: Job[Item], item: Item, *, explained: bool) -> None:
+def send_alone(job: Job[Item], item: Item, *, explained: bool) -> None:
+    """Send one item, and write down the refusal if there is one."""
     refusal = job.try_send([item])
     if refusal is not None and job.still_open([item]):
         job.refuse(item, refusal, explained=explained)

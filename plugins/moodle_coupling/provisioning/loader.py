@@ -21,7 +21,7 @@ from moodle_coupling.provisioning.creating import create_batch
 from moodle_coupling.provisioning.job import Load, Pace
 from moodle_coupling.provisioning.looking import lookup_batches
 from moodle_coupling.provisioning.outcomes import OutcomeStatus, outcomes_frame
-from moodle_coupling.provisioning.rows import sort_rows, waves
+from moodle_coupling.provisioning.rows import sort_rows, split_shared
 from moodle_coupling.provisioning.updating import update_batch
 from moodle_coupling.provisioning.wire import Moodle, Stopped, Wire
 
@@ -80,11 +80,8 @@ def load(
     load_ = Load(wire, book, pace or Pace())
     if work.changes or work.creates:
         _in_parallel(wire, _prove, [wire])
-    for wave in waves(work.changes):
-        _in_parallel(wire, lambda batch: update_batch(load_, batch), _sized(hook, wave, UPDATE_SIZE))
-    new = _not_yet_there(load_, work.creates)
-    for wave in waves(new):
-        _in_parallel(wire, lambda batch: create_batch(load_, batch), _sized(hook, wave, CREATE_SIZE))
+    _send(wire, lambda batch: update_batch(load_, batch), work.changes, UPDATE_SIZE)
+    _send(wire, lambda batch: create_batch(load_, batch), _not_yet_there(load_, work.creates), CREATE_SIZE)
     code, message = _why_not_reached(wire.stopped)
     outcomes = outcomes_frame(plan, book.close(len(plan), code=code, message=message))
     return LoadResult(outcomes, dict(wire.calls), book.extra_calls, wire.stopped)
@@ -98,6 +95,18 @@ def _prove(wire: Wire) -> None:
             f"The site takes fewer form variables than the connection's max_input_vars of {variables}, and drops the rest "
             "without a word: nothing was written. Lower the setting under Admin > Connections, or raise it in the site's PHP."
         )
+
+
+def _send(wire: Wire, send: Callable[[Any], None], items: list[Any], size: int) -> None:
+    """Send items in batches, several at once; those that share an address or username one batch after another."""
+
+    def send_all(row: list[list[Any]]) -> None:
+        for batch in row:
+            send(batch)
+
+    free, shared = split_shared(items)
+    rows = [[batch] for batch in _sized(wire.hook, free, size)]
+    _in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
 
 
 def _sized(hook: Moodle, items: Sequence[Any], size: int) -> list[list[Any]]:

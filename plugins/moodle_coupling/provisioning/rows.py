@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
 from moodle_coupling.matching.frames import MISMATCHES, PROFILE_PREFIX, WRITING_ACTIONS, Action, Verdict
 from moodle_coupling.people.rules import RULE_BY_CODE, Blocks
+from moodle_coupling.provisioning.culprits import Sendable
 from moodle_coupling.provisioning.outcomes import Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 NEVER_EMPTY: Final = ("username", "firstname", "lastname", "email", "idnumber")
 """Without one of these a new account is refused or lost to matching; emptied by an update (which Moodle accepts for a
 name) it locks its user out."""
+
+Wanting = TypeVar("Wanting", bound=Sendable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +146,20 @@ def _keep_first(items: list[Any], key: Any, code: str, settled: list[Outcome]) -
     items[:] = kept
 
 
-def waves(items: list[Any]) -> list[list[Any]]:
-    """Put items that want the same username or e-mail address into different waves.
+def split_shared(items: Sequence[Wanting]) -> tuple[list[Wanting], list[Wanting]]:
+    """Split items into those that want a username and an e-mail address of their own, and those that share one.
 
-    Moodle's check of an address is racy (two accounts with one address in 6 of 20 rounds of parallel creates), so two
-    such items are never sent at the same time: one wave is finished before the next begins.
+    Moodle's check of an address is racy (two accounts with one address in 6 of 20 rounds of parallel creates), so the
+    latter must be sent one call after another.
     """
-    found: list[list[Any]] = []
-    taken: dict[str, int] = {}
+    counts = Counter(key for item in items for key in _wanted_keys(item))
+    free: list[Wanting] = []
+    shared: list[Wanting] = []
     for item in items:
-        fields = item.wire.fields
-        keys = [f"{name} {str(fields[name]).casefold()}" for name in ("username", "email") if name in fields]
-        number = max((taken.get(key, 0) for key in keys), default=0)
-        taken.update(dict.fromkeys(keys, number + 1))
-        while len(found) <= number:
-            found.append([])
-        found[number].append(item)
-    return found
+        (shared if any(counts[key] > 1 for key in _wanted_keys(item)) else free).append(item)
+    return free, shared
+
+
+def _wanted_keys(item: Sendable) -> set[str]:
+    fields = item.wire.fields
+    return {f"{name} {str(fields[name]).casefold()}" for name in ("username", "email") if name in fields}

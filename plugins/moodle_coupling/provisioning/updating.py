@@ -12,6 +12,7 @@ from moodle_coupling.errors import (
     MoodleRequestTooLarge,
     NotAMoodle,
 )
+from moodle_coupling.provisioning.culprits import is_suspect
 from moodle_coupling.provisioning.halving import take_apart
 from moodle_coupling.provisioning.job import Calls, Load
 from moodle_coupling.provisioning.looking import holds
@@ -94,7 +95,7 @@ class UpdateJob(Calls):
         rest = []
         for item in items:
             if item.account_id in accounts and holds(accounts[item.account_id], item.wire):
-                self._done(item)
+                self.book.write(item.index, OutcomeStatus.DONE, account_id=item.account_id)
             else:
                 rest.append(item)
         return rest
@@ -107,15 +108,12 @@ class UpdateJob(Calls):
             if item.account_id in by_account:
                 self._warned(item, by_account[item.account_id])
             else:
-                self._done(item)
+                self.book.accepted(item.index, item.account_id)
                 written.append(item)
         nameless = [warning for warning in warnings if warning.account_id not in meant]
         if nameless:
             for item in self._not_there(written):
                 self._warned(item, nameless[0])
-
-    def _done(self, item: ChangeItem) -> None:
-        self.book.write(item.index, OutcomeStatus.DONE, "", "", item.account_id)
 
     def _warned(self, item: ChangeItem, warning: UpdateWarning) -> None:
         if warning.code in _WARNINGS:
@@ -124,4 +122,4 @@ class UpdateJob(Calls):
             return
         message = f"Moodle did not write account {item.account_id}: {warning.message}"
         refusal = MoodleRecordRefused(message, function=_FUNCTION, errorcode=warning.code)
-        self.refused_alone(item.index, refusal, item.account_id)
+        self.refuse(item, refusal, explained=is_suspect(item))
