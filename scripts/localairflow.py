@@ -20,6 +20,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 BIN: Final = Path(sys.executable).parent
 ADMIN: Final = "admin"
 FINISHED: Final = frozenset({"success", "failed"})
+_CHILDREN: Final[dict[int, subprocess.Popen[bytes]]] = {}
+"""Processes started by this one, to be reaped when they are stopped; after the demo they go on without it."""
 
 
 class LocalAirflowError(RuntimeError):
@@ -246,6 +248,7 @@ def start_process(command: list[str], pid_file: Path, log: IO[bytes], env: dict[
         command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
     )
     pid_file.write_text(str(process.pid))
+    _CHILDREN[process.pid] = process
 
 
 def process_alive(pid_file: Path) -> bool:
@@ -272,6 +275,9 @@ def stop_process(pid_file: Path, seconds: float = 15) -> bool:
         end = time.monotonic() + seconds
         while process_alive(pid_file) and time.monotonic() < end:
             time.sleep(0.1)
+    child = _CHILDREN.pop(pid, None)
+    if child is not None:
+        child.wait()
     pid_file.unlink(missing_ok=True)
     return True
 

@@ -1,4 +1,4 @@
-"""Writes what is made from the mapping file's model: its JSON Schema and the reference in docs/mapping.md."""
+"""Writes what is made from the code: the mapping file's JSON Schema, and tables in docs/mapping.md and README.md."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ sys.path.insert(0, str(ROOT / "plugins"))
 
 from moodle_coupling.mapping_file import json_schema, write_schema  # noqa: E402
 from moodle_coupling.people.columns import PERSON_COLUMNS  # noqa: E402
+from moodle_coupling.people.rules import RULES, Blocks  # noqa: E402
+from moodle_coupling.provider_info import get_provider_info  # noqa: E402
+from moodle_coupling.provisioning.mending import MEND, in_words  # noqa: E402
 
 SCHEMA: Final = ROOT / "include" / "mappings" / "mapping.schema.json"
 DOCS: Final = ROOT / "docs" / "mapping.md"
+README: Final = ROOT / "README.md"
 
 
 def reference() -> str:
@@ -37,17 +41,48 @@ def columns() -> str:
     return f"| column | meaning | headings |\n|---|---|---|\n{rows}\n"
 
 
+def connection() -> str:
+    """Give the table of the connection form's advanced fields."""
+    fields = get_provider_info()["connection-types"][0]["conn-fields"]  # type: ignore[index]
+    rows = "\n".join(
+        f"| `{name}` | {_cell(field['description'])} | {_default(field['schema'])} |" for name, field in fields.items()
+    )
+    return f"| field | meaning | when not said |\n|---|---|---|\n{rows}\n"
+
+
+def rules() -> str:
+    """Give the table of the rules that persons must pass."""
+    stops = {Blocks.ALL: "the person", Blocks.CREATE: "a new account", Blocks.NOTHING: "–"}
+    rows = "\n".join(
+        f"| `{rule.code}` | {_text(rule.message.format(value='…', field='the field', length='N', limit=rule.limit))} "
+        f"| {stops[rule.blocks]} | {_text(rule.mend)} |"
+        for rule in RULES
+    )
+    return f"| code | meaning | stops | how to mend it |\n|---|---|---|---|\n{rows}\n"
+
+
+def outcomes() -> str:
+    """Give the table of what else can keep a person out."""
+    rows = "\n".join(f"| `{code}` | {in_words(code)} | {_text(mend)} |" for code, mend in sorted(MEND.items()))
+    return f"| code | meaning | how to mend it |\n|---|---|---|\n{rows}\n"
+
+
 def with_reference(text: str) -> str:
-    """Give the page with the tables between its marks renewed."""
-    for name, table in (("keys", reference()), ("columns", columns())):
+    """Give a page with the tables between its marks renewed."""
+    for name, table in TABLES.items():
         start, end = f"<!-- {name}: made by scripts/make_docs.py -->\n", f"<!-- end of {name} -->\n"
         before, found, rest = text.partition(start)
+        if not found:
+            continue
         _, also_found, after = rest.partition(end)
-        if not (found and also_found):
-            msg = f"{DOCS}: the marks around '{name}' are gone"
+        if not also_found:
+            msg = f"the mark at the end of '{name}' is gone"
             raise SystemExit(msg)
-        text = f"{before}{start}{table}{end}{after}"
+        text = f"{before}{start}{table()}{end}{after}"
     return text
+
+
+TABLES: Final = {"keys": reference, "columns": columns, "connection": connection, "rules": rules, "outcomes": outcomes}
 
 
 def _rows(schema: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator[str]:
@@ -112,10 +147,15 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def _text(text: str) -> str:
+    return _cell(text.replace("<", "&lt;"))
+
+
 def main() -> None:
-    """Write both files."""
+    """Write them all."""
     write_schema(SCHEMA)
-    DOCS.write_text(with_reference(DOCS.read_text("utf-8")), encoding="utf-8")
+    for page in (DOCS, README):
+        page.write_text(with_reference(page.read_text("utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

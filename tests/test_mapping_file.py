@@ -436,9 +436,13 @@ class TestSchema:
         assert "country" in schema["properties"]["fields"]["properties"]
 
 
-def test_the_reference_in_the_docs_is_up_to_date():
-    text = make_docs.DOCS.read_text("utf-8")
-    assert text == make_docs.with_reference(text), "run: python scripts/make_docs.py"
+@pytest.mark.parametrize(
+    ("page", "tables"), [(make_docs.DOCS, ("keys", "columns")), (make_docs.README, ("connection", "rules", "outcomes"))]
+)
+def test_the_tables_in_the_docs_are_up_to_date(page, tables):
+    text = page.read_text("utf-8")
+    assert all(f"<!-- end of {name} -->" in text for name in tables)
+    assert text == make_docs.with_reference(text), "run: make docs"
 
 
 def test_the_reference_has_a_row_for_every_key():

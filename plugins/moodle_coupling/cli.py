@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.preview import MAPPINGS, add_preview_parser
+from moodle_coupling.orchestration.commands import add_airflow_parsers
+from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 
 if TYPE_CHECKING:
@@ -45,45 +46,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_preview_parser(subparsers)
-    _add_check_parser(subparsers)
+    add_airflow_parsers(subparsers)
     _add_schema_parser(subparsers)
     add_sandbox_parser(subparsers)
     return parser
-
-
-def _add_check_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser(
-        "check",
-        help="check a Moodle connection and say what is missing",
-        description="Checks the connection of an environment, as the button in Airflow's connection form does, and more.",
-    )
-    parser.add_argument(
-        "target",
-        metavar="ENV|CONN",
-        help="a mapping file, an environment in include/mappings, or an Airflow connection",
-    )
-    parser.set_defaults(func=_check)
-
-
-def _check(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
-    from moodle_coupling.orchestration.pause import guard
-
-    connection, profile_fields = _connection_of(arguments.target)
-    findings = check_site(MoodleHook(connection, guard=guard(connection)), profile_fields=profile_fields)
-    print(explain(findings))
-    return DONE if is_fit(findings) else WRONG
-
-
-def _connection_of(target: str) -> tuple[str, tuple[str, ...]]:
-    """Give the connection and the profile fields that are meant; without such a mapping the target is a connection."""
-    from moodle_coupling.mapping_file import find_mapping, load_mapping
-
-    if (MAPPINGS / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
-        mapping = load_mapping(find_mapping(target, MAPPINGS))
-        return mapping.connection, tuple(mapping.profile_fields)
-    return target, ()
 
 
 def _add_schema_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -128,6 +128,16 @@ class Mapping(Part):
         policies.update({f"{PROFILE_PREFIX}{name}": value.write for name, value in self.profile_fields.items()})
         return policies.get(field, Write.ALWAYS)
 
+    def with_defaults(self, *, auth: str = "", lang: str = "", country: str = "") -> Mapping:
+        """Give the mapping with the connection's defaults for new accounts, where the file names no such field."""
+        defaults: dict[MoodleField, str] = {"auth": auth, "lang": lang, "country": country}
+        added: dict[MoodleField, FieldValue] = {
+            name: FieldValue(value=value, write=Write.ON_CREATE)
+            for name, value in defaults.items()
+            if value and name not in self.fields
+        }
+        return self.model_copy(update={"fields": {**self.fields, **added}}) if added else self
+
     @field_validator("connection")
     @classmethod
     def _connection_id(cls, value: str) -> str:

@@ -109,14 +109,20 @@ def _connection_type() -> dict[str, object]:
     }
 
 
-def _option(description: str, example: str) -> dict[str, object]:
-    return {"description": description, "version_added": "0.1.0", "type": "string", "example": example, "default": ""}
+def _option(description: str, example: str, *, default: str = "", type_: str = "string") -> dict[str, object]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": type_,
+        "example": example,
+        "default": default,
+    }
 
 
 def _config() -> dict[str, object]:
     return {
         "moodle_coupling": {
-            "description": "Where the Moodle coupling keeps its files.",
+            "description": "Where the Moodle coupling keeps its files, and how it waits.",
             "options": {
                 "staging_url": _option(
                     "Folder for the frames that the steps of a run hand to each other, as an ObjectStoragePath. Where "
@@ -127,6 +133,19 @@ def _config() -> dict[str, object]:
                 "mappings_folder": _option(
                     "Folder with one mapping file per environment. Empty means include/mappings beside the dags folder.",
                     "/opt/airflow/include/mappings",
+                ),
+                "staging_days": _option(
+                    "Days that the frames of a run are kept; they hold names and addresses. Older runs are removed at the "
+                    "end of each run of the same environment.",
+                    "30",
+                    default="14",
+                    type_="integer",
+                ),
+                "pause_look_seconds": _option(
+                    "Seconds after which a load that was paused half-way looks whether it may go on.",
+                    "300",
+                    default="60",
+                    type_="integer",
                 ),
             },
         }

@@ -16,6 +16,7 @@ from airflow.sdk import (
     RetryAction,
     RetryRule,
     TriggerRule,
+    conf,
     get_current_context,
     task,
 )
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
 
 log = logging.getLogger(__name__)
-
-PAUSE_LOOK_SECONDS: Final = 60
-"""How often a load that was paused half-way looks whether it may go on."""
 
 RETRIES: Final = ExceptionRetryPolicy(
     rules=[
@@ -202,7 +200,8 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
     except CouplingPaused as pause:
         log.warning("%s", pause)
         if paused == "wait":
-            look_again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=PAUSE_LOOK_SECONDS)
+            seconds = conf.getint("moodle_coupling", "pause_look_seconds", fallback=60)
+            look_again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
             raise AirflowRescheduleException(look_again) from pause  # type: ignore[no-untyped-call]
         raise AirflowSkipException(str(pause)) from pause
 

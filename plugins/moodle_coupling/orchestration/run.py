@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle_connection import MoodleSettings
     from moodle_coupling.mapping import Mapping
 
 
@@ -42,9 +43,15 @@ class Run:
 
 
 def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
-    """Make the run from the task's context; raises MappingError when the mapping file is wrong by now."""
+    """Make the run from the task's context, with the connection's defaults where the mapping says nothing.
+
+    Raises MappingError when the mapping file is wrong by now, SettingError when the connection is.
+    """
+    from moodle_coupling.hooks.moodle import MoodleHook
+
     path = Path(mapping_path)
     mapping = load_mapping(path)
+    mapping = with_defaults(mapping, MoodleHook(mapping.connection).settings)
     dag_run, params = context["dag_run"], context["params"]
     return Run(
         mapping=mapping,
@@ -53,4 +60,11 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
         person_ids=tuple(params.get("person_ids") or ()),
         full=params.get("mode") == "full" and not params.get("person_ids"),
         dry_run=bool(params.get("dry_run")),
+    )
+
+
+def with_defaults(mapping: Mapping, settings: MoodleSettings) -> Mapping:
+    """Give the mapping with the connection's defaults for new accounts, where the file names no such field."""
+    return mapping.with_defaults(
+        auth=settings.default_auth, lang=settings.default_lang, country=settings.default_country
     )

@@ -34,7 +34,7 @@ _WORDS: Final = {
     "unavailable": "Not sent: Moodle was away",
     "username_taken": "The username was taken in the meantime",
 }
-_MEND: Final = {
+MEND: Final = {
     "account_gone": "It was deleted after the plan was made; the next run plans anew.",
     "account_unreadable": "Give the account with this idnumber a username the site allows, in Moodle.",
     "answer_lost": "Look the account up in Moodle; the next run reads back what is there and sends what is not.",
@@ -71,4 +71,4 @@ def how_to_mend(code: str, status: str) -> str:
     """Give what a person does about an outcome with this code and status."""
     if code in RULE_BY_CODE:
         return RULE_BY_CODE[code].mend
-    return _MEND.get(code) or _BY_STATUS.get(OutcomeStatus(status), "")
+    return MEND.get(code) or _BY_STATUS.get(OutcomeStatus(status), "")

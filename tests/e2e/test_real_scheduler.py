@@ -1,0 +1,110 @@
+"""The provision DAG on a real scheduler, with LocalExecutor and SQLite as in the demo."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from localairflow import LocalAirflow, LocalAirflowError, free_port
+
+from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
+from moodle_coupling.sandbox.moodle.people_file import read_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+DAG = "moodle_provision__demo"
+PAUSE = "moodle_coupling_paused__moodle_demo"
+
+
+@pytest.fixture(scope="module")
+def moodle() -> Iterator[SandboxMoodle]:
+    with running_moodle(accounts=read_accounts(ROOT / "include/samples/accounts.csv")) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
+    settings = {"AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "2"}
+    local = LocalAirflow(tmp_path_factory.mktemp("airflow"), free_port(), settings)
+    try:
+        local.start()
+        extra = json.dumps({"batch_size": 5})
+        local.put_connection("moodle_demo", conn_type="moodle", host=moodle.url, password=moodle.token, extra=extra)
+        local.put_pool("moodle__demo", 1)
+        local.wait_for_dag(DAG)
+        yield local
+    finally:
+        local.stop()
+
+
+def wait_until(true: Callable[[], Any], what: str, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"waited {seconds} s in vain until {what}"
+        time.sleep(0.3)
+
+
+def outcomes(airflow: LocalAirflow) -> pd.DataFrame:
+    """Give the outcomes of the newest run."""
+    return pd.read_parquet(max((airflow.home / "moodle_coupling/staging/demo").glob("*/outcomes.parquet")))
+
+
+def test_a_load_paused_half_way_sends_nothing_more_and_finishes_after_the_pause(
+    airflow: LocalAirflow, moodle: SandboxMoodle
+) -> None:
+    moodle.faults.add("latency=0.5,function=core_user_create_users")
+    run_id = airflow.trigger(DAG)["dag_run_id"]
+    wait_until(lambda: moodle.calls.all("core_user_create_users"), "the first batch was sent")
+    airflow.api("POST", "variables", json={"key": PAUSE, "value": '{"paused": true, "reason": "test"}'})
+    wait_until(lambda: airflow.states(DAG, run_id)["load"] == ["up_for_reschedule"], "the load waits")
+    moodle.faults.clear()
+    sent = len(moodle.calls.all())
+    made = len(moodle.accounts())
+    time.sleep(5)  # it looks every two seconds whether it may go on
+    assert len(moodle.calls.all()) == sent
+    assert len(moodle.accounts()) == made < 303 + 87
+
+    airflow.api("DELETE", f"variables/{PAUSE}")
+    run = airflow.wait_for_run(DAG, run_id)
+    assert run["state"] == "success"
+    names = Counter(account["username"] for account in moodle.accounts())
+    assert sum(names.values()) == 303 + 87
+    assert max(names.values()) == 1
+    found = outcomes(airflow)
+    assert found["status"].value_counts().to_dict() == {"skipped": 231, "done": 137, "rejected": 27}
+    assert found["row"].is_unique
+
+
+def test_a_second_run_changes_nothing(airflow: LocalAirflow, moodle: SandboxMoodle) -> None:
+    before = moodle.accounts()
+    run = airflow.run(DAG)
+
+    assert run["state"] == "success"
+    assert moodle.accounts() == before
+    assert set(outcomes(airflow)["status"]) == {"skipped", "rejected"}
+    counts = airflow.xcom(DAG, run["dag_run_id"], "report")
+    assert counts["planned_create"] == counts["planned_update"] == 0
+    events = airflow.api("GET", "assets/events?limit=100")["asset_events"]
+    assert [event["extra"]["planned_create"] for event in events] == [87, 0]
+
+
+def test_neither_token_nor_names_reach_airflows_database_and_logs(airflow: LocalAirflow, moodle: SandboxMoodle) -> None:
+    run_id = airflow.api("GET", f"dags/{DAG}/dagRuns")["dag_runs"][0]["dag_run_id"]
+    kept = [airflow.xcom(DAG, run_id, "report", key) for key in ("return_value", "summary")]
+    logs = [path.read_text(errors="replace") for path in (airflow.home / "logs").rglob("*.log")]
+    assert len(logs) > 8
+    for text in [json.dumps(kept), *logs]:
+        assert moodle.token not in text
+        assert "@example.org" not in text
+
+
+def test_a_dag_that_airflow_does_not_know_is_an_error_that_says_so(airflow: LocalAirflow) -> None:
+    with pytest.raises(LocalAirflowError, match="did not appear"):
+        airflow.wait_for_dag("moodle_provision__nowhere", seconds=1)
