@@ -153,3 +153,16 @@ def test_more_refusals_than_the_mapping_tolerates_fail_the_run_after_everyone_el
     assert run.tasks["report"] == "failed"
     assert set(run.frame("outcomes")["status"]) <= {"rejected", "failed"}
     assert run.has("summary.md")
+
+
+def test_the_connections_defaults_hold_for_new_accounts_where_the_mapping_says_nothing(
+    coupling: Coupling, moodle: SandboxMoodle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defaults = {"default_auth": "nologin", "default_lang": "en", "default_country": "BE"}
+    connect(monkeypatch, coupling.name, moodle.url, moodle.token, **defaults)
+    coupling.persons(PERSONS[:1])
+    coupling.run()
+
+    account = by_idnumber(moodle)["CV-1"]
+    assert account["country"] == "BE"
+    assert account["auth"] == "manual"  # the mapping says so
