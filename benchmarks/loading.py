@@ -1,0 +1,171 @@
+"""Accounts per second into a sandbox Moodle: the loader, by batch size and connections, beside one call per account.
+
+Run it from the project: ``python benchmarks/loading.py --accounts 2000``. The sandbox runs in a process of its own and is
+asked over real HTTP; by default it takes the service times of a real Moodle (facts measured on Moodle 5.1, 2 cores,
+MariaDB), with ``--no-realistic`` only its own. Every run is checked: everyone must be in, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
+
+from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.hooks.moodle_types import NewAccount
+from moodle_coupling.matching.frames import PLAN_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.provisioning.loader import LoadResult
+
+GRID = [(10, 1), (50, 1), (50, 2), (50, 4), (200, 1), (200, 2), (500, 2)]
+
+
+def serve(pipe: Connection, realistic: object) -> None:
+    """Run a sandbox until the other side hangs up."""
+    from moodle_coupling.sandbox.moodle import running_moodle
+
+    with running_moodle(settings={"realistic": bool(realistic)}) as moodle:
+        pipe.send((moodle.url, moodle.token))
+        pipe.recv()
+        pipe.send(sum(account["idnumber"] != "" for account in moodle.accounts()))
+
+
+@contextmanager
+def sandbox(*, realistic: bool, expected: int) -> Iterator[tuple[str, str]]:
+    """Give URL and token of a fresh sandbox; at the end exactly ``expected`` accounts must be in it."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, realistic))
+    process.start()
+    theirs.close()
+    try:
+        yield ours.recv()
+        ours.send("done")
+        found = ours.recv()
+        assert found == expected, f"{found} accounts are in, {expected} should be"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def fields(number: int, profile_fields: int, *, bad: bool) -> dict[str, str]:
+    """Give one person's account; a bad one has a language that is not installed, which only Moodle can know."""
+    person = {
+        "username": f"user{number}", "firstname": f"Voornaam{number}", "lastname": "van der Test",
+        "email": f"user{number}@example.org", "idnumber": f"CV-{number}", "auth": "oidc",
+        "lang": "xx" if bad else "en",
+    }  # fmt: skip
+    return person | {f"profile_field_customfield{n}": f"waarde {number}" for n in range(1, profile_fields + 1)}
+
+
+def plan_of(people: list[dict[str, str]]) -> pd.DataFrame:
+    """Give the plan that creates these people."""
+    rows = [
+        dict.fromkeys(PLAN_COLUMNS, "")
+        | {name: person[name] for name in ("username", "firstname", "lastname", "email", "idnumber")}
+        | {
+            "row": number,
+            "action": "create",
+            "verdict": "new",
+            "account_id": None,
+            "changes": json.dumps({name: [None, value] for name, value in person.items()}),
+            "reasons": "[]",
+        }
+        for number, person in enumerate(people)
+    ]
+    return pd.DataFrame(rows).astype({"row": "Int64", "account_id": "Int64"})
+
+
+def hook_on(url: str, token: str, size: int, connections: int) -> MoodleHook:
+    """Give the hook; imported here, because the sandbox's process imports this file too and needs no Airflow."""
+    from moodle_coupling.hooks.moodle import MoodleHook
+
+    settings = MoodleSettings("bench", url, token, batch_size=size, parallel_requests=connections, max_input_vars=5000)
+    return MoodleHook.from_settings(settings)
+
+
+def by_loader(
+    people: list[dict[str, str]], url: str, token: str, size: int, connections: int
+) -> tuple[float, LoadResult]:
+    """Load the people; give seconds and result."""
+    from moodle_coupling.provisioning.loader import load
+
+    with hook_on(url, token, size, connections) as hook:
+        hook.site_info()
+        started = time.perf_counter()
+        result = load(plan_of(people), hook)
+        return time.perf_counter() - started, result
+
+
+def one_by_one(people: list[dict[str, str]], url: str, token: str, connections: int) -> float:
+    """Send one call per account and nothing else, as a simple script does; give seconds."""
+    accounts = [
+        NewAccount(
+            {name: value for name, value in person.items() if not name.startswith("profile_field_")},
+            {name.removeprefix("profile_field_"): v for name, v in person.items() if name.startswith("profile_field_")},
+        )
+        for person in people
+    ]
+    with hook_on(url, token, 1, connections) as hook, ThreadPoolExecutor(connections) as pool:
+        hook.site_info()
+        started = time.perf_counter()
+        list(pool.map(lambda account: hook.create_accounts([account]), accounts))
+        return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure and print Markdown tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--accounts", type=int, default=2000)
+    parser.add_argument("--profile-fields", type=int, default=0)
+    parser.add_argument("--realistic", action=argparse.BooleanOptionalAction, default=True)
+    arguments = parser.parse_args()
+    count, realistic = arguments.accounts, arguments.realistic
+    people = [fields(number, arguments.profile_fields, bad=False) for number in range(count)]
+    kind = "service times of a real Moodle" if realistic else "the sandbox's own speed"
+    print(f"{count} new accounts, {arguments.profile_fields} profile fields each, {kind}\n")
+    print("| how | per call | connections | accounts/s | calls |\n|---|---:|---:|---:|---:|")
+    few = people[: max(200, count // 5)] if realistic else people
+    for connections in (1, 2):
+        with sandbox(realistic=realistic, expected=len(few)) as (url, token):
+            seconds = one_by_one(few, url, token, connections)
+        print(f"| one call per account | 1 | {connections} | {len(few) / seconds:.0f} | {len(few)} |", flush=True)
+    for size, connections in GRID:
+        with sandbox(realistic=realistic, expected=count) as (url, token):
+            seconds, result = by_loader(people, url, token, size, connections)
+        calls = sum(result.calls.values())
+        print(f"| loader | {size} | {connections} | {count / seconds:.0f} | {calls} |", flush=True)
+    refused(people, arguments)
+
+
+def refused(people: list[dict[str, str]], arguments: Any) -> None:
+    """Measure what it costs to find bad persons of whom nothing tells who they are."""
+    print("\n| bad persons | accounts/s | extra calls | extra calls per bad person |\n|---:|---:|---:|---:|")
+    for share in (0, 1, 10, 50):
+        step = 1000 // share if share else len(people) + 1
+        mixed = [fields(n, arguments.profile_fields, bad=n % step == step // 2) for n in range(len(people))]
+        bad = sum(person["lang"] == "xx" for person in mixed)
+        with sandbox(realistic=arguments.realistic, expected=len(mixed) - bad) as (url, token):
+            seconds, result = by_loader(mixed, url, token, 50, 2)
+        assert (result.outcomes["status"] == "rejected").sum() == bad
+        each = f"{result.extra_calls / bad:.1f}" if bad else "–"
+        print(f"| {bad} | {len(mixed) / seconds:.0f} | {result.extra_calls} | {each} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
