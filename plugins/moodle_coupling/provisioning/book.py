@@ -66,10 +66,6 @@ class Book:
         with self._lock:
             self.extra_calls += calls
 
-    def has(self, index: int) -> bool:
-        """Tell whether a row has an outcome."""
-        return index in self._outcomes
-
     def status(self, index: int) -> OutcomeStatus | None:
         """Give a row's status so far."""
         outcome = self._outcomes.get(index)
