@@ -1,0 +1,52 @@
+"""Activity: who did what, in the UI or on the command line; only ever added to."""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003  # a public dataclass: its hints are looked up
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select
+
+from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.models import ActivityRow
+
+if TYPE_CHECKING:
+    from moodle_coupling.ledger.ledger import Ledger
+
+_ACTIVITY: Any = ActivityRow.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing someone did; ``subject`` '' when it was to the environment as a whole."""
+
+    id: int
+    at: dt.datetime
+    by: str
+    environment: str
+    action: str
+    subject: str
+    detail: str
+
+
+def note(ledger: Ledger, *, by: str, environment: str, action: str, subject: str = "", detail: str = "") -> None:
+    """Note what someone did: ``action`` in a word or two, ``subject`` a person id or 'mismatch 12', ``detail`` free."""
+    values = {
+        "by": cells.key_text(by),
+        "environment": environment,
+        "action": cells.key_text(action),
+        "subject": cells.key_text(subject),
+        "detail": cells.clean(detail),
+    }
+    with ledger.writing() as connection:
+        connection.execute(insert(_ACTIVITY).values(**values, at=ledger.now(connection)))
+
+
+def recent(ledger: Ledger, environment: str = "", *, limit: int = 100) -> list[Activity]:
+    """Give what was done in an environment ('' for everywhere), latest first."""
+    query = select(_ACTIVITY).order_by(_ACTIVITY.c.at.desc(), _ACTIVITY.c.id.desc()).limit(limit)
+    if environment:
+        query = query.where(_ACTIVITY.c.environment == environment)
+    with ledger.reading() as connection:
+        return [Activity(**row) for row in connection.execute(query).mappings()]

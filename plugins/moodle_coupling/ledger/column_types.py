@@ -1,0 +1,44 @@
+"""Column types that mean the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import BigInteger, DateTime, Integer, Text
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+SQLITE_TIME: Final = "%Y-%m-%d %H:%M:%S.%f"
+"""How times stand in SQLite: fixed width and UTC, so that text order is time order."""
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+"""A running number; SQLite counts only an INTEGER PRIMARY KEY."""
+
+PrefixText = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is searched by its beginning: an index serves that only where the order is that of the bytes."""
+
+
+class UtcTime(TypeDecorator[dt.datetime]):
+    """A moment: aware datetimes in, aware datetimes in UTC out. A naive datetime is refused (ValueError)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Give the database UTC; SQLite keeps no zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            msg = "the ledger takes times with a zone only"
+            raise ValueError(msg)
+        value = value.astimezone(dt.UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
+        """Give the caller UTC, whatever zone the session is in."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)

@@ -1,0 +1,75 @@
+"""What can go wrong with the ledger, by what the caller should do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moodle_coupling.errors import CouplingError, InputError, SettingError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+UPGRADE_COMMAND = "moodle-coupling db upgrade"
+
+
+class LedgerUrlError(SettingError):
+    """``[moodle_coupling] ledger_url`` is not an address a ledger can have; its secrets are never repeated."""
+
+
+class LedgerSchemaError(InputError):
+    """The ledger's schema is missing, older or newer than this code; nothing was read or written."""
+
+
+class LedgerUnavailable(CouplingError):
+    """The ledger's database does not answer, is locked, or its disk is full; what was being written was not written.
+
+    Trying again later is safe: every write of the ledger is one transaction and can be repeated.
+    """
+
+
+class NotInLedger(InputError):
+    """The ledger has no run (or mismatch, or approval) with that id."""
+
+
+class LedgerConflict(CouplingError):
+    """Someone else was first, or the state is no longer what the caller took it to be; nothing was written."""
+
+
+class AlreadyDecided(LedgerConflict):
+    """The mismatch was decided by someone else since it was read.
+
+    Attributes: ``mismatch`` (id), ``by``, ``at`` (UTC), ``kind`` of the decision that stands.
+    """
+
+    def __init__(self, mismatch: int, *, by: str, at: dt.datetime, kind: str) -> None:
+        super().__init__(
+            f"Mismatch {mismatch} was already decided: '{kind}' by {by} at {at:%Y-%m-%d %H:%M:%S} UTC. "
+            "Nothing was overwritten; reload the page to see that decision."
+        )
+        self.mismatch = mismatch
+        self.by = by
+        self.at = at
+        self.kind = kind
+
+
+class MismatchChanged(LedgerConflict):
+    """The mismatch is gone, or its facts changed, since it was read. Attributes: ``mismatch`` (id), ``status``."""
+
+    def __init__(self, mismatch: int, *, status: str) -> None:
+        super().__init__(
+            f"Mismatch {mismatch} changed since you looked: it is '{status}' now. Nothing was written; reload the page."
+        )
+        self.mismatch = mismatch
+        self.status = status
+
+
+class LeaseLost(LedgerConflict):
+    """This run no longer holds its environment: its lease ran out and another took over. Send nothing more."""
+
+
+class NotPlanned(LedgerConflict):
+    """A row was about to be sent that is not in the run's plan, or that has its final outcome already."""
+
+
+class PlanInFlight(LedgerConflict):
+    """A new plan was offered while rows of the run's earlier plan are sent and not settled; read back first."""

@@ -1,0 +1,165 @@
+"""Forgetting one person: names, addresses and ids go; that something happened, and the counts, stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import String, and_, cast, delete, func, literal, or_, select, update
+
+from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.models import ActivityRow, DecisionRow, IntentionRow, LinkRow, MismatchRow, OutcomeRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+FORGOTTEN: Final = "[forgotten]"
+_ACTIVITY: Any = ActivityRow.__table__
+_DECISIONS: Any = DecisionRow.__table__
+_INTENTIONS: Any = IntentionRow.__table__
+_LINKS: Any = LinkRow.__table__
+_MISMATCHES: Any = MismatchRow.__table__
+_OUTCOMES: Any = OutcomeRow.__table__
+_NAMES: Final = ("person_id", "extern_id", "idnumber", "username", "firstname", "lastname", "email")
+_KEYS: Final = ("email_key", "name_key")
+_SHORTEST: Final = 6
+"""Texts of other people are searched for an address, username or full name of at least this length; shorter ones are in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonIds:
+    """The ids by which a person is known, each kind in its own field: one person's person_id may be another's extern_id."""
+
+    person_ids: tuple[str, ...] = ()
+    idnumbers: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows of each kind no longer tell who it was; ``mentions`` are rows about others that named the person."""
+
+    links: int
+    outcomes: int
+    mismatches: int
+    activities: int
+    mentions: int
+
+
+def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Forgotten:
+    """Forget a person in one environment, or (None) in all; nothing is left by which the person could be found.
+
+    A mention in free text about others is taken out where it is the address, the username or the full name.
+    Matches by person_id, by idnumber (where the row names no other person) and by e-mail address (where the row names
+    no other person). Idnumbers that the ledger has under the person's ids are looked for as well. To be called when
+    no run of the environment is under way: its next outcomes would bring the person back. In Moodle and in the source
+    nothing changes. Raises ValueError when ``ids`` is empty.
+    """
+    known = _cleaned(ids)
+    if not any(getattr(known, field.name) for field in fields(known)):
+        msg = "say which person to forget: a person_id, an idnumber or an e-mail address"
+        raise ValueError(msg)
+    with ledger.writing() as connection:
+        known, traces = _widened(connection, environment, known)
+        links = connection.execute(delete(_LINKS).where(_who(_LINKS, environment, known))).rowcount
+        outcomes = _forget_outcomes(connection, environment, known)
+        mismatches = _forget_mismatches(connection, environment, known)
+        activities = _forget_activity(connection, environment, known)
+        mentions = sum(_forget_mentions(connection, environment, trace) for trace in traces)
+    return Forgotten(links, outcomes, mismatches, activities, mentions)
+
+
+def _cleaned(ids: PersonIds) -> PersonIds:
+    def cleaned(values: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(cells.key_text(value) for value in values if value))
+
+    emails = tuple(dict.fromkeys(cells.email_key(email) for email in ids.emails if email))
+    return PersonIds(cleaned(ids.person_ids), cleaned(ids.idnumbers), emails)
+
+
+def _who(table: Any, environment: str | None, ids: PersonIds) -> Any:
+    nobody_else = or_(table.c.person_id == "", table.c.person_id.in_(ids.person_ids))
+    if not ids.person_ids:
+        nobody_else = literal(value=True)
+    ways = [table.c.person_id.in_(ids.person_ids), and_(table.c.idnumber.in_(ids.idnumbers), nobody_else)]
+    if "email_key" in table.c:
+        ways.append(and_(table.c.email_key.in_(ids.emails), nobody_else))
+    here = table.c.environment == environment if environment is not None else literal(value=True)
+    return and_(here, or_(*ways))
+
+
+def _widened(connection: Connection, environment: str | None, ids: PersonIds) -> tuple[PersonIds, list[str]]:
+    """Give the ids with the idnumbers they go with, and the texts by which others' rows may mention the person."""
+    idnumbers, traces = set(ids.idnumbers), set(ids.emails)
+    for table in (_OUTCOMES, _MISMATCHES, _LINKS):
+        columns = [table.c.idnumber, table.c.username]
+        columns += [table.c.get(name, literal("")) for name in ("email", "firstname", "lastname")]
+        for idnumber, username, email, first, last in connection.execute(
+            select(*columns).where(_who(table, environment, ids)).distinct()
+        ):
+            idnumbers.add(idnumber)
+            traces |= {username, email, email.lower(), f"{first} {last}".strip()}
+    widened = PersonIds(ids.person_ids, tuple(sorted(idnumbers - {""})), ids.emails)
+    return widened, sorted((trace for trace in traces if len(trace) >= _SHORTEST), key=len, reverse=True)
+
+
+def _forget_outcomes(connection: Connection, environment: str | None, ids: PersonIds) -> int:
+    who = _who(_OUTCOMES, environment, ids)
+    # An orphan's key holds the account's id, in the intention too.
+    named = and_(who, _OUTCOMES.c.key.like("account %"))
+    columns = (_OUTCOMES.c.run, _OUTCOMES.c.plan_no, _OUTCOMES.c.key)
+    for run, plan_no, key in connection.execute(select(*columns).where(named).distinct()).all():
+        new = connection.execute(
+            select(func.min(_OUTCOMES.c.id)).where(
+                _OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == plan_no, _OUTCOMES.c.key == key
+            )
+        ).scalar_one()
+        for table in (_OUTCOMES, _INTENTIONS):
+            same = (table.c.run == run, table.c.plan_no == plan_no, table.c.key == key)
+            connection.execute(update(table).where(*same).values(key=f"forgotten {new}"))
+    blank = dict.fromkeys((*_NAMES, *_KEYS, "message"), "") | {"account_id": None, "row": None, "changes": "{}"}
+    return connection.execute(update(_OUTCOMES).where(who).values(blank)).rowcount
+
+
+def _forget_mismatches(connection: Connection, environment: str | None, ids: PersonIds) -> int:
+    who = _who(_MISMATCHES, environment, ids)
+    theirs = _DECISIONS.c.mismatch.in_(select(_MISMATCHES.c.id).where(who))
+    connection.execute(update(_DECISIONS).where(theirs).values(note="", account_id=None, facts_digest=""))
+    number = literal("forgotten ") + cast(_MISMATCHES.c.id, String)
+    blank: dict[str, Any] = dict.fromkeys((*_NAMES, *_KEYS, "evidence"), "")
+    blank |= {"subject": number, "facts_digest": number, "facts": "{}", "account_id": None, "other_accounts": "[]"}
+    # Nothing can be found again under that name; one that was open is not an analyst's business any more.
+    blank |= {"status": "gone", "version": _MISMATCHES.c.version + 1}
+    return connection.execute(update(_MISMATCHES).where(who).values(blank)).rowcount
+
+
+def _forget_activity(connection: Connection, environment: str | None, ids: PersonIds) -> int:
+    names = [*ids.person_ids, *(f"person {person}" for person in ids.person_ids)]
+    names += [f"idnumber {idnumber}" for idnumber in ids.idnumbers]
+    about = update(_ACTIVITY).where(_ACTIVITY.c.subject.in_(names))
+    if environment is not None:
+        about = about.where(_ACTIVITY.c.environment == environment)
+    return connection.execute(about.values(subject=FORGOTTEN, detail="")).rowcount
+
+
+def _forget_mentions(connection: Connection, environment: str | None, trace: str) -> int:
+    """Take an address or username out of what was written about others (a double, an address already taken)."""
+    count = 0
+    for table, names in (
+        (_OUTCOMES, ("message", "changes")),
+        (_MISMATCHES, ("evidence", "facts")),
+        (_DECISIONS, ("note",)),
+        (_ACTIVITY, ("detail",)),
+    ):
+        for name in names:
+            column = table.c[name]
+            without = func.replace(column, trace, FORGOTTEN)
+            found = update(table).where(column != without)  # LIKE tells upper from lower case on PostgreSQL only
+            if environment is not None and "environment" in table.c:
+                found = found.where(table.c.environment == environment)
+            count += connection.execute(found.values({name: without})).rowcount
+    return count

@@ -1,0 +1,141 @@
+"""Intentions: what a run is about to write, recorded before it is sent, so that a crash leaves no doubt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exists, func, insert, literal, select, update
+
+from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.bulk import TEXT, staged
+from moodle_coupling.ledger.errors import NotPlanned, PlanInFlight
+from moodle_coupling.ledger.leases import Lease, still_held
+from moodle_coupling.ledger.models import IntentionRow, OutcomeRow, RunRow
+from moodle_coupling.ledger.runs import locked
+from moodle_coupling.ledger.words import FINAL, IntentionState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from sqlalchemy import Connection, Table
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+_INTENTIONS: Any = IntentionRow.__table__
+_OUTCOMES: Any = OutcomeRow.__table__
+_RUNS: Any = RunRow.__table__
+
+
+def plan_intentions(ledger: Ledger, run: str, keys: Sequence[str], *, digest: str) -> int:
+    """Record what a plan is going to write, before anything is sent; gives the number of the plan within the run.
+
+    ``keys`` are those of the rows that write (cells.row_keys), ``digest`` names the plan (digests.plan_digest). Told
+    again with the same digest nothing changes: what was sent or settled stays so. With another digest (someone
+    cleared the whole run) a new plan begins, and the earlier plan's outcomes stay as history.
+    Raises NotInLedger, and PlanInFlight when rows of the earlier plan are sent and not settled.
+    """
+    cells.refuse_doubles(keys, "keys of a plan")
+    with ledger.writing() as connection:
+        row = locked(connection, run)
+        number = int(row["plan_no"])
+        if row["plan_digest"] != digest:
+            _refuse_in_flight(connection, run, number)
+            number += 1
+            connection.execute(update(_RUNS).where(_RUNS.c.id == run).values(plan_digest=digest, plan_no=number))
+        with staged(connection, {"key": (TEXT, keys)}, key=["key"]) as stage:
+            known = exists().where(*_of(run, number), _INTENTIONS.c.key == stage.c.key)
+            source = select(
+                literal(run), literal(number), stage.c.key, literal(IntentionState.PLANNED.value), literal("")
+            ).where(~known)
+            connection.execute(insert(_INTENTIONS).from_select(["run", "plan_no", "key", "state", "batch"], source))
+    return number
+
+
+def mark_sent(ledger: Ledger, run: str, keys: Sequence[str], batch: str, *, lease: Lease | None = None) -> None:
+    """Record that a batch is about to be sent; to be called, and come back, before the request goes out.
+
+    ``batch`` is any text that tells this try from others, such as a uuid. Rows that were sent before may be sent again:
+    the caller has read back, or Moodle said no to the whole. With ``lease``, raises LeaseLost when another run has
+    taken the environment over. Raises NotInLedger, and NotPlanned for a row outside the plan or with a final outcome;
+    then no row is marked.
+    """
+    cells.refuse_doubles(keys, "keys of a batch")
+    with ledger.writing() as connection:
+        if lease is not None:
+            still_held(connection, lease)
+        number = int(locked(connection, run)["plan_no"])
+        with staged(connection, {"key": (TEXT, keys)}, key=["key"]) as stage:
+            _refuse_final(connection, run, number, stage)
+            chosen = _INTENTIONS.c.key.in_(select(stage.c.key))
+            sent = {"state": IntentionState.SENT, "batch": batch, "sent_at": ledger.now(connection), "settled_at": None}
+            marked = connection.execute(update(_INTENTIONS).where(*_of(run, number), chosen).values(sent)).rowcount
+        if marked != len(keys):
+            raise NotPlanned(
+                f"{len(keys) - marked} rows to be sent are not in plan {number} of run {run}; none was sent."
+            )
+
+
+def unsettled(ledger: Ledger, run: str) -> pd.DataFrame:
+    """Give the rows of the plan that have no outcome yet: key, state ('sent' or 'planned') and batch ('' if planned).
+
+    What is 'sent' may or may not have happened: read it back from Moodle before anything is sent again.
+    """
+    import pandas as pd
+
+    number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
+    query = (
+        select(_INTENTIONS.c.key, _INTENTIONS.c.state, _INTENTIONS.c.batch)
+        .where(*_of(run, number), _INTENTIONS.c.state != IntentionState.SETTLED)
+        .order_by(_INTENTIONS.c.key)
+    )
+    with ledger.reading() as connection:
+        rows = connection.execute(query).all()
+    return pd.DataFrame(
+        {name: pd.Series([row[i] for row in rows], dtype="str") for i, name in enumerate(("key", "state", "batch"))}
+    )
+
+
+def count_states(ledger: Ledger, run: str) -> dict[str, int]:
+    """Count the rows of the run's plan by state, every state named; what a progress bar shows."""
+    number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
+    query = select(_INTENTIONS.c.state, func.count()).where(*_of(run, number)).group_by(_INTENTIONS.c.state)
+    with ledger.reading() as connection:
+        found = {row[0]: row[1] for row in connection.execute(query)}
+    return {state.value: found.get(state.value, 0) for state in IntentionState}
+
+
+def settle_intentions(connection: Connection, run: str, number: int, stage: Table, now: Any) -> None:
+    """Mark the staged keys settled; part of :func:`moodle_coupling.ledger.outcomes.settle`."""
+    connection.execute(
+        update(_INTENTIONS)
+        .where(*_of(run, number), _INTENTIONS.c.key.in_(select(stage.c.key)))
+        .values(state=IntentionState.SETTLED, settled_at=now)
+    )
+
+
+def _of(run: str, number: Any) -> tuple[Any, ...]:
+    return (_INTENTIONS.c.run == run, _INTENTIONS.c.plan_no == number)
+
+
+def _refuse_in_flight(connection: Connection, run: str, number: int) -> None:
+    query = (
+        select(func.count())
+        .select_from(_INTENTIONS)
+        .where(*_of(run, number), _INTENTIONS.c.state == IntentionState.SENT)
+    )
+    sent = connection.execute(query).scalar_one()
+    if sent:
+        msg = (
+            f"Run {run}: {sent} rows of plan {number} were sent and their outcome is not known. They must be read back "
+            "from Moodle and settled before another plan may begin: let the task 'load' run again first."
+        )
+        raise PlanInFlight(msg)
+
+
+def _refuse_final(connection: Connection, run: str, number: int, stage: Table) -> None:
+    final = (_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number, _OUTCOMES.c.status.in_(FINAL))
+    query = select(_OUTCOMES.c.key).where(*final, _OUTCOMES.c.key.in_(select(stage.c.key))).limit(4)
+    found = [str(row[0]) for row in connection.execute(query)]
+    if found:
+        raise NotPlanned(f"Run {run}: rows {', '.join(found)} … have their final outcome already; nothing was sent.")

@@ -1,0 +1,133 @@
+"""The lease on an environment: one run at a time writes to a Moodle, whatever started it and on whatever worker."""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003  # a public dataclass: its hints are looked up
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from moodle_coupling.ledger.errors import LeaseLost
+from moodle_coupling.ledger.models import LeaseRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+_LEASES: Any = LeaseRow.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to an environment until ``expires``; ``token`` grows with every new holder."""
+
+    environment: str
+    holder: str
+    token: int
+    since: dt.datetime
+    expires: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else holds the environment: who, since when, and when the lease ends unless it is renewed."""
+
+    environment: str
+    holder: str
+    since: dt.datetime
+    expires: dt.datetime
+
+
+def acquire(ledger: Ledger, environment: str, holder: str, *, ttl: dt.timedelta) -> Lease | Busy:
+    """Take the environment, or tell who has it.
+
+    ``holder`` names the run (all tasks of one run give the same name, and share the lease: for them this renews it).
+    A lease that ran out is taken over; its former holder is told by LeaseLost when it comes back. One statement, so
+    that of two runs that ask at once exactly one gets it.
+    """
+    with ledger.writing() as connection:
+        now = ledger.now(connection)
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(_LEASES).values(
+            environment=environment, holder=holder, token=1, since=now, expires=now + ttl
+        )
+        new, mine = insert.excluded, _LEASES.c.holder == holder
+        ours = mine & (_LEASES.c.expires > now)
+        statement = insert.on_conflict_do_update(
+            index_elements=["environment"],
+            set_={
+                "holder": new.holder,
+                "token": case((ours, _LEASES.c.token), else_=_LEASES.c.token + 1),
+                "since": case((ours, _LEASES.c.since), else_=new.since),
+                "expires": new.expires,
+            },
+            where=or_(mine, _LEASES.c.expires <= now),
+        )
+        row = connection.execute(statement.returning(_LEASES)).mappings().one_or_none()
+        if row is not None:
+            return Lease(**row)
+        other = connection.execute(select(_LEASES).where(_LEASES.c.environment == environment)).mappings().one()
+        return Busy(environment, other["holder"], other["since"], other["expires"])
+
+
+def heartbeat(ledger: Ledger, lease: Lease, *, ttl: dt.timedelta) -> Lease:
+    """Renew a lease; raises LeaseLost when another run has taken the environment over."""
+    with ledger.writing() as connection:
+        expires = ledger.now(connection) + ttl
+        renewed = update(_LEASES).where(*_same(lease)).values(expires=expires).returning(_LEASES)
+        row = connection.execute(renewed).mappings().one_or_none()
+        if row is None:
+            raise _lost(connection, lease)
+        return Lease(**row)
+
+
+def release(ledger: Ledger, lease: Lease) -> None:
+    """Give the environment back; does nothing when the lease was lost already."""
+    with ledger.writing() as connection:
+        now = ledger.now(connection)
+        connection.execute(update(_LEASES).where(*_same(lease)).values(holder="", expires=now))
+
+
+def holder_of(ledger: Ledger, environment: str) -> Busy | None:
+    """Tell who holds an environment now; None when nobody does."""
+    with ledger.reading() as connection:
+        held = (
+            _LEASES.c.environment == environment,
+            _LEASES.c.holder != "",
+            _LEASES.c.expires > ledger.now(connection),
+        )
+        row = connection.execute(select(_LEASES).where(*held)).mappings().one_or_none()
+    return None if row is None else Busy(environment, row["holder"], row["since"], row["expires"])
+
+
+def still_held(connection: Connection, lease: Lease) -> None:
+    """Raise LeaseLost unless the lease holds, and keep it so until the transaction ends.
+
+    A lease that ran out but was taken by nobody still holds: there is nobody it could harm.
+    """
+    row = connection.execute(select(_LEASES.c.token).where(*_same(lease)).with_for_update()).one_or_none()
+    if row is None:
+        raise _lost(connection, lease)
+
+
+def _same(lease: Lease) -> tuple[Any, ...]:
+    return (
+        _LEASES.c.environment == lease.environment,
+        _LEASES.c.holder == lease.holder,
+        _LEASES.c.token == lease.token,
+    )
+
+
+def _lost(connection: Connection, lease: Lease) -> LeaseLost:
+    query = select(_LEASES.c.holder, _LEASES.c.since).where(_LEASES.c.environment == lease.environment)
+    row = connection.execute(query).one_or_none()
+    now_with = (
+        f"'{row[0]}' has it since {row[1]:%Y-%m-%d %H:%M:%S} UTC" if row is not None and row[0] else "it was given back"
+    )
+    return LeaseLost(
+        f"'{lease.holder}' no longer holds environment '{lease.environment}': {now_with}. Nothing more is sent; what was "
+        "sent and not settled is read back by the next try."
+    )

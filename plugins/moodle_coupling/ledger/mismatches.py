@@ -1,0 +1,214 @@
+"""Mismatches: what a comparison found, kept from run to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import case, exists, func, insert, literal, or_, select, update
+
+from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.bulk import TEXT, Staged, staged
+from moodle_coupling.ledger.column_types import BigId
+from moodle_coupling.ledger.digests import facts_digest
+from moodle_coupling.ledger.models import DecisionRow, MismatchRow
+from moodle_coupling.ledger.result_frames import frame_of
+from moodle_coupling.ledger.words import MismatchStatus
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection, Mapping, Sequence
+
+    import pandas as pd
+    from sqlalchemy import Connection, Table
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+_MISMATCHES: Any = MismatchRow.__table__
+_DECISIONS: Any = DecisionRow.__table__
+SHOWN: Final = tuple(column for column in _MISMATCHES.columns if column.name not in {"email_key", "name_key"})
+_STANDING: Final = (MismatchStatus.OPEN, MismatchStatus.DECIDED, MismatchStatus.APPLIED)
+_IDENTITY: Final = ("subject", "verdict", "facts_digest")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Counts: ``new`` mismatches, found ``again`` (of which ``reopened``), ``lapsed`` decisions, and ``gone``."""
+
+    new: int
+    again: int
+    reopened: int
+    lapsed: int
+    gone: int
+
+
+def record_mismatches(
+    ledger: Ledger,
+    environment: str,
+    run: str,
+    frame: pd.DataFrame,
+    *,
+    full: bool,
+    examined: Sequence[str] = (),
+) -> Recorded:
+    """Record every mismatch a comparison found, before decisions are obeyed; gives counts.
+
+    ``frame`` has rows of the plan (PLAN_COLUMNS) whose verdict is a mismatch, those with a decision too, and
+    ``facts``: JSON of what the verdict stands on (the person's and the accounts' ids, names, e-mail). The same subject,
+    verdict and facts are the same mismatch. What is not found again is gone: after a ``full`` comparison of whatever
+    else the environment has, otherwise of the subjects in the frame and those ``examined`` (as :func:`subjects`
+    names them). A decision on other facts of the same subject lapses.
+    A run that is tried again may record again: within one run a mismatch is seen once.
+    Raises ValueError when a mismatch is in the frame twice.
+    """
+    with ledger.writing() as connection:
+        now = ledger.now(connection)
+        columns = _columns(frame)
+        cells.refuse_doubles(list(zip(*(columns[name][1] for name in _IDENTITY), strict=True)), "mismatches")
+        looked = list(dict.fromkeys([*columns["subject"][1], *map(cells.clean, examined)]))
+        with (
+            staged(connection, columns, key=_IDENTITY) as found,
+            staged(connection, {"subject": (TEXT, looked)}, key=["subject"]) as seen,
+        ):
+            lapsed = _lapse(connection, environment, found, now)
+            gone = _gone(connection, environment, found, None if full else seen, now)
+            reopened, again = _see_again(connection, environment, run, found, now)
+            new = _add(connection, environment, run, found, now)
+    return Recorded(new=new, again=again, reopened=reopened, lapsed=lapsed, gone=gone)
+
+
+def subjects(frame: pd.DataFrame) -> list[str]:
+    """Name whom each row of a plan is about: the person by person_id, else idnumber; an orphan by its account."""
+    persons, idnumbers = cells.keys(frame, "person_id"), cells.keys(frame, "idnumber")
+    rows, accounts = cells.integers(frame, "row"), cells.integers(frame, "account_id")
+    named: list[str] = []
+    for person, idnumber, row, account in zip(persons, idnumbers, rows, accounts, strict=True):
+        if person:
+            named.append(f"person {person}")
+        elif row is None and account is not None:
+            named.append(f"account {account}")
+        else:
+            named.append(f"idnumber {idnumber}" if idnumber else f"account {account}")
+    return named
+
+
+def mismatches_frame(
+    ledger: Ledger, environment: str = "", *, statuses: Collection[MismatchStatus] = (MismatchStatus.OPEN,)
+) -> pd.DataFrame:
+    """Give the mismatches of an environment ('' for all) in these statuses, latest seen first."""
+    query = select(*SHOWN).where(_MISMATCHES.c.status.in_([str(status) for status in statuses]))
+    if environment:
+        query = query.where(_MISMATCHES.c.environment == environment)
+    query = query.order_by(_MISMATCHES.c.last_seen.desc(), _MISMATCHES.c.id)
+    with ledger.reading() as connection:
+        return frame_of(connection.execute(query).all(), SHOWN)
+
+
+def count_open(ledger: Ledger, *, since: dt.datetime | None = None) -> dict[str, dict[str, int]]:
+    """Count open mismatches: environment → verdict → number; with ``since`` only those first seen after it."""
+    query = select(_MISMATCHES.c.environment, _MISMATCHES.c.verdict, func.count()).where(
+        _MISMATCHES.c.status == MismatchStatus.OPEN
+    )
+    if since is not None:
+        query = query.where(_MISMATCHES.c.first_seen >= since)
+    counts: dict[str, dict[str, int]] = {}
+    with ledger.reading() as connection:
+        for environment, verdict, number in connection.execute(
+            query.group_by(_MISMATCHES.c.environment, _MISMATCHES.c.verdict)
+        ):
+            counts.setdefault(environment, {})[verdict] = number
+    return counts
+
+
+def _columns(frame: pd.DataFrame) -> Mapping[str, Staged]:
+    first, last = cells.keys(frame, "firstname"), cells.keys(frame, "lastname")
+    emails, facts = cells.keys(frame, "email"), cells.texts(frame, "facts", default="{}")
+    columns: dict[str, Staged] = {
+        "subject": (TEXT, subjects(frame)),
+        "facts": (TEXT, facts),
+        "facts_digest": (TEXT, [facts_digest(text) for text in facts]),
+        "account_id": (BigId, cells.integers(frame, "account_id")),
+        "other_accounts": (TEXT, cells.texts(frame, "other_accounts", default="[]")),
+        "firstname": (TEXT, first),
+        "lastname": (TEXT, last),
+        "email": (TEXT, emails),
+        "email_key": (TEXT, [cells.email_key(email) for email in emails]),
+        "name_key": (TEXT, [cells.name_key(*name) for name in zip(last, first, strict=True)]),
+        "evidence": (TEXT, cells.texts(frame, "evidence")),
+        "proposal": (TEXT, cells.texts(frame, "proposal")),
+    }
+    for name in ("verdict", "person_id", "extern_id", "idnumber", "username"):
+        columns[name] = (TEXT, cells.keys(frame, name))
+    return columns
+
+
+def _same(stage: Table) -> tuple[Any, ...]:
+    return tuple(_MISMATCHES.c[name] == stage.c[name] for name in _IDENTITY)
+
+
+def _lapse(connection: Connection, environment: str, found: Table, now: dt.datetime) -> int:
+    """Let decisions lapse whose subject came back with other facts."""
+    here = (_MISMATCHES.c.environment == environment, _MISMATCHES.c.status == MismatchStatus.DECIDED)
+    changed = (~exists().where(*_same(found)), _MISMATCHES.c.subject.in_(select(found.c.subject)))
+    void_decisions(connection, select(_MISMATCHES.c.id).where(*here, *changed), now)
+    lapsed = {"status": MismatchStatus.LAPSED, "version": _MISMATCHES.c.version + 1}
+    return connection.execute(update(_MISMATCHES).where(*here, *changed).values(lapsed)).rowcount
+
+
+def _gone(connection: Connection, environment: str, found: Table, seen: Table | None, now: dt.datetime) -> int:
+    """Mark what was not found again as gone; a decision that was never carried out lapses with it."""
+    away = [
+        _MISMATCHES.c.environment == environment,
+        _MISMATCHES.c.status.in_(_STANDING),
+        ~exists().where(*_same(found)),
+    ]
+    if seen is not None:
+        away.append(_MISMATCHES.c.subject.in_(select(seen.c.subject)))
+    void_decisions(connection, select(_MISMATCHES.c.id).where(*away), now)
+    gone = {"status": MismatchStatus.GONE, "version": _MISMATCHES.c.version + 1}
+    return connection.execute(update(_MISMATCHES).where(*away).values(gone)).rowcount
+
+
+def void_decisions(connection: Connection, of: Any, now: Any) -> None:
+    """Let the decisions on these mismatches lapse, unless they were carried out."""
+    connection.execute(
+        update(_DECISIONS)
+        .where(_DECISIONS.c.mismatch.in_(of), _DECISIONS.c.applied_run == "", _DECISIONS.c.lapsed_at.is_(None))
+        .values(lapsed_at=now)
+    )
+
+
+def _see_again(connection: Connection, environment: str, run: str, found: Table, now: dt.datetime) -> tuple[int, int]:
+    """Note that known mismatches were found again; gives how many were opened anew, and how many in all.
+
+    One that was applied, gone or lapsed and is there once more is open again: what was decided did not help, or
+    something undid it.
+    """
+    again = (_MISMATCHES.c.environment == environment, exists().where(*_same(found)))
+    past = _MISMATCHES.c.status.in_([MismatchStatus.GONE, MismatchStatus.LAPSED])
+    undone = (_MISMATCHES.c.status == MismatchStatus.APPLIED) & (_MISMATCHES.c.last_run != run)
+    reopen = {"status": MismatchStatus.OPEN, "version": _MISMATCHES.c.version + 1}
+    reopened = connection.execute(update(_MISMATCHES).where(*again, or_(past, undone)).values(reopen)).rowcount
+    latest = {name: found.c[name] for name in ("account_id", "other_accounts", "username", "evidence", "proposal")}
+    once_a_run = case((_MISMATCHES.c.last_run == run, _MISMATCHES.c.times_seen), else_=_MISMATCHES.c.times_seen + 1)
+    seen = {"last_seen": now, "last_run": run, "times_seen": once_a_run, **latest}
+    same = update(_MISMATCHES).where(_MISMATCHES.c.environment == environment, *_same(found)).values(seen)
+    return reopened, connection.execute(same).rowcount
+
+
+def _add(connection: Connection, environment: str, run: str, found: Table, now: dt.datetime) -> int:
+    known = exists().where(_MISMATCHES.c.environment == environment, *_same(found))
+    fixed = {
+        "environment": literal(environment),
+        "status": literal(MismatchStatus.OPEN.value),
+        "version": literal(1),
+        "first_seen": literal(now, _MISMATCHES.c.first_seen.type),
+        "last_seen": literal(now, _MISMATCHES.c.last_seen.type),
+        "times_seen": literal(1),
+        "last_run": literal(run),
+    }
+    names = [column.name for column in found.columns]
+    values: list[Any] = [*fixed.values(), *found.columns]
+    source = select(*values).where(~known)
+    added = insert(_MISMATCHES).from_select([*fixed, *names], source).execution_options(preserve_rowcount=True)
+    return connection.execute(added).rowcount

@@ -1,0 +1,24 @@
+"""The tables of the ledger, a file for each subject; importing this package knows them all."""
+
+from __future__ import annotations
+
+from moodle_coupling.ledger.models.base import Base
+from moodle_coupling.ledger.models.links import LinkRow
+from moodle_coupling.ledger.models.mismatches import DecisionRow, MismatchRow
+from moodle_coupling.ledger.models.operations import ActivityRow, LeaseRow, QuarantineRow
+from moodle_coupling.ledger.models.outcomes import OutcomeRow
+from moodle_coupling.ledger.models.runs import ApprovalRow, IntentionRow, RunRow
+
+__all__ = [
+    "ActivityRow",
+    "ApprovalRow",
+    "Base",
+    "DecisionRow",
+    "IntentionRow",
+    "LeaseRow",
+    "LinkRow",
+    "MismatchRow",
+    "OutcomeRow",
+    "QuarantineRow",
+    "RunRow",
+]

@@ -1,0 +1,154 @@
+"""Outcomes: settling what was sent, and telling what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select, update
+
+from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.bulk import TEXT, Staged, staged
+from moodle_coupling.ledger.column_types import BigId, UtcTime
+from moodle_coupling.ledger.intentions import settle_intentions
+from moodle_coupling.ledger.models import OutcomeRow, RunRow
+from moodle_coupling.ledger.result_frames import frame_of
+from moodle_coupling.ledger.runs import locked
+from moodle_coupling.ledger.words import FINAL
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection, Mapping
+
+    import pandas as pd
+    from sqlalchemy import Connection, Table
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+_OUTCOMES: Any = OutcomeRow.__table__
+_RUNS: Any = RunRow.__table__
+HIDDEN: Final = frozenset({"email_key", "name_key"})
+SHOWN: Final = tuple(column for column in _OUTCOMES.columns if column.name not in HIDDEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """``recorded``: outcomes written now; ``kept``: rows that had this outcome, or a final one, already."""
+
+    recorded: int
+    kept: int
+
+
+def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame) -> Settled:
+    """Write outcomes and mark their rows settled, in one transaction; gives what was new.
+
+    ``outcomes`` has OUTCOME_COLUMNS of provisioning/outcomes.py; ``firstname``, ``lastname`` and ``email`` may follow,
+    so that people can be found by them later. Rows that were no intention (rejected, skipped) are recorded as well.
+    A row with a final outcome (done, rejected, skipped) keeps it, whatever comes after; one that failed or is unknown is
+    followed by the later try. Told twice, nothing doubles: the call may be repeated after LedgerUnavailable.
+    Raises NotInLedger, and ValueError when a row is there twice.
+    """
+    with ledger.writing() as connection:
+        row = locked(connection, run)
+        number, now = int(row["plan_no"]), ledger.now(connection)
+        columns = _columns(outcomes, now)
+        cells.refuse_doubles(columns["key"][1], "rows of outcomes")
+        with staged(connection, columns, key=["key"]) as stage:
+            settle_intentions(connection, run, number, stage, now)
+            _drop_known(connection, run, number, stage)
+            recorded = _append(connection, row, stage)
+    return Settled(recorded=recorded, kept=len(outcomes) - recorded)
+
+
+def run_outcomes(
+    ledger: Ledger, run: str, *, statuses: Collection[str] = (), after: int = 0, limit: int | None = None
+) -> pd.DataFrame:
+    """Give the outcomes that stand, one for each row of the run's plan, in the order they were written.
+
+    ``statuses`` empty means all. For a page, ``after`` is the last ``id`` of the page before and ``limit`` its length.
+    """
+    query = select(*SHOWN).where(*_standing(run), _OUTCOMES.c.id > after).order_by(_OUTCOMES.c.id).limit(limit)
+    if statuses:
+        query = query.where(_OUTCOMES.c.status.in_(list(statuses)))
+    with ledger.reading() as connection:
+        return frame_of(connection.execute(query).all(), SHOWN)
+
+
+def count_statuses(ledger: Ledger, run: str) -> dict[str, int]:
+    """Count the outcomes that stand by status; statuses that do not occur are not named."""
+    query = select(_OUTCOMES.c.status, func.count()).where(*_standing(run)).group_by(_OUTCOMES.c.status)
+    with ledger.reading() as connection:
+        return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def environment_outcomes(
+    ledger: Ledger, environment: str, *, since: dt.datetime, until: dt.datetime | None = None, limit: int | None = None
+) -> pd.DataFrame:
+    """Give everything that happened in an environment from ``since`` up to ``until``, latest first, every try of it."""
+    query = select(*SHOWN).where(_OUTCOMES.c.environment == environment, _OUTCOMES.c.at >= since)
+    if until is not None:
+        query = query.where(_OUTCOMES.c.at < until)
+    query = query.order_by(_OUTCOMES.c.at.desc(), _OUTCOMES.c.id.desc()).limit(limit)
+    with ledger.reading() as connection:
+        return frame_of(connection.execute(query).all(), SHOWN)
+
+
+def _standing(run: str) -> tuple[Any, ...]:
+    number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
+    return (_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number, _OUTCOMES.c.standing)
+
+
+def _columns(frame: pd.DataFrame, now: dt.datetime) -> Mapping[str, Staged]:
+    first, last = cells.keys(frame, "firstname"), cells.keys(frame, "lastname")
+    emails = cells.keys(frame, "email")
+    columns: dict[str, Staged] = {
+        "key": (TEXT, cells.row_keys(frame)),
+        "row": (BigId, cells.integers(frame, "row")),
+        "account_id": (BigId, cells.integers(frame, "account_id")),
+        "firstname": (TEXT, first),
+        "lastname": (TEXT, last),
+        "email": (TEXT, emails),
+        "email_key": (TEXT, [cells.email_key(email) for email in emails]),
+        "name_key": (TEXT, [cells.name_key(*name) for name in zip(last, first, strict=True)]),
+        "message": (TEXT, cells.texts(frame, "message")),
+        "changes": (TEXT, cells.texts(frame, "changes", default="{}")),
+        "at": (UtcTime(), cells.moments(frame, "at", default=now)),
+    }
+    for name in ("person_id", "extern_id", "idnumber", "verdict", "action", "username", "status", "code"):
+        columns[name] = (TEXT, cells.keys(frame, name))
+    return columns
+
+
+def _drop_known(connection: Connection, run: str, number: int, stage: Table) -> None:
+    """Take out what the ledger has already: a final outcome, or this very one (the call is being repeated)."""
+    same = and_(_OUTCOMES.c.status == stage.c.status, _OUTCOMES.c.at == stage.c.at, _OUTCOMES.c.code == stage.c.code)
+    known = exists().where(
+        _OUTCOMES.c.run == run,
+        _OUTCOMES.c.plan_no == number,
+        _OUTCOMES.c.key == stage.c.key,
+        _OUTCOMES.c.standing,
+        or_(_OUTCOMES.c.status.in_(FINAL), same),
+    )
+    connection.execute(delete(stage).where(known))
+
+
+def _append(connection: Connection, run: Any, stage: Table) -> int:
+    """Add the staged outcomes as the latest try of their rows; gives how many."""
+    mine = (_OUTCOMES.c.run == run["id"], _OUTCOMES.c.plan_no == run["plan_no"])
+    earlier = select(func.coalesce(func.max(_OUTCOMES.c.attempt), 0) + 1).where(*mine, _OUTCOMES.c.key == stage.c.key)
+    connection.execute(
+        update(_OUTCOMES)
+        .where(*mine, _OUTCOMES.c.standing, _OUTCOMES.c.key.in_(select(stage.c.key)))
+        .values(standing=False)
+    )
+    fixed = {
+        "run": literal(run["id"]),
+        "plan_no": literal(run["plan_no"]),
+        "environment": literal(run["environment"]),
+        "standing": literal(value=True),
+        "attempt": earlier.scalar_subquery(),
+    }
+    names = [column.name for column in stage.columns]
+    source = select(*fixed.values(), *stage.columns)
+    added = insert(_OUTCOMES).from_select([*fixed, *names], source).execution_options(preserve_rowcount=True)
+    return connection.execute(added).rowcount
