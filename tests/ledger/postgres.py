@@ -72,7 +72,7 @@ class Postgres:
         return f"postgresql://ledger@/{database}?host={self.folder}"
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)  # does not wait for clients to leave
+        self.process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from ledger.frames import outcomes
 
@@ -173,7 +174,9 @@ def test_outcomes_are_given_by_the_page_and_by_status(ledger: Ledger, run: str, 
 
 def test_monstrous_values_of_a_rejected_person_are_kept(ledger: Ledger, run: str, clock: Clock) -> None:
     monster = "😀" * 5000 + "\0\ud800"
-    frame = outcomes([2], "rejected", at=clock.time, email=monster, username=monster, message=monster, lastname=monster)
+    frame = outcomes([2], "rejected", at=clock.time)
+    for name in ("email", "username", "message", "lastname"):
+        frame[name] = pd.Series([monster], dtype="object")
     assert settle(ledger, run, frame).recorded == 1
     assert len(run_outcomes(ledger, run)["message"].iloc[0]) == 5001
 

@@ -123,5 +123,7 @@ print(len(activity.recent(ledger)))
 
 def test_forked_tasks_do_not_share_a_connection(url: str) -> None:
     command = [sys.executable, "-c", FORKED, url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": ":".join(sys.path)})
+    done = subprocess.run(
+        command, timeout=120, capture_output=True, text=True, check=False, env={"PYTHONPATH": ":".join(sys.path)}
+    )
     assert done.stdout.strip() == "20", done.stderr

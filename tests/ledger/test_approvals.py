@@ -1,0 +1,102 @@
+"""Approvals and quarantine."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pytest
+
+from moodle_coupling.ledger import approvals, quarantine
+from moodle_coupling.ledger.errors import LedgerConflict, NotInLedger
+from moodle_coupling.ledger.runs import begin_run
+from moodle_coupling.ledger.words import ApprovalAnswer
+
+if TYPE_CHECKING:
+    from ledger.conftest import Clock
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+
+@pytest.fixture
+def run(ledger: Ledger) -> str:
+    return begin_run(ledger, "demo", "dag", "run", mode="full").id
+
+
+def test_a_question_waits_with_its_reasons(ledger: Ledger, run: str, clock: Clock) -> None:
+    asked = approvals.ask(ledger, run, "plan A", ["25 people would be suspended; more than 20.", "<script>"])
+    assert (asked.asked_at, asked.decision, asked.reasons[1]) == (clock.time, None, "<script>")
+    assert approvals.waiting(ledger) == approvals.waiting(ledger, "demo") == [asked]
+    assert approvals.waiting(ledger, "other") == []
+    assert not approvals.is_approved(ledger, run, "plan A")
+
+
+def test_asking_again_is_the_same_question(ledger: Ledger, run: str) -> None:
+    assert approvals.ask(ledger, run, "plan A", ["x"]) == approvals.ask(ledger, run, "plan A", ["x"])
+
+
+def test_an_approval_holds_for_exactly_that_plan_of_that_run(ledger: Ledger, run: str, clock: Clock) -> None:
+    asked = approvals.ask(ledger, run, "plan A", ["x"])
+    given = approvals.answer(ledger, asked.id, ApprovalAnswer.APPROVED, by="anna")
+    assert (given.decided_by, given.at, given.decision) == ("anna", clock.time, ApprovalAnswer.APPROVED)
+    assert approvals.is_approved(ledger, run, "plan A")
+    assert not approvals.is_approved(ledger, run, "plan B")
+    other = begin_run(ledger, "demo", "dag", "the next run", mode="full").id
+    assert not approvals.is_approved(ledger, other, "plan A")
+    assert approvals.ask(ledger, run, "plan A", ["x"]) == given
+
+
+@pytest.mark.parametrize("no", [ApprovalAnswer.REJECTED, ApprovalAnswer.LAPSED])
+def test_after_a_no_the_question_is_put_anew(ledger: Ledger, run: str, no: ApprovalAnswer) -> None:
+    first = approvals.ask(ledger, run, "plan A", ["x"])
+    approvals.answer(ledger, first.id, no, by="anna")
+    assert not approvals.is_approved(ledger, run, "plan A")
+    second = approvals.ask(ledger, run, "plan A", ["x"])
+    assert second.id != first.id
+    assert second.decision is None
+
+
+def test_the_first_answer_stands(ledger: Ledger, run: str) -> None:
+    asked = approvals.ask(ledger, run, "plan A", ["x"])
+    first = approvals.answer(ledger, asked.id, ApprovalAnswer.REJECTED, by="anna")
+    assert approvals.answer(ledger, asked.id, ApprovalAnswer.REJECTED, by="bram") == first
+    with pytest.raises(LedgerConflict, match=r"'rejected' by anna at 2026-03-01"):
+        approvals.answer(ledger, asked.id, ApprovalAnswer.APPROVED, by="bram")
+
+
+def test_a_question_that_is_not_there_is_told(ledger: Ledger) -> None:
+    with pytest.raises(NotInLedger):
+        approvals.answer(ledger, 12, ApprovalAnswer.APPROVED, by="anna")
+    with pytest.raises(NotInLedger):
+        approvals.ask(ledger, "no run", "plan A", [])
+
+
+def test_quarantine_takes_longer_each_time(ledger: Ledger, clock: Clock) -> None:
+    hours = []
+    for _ in range(4):
+        imposed = quarantine.impose(ledger, "demo", "45 % of 120 attempts failed")
+        hours.append((imposed.until - clock.time) / dt.timedelta(hours=1))
+        clock.time = imposed.until
+    assert hours == [6, 12, 24, 24]
+    assert quarantine.in_quarantine(ledger, "demo") == imposed
+    assert imposed.level == 4
+
+
+def test_a_lifted_quarantine_is_over_and_the_next_starts_low(ledger: Ledger, clock: Clock) -> None:
+    quarantine.impose(ledger, "demo", "x")
+    quarantine.impose(ledger, "demo", "y")
+    assert quarantine.lift(ledger, "demo", by="anna")
+    assert quarantine.in_quarantine(ledger, "demo") is None
+    assert not quarantine.lift(ledger, "demo", by="anna")
+    assert quarantine.impose(ledger, "demo", "z").level == 1
+    history = quarantine.quarantine_history(ledger, "demo")
+    assert [(kept.reason, kept.level, kept.lifted_by) for kept in history] == [
+        ("z", 1, ""),
+        ("y", 2, "anna"),
+        ("x", 1, "next level"),
+    ]
+
+
+def test_quarantine_is_of_one_environment(ledger: Ledger) -> None:
+    quarantine.impose(ledger, "demo", "x")
+    assert quarantine.in_quarantine(ledger, "other") is None

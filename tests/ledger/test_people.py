@@ -1,0 +1,185 @@
+"""One person: found again, forgotten for good; and what is too old."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from ledger.frames import found, mismatch, outcomes
+from sqlalchemy import text
+
+from moodle_coupling.ledger import activity, people, quarantine
+from moodle_coupling.ledger.decisions import Choice, decide
+from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, forget_person
+from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
+from moodle_coupling.ledger.links import links_frame, record_links
+from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
+from moodle_coupling.ledger.models import Base
+from moodle_coupling.ledger.outcomes import count_statuses, environment_outcomes, run_outcomes, settle
+from moodle_coupling.ledger.retention import Purged, purge
+from moodle_coupling.ledger.runs import begin_run, end_run, ever_loaded
+from moodle_coupling.ledger.words import DecisionKind, MismatchStatus, RunState
+
+if TYPE_CHECKING:
+    from ledger.conftest import Clock
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+EVER = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+
+def run_with(ledger: Ledger, frame: pd.DataFrame, environment: str = "demo", name: str = "run") -> str:
+    run = begin_run(ledger, environment, "dag", name, mode="full").id
+    plan_intentions(ledger, run, [], digest="plan")
+    settle(ledger, run, frame)
+    return run
+
+
+def everything_kept(ledger: Ledger) -> str:
+    """Give all that stands in any table, as text."""
+    with ledger.reading() as connection:
+        return "\n".join(
+            str(tuple(row))
+            for table in Base.metadata.sorted_tables
+            for row in connection.execute(text(f'SELECT * FROM "{table.name}"'))  # noqa: S608
+        )
+
+
+@pytest.mark.parametrize("typed", ["p2", "x2", "user2", "person2@EXAMPLE.org", " özt", "Öztürk Chloé"])
+def test_a_person_is_found_by_any_id_address_or_the_beginning_of_the_name(
+    ledger: Ledger, clock: Clock, typed: str
+) -> None:
+    run_with(ledger, outcomes([1, 2, 3], at=clock.time))
+    run_with(ledger, outcomes([2], at=clock.time), "other")
+    hits = people.find_people(ledger, typed)
+    assert hits[["environment", "person_id", "email"]].values.tolist() == [
+        ["demo", "p2", "Person2@example.org"],
+        ["other", "p2", "Person2@example.org"],
+    ]
+
+
+def test_a_person_with_only_a_mismatch_is_found_too(ledger: Ledger) -> None:
+    record_mismatches(ledger, "demo", "run 1", found(mismatch("p9")), full=True)
+    assert people.find_people(ledger, "p9@example.org")["person_id"].tolist() == ["p9"]
+    assert people.person_mismatches(ledger, person_id="p9")["verdict"].tolist() == ["id_differs"]
+    assert people.person_mismatches(ledger, person_id="p9", environment="other").empty
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "nobody", "%", "_"])
+def test_nobody_is_found_by_nothing_or_by_a_wildcard(ledger: Ledger, clock: Clock, typed: str) -> None:
+    run_with(ledger, outcomes([1], at=clock.time))
+    assert people.find_people(ledger, typed).empty
+
+
+def test_a_persons_history_is_told_latest_first_in_every_environment(ledger: Ledger, clock: Clock) -> None:
+    run_with(ledger, outcomes([1, 2], "failed", at=clock.time))
+    run_with(ledger, outcomes([2], at=clock.forward(hours=1)), "other")
+    history = people.person_outcomes(ledger, person_id="p2", idnumber="x2")
+    assert history[["environment", "status"]].values.tolist() == [["other", "done"], ["demo", "failed"]]
+    assert len(people.person_outcomes(ledger, person_id="p2", environment="demo")) == 1
+
+
+def test_somebody_elses_rows_under_the_same_idnumber_are_left_out(ledger: Ledger, clock: Clock) -> None:
+    frame = outcomes([1, 2, 3], at=clock.time, idnumber="shared").assign(person_id=["p1", "p2", ""])
+    run_with(ledger, frame)
+    assert people.person_outcomes(ledger, person_id="p1", idnumber="shared")["row"].tolist() == [3, 1]
+    assert len(people.person_outcomes(ledger, idnumber="shared")) == 3
+    with pytest.raises(ValueError, match="looked up by"):
+        people.person_outcomes(ledger)
+
+
+def test_a_forgotten_person_leaves_no_trace_and_every_count_stays(ledger: Ledger, clock: Clock) -> None:
+    frame = outcomes([1, 2, 3], at=clock.time)
+    frame.loc[2, "message"] = "Person2@example.org is already that of Chloé Öztürk (user2x)"
+    run = run_with(ledger, frame)
+    record_links(
+        ledger,
+        "demo",
+        pd.DataFrame(
+            {"idnumber": ["x2", "x1"], "account_id": [1002, 1001], "person_id": ["p2", "p1"], "username": "user2x"}
+        ),
+    )
+    record_mismatches(
+        ledger, "demo", run, found(mismatch("p2", email="Person2@example.org"), mismatch("p1")), full=True
+    )
+    decide(ledger, 1, 1, Choice(DecisionKind.LINK, by="anna", note="Chloé says so", account_id=1002))
+    activity.note(ledger, by="anna", environment="demo", action="explain", subject="p2", detail="Chloé")
+    record_links(ledger, "demo", pd.DataFrame({"idnumber": ["x1"], "account_id": [1001], "username": ["user1"]}))
+    gone = forget_person(ledger, None, PersonIds(person_ids=("p2",)))
+    assert gone == Forgotten(links=1, outcomes=1, mismatches=1, activities=1, mentions=3)
+    kept = everything_kept(ledger)
+    for trace in ("p2", "x2", "user2", "Chloé", "Öztürk", "erson2@", "1002"):
+        assert trace not in kept, trace
+    assert count_statuses(ledger, run) == {"done": 3}
+    assert len(mismatches_frame(ledger, "demo", statuses=list(MismatchStatus))) == 2
+    assert run_outcomes(ledger, run)["person_id"].tolist() == ["p1", "", "p3"]
+    assert links_frame(ledger, "demo")["idnumber"].tolist() == ["x1"]
+
+
+def test_an_orphan_is_forgotten_by_idnumber_its_key_included(ledger: Ledger, clock: Clock) -> None:
+    frame = outcomes([5], at=clock.time, person_id="", extern_id="")
+    frame["row"] = pd.Series([pd.NA], dtype="Int64")
+    run = begin_run(ledger, "demo", "dag", "run", mode="full").id
+    plan_intentions(ledger, run, ["account 1005", "1"], digest="plan")
+    settle(ledger, run, frame)
+    assert forget_person(ledger, "demo", PersonIds(idnumbers=("x5",))).outcomes == 1
+    assert "1005" not in everything_kept(ledger)
+    assert unsettled(ledger, run)["key"].tolist() == ["1"]
+
+
+def test_who_shares_an_idnumber_or_lives_elsewhere_is_not_forgotten(ledger: Ledger, clock: Clock) -> None:
+    run_with(ledger, outcomes([1, 2], at=clock.time, idnumber="shared"))
+    run_with(ledger, outcomes([1], at=clock.time), "other")
+    assert forget_person(ledger, "demo", PersonIds(person_ids=("p1",))).outcomes == 1
+    left = environment_outcomes(ledger, "demo", since=EVER)["person_id"].tolist()
+    assert sorted(left) == ["", "p2"]
+    assert len(people.person_outcomes(ledger, person_id="p1")) == 1
+
+
+def test_to_forget_nobody_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="say which person"):
+        forget_person(ledger, None, PersonIds(person_ids=("",)))
+
+
+def test_a_forgotten_mismatch_can_come_back_only_as_another(ledger: Ledger) -> None:
+    record_mismatches(ledger, "demo", "run 1", found(mismatch("p1"), mismatch("p2")), full=True)
+    forget_person(ledger, None, PersonIds(person_ids=("p1", "p2")))
+    assert record_mismatches(ledger, "demo", "run 2", found(mismatch("p1")), full=True).new == 1
+
+
+def ended(ledger: Ledger, name: str, frame: pd.DataFrame, state: RunState = RunState.DONE) -> str:
+    run = run_with(ledger, frame, name=name)
+    end_run(ledger, run, state)
+    return run
+
+
+def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: Clock) -> None:
+    ended(ledger, "old", outcomes([1, 2], at=clock.time))
+    ended(ledger, "old too", outcomes([1], at=clock.time), RunState.FAILED)
+    underway = begin_run(ledger, "demo", "dag", "underway", mode="full").id
+    plan_intentions(ledger, underway, ["1"], digest="plan")
+    mark_sent(ledger, underway, ["1"], "batch")
+    record_mismatches(ledger, "demo", underway, found(mismatch("p1"), mismatch("p2")), full=True)
+    record_mismatches(ledger, "demo", underway, found(mismatch("p1")), full=True)
+    record_links(ledger, "demo", pd.DataFrame({"idnumber": ["x1"], "account_id": [1]}))
+    activity.note(ledger, by="anna", environment="demo", action="pause")
+    quarantine.impose(ledger, "demo", "x")
+    quarantine.impose(ledger, "demo", "y")
+    limit = clock.forward(days=400)
+    recent = ended(ledger, "recent", outcomes([3], at=limit))
+    activity.note(ledger, by="anna", environment="demo", action="resume")
+    assert purge(ledger, limit) == Purged(outcomes=3, intentions=0, runs=2, mismatches=1, activities=1, quarantines=1)
+    assert len(run_outcomes(ledger, recent)) == 1
+    assert len(unsettled(ledger, underway)) == 1
+    assert mismatches_frame(ledger, "demo")["person_id"].tolist() == ["p1"]
+    assert len(links_frame(ledger, "demo")) == 1
+    assert [done.action for done in activity.recent(ledger)] == ["resume"]
+    assert quarantine.in_quarantine(ledger, "demo") is not None
+
+
+def test_that_an_environment_was_loaded_once_is_never_forgotten(ledger: Ledger, clock: Clock) -> None:
+    ended(ledger, "old", outcomes([1, 2], at=clock.time))
+    assert purge(ledger, clock.forward(days=400)).outcomes == 2
+    assert ever_loaded(ledger, "demo")
