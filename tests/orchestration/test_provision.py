@@ -133,7 +133,7 @@ def test_a_paused_environment_gets_no_request_at_all(
 
 
 def test_a_token_that_sees_no_idnumbers_gets_no_run(coupling: Coupling, moodle: SandboxMoodle) -> None:
-    moodle.restrict_token(capabilities=CAPABILITIES - {"moodle/user:viewalldetails"})
+    moodle.restrict_token(capabilities=set(CAPABILITIES) - {"moodle/user:viewalldetails"})
     coupling.persons(PERSONS)
     run = coupling.run()
 

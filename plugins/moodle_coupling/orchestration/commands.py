@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.mapping_file import find_mapping, load_mapping
-
 if TYPE_CHECKING:
     import argparse
 
@@ -57,6 +55,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _connection_of(target: str) -> tuple[str, tuple[str, ...]]:
     """Give the connection and the profile fields that are meant; without such a mapping the target is a connection."""
+    from moodle_coupling.mapping_file import find_mapping, load_mapping
+
     if (MAPPINGS / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
         mapping = load_mapping(find_mapping(target, MAPPINGS))
         return mapping.connection, tuple(mapping.profile_fields)
@@ -68,6 +68,7 @@ def _setup(arguments: argparse.Namespace) -> int:
     from airflow.models.pool import Pool
     from airflow.sdk.exceptions import AirflowNotFoundException
 
+    from moodle_coupling.mapping_file import find_mapping, load_mapping
     from moodle_coupling.orchestration.dags import pool_name
 
     use_airflow_database()
