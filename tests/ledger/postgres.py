@@ -16,6 +16,7 @@ import psycopg
 
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
 _TRIES = 600
+DEBIAN = Path("/usr/lib/postgresql")
 
 
 class PostgresMissing(Exception):
@@ -91,9 +92,8 @@ class Postgres:
 
 def find_programs() -> Path:
     """Give the folder of initdb and postgres, of the newest version there is; raises PostgresMissing."""
-    debian = Path("/usr/lib/postgresql")
     versions = [
-        folder for folder in debian.glob("*/bin") if (folder / "initdb").exists() and (folder / "postgres").exists()
+        folder for folder in DEBIAN.glob("*/bin") if (folder / "initdb").exists() and (folder / "postgres").exists()
     ]
     if versions:
         return max(versions, key=lambda folder: int(folder.parent.name))

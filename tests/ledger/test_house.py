@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from ledger import postgres
+
 import moodle_coupling
 
 LEDGER = Path(moodle_coupling.__file__).parent / "ledger"
@@ -35,7 +38,13 @@ def test_its_errors_can_be_imported_without_the_database_libraries() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_a_wheel_carries_the_migrations() -> None:
-    """Setuptools takes a folder along when it is a package; a new folder of migrations must be one too."""
-    for path in (LEDGER / "migrations").rglob("*.py"):
-        assert (path.parent / "__init__.py").exists(), path
+@pytest.mark.parametrize(("ci", "must_be_there"), [("true", True), ("", False)])
+def test_without_postgresql_the_checks_that_guard_a_change_fail_and_a_person_is_told(
+    ci: str, must_be_there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(postgres, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(postgres.PostgresMissing, match=r"not tried on PostgreSQL. scripts/test_services.sh") as missing:
+        postgres.find_programs()
+    assert missing.value.must_be_there is must_be_there

@@ -27,7 +27,8 @@ def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:
     """Find persons by what someone types: an id, a username, an e-mail address, or how a last name begins.
 
     Gives environment, person_id, extern_id, idnumber, username, firstname, lastname and email, each combination that
-    occurs once, so that a person who changed e-mail shows twice. Answers come from indexes, however long the history.
+    occurs once, so that a person who changed e-mail shows twice.
+    Of a beginning that very many share only some are given: type more of the name. Answers come from indexes, however long the history.
     """
     wanted = cells.key_text(text.strip())
     if not wanted:

@@ -1,0 +1,53 @@
+"""``moodle-coupling db``: make, renew and look at the ledger."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from moodle_coupling.ledger.errors import UPGRADE_COMMAND
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+
+def add_db_parser(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser], ledger_url: Callable[[], str]
+) -> None:
+    """Add ``db``. ``ledger_url`` gives the configured address; there is no option for it, as other users of a machine
+    can read each other's command lines.
+    """  # noqa: D205
+    parser = subparsers.add_parser("db", help="make, renew or look at the ledger ([moodle_coupling] ledger_url)")
+    commands = parser.add_subparsers(dest="db_command", required=True, metavar="COMMAND")
+    upgrade = commands.add_parser("upgrade", help="make the ledger, or bring it to the schema of this version")
+    upgrade.set_defaults(func=functools.partial(_upgrade, ledger_url))
+    current = commands.add_parser(
+        "current", help="tell which schema the ledger has; exit status 1 if it cannot be used"
+    )
+    current.set_defaults(func=functools.partial(_current, ledger_url))
+
+
+def _upgrade(ledger_url: Callable[[], str], _arguments: argparse.Namespace) -> int:
+    from moodle_coupling.ledger import schema
+    from moodle_coupling.ledger.address import describe, read_address
+
+    url = ledger_url()
+    before = schema.current(url)
+    now = schema.upgrade(url)
+    what = "is up to date" if before == now else f"went from schema {before} to {now}" if before else "was made"
+    print(f"The ledger ({describe(read_address(url))}) {what} (schema {now}).")
+    return 0
+
+
+def _current(ledger_url: Callable[[], str], _arguments: argparse.Namespace) -> int:
+    from moodle_coupling.ledger import schema
+    from moodle_coupling.ledger.address import describe, read_address
+
+    url = ledger_url()
+    found, wanted, place = schema.current(url), schema.head(), describe(read_address(url))
+    print(f"The ledger ({place}) has schema {found or 'none'}; this version needs {wanted}.")
+    if found == wanted:
+        return 0
+    print(f"Run '{UPGRADE_COMMAND}'.")
+    return 1
