@@ -20,8 +20,9 @@ demo-stop: ## end what make demo left running
 
 test: ## all tests, with coverage
 	@scripts/bootstrap.sh dev
+	@scripts/test_services.sh
 	@rm -f .coverage .coverage.*
-	$(PY) -m pytest -q --cov --cov-report=
+	$(PY) -m pytest -q --cov --cov-report=term:skip-covered
 
 test-moodle: ## hook, loading and DAG tests on a real Moodle: make test-moodle MOODLE_URL=https://… MOODLE_TOKEN=…
 	@scripts/bootstrap.sh dev
@@ -43,6 +44,7 @@ bench: ## the benchmarks, each with its peer in the same run
 	$(PY) benchmarks/transform.py
 	$(PY) benchmarks/matching.py
 	$(PY) benchmarks/loading.py
+	$(PY) benchmarks/ledger.py
 
 docs: ## what is generated: the mapping's JSON Schema and reference, the samples
 	$(PY) scripts/make_docs.py

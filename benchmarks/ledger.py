@@ -4,7 +4,6 @@ Run: python benchmarks/ledger.py [rows]. PostgreSQL is started from the installe
 (fsync on), and left out with a word where there is none. The outcomes are counted afterwards.
 """
 
-# ruff: noqa: E402
 from __future__ import annotations
 
 import datetime as dt

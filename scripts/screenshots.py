@@ -7,7 +7,7 @@ import sys
 
 from demo import DAG, HOME, ROOT
 from localairflow import ADMIN, LocalAirflow
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 IMAGES = ROOT / "docs/images"
 ARGUMENTS = [
@@ -19,8 +19,15 @@ ARGUMENTS = [
 ]
 
 
+def settled(page: Page, name: str) -> None:
+    """Picture the page once nothing moves any more."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(2500)
+    page.screenshot(path=str(IMAGES / name))
+
+
 def main() -> int:
-    """Log in and picture the newest run's graph; exit status 1 when there is no Chromium."""
+    """Log in and picture the newest run, the trigger form and the connection; exit status 1 without Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
         print("screenshots: there is no chromium; apt install chromium", file=sys.stderr)
@@ -36,17 +43,17 @@ def main() -> int:
         page.locator("input[type=password]").fill(airflow.password)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url("**/")
-        pictures = {
-            "run-graph.png": f"/dags/{DAG}/runs/{run}",
-            "run-summary.png": f"/dags/{DAG}/runs/{run}/tasks/report/xcom",
-            "trigger.png": f"/dags/{DAG}?mode=trigger",
-            "connection.png": "/connections",
-        }
-        for name, address in pictures.items():
-            page.goto(f"{airflow.url}{address}")
-            page.wait_for_load_state("networkidle")
-            page.wait_for_timeout(2500)
-            page.screenshot(path=str(IMAGES / name))
+        page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}")
+        page.get_by_role("button", name="Graph").first.click()
+        settled(page, "run-graph.png")
+        page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}/tasks/report/xcom")
+        settled(page, "run-report.png")
+        page.goto(f"{airflow.url}/dags/{DAG}")
+        page.get_by_role("button", name="Trigger Dag").first.click()
+        settled(page, "trigger.png")
+        page.goto(f"{airflow.url}/connections")
+        page.get_by_role("button", name="Edit Connection").first.click()
+        settled(page, "connection.png")
         browser.close()
     return 0
 

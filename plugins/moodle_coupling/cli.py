@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.orchestration.commands import add_airflow_parsers
+from moodle_coupling.ledger.cli import add_db_parser
+from moodle_coupling.orchestration.commands import add_airflow_parsers, ledger_url
 from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_preview_parser(subparsers)
     add_airflow_parsers(subparsers)
+    add_db_parser(subparsers, ledger_url)
     _add_schema_parser(subparsers)
     add_sandbox_parser(subparsers)
     return parser

@@ -109,13 +109,16 @@ def _connection_type() -> dict[str, object]:
     }
 
 
-def _option(description: str, example: str, *, default: str = "", type_: str = "string") -> dict[str, object]:
+def _option(
+    description: str, example: str, *, default: str = "", type_: str = "string", sensitive: bool = False
+) -> dict[str, object]:
     return {
         "description": description,
         "version_added": "0.1.0",
         "type": type_,
         "example": example,
         "default": default,
+        "sensitive": sensitive,
     }
 
 
@@ -133,6 +136,19 @@ def _config() -> dict[str, object]:
                 "mappings_folder": _option(
                     "Folder with one mapping file per environment. Empty means include/mappings beside the dags folder.",
                     "/opt/airflow/include/mappings",
+                ),
+                "ledger_url": _option(
+                    "Address of the ledger, the database that remembers links, runs, outcomes and decisions: "
+                    "sqlite:////absolute/path or postgresql://user:password@host/db. Empty means "
+                    "sqlite:///{AIRFLOW_HOME}/moodle_coupling/ledger.db.",
+                    "postgresql://coupling:…@db.example.org/coupling",
+                    sensitive=True,
+                ),
+                "ledger_days": _option(
+                    "Days that outcomes are kept in the ledger; links, open mismatches and decisions in force stay.",
+                    "365",
+                    default="730",
+                    type_="integer",
                 ),
                 "staging_days": _option(
                     "Days that the frames of a run are kept; they hold names and addresses. Older runs are removed at the "

@@ -41,6 +41,16 @@ def use_airflow_database() -> None:
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 
+def ledger_url() -> str:
+    """Give ``[moodle_coupling] ledger_url``; by default a SQLite file below AIRFLOW_HOME."""
+    from airflow.configuration import AIRFLOW_HOME
+    from airflow.sdk import conf
+
+    from moodle_coupling.ledger.address import default_url
+
+    return conf.get("moodle_coupling", "ledger_url", fallback="") or default_url(AIRFLOW_HOME)
+
+
 def _check(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit

@@ -47,7 +47,7 @@ def summary(
 ) -> str:
     """Give the summary of a run in Markdown; without ``outcomes`` (a dry run) of the plan alone.
 
-    ``left_out`` are the lines of the source that were no person (``line``, ``message``). Without ``named`` it holds ids and
+    ``left_out`` are the lines of the source that were no person (``line``, ``message``, which names the line). Without ``named`` it holds ids and
     line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
     as Airflow's log and XCom.
     """
@@ -58,7 +58,7 @@ def summary(
     if left_out is not None and len(left_out):
         parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
-        parts += _some(f"line {line}: {_cell(message)}" if named else f"line {line}" for line, message in lines)
+        parts += _some(_cell(message) if named else f"line {line}" for line, message in lines)
     return "\n".join(parts) + "\n"
 
 
