@@ -141,10 +141,9 @@ def _read_accounts(
 def _live_accounts(connection: str, candidates: pd.DataFrame, *, full: bool) -> _Accounts:
     """Read the accounts from the connection's Moodle; raises CouplingPaused before any request while it is paused."""
     from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.orchestration.pause import guard
     from moodle_coupling.provisioning.snapshot import read_accounts
 
-    hook = MoodleHook(connection, guard=guard(connection))
+    hook = MoodleHook(connection)
     service_userid = hook.site_info().userid
     snapshot = read_accounts(hook, candidates, full=full)
     if snapshot.unreadable:

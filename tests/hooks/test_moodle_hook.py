@@ -374,6 +374,7 @@ def test_the_guard_stands_before_every_request_also_the_repeated_ones(moodle: Sa
 
 def test_the_hook_reads_airflows_connection(moodle: SandboxMoodle, monkeypatch: pytest.MonkeyPatch) -> None:
     host = moodle.url.removeprefix("http://")
+    monkeypatch.setenv("AIRFLOW_VAR_MOODLE_COUPLING_PAUSED__LEREN", "false")
     monkeypatch.setenv("AIRFLOW_CONN_LEREN", f"moodle://:{moodle.token}@{host}/?batch_size=20")
     hook = MoodleHook("leren")
     assert hook.settings.batch_size == 20

@@ -23,6 +23,7 @@ from moodle_coupling.hooks.moodle_calls import GET_USERS_BY_FIELD, MoodleCalls
 from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
 from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle_wire import MoodleWire
+from moodle_coupling.hooks.pause import guard as pause_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +52,8 @@ READ_CHUNK: Final = 500
 class MoodleHook(MoodleCalls, BaseHook):
     """Talks to one Moodle. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
 
-    ``guard`` is called before every request, whatever its kind; what it raises (CouplingPaused) ends the call.
+    ``guard`` is called before every request, whatever its kind; what it raises (CouplingPaused) ends the call. It is the
+    connection's pause variable unless another one is given, so that nothing gets around a pause.
     ``sleep`` takes seconds and is only another one in tests.
     """
 
@@ -73,7 +75,7 @@ class MoodleHook(MoodleCalls, BaseHook):
         self._settings: MoodleSettings | None = None
         self._wire: MoodleWire | None = None
         self._lock = threading.RLock()
-        self._start(guard, sleep)
+        self._start(guard if guard is not None else pause_guard(moodle_conn_id), sleep)
 
     @classmethod
     def from_settings(
@@ -83,8 +85,8 @@ class MoodleHook(MoodleCalls, BaseHook):
         guard: Callable[[], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> MoodleHook:
-        """Make a hook without Airflow's connections."""
-        hook = cls(settings.conn_id, guard=guard, sleep=sleep)
+        """Make a hook without Airflow's connections and variables: no pause is looked at unless ``guard`` does."""
+        hook = cls(settings.conn_id, guard=guard if guard is not None else _no_guard, sleep=sleep)
         hook._settings = settings
         return hook
 
@@ -220,3 +222,7 @@ class MoodleHook(MoodleCalls, BaseHook):
         except CouplingError as error:
             return False, str(error)
         return is_fit(findings), explain(findings)
+
+
+def _no_guard() -> None:
+    """Let every request pass."""

@@ -46,7 +46,7 @@ LONGEST_WAIT: Final = 90.0
 class MoodleCalls(ABC):
     """The calling half of MoodleHook, which knows nothing of Airflow; several threads may use it."""
 
-    def _start(self, guard: Callable[[], None] | None, sleep: Callable[[float], None]) -> None:
+    def _start(self, guard: Callable[[], None], sleep: Callable[[float], None]) -> None:
         self.requests_made = 0
         self._guard = guard
         self._sleep = sleep
@@ -149,8 +149,7 @@ class MoodleCalls(ABC):
 
     def post(self, body: bytes, function: str, **other: str) -> RawAnswer:
         """Post one body and give the raw answer; every request of the hook goes through here, and past the guard."""
-        if self._guard is not None:
-            self._guard()
+        self._guard()
         wire = self.get_conn()
         with self._counting:
             self.requests_made += 1

@@ -8,14 +8,13 @@ from collections import Counter
 from moodle_coupling.errors import MoodleDenied
 from moodle_coupling.hooks.moodle import MoodleHook
 from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
-from moodle_coupling.orchestration.pause import guard
 
 log = logging.getLogger(__name__)
 
 
 def check_connection(conn_id: str, profile_fields: tuple[str, ...] = ()) -> dict[str, int]:
     """Log what a check finds and give the counts by level; raises MoodleDenied when the site is not fit for a run."""
-    findings = check_site(MoodleHook(conn_id, guard=guard(conn_id)), profile_fields=profile_fields)
+    findings = check_site(MoodleHook(conn_id), profile_fields=profile_fields)
     text = explain(findings)
     if not is_fit(findings):
         msg = f"Connection '{conn_id}' is not fit for a run:\n{text}"

