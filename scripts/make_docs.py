@@ -125,7 +125,7 @@ def _takes(schema: dict[str, Any], spec: dict[str, Any]) -> str:
     if "const" in spec:
         return f"`{spec['const']}`"
     if "enum" in spec:
-        return ", ".join(f"`{_cell(each)}`" for each in spec["enum"] if each != "\t")
+        return ", ".join(f"`{_cell(each)}`" for each in spec["enum"] if isinstance(each, str) and each != "\t")
     if spec["type"] == "array":
         return f"list of {_takes(schema, _resolved(schema, spec['items']))}"
     if spec["type"] == "object":

@@ -18,6 +18,7 @@ from moodle_coupling.mapping import (
     FileSource,
     IdnumberFrom,
     LeaverPolicy,
+    Limit,
     Mapping,
     Matching,
     Schedule,
@@ -426,7 +427,8 @@ class TestSchedule:
 
 
 @pytest.mark.parametrize(
-    "section", ["username", "fields", "scope", "matching", "leavers", "limits", "schedule", "email"]
+    "section",
+    ["username", "fields", "scope", "matching", "leavers", "safeguards", "limits", "notify", "schedule", "email"],
 )
 def test_a_section_with_nothing_in_it_says_nothing(section):
     assert make(**{section: None}) == make()
@@ -443,6 +445,15 @@ def test_a_required_section_with_nothing_in_it_is_an_error():
         ("limits", {"chunk_size": 100_001}),
         ("limits", {"tolerated_failures": 1.1}),
         ("limits", {"tolerated_failures": -0.1}),
+        ("limits", {"stop_share": 0}),
+        ("limits", {"stop_share": 1.1}),
+        ("limits", {"stop_minimum": 0}),
+        ("safeguards", {"suspensions": {"count": -1}}),
+        ("safeguards", {"suspensions": {"share": -0.1}}),
+        ("safeguards", {"source_shrunk": 0}),
+        ("safeguards", {"source_shrunk": 1.1}),
+        ("safeguards", {"approval_hours": 0}),
+        ("safeguards", {"approval_hours": 721}),
         ("leavers", {"grace_days": -1}),
         ("leavers", {"policy": "delete"}),
         ("matching", {"link_on": ["idnumber"]}),
@@ -450,3 +461,45 @@ def test_a_required_section_with_nothing_in_it_is_an_error():
 )
 def test_bounds_and_choices_are_kept(section, values):
     assert section in complaint(**{section: values})
+
+
+class TestSafeguards:
+    def test_every_limit_is_watched_when_nothing_is_said(self):
+        said = make().safeguards.model_dump()
+        assert "off" not in said.values()
+        assert said["first_load"] is True
+        assert said["source_empty"] is True
+
+    def test_a_limit_with_one_number_is_about_that_number_only(self):
+        safeguards = make(safeguards={"rekeys": {"count": 3}, "renames": {"share": "0.1"}}).safeguards
+        assert safeguards.rekeys == Limit(count=3, share=0)
+        assert safeguards.renames == Limit(count=0, share=0.1)
+
+    @pytest.mark.parametrize("name", ["updates", "source_shrunk"])
+    def test_off_takes_a_limit_away_and_survives_dumping(self, name):
+        mapping = make(safeguards={name: "off"})
+        assert getattr(mapping.safeguards, name) is None
+        assert Mapping.model_validate(mapping.model_dump(mode="json")) == mapping
+        assert make(safeguards={name: False}) == mapping
+
+    @pytest.mark.parametrize("name", ["suspensions", "source_shrunk", "first_load"])
+    def test_an_emptied_key_does_not_switch_a_safeguard_off(self, name):
+        assert f"safeguards.{name}" in complaint(safeguards={name: None})
+
+    def test_a_limit_that_says_nothing_is_an_error(self):
+        assert "'count', 'share' or both" in complaint(safeguards={"creates": {}})
+
+
+class TestNotify:
+    def test_nobody_is_told_unless_said(self):
+        assert make().notify.to == []
+        assert make().notify.connection == "smtp_default"
+
+    @pytest.mark.parametrize(
+        "address", ["anna", "anna@", "anna@example.org, jan@example.org", "Anna <anna@example.org>", ""]
+    )
+    def test_each_is_one_plain_address(self, address):
+        assert "notify.to.1" in complaint(notify={"to": ["anna@example.org", address]})
+
+    def test_the_sender_is_a_connection_and_never_an_address(self):
+        assert "notify.connection" in complaint(notify={"connection": "smtp://user:secret@example.org"})

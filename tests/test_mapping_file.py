@@ -483,10 +483,13 @@ class TestExamples:
             ("scope", "Scope"),
             ("matching", "Matching"),
             ("leavers", "Leavers"),
+            ("safeguards", "Safeguards"),
             ("limits", "Limits"),
+            ("notify", "Notify"),
             ("schedule", "Schedule"),
         ):
             shown[part] = set(said[key])
+        shown["Limit"] = {key for each in said["safeguards"].values() if isinstance(each, dict) for key in each}
         shown["FieldValue"] = {key for field in (said["fields"] | said["profile_fields"]).values() for key in field}
         shown["Condition"] = {key for condition in said["scope"]["include"] for key in condition}
         for part, keys in shown.items():

@@ -26,6 +26,7 @@ from moodle_coupling.mapping_parts import (
     refuse,
     shortname_problem,
 )
+from moodle_coupling.mapping_safeguards import Limit, Notify, Safeguards, connection_id
 from moodle_coupling.mapping_source import FileSource
 from moodle_coupling.matching.frames import PROFILE_PREFIX
 
@@ -37,10 +38,13 @@ __all__ = [
     "IdnumberFrom",
     "LeaverPolicy",
     "Leavers",
+    "Limit",
     "Limits",
     "Mapping",
     "Matching",
     "MoodleField",
+    "Notify",
+    "Safeguards",
     "Schedule",
     "Scope",
     "Username",
@@ -49,8 +53,6 @@ __all__ = [
 ]
 
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_CONNECTION: Final = re.compile(r"[\w#!()\-.:/\\]{1,250}")
-"""Airflow's own rule (airflow.models.connection, 3.3)."""
 
 MoodleField = Literal["auth", "lang", "country", "city", "institution", "department", "timezone", "theme"]
 
@@ -106,7 +108,15 @@ class Mapping(Part):
     leavers: Leavers = Field(
         default_factory=Leavers, description="Accounts whose idnumber belongs to no person (full runs only)."
     )
-    limits: Limits = Field(default_factory=Limits, description="How much may go wrong before a run counts as failed.")
+    safeguards: Safeguards = Field(
+        default_factory=Safeguards,
+        description="Limits on a plan: passed, the run stops before its first write until a person approves. A limit is "
+        "`{count: …, share: …}` (more than both), or `off`.",
+    )
+    limits: Limits = Field(
+        default_factory=Limits, description="How much may go wrong before a load stops or a run counts as failed."
+    )
+    notify: Notify = Field(default_factory=Notify, description="Who is told when a person is needed.")
     schedule: Schedule = Field(default_factory=Schedule, description="When the DAGs run; by hand only when not said.")
 
     _path: Path | None = PrivateAttr(default=None)
@@ -141,11 +151,7 @@ class Mapping(Part):
     @field_validator("connection")
     @classmethod
     def _connection_id(cls, value: str) -> str:
-        # The text is not repeated: somebody may have put the token or an address with one here.
-        if not _CONNECTION.fullmatch(value) or "://" in value:
-            msg = "must be the id of an Airflow connection, such as moodle_demo: no spaces, variables or addresses"
-            raise ValueError(msg)
-        return value
+        return connection_id(value)
 
     @field_validator("email")
     @classmethod

@@ -222,10 +222,16 @@ class Leavers(Part):
 
 
 class Limits(Part):
-    """How much may go wrong before a run counts as failed."""
+    """How much may go wrong before a load stops, or a run counts as failed."""
 
     tolerated_failures: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="Share of the persons to write (0 to 1) that may fail before the run is a failure."
+    )
+    stop_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.4, description="A load stops itself when more than this share of its attempts failed, and the Moodle rests."
+    )
+    stop_minimum: Annotated[int, Field(ge=1)] = Field(
+        20, description="Attempts that must have been made before stop_share counts."
     )
     chunk_size: Annotated[int, Field(ge=100, le=100_000)] = Field(5000, description="Persons per mapped load task.")
 
