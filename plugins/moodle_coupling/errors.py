@@ -36,6 +36,18 @@ class RunFailed(CouplingError):
     """The run did what it could, and more went wrong than the mapping tolerates; the text is its report."""
 
 
+class EnvironmentBusy(CouplingError):
+    """Another run holds the environment; the text says which, and since when."""
+
+
+class Quarantined(CouplingError):
+    """The environment is in quarantine and nobody asked for this run; the text says until when, and why."""
+
+
+class NotApproved(CouplingError):
+    """The plan is not the one that was approved; nothing was written."""
+
+
 class CouplingPaused(CouplingError):
     """The environment is paused: no request of any kind goes to that Moodle.
 
@@ -46,6 +58,18 @@ class CouplingPaused(CouplingError):
         super().__init__(f"Environment '{environment}' is paused: {reason}")
         self.environment = environment
         self.reason = reason
+
+
+class TooManyFailures(CouplingError):
+    """So many persons went wrong that the load stopped itself: most likely it is not the persons but the site or a setting.
+
+    Attributes: ``failed`` of ``attempted`` persons that were really sent or tried.
+    """
+
+    def __init__(self, message: str, *, failed: int, attempted: int) -> None:
+        super().__init__(message)
+        self.failed = failed
+        self.attempted = attempted
 
 
 class MoodleError(CouplingError):

@@ -95,9 +95,9 @@ def hook_for(moodle: SandboxMoodle, **settings: Any) -> MoodleHook:
 def load_rows(moodle: SandboxMoodle, rows: Iterable[dict[str, Any]], **settings: Any) -> LoadResult:
     """Load rows into the sandbox over HTTP, and check what holds for every load: one outcome per row, in order."""
     plan = plan_of(rows)
-    check_pause = settings.pop("check_pause", None)
+    loading = {name: settings.pop(name) for name in ("journal", "stop", "in_doubt") if name in settings}
     with hook_for(moodle, **settings) as hook:
-        result = load(plan, hook, check_pause=check_pause, pace=AT_ONCE)
+        result = load(plan, hook, pace=AT_ONCE, **loading)
     assert list(result.outcomes["row"].astype("string")) == list(plan["row"].astype("string"))
     return result
 

@@ -11,7 +11,7 @@ import datetime as dt
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, MetaData, Table, Text, text
+from sqlalchemy import Column, MetaData, Table, Text, select, text
 from sqlalchemy.types import TypeEngine
 
 from moodle_coupling.ledger.column_types import SQLITE_TIME, UtcTime
@@ -19,7 +19,7 @@ from moodle_coupling.ledger.column_types import SQLITE_TIME, UtcTime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 TEXT: Final = Text()
 _NUMBERS = itertools.count(1)
@@ -53,6 +53,18 @@ def staged(
         # After an error PostgreSQL takes no further statement, and the roll-back drops the table anyway.
         if connection.in_transaction() and connection.dialect.name == "sqlite":
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{table.name}")
+
+
+@contextlib.contextmanager
+def chosen_keys(
+    connection: Connection, column: Column[Any], keys: Sequence[str] | None
+) -> Iterator[list[ColumnElement[bool]]]:
+    """Give the conditions by which a query gives rows with these keys only (each once); none when ``keys`` is None."""
+    if keys is None:
+        yield []
+        return
+    with staged(connection, {"key": (TEXT, keys)}, key=["key"]) as stage:
+        yield [column.in_(select(stage.c.key))]
 
 
 def _fill(connection: Connection, table: Table, values: list[Sequence[Any]]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, insert, literal, select, update
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.bulk import TEXT, staged
+from moodle_coupling.ledger.bulk import TEXT, chosen_keys, staged
 from moodle_coupling.ledger.errors import NotPlanned, PlanInFlight
 from moodle_coupling.ledger.leases import Lease, still_held
 from moodle_coupling.ledger.models import IntentionRow, OutcomeRow, RunRow
@@ -76,10 +76,10 @@ def mark_sent(ledger: Ledger, run: str, keys: Sequence[str], batch: str, *, leas
             )
 
 
-def unsettled(ledger: Ledger, run: str) -> pd.DataFrame:
+def unsettled(ledger: Ledger, run: str, *, keys: Sequence[str] | None = None) -> pd.DataFrame:
     """Give the rows of the plan that have no outcome yet: key, state ('sent' or 'planned') and batch ('' if planned).
 
-    What is 'sent' may or may not have happened: read it back from Moodle before anything is sent again.
+    ``keys`` (each once) asks for these rows only. What is 'sent' may or may not have happened: read it back from Moodle before anything is sent again.
     """
     import pandas as pd
 
@@ -89,8 +89,8 @@ def unsettled(ledger: Ledger, run: str) -> pd.DataFrame:
         .where(*_of(run, number), _INTENTIONS.c.state != IntentionState.SETTLED)
         .order_by(_INTENTIONS.c.key)
     )
-    with ledger.reading() as connection:
-        rows = connection.execute(query).all()
+    with ledger.reading() as connection, chosen_keys(connection, _INTENTIONS.c.key, keys) as chosen:
+        rows = connection.execute(query.where(*chosen)).all()
     return pd.DataFrame(
         {name: pd.Series([row[i] for row in rows], dtype="str") for i, name in enumerate(("key", "state", "batch"))}
     )

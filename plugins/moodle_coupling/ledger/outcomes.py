@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.bulk import TEXT, Staged, staged
+from moodle_coupling.ledger.bulk import TEXT, Staged, chosen_keys, staged
 from moodle_coupling.ledger.column_types import BigId, UtcTime
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import OutcomeRow, RunRow
@@ -18,7 +18,7 @@ from moodle_coupling.ledger.words import FINAL
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
     from sqlalchemy import Connection, Table
@@ -61,17 +61,23 @@ def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame) -> Settled:
 
 
 def run_outcomes(
-    ledger: Ledger, run: str, *, statuses: Collection[str] = (), after: int = 0, limit: int | None = None
+    ledger: Ledger,
+    run: str,
+    *,
+    statuses: Collection[str] = (),
+    keys: Sequence[str] | None = None,
+    after: int = 0,
+    limit: int | None = None,
 ) -> pd.DataFrame:
     """Give the outcomes that stand, one for each row of the run's plan, in the order they were written.
 
-    ``statuses`` empty means all. For a page, ``after`` is the last ``id`` of the page before and ``limit`` its length.
+    ``statuses`` empty means all; ``keys`` (each once) asks for these rows only. For a page, ``after`` is the last ``id`` of the page before and ``limit`` its length.
     """
     query = select(*SHOWN).where(*_standing(run), _OUTCOMES.c.id > after).order_by(_OUTCOMES.c.id).limit(limit)
     if statuses:
         query = query.where(_OUTCOMES.c.status.in_(list(statuses)))
-    with ledger.reading() as connection:
-        return frame_of(connection.execute(query).all(), SHOWN)
+    with ledger.reading() as connection, chosen_keys(connection, _OUTCOMES.c.key, keys) as chosen:
+        return frame_of(connection.execute(query.where(*chosen)).all(), SHOWN)
 
 
 def count_statuses(ledger: Ledger, run: str) -> dict[str, int]:

@@ -32,8 +32,8 @@ class CreateJob(Calls):
 
     def __init__(self, load: Load) -> None:
         super().__init__(load)
-        self._lost: set[int] = set()
-        self._look_again: set[int] = set()
+        self._lost: set[int] = set(load.in_doubt)
+        self._look_again: set[int] = set(load.in_doubt)
         self._email_owner: dict[int, Account] = {}
 
     def run(self, items: Sequence[NewItem]) -> None:
@@ -59,7 +59,7 @@ class CreateJob(Calls):
         """Send in one call; after a lost answer look before sending again, at most ``pace.sends`` times in all."""
         for attempt in range(1, self.load.pace.sends + 1):
             try:
-                created = self.create([item.wire for item in items])
+                created = self.create(items)
             except AnswerLost as error:
                 items = self._after_loss(items, error)
                 if items and attempt == self.load.pace.sends:
@@ -70,7 +70,8 @@ class CreateJob(Calls):
                 raise
             except MoodleAnswerUnreadable as error:
                 # The work may have been done: only whoever is not there was refused.
-                items = self._absent(items)
+                self.doubt(items, error)
+                items = self.absent(items)
                 return error if items else None
             except (MoodleRefused, MoodleRequestTooLarge) as error:
                 return error
@@ -106,12 +107,12 @@ class CreateJob(Calls):
         absent = list(items)
         for seconds in self.load.pace.looks:
             self.load.pace.sleep(seconds)
-            absent = self._absent(absent)
+            absent = self.absent(absent)
             if not absent:
                 break
         return absent
 
-    def _absent(self, items: Sequence[NewItem]) -> list[NewItem]:
+    def absent(self, items: Sequence[NewItem]) -> list[NewItem]:
         """Write down who is in Moodle with exactly this idnumber; give the others."""
         found = self.find("idnumber", [item.idnumber for item in items])
         return self._done_already(items, found.accounts, "")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from moodle_coupling.provisioning.culprits import Sendable
+from moodle_coupling.provisioning.journal import Record
 from moodle_coupling.provisioning.looking import Found, look_up
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.stopping import Tally
 from moodle_coupling.provisioning.wire import Stopped, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from moodle_coupling.errors import AnswerLost, MoodleError, MoodleRefused
-    from moodle_coupling.hooks.moodle_types import AccountChange, CreatedAccount, NewAccount, UpdateWarning
+    from moodle_coupling.hooks.moodle_types import CreatedAccount, UpdateWarning
     from moodle_coupling.provisioning.book import Book
+    from moodle_coupling.provisioning.rows import ChangeItem, NewItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,25 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What all batches of one load share."""
+    """What all batches of one load share.
+
+    ``in_doubt``: positions of rows that an earlier try sent, and of which nobody knows what became.
+    """
 
     wire: Wire
     book: Book
     pace: Pace
+    record: Record = field(default_factory=Record)
+    tally: Tally = field(default_factory=Tally)
+    in_doubt: frozenset[int] = frozenset()
+
+    def batch_over(self, items: Sequence[Sendable]) -> None:
+        """Put on record what became of a batch, and stop the load where too many went wrong."""
+        indexes = [item.index for item in items]
+        reason = self.tally.add(self.book.known(indexes))
+        if reason is not None:
+            self.wire.stop(reason)
+        self.record.settled(self.book.firm(indexes))
 
 
 Item = TypeVar("Item", bound=Sendable)
@@ -52,15 +69,15 @@ class Calls:
         self.book = load.book
         self._made = 0
 
-    def create(self, accounts: Sequence[NewAccount]) -> Sequence[CreatedAccount]:
+    def create(self, items: Sequence[NewItem]) -> Sequence[CreatedAccount]:
         """Create accounts in one call."""
-        self._count()
-        return self.load.wire.create(accounts)
+        self._announce(items)
+        return self.load.wire.create([item.wire for item in items])
 
-    def update(self, changes: Sequence[AccountChange]) -> Sequence[UpdateWarning]:
+    def update(self, items: Sequence[ChangeItem]) -> Sequence[UpdateWarning]:
         """Change accounts in one call."""
-        self._count()
-        return self.load.wire.update(changes)
+        self._announce(items)
+        return self.load.wire.update([item.wire for item in items])
 
     def find(self, name: str, values: Iterable[str]) -> Found:
         """Look accounts up, in as many calls as it takes."""
@@ -91,7 +108,10 @@ class Calls:
             self.load.wire.stop(reason)
             raise Stopped
 
-    def _count(self) -> None:
+    def _announce(self, items: Sequence[Sendable]) -> None:
+        """Put on record that these are about to be sent; nothing goes out unless that is kept."""
+        self.load.wire.refuse_when_stopped()
+        self.load.record.sending([item.index for item in items])
         if self._made:
             self.book.count_extra()
         self._made += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,30 +13,37 @@ from moodle_coupling.errors import (
     MoodleRefused,
     MoodleUnavailable,
     SettingError,
+    TooManyFailures,
 )
 from moodle_coupling.provisioning.batching import CREATE_SIZE, UPDATE_SIZE, batches
+from moodle_coupling.provisioning.before import not_yet_there, settle_doubtful, still_open
 from moodle_coupling.provisioning.book import Book
 from moodle_coupling.provisioning.creating import create_batch
 from moodle_coupling.provisioning.job import Load, Pace
-from moodle_coupling.provisioning.looking import lookup_batches
-from moodle_coupling.provisioning.outcomes import OutcomeStatus, outcomes_frame
+from moodle_coupling.provisioning.journal import Record
+from moodle_coupling.provisioning.outcomes import outcomes_frame
+from moodle_coupling.provisioning.parallel import in_parallel
 from moodle_coupling.provisioning.rows import sort_rows, split_shared
+from moodle_coupling.provisioning.stopping import Tally
 from moodle_coupling.provisioning.updating import update_batch
-from moodle_coupling.provisioning.wire import Moodle, Stopped, Wire
+from moodle_coupling.provisioning.wire import Moodle, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import pandas as pd
 
-    from moodle_coupling.provisioning.rows import NewItem
+    from moodle_coupling.provisioning.journal import Journal
+    from moodle_coupling.provisioning.rows import Work
+    from moodle_coupling.provisioning.stopping import StopRule
 
 _STOP_CODES: Final = (
     (CouplingPaused, "paused"),
     (MoodleUnavailable, "unavailable"),
     (AnswerLost, "unavailable"),
     (MoodleDenied, "denied"),
-    (MoodleRefused, "refused_for_all"),
+    (TooManyFailures, "too_many_failures"),
+    (MoodleRefused, "refused"),
     (SettingError, "setting_wrong"),
 )
 
@@ -61,30 +67,67 @@ def load(
     plan: pd.DataFrame,
     hook: Moodle,
     *,
-    check_pause: Callable[[], None] | None = None,
+    journal: Journal | None = None,
+    stop: StopRule | None = None,
+    in_doubt: Collection[int] = (),
     pace: Pace | None = None,
 ) -> LoadResult:
     """Write what the plan (PLAN_COLUMNS) intends into Moodle, and nothing else.
 
     Changes go first, then creates. ``hook.settings`` says how many accounts, form variables and requests at a time (two
-    by default: on Moodle 5.1 with 2 cores 626 creates a second, against 306 by one connection and 456 by four).
-    ``check_pause`` raises CouplingPaused; it is called before every request. Loading a plan twice creates nobody twice:
+    by default: on Moodle 5.1 with 2 cores 626 creates a second, against 306 by one connection and 456 by four). The
+    hook's guard, asked before every request, is what a pause stops it by. Loading a plan twice creates nobody twice:
     whoever has an account with exactly this idnumber is done.
+
+    ``journal`` is told of every call before it goes out and of every outcome; a row that was not sent and is not
+    decided stays untold, also when the load stops. ``stop`` says when too many failures end the load (TooManyFailures).
+    ``in_doubt`` are positions of rows that an earlier try sent without learning what became of them: they are looked up,
+    after a wait, before anything is sent.
 
     Raises nothing of what errors.py knows: that is the result's ``stopped``.
     """
     work = sort_rows(plan)
-    wire, book = Wire(hook, check_pause), Book()
+    wire, book = Wire(hook), Book()
+    load_ = Load(wire, book, pace or Pace(), Record(journal), Tally(stop), frozenset(in_doubt))
     for outcome in work.settled:
         book.keep(outcome)
-    load_ = Load(wire, book, pace or Pace())
+    _guarded(wire, lambda: load_.record.settled(book.known(outcome.index for outcome in work.settled)))
     if work.changes or work.creates:
-        _in_parallel(wire, _prove, [wire])
-    _send(wire, lambda batch: update_batch(load_, batch), work.changes, UPDATE_SIZE)
-    _send(wire, lambda batch: create_batch(load_, batch), _not_yet_there(load_, work.creates), CREATE_SIZE)
-    code, message = _why_not_reached(wire.stopped)
-    outcomes = outcomes_frame(plan, book.close(len(plan), code=code, message=message))
-    return LoadResult(outcomes, dict(wire.calls), book.extra_calls, wire.stopped)
+        _guarded(wire, lambda: _prove(wire))
+        _write(load_, work)
+    return LoadResult(_close(load_, plan), dict(wire.calls), book.extra_calls, wire.stopped)
+
+
+def _write(load_: Load, work: Work) -> None:
+    """Look what is there already, and send the rest."""
+    _guarded(load_.wire, lambda: settle_doubtful(load_, work))
+    changes, creates = still_open(load_, work.changes), still_open(load_, work.creates)
+    _send(load_, update_batch, changes, UPDATE_SIZE)
+    _send(load_, create_batch, not_yet_there(load_, creates), CREATE_SIZE)
+
+
+def _guarded(wire: Wire, step: Callable[[], None]) -> None:
+    """Take one step by itself; what goes wrong in it stops the load."""
+    in_parallel(wire, lambda _: step(), [None])
+
+
+def _close(load_: Load, plan: pd.DataFrame) -> pd.DataFrame:
+    """Give every row its outcome, and put on record what is not there yet."""
+    book, stopped = load_.book, load_.wire.stopped
+    decided = {outcome.index for outcome in book.known(range(len(plan)))}
+    code, message = _why_not_reached(stopped)
+    outcomes = book.close(
+        len(plan),
+        code=code,
+        message=message,
+        stopped_itself=isinstance(stopped, TooManyFailures),
+        in_doubt=load_.in_doubt,
+    )
+    # Announced and without an outcome: the call did not go out, or Moodle did nothing. Whoever was neither announced nor
+    # decided just waits for the next try.
+    told = [outcome for outcome in outcomes if outcome.index in decided or load_.record.was_sent(outcome.index)]
+    _guarded(load_.wire, lambda: load_.record.settled(told))
+    return outcomes_frame(plan, outcomes)
 
 
 def _prove(wire: Wire) -> None:
@@ -97,72 +140,26 @@ def _prove(wire: Wire) -> None:
         )
 
 
-def _send(wire: Wire, send: Callable[[Any], None], items: list[Any], size: int) -> None:
+def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size: int) -> None:
     """Send items in batches, several at once; those that share an address or username one batch after another."""
 
     def send_all(row: list[list[Any]]) -> None:
         for batch in row:
-            send(batch)
+            try:
+                send(load_, batch)
+            finally:
+                load_.batch_over(batch)
 
+    wire = load_.wire
     free, shared = split_shared(items)
     rows = [[batch] for batch in _sized(wire.hook, free, size)]
-    _in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
+    in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
 
 
 def _sized(hook: Moodle, items: Sequence[Any], size: int) -> list[list[Any]]:
     # The connection's batch size is meant for creates, of which 50 is usual; changes go in proportion.
     count = max(1, hook.settings.batch_size * size // CREATE_SIZE)
     return list(batches(items, max_count=count, max_variables=hook.settings.max_input_vars))
-
-
-def _in_parallel(wire: Wire, send: Callable[[Any], None], parts: Iterable[Any]) -> None:
-    """Send the parts, some at a time; what the site or the pause says to one of them stops all."""
-
-    def run(part: Any) -> None:
-        try:
-            send(part)
-        except Stopped:
-            pass
-        except CouplingError as error:
-            wire.stop(error)
-
-    pool = ThreadPoolExecutor(max_workers=wire.hook.settings.parallel_requests, thread_name_prefix="moodle")
-    try:
-        for future in [pool.submit(run, part) for part in parts]:
-            future.result()
-    except BaseException:
-        wire.stop(CouplingError("The load was interrupted."))
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _not_yet_there(load_: Load, items: list[NewItem]) -> list[NewItem]:
-    """Write down who has an account with exactly this idnumber by now (an earlier try, another run); give the others.
-
-    Moodle itself would take a second account with the same idnumber. About one call per 500 persons.
-    """
-    there: dict[str, Any] = {}
-    unreadable: set[str] = set()
-
-    def look(values: list[str]) -> None:
-        found = load_.wire.find("idnumber", values)
-        there.update({account.idnumber: account for account in found.accounts})
-        unreadable.update(found.unreadable)
-
-    _in_parallel(load_.wire, look, list(lookup_batches(load_.wire, "idnumber", (item.idnumber for item in items))))
-    rest = []
-    for item in items:
-        account = there.get(item.idnumber)
-        if account is not None:
-            message = f"Account {account.id} ({account.username}) has this idnumber already; nothing was sent."
-            load_.book.write(item.index, OutcomeStatus.DONE, "already_there", message, account.id)
-        elif item.idnumber in unreadable:
-            message = "An account has this idnumber already, and Moodle cannot show it (most likely an odd username)."
-            load_.book.write(item.index, OutcomeStatus.REJECTED, "account_unreadable", message)
-        else:
-            rest.append(item)
-    return rest
 
 
 def _why_not_reached(stopped: CouplingError | None) -> tuple[str, str]:

@@ -28,9 +28,9 @@ _WORDS: Final = {
     "incomplete": "An account without its idnumber",
     "invalidparameter": "Moodle refused a value",
     "paused": "Not sent: the environment is paused",
-    "refused_for_all": "Not sent: Moodle refused everyone",
     "setting_wrong": "Not sent: a setting is wrong",
     "too_large": "Too large for one call",
+    "too_many_failures": "Not sent: too many went wrong before",
     "unavailable": "Not sent: Moodle was away",
     "username_taken": "The username was taken in the meantime",
 }
@@ -48,10 +48,10 @@ MEND: Final = {
     "invalidparameter": "A value is not allowed there (e-mail address, username, language, auth plugin); only a site with "
     "debugging says which. Look at the person's values.",
     "paused": "Run again after resuming; what was done is kept.",
-    "refused_for_all": "Something that all new accounts share is not allowed on this site: look at auth, lang, theme and "
-    "password in the mapping file.",
     "setting_wrong": "Mend the connection, then run again.",
     "too_large": "Shorten the person's values, or raise the site's limits (post_max_size, max_input_vars).",
+    "too_many_failures": "Most likely something that all of them share is not allowed on this site (auth, lang, theme, password in "
+    "the mapping file), or its database is in trouble: mend that, then run again.",
     "unavailable": "Run again when the site is back; what was done is kept.",
     "username_taken": "Run again: the next plan chooses another name.",
 }

@@ -53,11 +53,11 @@ class UpdateJob(Calls):
         """Send in one call; after a lost answer look what is there and send the rest, ``pace.sends`` times at most."""
         for attempt in range(1, self.load.pace.sends + 1):
             try:
-                warnings = self.update([item.wire for item in items])
+                warnings = self.update(items)
             except AnswerLost as error:
                 self.doubt(items, error)
                 self.load.pace.sleep(self.load.pace.looks[0] if self.load.pace.looks else 0)
-                items = self._not_there(items)
+                items = self.not_there(items)
                 if items and attempt == self.load.pace.sends:
                     self.give_up(error)
             except NotAMoodle as error:
@@ -66,7 +66,8 @@ class UpdateJob(Calls):
                 raise
             except MoodleAnswerUnreadable as error:
                 # The others of the call were written (seen on 5.1 with a weak password).
-                items = self._not_there(items)
+                self.doubt(items, error)
+                items = self.not_there(items)
                 return error if items else None
             except (MoodleRefused, MoodleRequestTooLarge) as error:
                 return error
@@ -87,7 +88,7 @@ class UpdateJob(Calls):
         else:
             self.refused_alone(item.index, refusal, item.account_id)
 
-    def _not_there(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
+    def not_there(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
         """Write down whose account holds what was sent; give the others."""
         accounts = {
             account.id: account for account in self.find("id", [str(item.account_id) for item in items]).accounts
@@ -103,16 +104,16 @@ class UpdateJob(Calls):
     def _settle(self, warnings: Sequence[UpdateWarning], items: Sequence[ChangeItem]) -> None:
         by_account = {warning.account_id: warning for warning in warnings}
         meant = {item.account_id for item in items}
-        written = []
+        written = [item for item in items if item.account_id not in by_account]
+        # Those first: a refusal may stop the load, and what Moodle wrote must be known by then.
+        for item in written:
+            self.book.accepted(item.index, item.account_id)
         for item in items:
             if item.account_id in by_account:
                 self._warned(item, by_account[item.account_id])
-            else:
-                self.book.accepted(item.index, item.account_id)
-                written.append(item)
         nameless = [warning for warning in warnings if warning.account_id not in meant]
         if nameless:
-            for item in self._not_there(written):
+            for item in self.not_there(written):
                 self._warned(item, nameless[0])
 
     def _warned(self, item: ChangeItem, warning: UpdateWarning) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.hooks.moodle_types import Account, AccountChange, CreatedAccount, NewAccount, UpdateWarning
@@ -71,11 +71,10 @@ class Stopped(Exception):
 class Wire:
     """A Moodle whose calls are counted, and which falls silent for all threads at once when one of them must stop."""
 
-    def __init__(self, hook: Moodle, check_pause: Callable[[], None] | None = None) -> None:
+    def __init__(self, hook: Moodle) -> None:
         self.hook = hook
         self.calls: Counter[str] = Counter()
         self.stopped: CouplingError | None = None
-        self._check_pause = check_pause
         self._lock = threading.Lock()
 
     def stop(self, reason: CouplingError) -> None:
@@ -109,10 +108,12 @@ class Wire:
         self._before("read")
         return self.hook.takes_variables(count)
 
-    def _before(self, kind: str) -> None:
+    def refuse_when_stopped(self) -> None:
+        """Raise Stopped when nothing more may be sent."""
         if self.stopped is not None:
             raise Stopped
-        if self._check_pause is not None:
-            self._check_pause()
+
+    def _before(self, kind: str) -> None:
+        self.refuse_when_stopped()
         with self._lock:
             self.calls[kind] += 1
