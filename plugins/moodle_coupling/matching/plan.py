@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WRITTEN_VERDICTS: Final = (Verdict.LINKED, Verdict.EMAIL_TAKEN, Verdict.RETURNED)
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     candidates: pd.DataFrame,
     reasons: pd.DataFrame,
     accounts: pd.DataFrame,
@@ -40,14 +40,25 @@ def make_plan(
     links: pd.DataFrame | None = None,
     service_userid: int | None = None,
     full: bool = False,
+    bystanders: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Give the plan (PLAN_COLUMNS): persons in scope by row, then (``full``) orphans by account id.
 
     ``candidates``, ``reasons`` and ``accounts`` are the frames of matching/frames.py. ``links`` is what the ledger
     remembers: ``account_id``, ``idnumber``, ``suspended_by_us``; without it nobody is suspended or reactivated.
+    ``bystanders`` are further candidates of the source, who get no row and whose accounts were not read: an account that
+    somebody points at may be theirs.
     The order of the rows of what goes in changes nothing, and no account is written by more than one row.
     """
-    view = make_view(candidates, accounts, mapping, reasons=reasons, links=links, service_userid=service_userid)
+    view = make_view(
+        candidates,
+        accounts,
+        mapping,
+        reasons=reasons,
+        links=links,
+        service_userid=service_userid,
+        bystanders=bystanders,
+    )
     draft = _Draft.start(view, match_view(view, full=full), reasons)
     draft.plan_creates()
     draft.plan_updates()

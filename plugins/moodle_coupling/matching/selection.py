@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.matching.compare import folded
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -33,16 +35,23 @@ def unknown_ids(candidates: pd.DataFrame, ids: Collection[str]) -> list[str]:
 
 
 def neighbourhood(candidates: pd.DataFrame, ids: Collection[str]) -> pd.DataFrame:
-    """Give the chosen candidates and everyone who shares an idnumber, other id, e-mail address or base username with one.
-
-    Judged alone, a person with a double would look single, and a namesake would get the other's username.
-    """
+    """Give the chosen candidates and everyone beside them."""
     mask = chosen(candidates, ids)
+    return candidates[mask | beside(candidates, mask)].reset_index(drop=True)
+
+
+def beside(candidates: pd.DataFrame, mask: pd.Series[bool]) -> pd.Series[bool]:
+    """Tell who shares an idnumber, e-mail address or base username with one of ``mask``, or has its other id as idnumber.
+
+    Judged alone, a person with a double would look single, and a namesake would get the other's username. Letter case
+    and surrounding spaces do not count, as in matching.
+    """
+    near = mask & False
     some = candidates[mask]
-    near = mask.copy()
-    for column, fold in (("idnumber", False), ("email", True), ("username", False)):
-        values = candidates[column].str.lower() if fold else candidates[column]
-        shared = set(values[mask]) - {""}
-        near |= values.isin(shared)
+    if some.empty:
+        return near
+    for column in ("idnumber", "email", "username"):
+        values = folded(candidates[column])
+        near |= values.isin(set(values[mask]) - {""})
     near |= candidates["idnumber"].isin(set(some["other_id"]) - {""})
-    return candidates[near].reset_index(drop=True)
+    return near & ~mask

@@ -23,9 +23,9 @@ LINK_COLUMNS: Final = ("account_id", "idnumber", "suspended_by_us")
 class View:
     """Frames side by side; every series has the index of the frame that it says something about.
 
-    ``everyone`` are all candidates by row; ``persons`` those in scope, on a running index; ``accounts`` by id, on a
-    running index. ``rejected``, ``email_barred`` are per person, ``protected`` (why, '' if not), ``linked_by_us``,
-    ``suspended_by_us`` per account.
+    ``everyone`` are all candidates by row, then the bystanders; ``persons`` those candidates in scope, on a running
+    index; ``accounts`` by id, on a running index. ``rejected``, ``email_barred`` are per person, ``protected`` (why, ''
+    if not), ``linked_by_us``, ``suspended_by_us`` per account.
     """
 
     mapping: Mapping
@@ -60,6 +60,7 @@ def make_view(
     reasons: pd.DataFrame | None = None,
     links: pd.DataFrame | None = None,
     service_userid: int | None = None,
+    bystanders: pd.DataFrame | None = None,
 ) -> View:
     """Lay candidates and accounts side by side; raises KeyError when the accounts lack a column of REQUIRED."""
     everyone = candidates.sort_values("row", ignore_index=True)
@@ -69,7 +70,7 @@ def make_view(
     ours = _links_of(known, links)
     return View(
         mapping=mapping,
-        everyone=everyone,
+        everyone=everyone if bystanders is None else pd.concat([everyone, bystanders], ignore_index=True),
         persons=persons,
         accounts=known,
         rejected=stopped | is_blank(persons["idnumber"]),

@@ -1,0 +1,146 @@
+"""A run for what changed: who need not be looked at, and of whom that may be said next time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from moodle_coupling.matching.compare import is_blank
+from moodle_coupling.matching.frames import PLAN_COLUMNS, Action, Verdict
+from moodle_coupling.matching.selection import beside
+
+EVIDENCE: Final = "Unchanged since it was last written; not looked at."
+
+_DONE: Final = "done"
+_OURS: Final = frozenset({Action.CREATE, Action.UPDATE, Action.LINK, Action.REACTIVATE})
+
+
+@dataclass(frozen=True)
+class Split:
+    """The candidates in three parts, each in the order and with the columns they came with.
+
+    ``look``: in scope, to be looked up, matched and planned. ``skipped``: in scope and unchanged. ``outside``: not in
+    scope; a run for what changed does nothing with them. The last two are what ``make_plan`` calls bystanders.
+    """
+
+    look: pd.DataFrame
+    skipped: pd.DataFrame
+    outside: pd.DataFrame
+
+    @property
+    def bystanders(self) -> pd.DataFrame:
+        """Everyone who is not looked at, and is named when somebody else points at their account."""
+        return pd.concat([self.skipped, self.outside], ignore_index=True)
+
+
+def split_unchanged(
+    candidates: pd.DataFrame, reasons: pd.DataFrame, prints: pd.Series[str], known: pd.DataFrame
+) -> Split:
+    """Tell who must be looked at from who is as last written.
+
+    ``prints`` are the fingerprints on the index of ``candidates``; ``known`` has ``idnumber``, ``account_id`` and
+    ``fingerprint``, as the ledger remembers them ('' where it does not). Whoever shares an idnumber, an e-mail address or
+    a base username with somebody to be looked at is looked at too, as are all that share an idnumber among themselves.
+    """
+    in_scope = candidates["in_scope"].astype("bool")
+    remembered = known.drop_duplicates("idnumber", keep=False).set_index("idnumber")["fingerprint"]
+    before = _found(remembered, candidates["idnumber"])
+    stopped = candidates["row"].isin(reasons.loc[reasons["blocks"] == "all", "row"])
+    idnumbers = candidates["idnumber"]
+    doubled = in_scope & idnumbers.isin(idnumbers[in_scope & idnumbers[in_scope].duplicated(keep=False)])
+    same = (before != "") & (before == prints) & ~is_blank(idnumbers)
+    look = in_scope & (~same | stopped | doubled)
+    look = (look | beside(candidates, look)) & in_scope
+    return Split(
+        look=candidates[look].reset_index(drop=True),
+        skipped=candidates[in_scope & ~look].reset_index(drop=True),
+        outside=candidates[~in_scope].reset_index(drop=True),
+    )
+
+
+def unchanged_rows(skipped: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Give the plan's rows (PLAN_COLUMNS) of who was not looked at, with the account that the ledger remembers.
+
+    ``known`` may bring ``username``; without it the username is ''.
+    """
+    one_each = known.drop_duplicates("idnumber").set_index("idnumber")
+    plan = pd.DataFrame({name: skipped[name] for name in PLAN_COLUMNS if name in skipped and name != "username"})
+    plan["row"] = skipped["row"].astype("Int64")
+    plan["account_id"] = skipped["idnumber"].map(one_each["account_id"]).astype("Int64")
+    usernames = _found(one_each["username"], skipped["idnumber"]) if "username" in one_each else ""
+    told = {
+        "verdict": Verdict.LINKED.value,
+        "action": Action.NONE.value,
+        "username": usernames,
+        "changes": "{}",
+        "reasons": "[]",
+        "evidence": EVIDENCE,
+        "other_accounts": "[]",
+        "proposal": "",
+    }
+    plan = plan.assign(**told)
+    texts = [name for name in PLAN_COLUMNS if name not in ("row", "account_id")]
+    plan[texts] = plan[texts].fillna("").astype("str")
+    return plan[list(PLAN_COLUMNS)]
+
+
+def with_unchanged(plan: pd.DataFrame, unchanged: pd.DataFrame) -> pd.DataFrame:
+    """Put both together: persons by row, then orphans as they were."""
+    if unchanged.empty:
+        return plan
+    persons = plan["row"].notna()
+    together = pd.concat([plan[persons], unchanged]).sort_values("row", kind="stable")
+    return pd.concat([together, plan[~persons]], ignore_index=True)
+
+
+def which_to_remember(plan: pd.DataFrame, outcomes: pd.DataFrame) -> pd.Series[bool]:
+    """Tell, on the plan's index, of whom the fingerprint may be remembered after a load.
+
+    Those whose account is now as the source has it: written and done, or linked with nothing to do. Not: who was found
+    there already (what it holds was not compared), who waits for a decision, was rejected or failed, whose new e-mail
+    address is another's, and who was not looked at: of them it is remembered already.
+    """
+    status, code = _outcome_of(plan, outcomes, "status"), _outcome_of(plan, outcomes, "code")
+    actions, verdicts = plan["action"], plan["verdict"]
+    written = actions.isin([action.value for action in _OURS]) & (status == _DONE) & (code != "already_there")
+    right = (actions == Action.NONE.value) & (verdicts == Verdict.LINKED.value) & (status == "skipped")
+    kept_email = plan["reasons"].map(_keeps_email).astype("bool")
+    looked = plan["row"].notna() & (plan["evidence"] != EVIDENCE)
+    return (written | right) & looked & ~kept_email & (verdicts != Verdict.EMAIL_TAKEN.value)
+
+
+def links_to_forget(plan: pd.DataFrame, outcomes: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Give the rows of ``known`` whose fingerprint holds no more, with fingerprint '': the next run looks at them again.
+
+    They are those of everyone who was looked at and cannot be remembered: suspended, a write that failed, a mismatch.
+    Without this a person whom a full run found wrong would be skipped until the next one.
+    """
+    settled = _outcome_of(plan, outcomes, "status") != ""
+    doubtful = settled & (plan["evidence"] != EVIDENCE) & ~which_to_remember(plan, outcomes)
+    mask = known["idnumber"].isin(plan.loc[doubtful, "idnumber"]) & (known["fingerprint"] != "")
+    return known[mask].assign(fingerprint="").reset_index(drop=True)
+
+
+def _keeps_email(reasons: str) -> bool:
+    code = Verdict.EMAIL_TAKEN.value
+    return code in reasons and any(reason["code"] == code for reason in json.loads(reasons))
+
+
+def _outcome_of(plan: pd.DataFrame, outcomes: pd.DataFrame, column: str) -> pd.Series[str]:
+    """Give a column of the outcomes on the plan's index, '' for a row without an outcome."""
+    values = outcomes.set_axis(_key(outcomes))[column]
+    return _found(values[~values.index.duplicated(keep="last")], _key(plan))
+
+
+def _found(values: pd.Series[str], keys: pd.Series[str]) -> pd.Series[str]:
+    """Give the text that ``values`` has by each key, on the keys' index; '' where it has none."""
+    # Not map: given no values at all it makes numbers of the texts.
+    return values.astype("str").reindex(keys).set_axis(keys.index).fillna("")
+
+
+def _key(frame: pd.DataFrame) -> pd.Series[str]:
+    # A row of the plan is a person by its row in the source, an orphan by its account.
+    return frame["row"].astype("string").fillna("account " + frame["account_id"].astype("string")).astype("str")
