@@ -50,3 +50,11 @@ def recent(ledger: Ledger, environment: str = "", *, limit: int = 100) -> list[A
         query = query.where(_ACTIVITY.c.environment == environment)
     with ledger.reading() as connection:
         return [Activity(**row) for row in connection.execute(query).mappings()]
+
+
+def last_done(ledger: Ledger, environment: str, action: str) -> dt.datetime | None:
+    """Tell when something was last done in an environment (UTC); None when it never was."""
+    query = select(_ACTIVITY.c.at).where(_ACTIVITY.c.environment == environment, _ACTIVITY.c.action == action)
+    with ledger.reading() as connection:
+        at: dt.datetime | None = connection.execute(query.order_by(_ACTIVITY.c.at.desc()).limit(1)).scalar_one_or_none()
+    return at

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.errors import InputError, SettingError
+
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from moodle_coupling.ledger.ledger import Ledger
 
 MAPPINGS: Final = Path("include/mappings")
 DONE, WRONG = 0, 1
+_ENVIRONMENT: Final = "a mapping file, or an environment in include/mappings"
 
 
 def add_airflow_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``check`` and ``setup``."""
+    """Add ``check``, ``setup``, ``pause``, ``resume``, ``status``, ``explain`` and ``forget``."""
     check = subparsers.add_parser(
         "check",
         help="check a Moodle connection and say what is missing",
@@ -31,9 +39,55 @@ def add_airflow_parsers(subparsers: argparse._SubParsersAction[argparse.Argument
         help="make what an environment needs in Airflow: its pool",
         description="Makes the pool of an environment, and says whether its connection is there.",
     )
-    setup.add_argument("environment", metavar="ENV", help="a mapping file, or an environment in include/mappings")
+    setup.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
     setup.add_argument("--slots", type=int, default=1, help="tasks that may talk to this Moodle at a time (default: 1)")
     setup.set_defaults(func=_setup)
+    _add_switches(subparsers)
+    _add_person_parsers(subparsers)
+
+
+def _add_switches(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    pause = subparsers.add_parser(
+        "pause",
+        help="pause an environment: no request of any kind goes to its Moodle",
+        description="Pauses an environment. A load that is under way stops within one batch; nothing is lost.",
+    )
+    pause.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
+    pause.add_argument("--reason", default="", metavar="TEXT", help="why; shown to everyone who asks")
+    pause.set_defaults(func=_pause)
+    resume = subparsers.add_parser("resume", help="let a paused environment go on, where it was")
+    resume.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
+    resume.set_defaults(func=_resume)
+    status = subparsers.add_parser(
+        "status",
+        help="tell whether an environment is paused, in quarantine or waiting, and its last runs",
+        description="Tells how an environment is: paused, in quarantine, waiting for an approval, and its last runs.",
+    )
+    status.add_argument("environment", metavar="ENV", nargs="?", help=f"{_ENVIRONMENT}; all without it")
+    status.set_defaults(func=_status)
+
+
+def _add_person_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    explain = subparsers.add_parser(
+        "explain",
+        help="follow one person from the source to Moodle, step by step",
+        description="Follows one person from the source to Moodle and says at each step what is so and why. Moodle is "
+        "only read, unless --write is given. Exit status 1 when something must be mended or decided.",
+    )
+    explain.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
+    explain.add_argument("person", metavar="PERSON", help="person id, extern id or idnumber, as the source has it")
+    explain.add_argument("--write", action="store_true", help="write this person to Moodle now, as the trace says")
+    explain.add_argument("--format", choices=("text", "json"), default="text")
+    explain.set_defaults(func=_explain)
+    forget = subparsers.add_parser(
+        "forget",
+        help="forget a person in the ledger, for good",
+        description="Takes a person out of the ledger: links, outcomes, mismatches, activity. Nothing changes in Moodle "
+        "or in the source; as long as the person is in the source, the next run knows the person again.",
+    )
+    forget.add_argument("ids", nargs="+", metavar="ID", help="person id, extern id, idnumber or e-mail address")
+    forget.add_argument("--environment", metavar="ENV", help="in this environment only; else in all")
+    forget.set_defaults(func=_forget)
 
 
 def use_airflow_database() -> None:
@@ -54,7 +108,7 @@ def ledger_url() -> str:
 def _check(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
-    from moodle_coupling.orchestration.pause import guard
+    from moodle_coupling.hooks.pause import guard
 
     use_airflow_database()
     connection, profile_fields = _connection_of(arguments.target)
@@ -95,3 +149,126 @@ def _setup(arguments: argparse.Namespace) -> int:
         return WRONG
     print(f"Connection {mapping.connection} is there; `moodle-coupling check {mapping.environment}` tries it.")
     return DONE
+
+
+def mappings_folder() -> Path:
+    """Give the folder of the mapping files: ``[moodle_coupling] mappings_folder``, else include/mappings."""
+    from airflow.sdk import conf
+
+    return Path(conf.get("moodle_coupling", "mappings_folder", fallback="") or MAPPINGS)
+
+
+def _pause(arguments: argparse.Namespace) -> int:
+    return _turn(arguments.environment, "pause", arguments.reason)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    return _turn(arguments.environment, "resume")
+
+
+def _turn(environment: str, action: str, reason: str = "") -> int:
+    from moodle_coupling.orchestration.pausing import find_switch, note_in_ledger, who
+
+    with _airflow():
+        switch, by = find_switch(environment, mappings_folder()), who()
+        changed, said = switch.pause(reason=reason, by=by) if action == "pause" else switch.resume()
+        ledger, problem = _ledger_if_any()
+        unnoted = ""
+        if changed:
+            unnoted = note_in_ledger(
+                ledger, problem, by=by, environment=switch.environment, action=action, detail=reason
+            )
+    print(said)
+    if unnoted:
+        print(unnoted, file=sys.stderr)
+    return DONE
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from moodle_coupling.orchestration.pausing import all_switches, find_switch
+    from moodle_coupling.orchestration.status import status_lines
+
+    with _airflow():
+        folder = mappings_folder()
+        named = arguments.environment
+        switches = [find_switch(named, folder)] if named else all_switches(folder)
+        ledger, problem = _ledger_if_any()
+        lines = [line for switch in switches for line in status_lines(switch, ledger)]
+    print("\n".join(lines) if lines else f"There are no mapping files in {folder}.")
+    if ledger is None:
+        print(f"Runs, quarantine and approvals are not known: {problem}", file=sys.stderr)
+    return DONE
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.orchestration.explaining import explain_person
+    from moodle_coupling.orchestration.writing_one import writer
+
+    with _airflow():
+        path = find_mapping(arguments.environment, mappings_folder())
+        mapping = load_mapping(path)
+        ledger, problem = _ledger_if_any()
+        if arguments.write and ledger is None:
+            raise InputError(f"Nothing was written, as it could not be remembered. {problem}")
+        write = writer(ledger, mapping) if arguments.write and ledger is not None else None
+        with MoodleHook(mapping.connection) as hook:
+            trace = explain_person(mapping, path, arguments.person, hook, ledger=ledger, write=write)
+    print(trace.json() if arguments.format == "json" else trace.text())
+    return DONE if trace.ok else WRONG
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    from moodle_coupling.ledger.activity import note
+    from moodle_coupling.ledger.ledger import open_ledger
+    from moodle_coupling.orchestration.forgetting import counted, forget, refuse_while_writing
+    from moodle_coupling.orchestration.pausing import all_switches, find_switch, who
+
+    with _airflow():
+        folder, environment = mappings_folder(), None
+        if arguments.environment:
+            environment = find_switch(arguments.environment, folder).environment
+        ledger = open_ledger(ledger_url())
+        refuse_while_writing(
+            ledger, [environment] if environment else [one.environment for one in all_switches(folder)]
+        )
+        for id_ in arguments.ids:
+            said = counted(forget(ledger, environment, id_))
+            print(f"{id_}: {said}", file=sys.__stdout__)
+            note(ledger, by=who(), environment=environment or "", action="forget", detail=said)
+    print(AFTER_FORGETTING)
+    return DONE
+
+
+AFTER_FORGETTING: Final = (
+    "The folders of earlier runs in the staging area name the person until they are swept ([moodle_coupling] staging_days). "
+    "Moodle and the source were not touched: take the person out there first, or the next run brings the person back."
+)
+
+
+def _ledger_if_any() -> tuple[Ledger | None, str]:
+    """Open the ledger, or say why there is none to ask."""
+    from moodle_coupling.errors import CouplingError
+    from moodle_coupling.ledger.ledger import open_ledger
+
+    try:
+        return open_ledger(ledger_url()), ""
+    except CouplingError as error:
+        return None, str(error)
+
+
+@contextlib.contextmanager
+def _airflow() -> Iterator[None]:
+    """Use Airflow's database, keep its log off stdout, and say in plain words when the database does not answer."""
+    use_airflow_database()
+    with contextlib.redirect_stdout(sys.stderr):
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise SettingError(
+                f"Airflow's database does not answer ({type(error).__name__}); nothing was changed. Run this where Airflow's "
+                "scheduler or API server runs, with the same settings."
+            ) from None

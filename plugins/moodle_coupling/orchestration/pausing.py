@@ -1,0 +1,139 @@
+"""Pausing and resuming an environment on behalf of a person."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import getpass
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from moodle_coupling.errors import CouplingError, MappingError, SettingError
+from moodle_coupling.hooks.pause import read_pause, read_value, variable_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+
+class PauseNotChanged(SettingError):
+    """The variable was set or removed, and Airflow gives another value all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One environment's pause switch: its name, and the connection that the variable is named after."""
+
+    environment: str
+    connection: str
+
+    def pause(self, *, reason: str, by: str) -> tuple[bool, str]:
+        """Pause the environment; gives whether that changed anything, and what happened, in words.
+
+        Raises PauseNotChanged when something other than Airflow's database decides that it is not paused.
+        """
+        from airflow.models.variable import Variable
+
+        key = variable_name(self.connection)
+        present = read_value(Variable.get_variable_from_secrets(key))
+        if present is not None:
+            return False, f"Environment '{self.environment}' is paused already: {present}."
+        since = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        value = {"paused": True, "reason": reason or "no reason given", "by": by, "since": since}
+        Variable.set(key, json.dumps(value), description=f"Pause switch of the Moodle '{self.environment}'")
+        if read_pause(self.connection) is None:
+            raise PauseNotChanged(f"Environment '{self.environment}' is NOT paused: {_shadow(key)}")
+        return True, (
+            f"Environment '{self.environment}' is paused. A load that is under way stops within one batch and waits; "
+            "nothing is lost."
+        )
+
+    def resume(self) -> tuple[bool, str]:
+        """Resume the environment; gives whether that changed anything, and what happened, in words.
+
+        Raises PauseNotChanged when something other than Airflow's database keeps it paused.
+        """
+        from airflow.models.variable import Variable
+
+        key = variable_name(self.connection)
+        present = read_value(Variable.get_variable_from_secrets(key))
+        Variable.delete(key)
+        if (left := read_pause(self.connection)) is not None:
+            raise PauseNotChanged(f"Environment '{self.environment}' is STILL paused ({left}): {_shadow(key)}")
+        if present is None:
+            return False, f"Environment '{self.environment}' was not paused."
+        return True, (
+            f"Environment '{self.environment}' goes on; it was paused: {present}. A load that waits goes on by itself "
+            "within a minute or so; a run that was skipped is made up for by the next."
+        )
+
+
+def find_switch(environment: str, folder: Path) -> Switch:
+    """Give the switch of an environment; raises MappingError when there is none of that name.
+
+    A mapping file that is wrong can be paused all the same, as long as it names its connection.
+    """
+    from moodle_coupling.mapping_file import find_mapping, load_mapping
+
+    path = find_mapping(environment, folder)
+    try:
+        mapping = load_mapping(path)
+    except MappingError:
+        connection = _connection_in(path)
+        if not connection:
+            raise
+        return Switch(path.stem, connection)
+    return Switch(mapping.environment, mapping.connection)
+
+
+def all_switches(folder: Path) -> list[Switch]:
+    """Give the switches of all environments in a folder, by name; a file that does not name its connection is left out."""
+    found = []
+    for path in sorted(folder.glob("*.yaml")):
+        with contextlib.suppress(MappingError):
+            found.append(find_switch(str(path.resolve()), folder))
+    return found
+
+
+def who() -> str:
+    """Give the login name of whoever runs this command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"uid {os.getuid()}"
+
+
+def note_in_ledger(ledger: Ledger | None, problem: str, **activity: str) -> str:
+    """Note what was done; gives '' or a sentence that says why it could not be noted.
+
+    ``problem`` is why there is no ledger. That it is not noted keeps nobody from pausing.
+    """
+    if ledger is not None:
+        from moodle_coupling.ledger.activity import note
+
+        values: dict[str, Any] = dict(activity)
+        try:
+            note(ledger, **values)
+        except CouplingError as error:
+            problem = str(error)
+        else:
+            return ""
+    return f"Not noted in the ledger: {problem}"
+
+
+def _connection_in(path: Path) -> str:
+    from moodle_coupling.mapping_yaml import read_document
+
+    data = read_document(path.read_bytes()).data
+    found = data.get("connection") if isinstance(data, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _shadow(key: str) -> str:
+    return (
+        f"the environment variable AIRFLOW_VAR_{key.upper()} or a secrets backend goes before the variable in Airflow's "
+        "database. Change it there."
+    )
