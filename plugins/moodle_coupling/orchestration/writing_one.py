@@ -59,7 +59,8 @@ def writer(ledger: Ledger, mapping: Mapping) -> Callable[[pd.DataFrame, MoodleHo
 
 
 def _remember_links(ledger: Ledger, environment: str, plan: pd.DataFrame, outcomes: pd.DataFrame) -> None:
-    no_fingerprints = pd.Series(dtype="str")  # not known here, so the next run looks at this person itself
+    # The fingerprint is not known here, so the next run looks at this person itself.
+    no_fingerprints = pd.Series("", index=plan["row"], dtype="str")
     for links in new_links(plan, outcomes, no_fingerprints):
         if len(links):
             record_links(ledger, environment, links)
