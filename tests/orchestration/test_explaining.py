@@ -70,7 +70,9 @@ def test_each_value_says_where_it_comes_from(one: OnePerson) -> None:
     assert "lang: 'en' – column lang ('Taal')" in lines(one.explain("2").steps[2])
 
 
-@pytest.mark.parametrize(("asked", "near"), [("cv1", "CV-1"), ("CV-11", "CV-1"), ("VC-3", "CV-3"), ("0004", "4")])
+@pytest.mark.parametrize(
+    ("asked", "near"), [("cv1", "CV-1"), ("CV-11", "CV-1"), ("VC-3", "CV-3"), ("0004", "4"), ("CV-l", "CV-1")]
+)
 def test_an_id_that_is_not_there_gets_those_that_are_near(one: OnePerson, asked: str, near: str) -> None:
     trace = one.explain(asked)
     assert not trace.ok

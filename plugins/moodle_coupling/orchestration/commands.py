@@ -121,8 +121,9 @@ def _connection_of(target: str) -> tuple[str, tuple[str, ...]]:
     """Give the connection and the profile fields that are meant; without such a mapping the target is a connection."""
     from moodle_coupling.mapping_file import find_mapping, load_mapping
 
-    if (MAPPINGS / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
-        mapping = load_mapping(find_mapping(target, MAPPINGS))
+    folder = mappings_folder()
+    if (folder / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
+        mapping = load_mapping(find_mapping(target, folder))
         return mapping.connection, tuple(mapping.profile_fields)
     return target, ()
 
@@ -136,7 +137,7 @@ def _setup(arguments: argparse.Namespace) -> int:
     from moodle_coupling.orchestration.dags import pool_name
 
     use_airflow_database()
-    mapping = load_mapping(find_mapping(arguments.environment, MAPPINGS))
+    mapping = load_mapping(find_mapping(arguments.environment, mappings_folder()))
     name = pool_name(mapping.environment)
     Pool.create_or_update_pool(
         name, arguments.slots, f"Tasks that talk to the Moodle '{mapping.environment}'", include_deferred=False
@@ -202,6 +203,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _explain(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.pause import guard
     from moodle_coupling.mapping_file import find_mapping, load_mapping
     from moodle_coupling.orchestration.explaining import explain_person
     from moodle_coupling.orchestration.writing_one import writer
@@ -209,6 +211,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     with _airflow():
         path = find_mapping(arguments.environment, mappings_folder())
         mapping = load_mapping(path)
+        guard(mapping.connection)()  # told at once, not after a long source was read
         ledger, problem = _ledger_if_any()
         if arguments.write and ledger is None:
             raise InputError(f"Nothing was written, as it could not be remembered. {problem}")
@@ -225,18 +228,21 @@ def _forget(arguments: argparse.Namespace) -> int:
     from moodle_coupling.orchestration.forgetting import counted, forget, refuse_while_writing
     from moodle_coupling.orchestration.pausing import all_switches, find_switch, who
 
-    with _airflow():
-        folder, environment = mappings_folder(), None
-        if arguments.environment:
-            environment = find_switch(arguments.environment, folder).environment
-        ledger = open_ledger(ledger_url())
-        refuse_while_writing(
-            ledger, [environment] if environment else [one.environment for one in all_switches(folder)]
-        )
-        for id_ in arguments.ids:
-            said = counted(forget(ledger, environment, id_))
-            print(f"{id_}: {said}", file=sys.__stdout__)
-            note(ledger, by=who(), environment=environment or "", action="forget", detail=said)
+    told: list[str] = []
+    try:
+        with _airflow():
+            folder, environment = mappings_folder(), None
+            if arguments.environment:
+                environment = find_switch(arguments.environment, folder).environment
+            ledger = open_ledger(ledger_url())
+            every = [environment] if environment else [one.environment for one in all_switches(folder)]
+            refuse_while_writing(ledger, every)
+            for id_ in arguments.ids:
+                said = counted(forget(ledger, environment, id_))
+                told.append(f"{id_}: {said}")
+                note(ledger, by=who(), environment=environment or "", action="forget", detail=said)
+    finally:  # also what was forgotten before an id that is refused
+        print("".join(f"{line}\n" for line in told), end="")
     print(AFTER_FORGETTING)
     return DONE
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST: Final = 5
+_LOOK_ALIKE: Final = str.maketrans("oil", "011")
 _LONGEST: Final = 40
 """Longer ids are only compared without regard to letter case, signs and zeros in front."""
 
@@ -35,7 +36,7 @@ def near_ids(wanted: str, ids: Iterable[str]) -> list[str]:
 
 
 def _plain(id_: str) -> str:
-    return "".join(sign for sign in id_.casefold() if sign.isalnum()).lstrip("0")
+    return "".join(sign for sign in id_.casefold() if sign.isalnum()).translate(_LOOK_ALIKE).lstrip("0")
 
 
 def _alike(one: str, other: str) -> int:
