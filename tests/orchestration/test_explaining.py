@@ -128,6 +128,16 @@ def test_an_open_question_names_the_account_it_points_at(one: OnePerson) -> None
     assert not step.ok
 
 
+def test_an_account_of_somebody_else_in_the_source_is_called_theirs(one: OnePerson) -> None:
+    one.explain("1", write=True)
+    one.persons(
+        [(*PERSONS[0][:5], "new@example.org", *PERSONS[0][6:]), (*PERSONS[4][:5], "zoe@example.org", *PERSONS[4][6:])]
+    )
+    step = one.explain("5").steps[3]
+    assert step.facts["verdict"] == "id_differs"
+    assert "person 1" in lines(step)
+
+
 def test_a_namesake_gets_the_name_of_a_run_for_everyone(one: OnePerson) -> None:
     assert one.explain("3").steps[2].facts["fields"]["username"] == "jan-jansen2"
 

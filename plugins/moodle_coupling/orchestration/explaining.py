@@ -169,11 +169,18 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
 
 def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
     """Give the person's own row of the plan, judged beside everyone who has something in common with the person."""
-    near = neighbourhood(source.transformed.candidates, [asked.person])
+    candidates = source.transformed.candidates
+    near = neighbourhood(candidates, [asked.person])
     service_userid = asked.hook.site_info().userid
     accounts = read_accounts(asked.hook, near).accounts
     plan = make_plan(
-        near, source.transformed.reasons, accounts, asked.mapping, links=asked.links, service_userid=service_userid
+        near,
+        source.transformed.reasons,
+        accounts,
+        asked.mapping,
+        links=asked.links,
+        service_userid=service_userid,
+        bystanders=candidates[~candidates["row"].isin(near["row"])],
     )
     mine: pd.DataFrame = plan[plan["row"] == source.candidate["row"]].reset_index(drop=True)
     return mine
