@@ -61,7 +61,8 @@ def not_yet_there(load: Load, items: list[NewItem]) -> list[NewItem]:
         account = there.get(item.idnumber)
         if account is not None:
             message = f"Account {account.id} ({account.username}) has this idnumber already; nothing was sent."
-            load.book.write(item.index, OutcomeStatus.DONE, "already_there", message, account.id)
+            code = "" if item.index in load.in_doubt else "already_there"
+            load.book.write(item.index, OutcomeStatus.DONE, code, message, account.id)
         elif item.idnumber in unreadable:
             message = "An account has this idnumber already, and Moodle cannot show it (most likely an odd username)."
             load.book.write(item.index, OutcomeStatus.REJECTED, "account_unreadable", message)

@@ -126,7 +126,10 @@ class CreateJob(Calls):
                 rest.append(item)
             else:
                 message = f"Account {owner.id} ({owner.username}) with this idnumber was in Moodle when looked for."
-                self.book.write(item.index, OutcomeStatus.DONE, code, message, owner.id)
+                # Sent by us and the answer lost: most likely we made it, which the code '' says.
+                self.book.write(
+                    item.index, OutcomeStatus.DONE, "" if item.index in self._lost else code, message, owner.id
+                )
         return rest
 
     def _settle_present(self, items: Sequence[NewItem]) -> list[NewItem]:
