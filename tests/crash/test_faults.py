@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 def test_on_a_full_disk_nothing_is_sent_that_is_not_on_record(new_site: Callable[..., Site], tmp_path: Path) -> None:
     ended = []
     for pages in range(40):
