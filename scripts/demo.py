@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import secrets
+import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from localairflow import (
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 HOME: Final = ROOT / ".demo"
 DAG: Final = "moodle_provision__demo"
+PEOPLE: Final = HOME / "include/samples/persons.csv"
+ENDED: Final = ("success", "failed", "skipped", "upstream_failed")
 
 
 def main() -> int:
@@ -38,7 +43,11 @@ def main() -> int:
     parser.add_argument("--moodle-port", type=int, default=int(os.environ.get("MOODLE_PORT", "8088")))
     args = parser.parse_args()
     HOME.mkdir(exist_ok=True)
-    airflow = LocalAirflow(HOME / "airflow", args.airflow_port)
+    settings = {
+        "AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER": str(HOME / "include/mappings"),
+        "AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "3",
+    }
+    airflow = LocalAirflow(HOME / "airflow", args.airflow_port, settings)
     try:
         return stop(airflow) if args.what == "stop" else start(airflow, args.moodle_port)
     except LocalAirflowError as error:
@@ -54,37 +63,164 @@ def stop(airflow: LocalAirflow) -> int:
 
 
 def start(airflow: LocalAirflow, moodle_port: int) -> int:
-    """Start what does not run yet, run the provision DAG once, and say what happened."""
+    """Start what does not run yet and run the provision DAG; the first time also show what makes it safe."""
     began = time.monotonic()
     _refuse_taken_ports(airflow, moodle_port)
+    first = not PEOPLE.exists()
+    if first:
+        _copy_inputs()
     token = _token()
     moodle_port = _start_moodle(moodle_port, token)
     print("demo: starting Airflow (SQLite, LocalExecutor) …", flush=True)
     airflow.start()
-    airflow.put_connection(
-        "moodle_demo",
-        conn_type="moodle",
-        host=f"http://127.0.0.1:{moodle_port}",
-        password=token,
-        description="The sandbox Moodle of the demo",
-    )
+    demo = Demo(airflow, moodle_port, token)
+    demo.connect()
     airflow.put_pool("moodle__demo", 1, "Tasks that talk to the demo's Moodle at a time")
     airflow.wait_for_dag(DAG)
     airflow.wait_for_dag("moodle_check_connection")
     ready = time.monotonic()
-    print(f"demo: running {DAG} …", flush=True)
-    run = airflow.run(DAG)
+    run = demo.main_run()
     ended = time.monotonic()
-    if run["state"] != "success":
-        print(f"demo: the run ended as '{run['state']}': {airflow.states(DAG, run['dag_run_id'])}", file=sys.stderr)
-    else:
+    good = run["state"] == "success"
+    if good:
         print(f"\n{_summary(airflow)}\n")
     print(f"The run took {ended - ready:.0f} s, starting everything {ready - began:.0f} s.\n")
+    if first and good:
+        demo.show_safety()
     print(f"Airflow's UI:    {airflow.url}/dags/{DAG}/runs/{run['dag_run_id']}")
     print(f"  log in as      {ADMIN}, password {airflow.password}")
     print(f"Sandbox Moodle:  http://127.0.0.1:{moodle_port} (connection 'moodle_demo')")
     print("Both keep running; `make demo` again changes nothing in Moodle, `make demo-stop` ends them.")
-    return 0 if run["state"] == "success" else 1
+    return 0 if good else 1
+
+
+@dataclass
+class Demo:
+    """The demo's Airflow and sandbox, and what is shown with them."""
+
+    airflow: LocalAirflow
+    moodle_port: int
+    token: str
+
+    def connect(self, **extra: int) -> None:
+        """Make the connection, or give it other advanced settings."""
+        self.airflow.put_connection(
+            "moodle_demo",
+            conn_type="moodle",
+            host=f"http://127.0.0.1:{self.moodle_port}",
+            password=self.token,
+            description="The sandbox Moodle of the demo",
+            extra=json.dumps(extra),
+        )
+
+    def main_run(self) -> dict[str, Any]:
+        """Run the DAG to its end; the first load ever waits for an approval, which the demo gives."""
+        print(f"demo: running {DAG} …", flush=True)
+        run_id = self.airflow.trigger(DAG)["dag_run_id"]
+        if self._waits(run_id):
+            print(
+                f"\nThe first load of a Moodle waits for approval:\n\n{_quoted(self.airflow.question(DAG, run_id))}\n"
+            )
+            print("The demo approves it, as you would in Airflow under Browse > Required Actions.", flush=True)
+            self.airflow.answer(DAG, run_id, "Approve")
+        run = self.airflow.wait_for_run(DAG, run_id)
+        if run["state"] != "success":
+            print(f"demo: the run ended as '{run['state']}': {self.airflow.states(DAG, run_id)}", file=sys.stderr)
+        return run
+
+    def show_safety(self) -> None:
+        """Show a run without changes, one change, an empty source, and a pause in the middle of a load."""
+        print("What makes it safe to run every half hour:\n", flush=True)
+        before = PEOPLE.read_text(encoding="utf-8-sig")
+        self._tell("nothing changed", self.airflow.run(DAG))
+        married = before.replace("Şule;;Nowak;", "Şule;de;Wit;")
+        self._with_people(married)
+        self._tell("one person has another surname", self.airflow.run(DAG))
+        self._empty_source(before.splitlines()[0] + "\n")
+        self._pause_half_way(married)
+
+    def _empty_source(self, header: str) -> None:
+        self._with_people(header)
+        run_id = self.airflow.trigger(DAG)["dag_run_id"]
+        self._waits(run_id)
+        print(
+            f"* The source is empty: the run stops and asks.\n{_quoted(self.airflow.question(DAG, run_id).split('##')[0].strip())}"
+        )
+        self.airflow.answer(DAG, run_id, "Reject")
+        self.airflow.wait_for_run(DAG, run_id)
+        print("  The demo rejects it: nothing was written.", flush=True)
+
+    def _pause_half_way(self, people: str) -> None:
+        columns = people.splitlines()[0].count(";") + 1
+        newcomers = [
+            ";".join(
+                [
+                    f"2000{n:02}",
+                    f"NW-{n:03}",
+                    "N.",
+                    f"Nieuw{n}",
+                    "",
+                    "Komer",
+                    f"nieuw{n}@example.org",
+                    *[""] * (columns - 7),
+                ]
+            )
+            for n in range(40)
+        ]
+        self._with_people(people.rstrip("\n") + "\n" + "\n".join(newcomers) + "\n")
+        self.connect(batch_size=4)
+        self._sandbox("POST", ["latency=1,function=core_user_create_users"])
+        run_id = self.airflow.trigger(DAG)["dag_run_id"]
+        accounts = self._accounts()
+        while self._accounts() == accounts and not self._finished(run_id):
+            time.sleep(0.2)
+        self.airflow.command("moodle-coupling", "pause", "demo", "--reason", "to show it")
+        self._sandbox("DELETE", None)
+        self.airflow.wait_for_state(DAG, run_id, "load", {"up_for_reschedule", "success"})
+        print(
+            f"* 40 newcomers; paused half-way: {self._accounts() - accounts} are in, and the rest of the plan waits.",
+            flush=True,
+        )
+        self.airflow.command("moodle-coupling", "resume", "demo")
+        self.airflow.wait_for_run(DAG, run_id)
+        self.connect()
+        print(f"  Resumed: {self._accounts() - accounts} are in, each once.\n", flush=True)
+
+    def _tell(self, what: str, run: dict[str, Any]) -> None:
+        counts = self.airflow.xcom(DAG, run["dag_run_id"], "report")
+        done = {name: counts.get(f"done_{name}", 0) for name in ("create", "update")}
+        print(f"* Run again, {what}: {done['create']} created, {done['update']} updated.", flush=True)
+
+    def _with_people(self, text: str) -> None:
+        PEOPLE.write_text(text, encoding="utf-8")
+
+    def _waits(self, run_id: str) -> bool:
+        state = self.airflow.wait_for_state(DAG, run_id, "approve", {"awaiting_input", *ENDED})
+        return state == "awaiting_input"
+
+    def _finished(self, run_id: str) -> bool:
+        return str(self.airflow.api("GET", f"dags/{DAG}/dagRuns/{run_id}")["state"]) in {"success", "failed"}
+
+    def _accounts(self) -> int:
+        answer = requests.get(f"http://127.0.0.1:{self.moodle_port}/sandbox/state", timeout=30)
+        answer.raise_for_status()
+        return len(answer.json()["accounts"])
+
+    def _sandbox(self, method: str, body: list[str] | None) -> None:
+        answer = requests.request(method, f"http://127.0.0.1:{self.moodle_port}/sandbox/faults", json=body, timeout=30)
+        answer.raise_for_status()
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.splitlines())
+
+
+def _copy_inputs() -> None:
+    """Give the demo people and a mapping file of its own: it changes them, and the clone stays as it is."""
+    for name in ("mappings", "samples"):
+        (HOME / "include" / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "include/mappings/demo.yaml", HOME / "include/mappings")
+    shutil.copy(ROOT / "include/samples/persons.csv", PEOPLE)
 
 
 def _summary(airflow: LocalAirflow) -> str:

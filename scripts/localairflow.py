@@ -82,7 +82,8 @@ class LocalAirflow:
         if port_taken(self.port):
             msg = f"Port {self.port} on 127.0.0.1 is taken; choose another."
             raise LocalAirflowError(msg)
-        self._command("db", "migrate")
+        self.command("airflow", "db", "migrate")
+        self.command("moodle-coupling", "db", "upgrade")
         for component in ("api-server", "scheduler", "dag-processor"):
             self._spawn(component)
         self._wait_until_healthy()
@@ -164,6 +165,28 @@ class LocalAirflow:
                 raise LocalAirflowError(msg)
             time.sleep(0.5)
 
+    def wait_for_state(self, dag_id: str, run_id: str, task_id: str, states: set[str], seconds: float = 120) -> str:
+        """Wait until a task (not mapped) is in one of the states, and give that state."""
+        end = time.monotonic() + seconds
+        while True:
+            state = self.states(dag_id, run_id).get(task_id, ["None"])[0]
+            if state in states:
+                return state
+            if time.monotonic() > end:
+                msg = f"{dag_id} {run_id}: task {task_id} is still {state} after {seconds:.0f} s"
+                raise LocalAirflowError(msg)
+            time.sleep(0.5)
+
+    def answer(self, dag_id: str, run_id: str, option: str, task_id: str = "approve") -> None:
+        """Answer an approval step, as the page Required Actions does: Approve or Reject."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self.api("PATCH", path, json={"chosen_options": [option], "params_input": {}})
+
+    def question(self, dag_id: str, run_id: str, task_id: str = "approve") -> str:
+        """Give the text of an approval step."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        return str(self.api("GET", path)["body"])
+
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
         """Give what a task left in XCom."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
@@ -200,18 +223,20 @@ class LocalAirflow:
             write_private(path, json.dumps(made))
         return dict(json.loads(path.read_text()))
 
-    def _command(self, *args: str) -> None:
+    def command(self, program: str, *args: str) -> str:
+        """Run one of our or Airflow's commands in this Airflow's environment and give what it prints."""
         done = subprocess.run(
-            [str(BIN / "airflow"), *args],
+            [str(BIN / program), *args],
             env=self.environment,
-            cwd=self.home,
+            cwd=self.root,
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
-            msg = f"airflow {' '.join(args)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            msg = f"{program} {' '.join(args)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
             raise LocalAirflowError(msg)
+        return done.stdout
 
     def _spawn(self, component: str) -> None:
         command = [str(BIN / "airflow"), component]

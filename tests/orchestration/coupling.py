@@ -22,6 +22,7 @@ connection: moodle_{name}
 source: {{type: file, path: persons.csv}}
 idnumber: extern_id
 username: {{recipe: first_infix_last}}
+safeguards: {{first_load: false, source_shrunk: off}}
 fields:
   auth: {{value: manual}}
   city: {{column: city}}

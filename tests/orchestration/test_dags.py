@@ -92,7 +92,7 @@ def test_only_tasks_that_talk_to_moodle_take_a_slot_of_its_pool(folder: Path) ->
 def test_nothing_is_written_before_the_plan_and_the_report_always_runs(folder: Path) -> None:
     coupling(folder, "demo")
     dag = build_dags(folder)["moodle_provision__demo"]
-    assert {"check_site", "extract", "transform", "snapshot", "plan", "chunks"} == dag.get_task(
+    assert {"check_site", "extract", "transform", "snapshot", "plan", "approve", "chunks"} == dag.get_task(
         "load"
     ).get_flat_relative_ids(upstream=True)
     assert dag.get_task("report").trigger_rule == "all_done"

@@ -94,6 +94,7 @@ def test_a_run_for_one_person_gives_the_same_name_as_a_run_for_all(coupling: Cou
     run = coupling.run(person_ids=["CV-3"])
 
     assert run.state == "success"
+    assert run.tasks["load"] == "success", run.tasks
     assert list(by_idnumber(moodle)) == ["CV-3"]
     assert by_idnumber(moodle)["CV-3"]["username"] == "jan-jansen2"
 

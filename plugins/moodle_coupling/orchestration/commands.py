@@ -95,16 +95,6 @@ def use_airflow_database() -> None:
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 
-def ledger_url() -> str:
-    """Give ``[moodle_coupling] ledger_url``; by default a SQLite file below AIRFLOW_HOME."""
-    from airflow.configuration import AIRFLOW_HOME
-    from airflow.sdk import conf
-
-    from moodle_coupling.ledger.address import default_url
-
-    return conf.get("moodle_coupling", "ledger_url", fallback="") or default_url(AIRFLOW_HOME)
-
-
 def _check(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
@@ -224,9 +214,9 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _forget(arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger.activity import note
-    from moodle_coupling.ledger.ledger import open_ledger
     from moodle_coupling.orchestration.forgetting import counted, forget, refuse_while_writing
     from moodle_coupling.orchestration.pausing import all_switches, find_switch, who
+    from moodle_coupling.orchestration.remembering import the_ledger
 
     told: list[str] = []
     try:
@@ -234,7 +224,7 @@ def _forget(arguments: argparse.Namespace) -> int:
             folder, environment = mappings_folder(), None
             if arguments.environment:
                 environment = find_switch(arguments.environment, folder).environment
-            ledger = open_ledger(ledger_url())
+            ledger = the_ledger()
             every = [environment] if environment else [one.environment for one in all_switches(folder)]
             refuse_while_writing(ledger, every)
             for id_ in arguments.ids:
@@ -256,10 +246,10 @@ AFTER_FORGETTING: Final = (
 def _ledger_if_any() -> tuple[Ledger | None, str]:
     """Open the ledger, or say why there is none to ask."""
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.ledger.ledger import open_ledger
+    from moodle_coupling.orchestration.remembering import the_ledger
 
     try:
-        return open_ledger(ledger_url()), ""
+        return the_ledger(), ""
     except CouplingError as error:
         return None, str(error)
 

@@ -24,6 +24,7 @@ from airflow.sdk import (
 from moodle_coupling.errors import (
     AnswerLost,
     CouplingPaused,
+    EnvironmentBusy,
     InputError,
     MappingError,
     MoodleDenied,
@@ -31,9 +32,14 @@ from moodle_coupling.errors import (
     MoodleRefused,
     MoodleTlsFailed,
     MoodleUnavailable,
+    NotApproved,
+    Quarantined,
     RunFailed,
+    TooManyFailures,
 )
 from moodle_coupling.mapping_file import load_all
+from moodle_coupling.orchestration.approving import approval_task
+from moodle_coupling.orchestration.notifying import notifiers
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
@@ -48,6 +54,11 @@ RETRIES: Final = ExceptionRetryPolicy(
             MoodleRefused, RetryAction.FAIL, reason="Moodle refuses what was sent; sending it again does not help"
         ),
         RetryRule(MoodleTlsFailed, RetryAction.FAIL, reason="the certificate must be mended first"),
+        RetryRule(
+            [NotApproved, TooManyFailures],
+            RetryAction.FAIL,
+            reason="a person must look at it before anything is sent again",
+        ),
         RetryRule(RunFailed, RetryAction.FAIL, reason="the run did what it could; its report says what went wrong"),
         RetryRule(
             MoodleMaintenance, RetryAction.RETRY, dt.timedelta(minutes=10), reason="the site is under maintenance"
@@ -57,28 +68,31 @@ RETRIES: Final = ExceptionRetryPolicy(
     ]
 )
 
-PARAMS: Final = {
-    "dry_run": Param(
-        default=False,
-        type="boolean",
-        title="Dry run",
-        description="Plan and report only; nothing is written to Moodle.",
-    ),
-    "person_ids": Param(
-        default=[],
-        type=["array", "null"],
-        items={"type": "string"},
-        title="Only these persons",
-        description="Person ids, extern ids or idnumbers, one a line; empty for everyone.",
-    ),
-    "mode": Param(
-        default="changed",
-        type="string",
-        enum=["changed", "full"],
-        title="How much is compared",
-        description="changed: the persons of the source. full: every account of the Moodle too, so that orphans show.",
-    ),
-}
+
+def _params() -> dict[str, Param]:
+    """Give the form of a run, anew for each DAG: Airflow writes a run's values into these very objects."""
+    return {
+        "dry_run": Param(
+            default=False,
+            type="boolean",
+            title="Dry run",
+            description="Plan and report only; nothing is written to Moodle.",
+        ),
+        "person_ids": Param(
+            default=[],
+            type=["array", "null"],
+            items={"type": "string"},
+            title="Only these persons",
+            description="Person ids, extern ids or idnumbers, one a line; empty for everyone.",
+        ),
+        "mode": Param(
+            default="changed",
+            type="string",
+            enum=["changed", "full"],
+            title="How much is compared",
+            description="changed: the persons of the source. full: every account of the Moodle too, so that orphans show.",
+        ),
+    }
 
 
 def build_dags(folder: Path) -> dict[str, DAG]:
@@ -111,7 +125,7 @@ def provision_dag(mapping: Mapping, path: Path) -> DAG:
         start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
         catchup=False,
         max_active_runs=1,
-        params=PARAMS,
+        params=_params(),
         tags=["moodle", environment],
         default_args={
             "owner": "moodle-coupling",
@@ -120,11 +134,12 @@ def provision_dag(mapping: Mapping, path: Path) -> DAG:
             "retry_policy": RETRIES,
         },
     ) as dag:
-        _provision_tasks(mapping_path, environment)
+        _provision_tasks(mapping_path, mapping)
     return dag
 
 
-def _provision_tasks(mapping_path: str, environment: str) -> None:
+def _provision_tasks(mapping_path: str, mapping: Mapping) -> None:
+    environment = mapping.environment
     pool = pool_name(environment)
 
     @task(task_display_name="Check the site", pool=pool)
@@ -182,14 +197,19 @@ def _provision_tasks(mapping_path: str, environment: str) -> None:
     checked, candidates = check_site(), transform()
     accounts, planned, parts = snapshot(), plan(), chunks()
     extract() >> candidates
-    [checked, candidates] >> accounts >> planned >> parts
+    approved = approval_task(mapping_path, mapping.safeguards.approval_hours, notifiers(mapping))
+    [checked, candidates] >> accounts >> planned >> approved >> parts
     reported = report(parts)
     load.expand(chunk=parts) >> reported
     announce(reported)
 
 
 def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
-    """Run one step of ``steps``; a pause found by it skips the task or makes it wait, without using up a try."""
+    """Run one step of ``steps``.
+
+    A pause skips the task or makes it wait (``paused``), an environment that another run holds makes it wait, quarantine
+    skips it; waiting takes no slot and uses up no try.
+    """
     from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
     from moodle_coupling.orchestration import steps
@@ -197,43 +217,24 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
 
     try:
         return getattr(steps, name)(open_run(mapping_path, get_current_context()), *args)
-    except CouplingPaused as pause:
-        log.warning("%s", pause)
-        if paused == "wait":
+    except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
+        log.warning("%s", stop)
+        if paused == "wait" and not isinstance(stop, Quarantined):
             seconds = conf.getint("moodle_coupling", "pause_look_seconds", fallback=60)
             look_again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
-            raise AirflowRescheduleException(look_again) from pause  # type: ignore[no-untyped-call]
-        raise AirflowSkipException(str(pause)) from pause
+            raise AirflowRescheduleException(look_again) from stop  # type: ignore[no-untyped-call]
+        raise AirflowSkipException(str(stop)) from stop
 
 
-def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> dict[str, int]:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-
-    from moodle_coupling.orchestration import staging, steps
+def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
+    from moodle_coupling.orchestration.ending import report_and_end
     from moodle_coupling.orchestration.run import open_run
 
     context = get_current_context()
-    run = open_run(mapping_path, context)
-    if not staging.has_frame(run.folder, "plan"):
-        states = _states(context)
-        if "failed" in states.values() or "upstream_failed" in states.values():
-            failed = ", ".join(sorted(name for name, state in states.items() if state == "failed"))
-            msg = f"There is no plan: {failed or 'an earlier task'} failed. Its log says why."
-            raise AirflowFailException(msg)
-        msg = "There is no plan to report on; the run was skipped."
-        raise AirflowSkipException(msg)
-    text, counts = steps.report(run, [steps.Chunk(**part) for part in parts or []])  # type: ignore[typeddict-item]
-    context["ti"].xcom_push(key="summary", value=text)
-    removed = staging.sweep(run.mapping.environment, now=dt.datetime.now(dt.UTC))
-    if removed:
-        log.info("Removed %d old runs from the staging area", removed)
-    return counts
-
-
-def _states(context: Any) -> dict[str, str]:
     ti = context["ti"]
-    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])
-    return {str(name): str(state) for name, state in (found.get(ti.run_id) or {}).items()}
+    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id) or {}
+    states = {str(name): str(state) for name, state in found.items()}
+    return report_and_end(open_run(mapping_path, context), parts or [], states, context)
 
 
 def _announce(environment: str, counts: dict[str, int]) -> None:
@@ -318,10 +319,12 @@ Brings the persons of the source into the Moodle environment **{mapping.environm
 
 ```
 extract ─▶ transform ─┐
-check site ───────────┴▶ snapshot ─▶ match and plan ─▶ chunks ─▶ load in batches ─▶ report ─▶ announce
+check site ───────────┴▶ snapshot ─▶ match and plan ─▶ safeguards and approval ─▶ chunks ─▶ load ─▶ report ─▶ announce
 ```
 
 * Nothing is written before **load**. Trigger with *Dry run* to see the plan only.
+* A plan that looks like a mistake (an empty source, many suspensions, the first load ever …) waits for approval at
+  **safeguards and approval**; approve or reject it there, or under Browse → Required Actions.
 * To pause: set the variable `moodle_coupling_paused__{mapping.connection}` to `true`. A load that is under way stops
   within one batch, and goes on by itself when the variable is set to `false` or removed.
 * Re-running a finished run changes nothing: what Moodle already holds is not written again.

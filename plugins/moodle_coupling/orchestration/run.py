@@ -1,4 +1,4 @@
-"""One run of one coupling: its mapping, its parameters and its folder; made anew in every task."""
+"""One run of one coupling: its mapping, its parameters, its folder and its place in the ledger; made anew in every task."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.orchestration.remembering import the_ledger
 from moodle_coupling.orchestration.staging import run_folder
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.moodle_connection import MoodleSettings
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.ledger.runs import Run as Record
     from moodle_coupling.mapping import Mapping
 
 
@@ -24,15 +27,21 @@ class Run:
     """What every step of a run needs.
 
     ``person_ids`` is empty for everyone; ``full`` compares every account of the Moodle, so that orphans show;
-    ``dry_run`` stops after the plan.
+    ``dry_run`` stops after the plan; ``scheduled`` is False when a person started it. ``holder`` is the run's name in
+    messages and leases.
     """
 
     mapping: Mapping
     mapping_path: Path
     folder: ObjectStoragePath
+    ledger: Ledger
+    record: Record
+    holder: str
     person_ids: tuple[str, ...] = ()
     full: bool = False
     dry_run: bool = False
+    scheduled: bool = False
+    started_by: str = ""
 
     def hook(self) -> MoodleHook:
         """Give the hook of this environment; it refuses every request while the environment is paused."""
@@ -44,21 +53,31 @@ class Run:
 def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     """Make the run from the task's context, with the connection's defaults where the mapping says nothing.
 
-    Raises MappingError when the mapping file is wrong by now, SettingError when the connection is.
+    Raises MappingError when the mapping file is wrong by now, SettingError when the connection is, LedgerSchemaError when
+    the ledger is not of this version.
     """
     from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.ledger.runs import begin_run, find_run
 
     path = Path(mapping_path)
     mapping = load_mapping(path)
     mapping = with_defaults(mapping, MoodleHook(mapping.connection).settings)
     dag_run, params = context["dag_run"], context["params"]
+    ledger = the_ledger()
+    mode = "dry run" if params.get("dry_run") else str(params.get("mode") or "changed")
+    found = find_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id)
     return Run(
         mapping=mapping,
         mapping_path=path,
         folder=run_folder(mapping.environment, dag_run.run_after, dag_run.run_id),
+        ledger=ledger,
+        record=found or begin_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id, mode=mode),
+        holder=f"{dag_run.dag_id} {dag_run.run_id}",
         person_ids=tuple(params.get("person_ids") or ()),
         full=params.get("mode") == "full" and not params.get("person_ids"),
         dry_run=bool(params.get("dry_run")),
+        scheduled=str(dag_run.run_type) in {"scheduled", "DagRunType.SCHEDULED", "backfill"},
+        started_by=str(getattr(dag_run, "triggering_user_name", None) or "a manual run"),
     )
 
 

@@ -15,13 +15,22 @@ import pandas as pd
 
 from moodle_coupling.errors import MoodleDenied, MoodleUnavailable, RunFailed, SourceError
 from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
+from moodle_coupling.ledger.digests import plan_digest
+from moodle_coupling.ledger.links import fingerprints as known_fingerprints
+from moodle_coupling.ledger.links import links_frame
+from moodle_coupling.ledger.mismatches import record_mismatches, subjects
+from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.mapping_file import source_base
+from moodle_coupling.matching.accounts import no_accounts
+from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import chosen, neighbourhood, unknown_ids
-from moodle_coupling.orchestration import staging
+from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows, with_unchanged
+from moodle_coupling.orchestration import loading, safety, staging
+from moodle_coupling.orchestration.remembering import held
+from moodle_coupling.people.fingerprint import fingerprints
 from moodle_coupling.people.transform import transform as transform_persons
-from moodle_coupling.provisioning.loader import load
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
 from moodle_coupling.provisioning.snapshot import read_accounts
 from moodle_coupling.sources.file import read_persons
@@ -49,6 +58,8 @@ class Chunk(TypedDict):
 
 def check(run: Run) -> dict[str, int]:
     """Refuse a site on which a run cannot be right; the log says everything that was found."""
+    begin_run(run.ledger, run.mapping.environment, run.record.dag_id, run.record.run_id, mode=run.record.mode)
+    safety.mind_quarantine(run)
     findings = check_site(run.hook(), profile_fields=tuple(run.mapping.profile_fields))
     if not is_fit(findings):
         msg = f"Environment '{run.mapping.environment}' is not fit for a run:\n{explain(findings)}"
@@ -72,9 +83,16 @@ def extract(run: Run) -> dict[str, int]:
 
 
 def transform(run: Run) -> dict[str, int]:
-    """Make candidates and reasons of the persons; with ``person_ids``, only of those and who must be judged with them."""
+    """Make candidates and reasons of the persons.
+
+    With ``person_ids`` only of those and who must be judged with them; on a changed run only of those who changed since
+    they were last written, and the same: the others become rows of the plan (``unchanged``) without a look at Moodle.
+    """
     result = transform_persons(staging.read_frame(run.folder, "persons"), run.mapping)
     candidates = result.candidates
+    prints = fingerprints(candidates, run.mapping, result.reasons)
+    known = known_fingerprints(run.ledger, run.mapping.environment)
+    look, skipped, bystanders = candidates, candidates.iloc[:0], candidates.iloc[:0]
     if run.person_ids:
         missing = unknown_ids(candidates, run.person_ids)
         if missing:
@@ -83,21 +101,36 @@ def transform(run: Run) -> dict[str, int]:
                 "Give a person id, extern id or idnumber as it stands in the source."
             )
             raise SourceError(msg)
-        candidates = neighbourhood(candidates, run.person_ids)
-    staging.write_frame(run.folder, "candidates", candidates)
+        look = neighbourhood(candidates, run.person_ids)
+        bystanders = candidates[~candidates["row"].isin(look["row"])]
+    elif not run.full:
+        split = split_unchanged(candidates, result.reasons, prints, known)
+        look, skipped, bystanders = split.look, split.skipped, split.bystanders
+    staging.write_frame(run.folder, "candidates", look)
+    staging.write_frame(run.folder, "bystanders", bystanders)
+    staging.write_frame(run.folder, "unchanged", unchanged_rows(skipped, known))
     staging.write_frame(run.folder, "reasons", result.reasons)
+    staging.write_frame(run.folder, "fingerprints", pd.DataFrame({"row": candidates["row"], "fingerprint": prints}))
+    in_scope = int(candidates["in_scope"].sum())
+    staging.write_text(run.folder, "in_scope", str(in_scope))
     return {
         "candidates": len(candidates),
-        "in_scope": int(candidates["in_scope"].sum()),
+        "in_scope": in_scope,
+        "unchanged": len(skipped),
         "reasons": len(result.reasons),
     }
 
 
 def snapshot(run: Run) -> dict[str, int]:
-    """Read the accounts that matter from Moodle."""
+    """Read the accounts that matter from Moodle; no call at all when nobody is to be looked at."""
+    candidates = staging.read_frame(run.folder, "candidates")
+    if candidates.empty and not run.full:
+        staging.write_frame(run.folder, "accounts", no_accounts().assign(is_service_user=False))
+        return {"accounts": 0, "unreadable": 0, "calls": 0}
     hook = run.hook()
-    service_userid = hook.site_info().userid
-    read = read_accounts(hook, staging.read_frame(run.folder, "candidates"), full=run.full)
+    with held(run.ledger, run.mapping.environment, run.holder):
+        service_userid = hook.site_info().userid
+        read = read_accounts(hook, candidates, full=run.full)
     accounts = read.accounts.assign(is_service_user=read.accounts["id"] == service_userid)
     staging.write_frame(run.folder, "accounts", accounts)
     if read.unreadable:
@@ -106,7 +139,7 @@ def snapshot(run: Run) -> dict[str, int]:
 
 
 def plan(run: Run) -> dict[str, int]:
-    """Match the candidates with the accounts and plan what to do; nothing is written to Moodle."""
+    """Match the candidates with the accounts, plan what to do, and weigh the plan; nothing is written to Moodle."""
     accounts = staging.read_frame(run.folder, "accounts")
     service = accounts.loc[accounts["is_service_user"], "id"]
     frame = make_plan(
@@ -114,13 +147,26 @@ def plan(run: Run) -> dict[str, int]:
         staging.read_frame(run.folder, "reasons"),
         accounts.drop(columns="is_service_user"),
         run.mapping,
+        links=links_frame(run.ledger, run.mapping.environment),
         service_userid=int(service.iloc[0]) if len(service) else None,
         full=run.full,
+        bystanders=staging.read_frame(run.folder, "bystanders"),
     )
     if run.person_ids:
         frame = frame[chosen(frame, run.person_ids)].reset_index(drop=True)
+    frame = with_unchanged(frame, staging.read_frame(run.folder, "unchanged"))
     staging.write_frame(run.folder, "plan", frame)
-    return {action.value: int((frame["action"] == action).sum()) for action in Action}
+    tripped = safety.weigh(run, frame, _in_scope(run))
+    if not run.dry_run:
+        found = mismatches_with_facts(frame, accounts)
+        environment, record = run.mapping.environment, run.record.id
+        record_mismatches(run.ledger, environment, record, found, full=run.full, examined=subjects(frame))
+    counts = {action.value: int((frame["action"] == action).sum()) for action in Action}
+    return counts | {"safeguards": len(tripped)}
+
+
+def _in_scope(run: Run) -> int:
+    return int((run.folder / "in_scope").read_text())
 
 
 def chunks(run: Run) -> list[Chunk]:
@@ -136,20 +182,21 @@ def chunks(run: Run) -> list[Chunk]:
 
 
 def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
-    """Load one part of the plan; what an earlier try settled is kept and not sent again.
+    """Load one part of the plan; what an earlier try settled is on record in the ledger and not sent again.
 
     Raises what stopped the load (a pause, a Moodle that went away), after its outcomes so far are written down.
     """
-    part = staging.read_frame(run.folder, "plan").iloc[chunk["start"] : chunk["stop"]].reset_index(drop=True)
-    name = f"outcomes-{chunk['number']:04d}"
-    settled = _settled(run, name)
-    open_rows = part if settled is None else part[~_key(part).isin(set(_key(settled)))].reset_index(drop=True)
-    result = load(open_rows, run.hook())
-    outcomes = result.outcomes if settled is None else pd.concat([settled, result.outcomes], ignore_index=True)
-    staging.write_frame(run.folder, name, outcomes)
+    frame = staging.read_frame(run.folder, "plan")
+    part = frame.iloc[chunk["start"] : chunk["stop"]].reset_index(drop=True)
+    digest = plan_digest(frame)
+    safety.refuse_unapproved(run, digest)
+    with held(run.ledger, run.mapping.environment, run.holder) as lease:
+        result = loading.load_part(run, part, digest, lease)
+    staging.write_frame(run.folder, f"outcomes-{chunk['number']:04d}", result.outcomes)
     if result.stopped is not None:
+        safety.mind_failures(run, result.stopped)
         raise result.stopped
-    return {str(status): int(count) for status, count in outcomes["status"].value_counts().items()}
+    return {str(status): int(count) for status, count in result.outcomes["status"].value_counts().items()}
 
 
 def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
@@ -168,8 +215,13 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     staging.write_text(run.folder, "summary.md", summary(frame, outcomes, left_out, title=title))
     text = summary(frame, outcomes, left_out, title=title, named=False)
     log.info("%s\nWith names and every reason: %s", text, run.folder / "summary.md")
-    if len(present) < len(names) or (outcomes is not None and len(outcomes) != len(frame)):
-        msg = f"The load is not finished: {len(names) - len(present)} of {len(names)} parts have no outcomes. See the task 'load'."
+    _judge(run, frame, outcomes, missing=len(names) - len(present), text=text)
+    return text, _counts(frame, outcomes) | {"in_scope": _in_scope(run)}
+
+
+def _judge(run: Run, frame: pd.DataFrame, outcomes: pd.DataFrame | None, *, missing: int, text: str) -> None:
+    if missing or (outcomes is not None and len(outcomes) != len(frame)):
+        msg = f"The load is not finished: {missing} parts have no outcomes. See the task 'load'."
         raise RunFailed(msg)
     if outcomes is not None and exceeds_tolerance(outcomes, run.mapping.limits.tolerated_failures):
         msg = (
@@ -177,7 +229,6 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
             f"({run.mapping.limits.tolerated_failures:.0%}) of {run.mapping_path.name} allows:\n{text}"
         )
         raise RunFailed(msg)
-    return text, _counts(frame, outcomes)
 
 
 def _counts(frame: pd.DataFrame, outcomes: pd.DataFrame | None) -> dict[str, int]:
@@ -187,16 +238,3 @@ def _counts(frame: pd.DataFrame, outcomes: pd.DataFrame | None) -> dict[str, int
         counts |= {f"done_{action.value}": int((done["action"] == action).sum()) for action in WRITING_ACTIONS}
         counts |= {str(status): int(count) for status, count in outcomes["status"].value_counts().items()}
     return counts
-
-
-def _settled(run: Run, name: str) -> pd.DataFrame | None:
-    """Give the outcomes of an earlier try that need no further try."""
-    if not staging.has_frame(run.folder, name):
-        return None
-    before = staging.read_frame(run.folder, name)
-    return before[before["status"].isin(["done", "rejected", "skipped"])].reset_index(drop=True)
-
-
-def _key(frame: pd.DataFrame) -> pd.Series:
-    """Identify a row of the plan: a person by its row in the source, an orphan by its account."""
-    return frame["row"].astype("string").fillna("account " + frame["account_id"].astype("string"))

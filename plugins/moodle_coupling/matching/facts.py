@@ -1,0 +1,47 @@
+"""What a mismatch stands on: when any of it changes, a decision taken on it no longer holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from moodle_coupling.matching.frames import MISMATCHES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PERSON_FACTS: Final = ("person_id", "extern_id", "idnumber", "firstname", "lastname", "email")
+ACCOUNT_FACTS: Final = ("username", "idnumber", "firstname", "lastname", "email", "suspended")
+
+
+def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+    """Give the plan's rows whose verdict is a mismatch, with ``facts``: JSON of the person and the accounts meant."""
+    found = plan[plan["verdict"].isin([str(verdict) for verdict in MISMATCHES])].reset_index(drop=True)
+    meant = [_accounts_of(row) for row in found[["account_id", "other_accounts"]].to_dict("records")]
+    wanted = {account for accounts_ in meant for account in accounts_}
+    known = _known(accounts[accounts["id"].isin(wanted)])
+    persons = found[list(PERSON_FACTS)].to_dict("records")
+    texts = [
+        json.dumps(
+            {"person": person, "accounts": {str(a): known.get(a) for a in ids}}, ensure_ascii=False, sort_keys=True
+        )
+        for person, ids in zip(persons, meant, strict=True)
+    ]
+    return found.assign(facts=pd.Series(texts, index=found.index, dtype="str"))
+
+
+def _accounts_of(row: dict[Any, Any]) -> list[int]:
+    ids: Iterable[int] = json.loads(row["other_accounts"] or "[]")
+    account = row["account_id"]
+    return sorted({*ids, *([] if pd.isna(account) else [int(account)])})
+
+
+def _known(accounts: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    columns = [name for name in ACCOUNT_FACTS if name in accounts.columns]
+    rows = accounts[columns].to_dict("records")
+    return {
+        int(id_): {str(name): bool(value) if name == "suspended" else str(value) for name, value in row.items()}
+        for id_, row in zip(accounts["id"], rows, strict=True)
+    }

@@ -1,0 +1,97 @@
+"""What stands between a plan and its load: safeguards, approval, quarantine."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from moodle_coupling.errors import CouplingError, NotApproved, Quarantined, TooManyFailures
+from moodle_coupling.ledger import approvals, quarantine
+from moodle_coupling.ledger.digests import plan_digest
+from moodle_coupling.ledger.links import links_frame
+from moodle_coupling.ledger.runs import ever_loaded, latest_runs
+from moodle_coupling.ledger.words import RunState
+from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
+from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.approving import QUESTION, read_question
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from moodle_coupling.orchestration.run import Run
+
+log = logging.getLogger(__name__)
+
+
+def mind_quarantine(run: Run) -> None:
+    """Keep scheduled runs away from an environment in quarantine; a run that a person started lifts it."""
+    found = quarantine.in_quarantine(run.ledger, run.mapping.environment)
+    if found is None:
+        return
+    if not run.scheduled:
+        quarantine.lift(run.ledger, run.mapping.environment, by=run.started_by)
+        log.info("Quarantine lifted: this run was started by hand (%s)", run.started_by)
+    elif dt.datetime.now(dt.UTC) < found.until:
+        msg = (
+            f"Environment '{run.mapping.environment}' is in quarantine until {found.until:%Y-%m-%d %H:%M} UTC: {found.reason} "
+            "A run by hand or a passing connection check lifts it."
+        )
+        raise Quarantined(msg)
+
+
+def mind_failures(run: Run, stopped: CouplingError) -> None:
+    """Put the environment into quarantine when a load stopped itself because too much of it failed."""
+    if not isinstance(stopped, TooManyFailures):
+        return
+    from moodle_coupling.orchestration.notifying import tell
+
+    environment = run.mapping.environment
+    found = quarantine.impose(run.ledger, environment, str(stopped))
+    text = f"{stopped}\nScheduled runs stay away until {found.until:%Y-%m-%d %H:%M} UTC; a run by hand or a passing check lifts it."
+    tell(run.mapping, f"Moodle '{environment}': in quarantine", text, None)
+
+
+def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
+    """Evaluate the safeguards on the plan; what tripped is put as a question into the run's folder."""
+    environment = run.mapping.environment
+    facts = Facts(
+        links=len(links_frame(run.ledger, environment)),
+        persons_now=in_scope,
+        persons_before=None if run.person_ids else _persons_before(run),
+        ever_loaded=ever_loaded(run.ledger, environment),
+    )
+    tripped = evaluate(plan, facts, run.mapping.safeguards)
+    (run.folder / QUESTION).unlink(missing_ok=True)
+    if tripped:
+        question = {
+            "digest": plan_digest(plan),
+            "reasons": [one.sentence for one in tripped],
+            "body": approval_body(plan, tripped, named=False),
+        }
+        staging.write_text(run.folder, QUESTION, json.dumps(question, ensure_ascii=False))
+        for one in tripped:
+            log.warning("Safeguard %s: %s", one.code, one.sentence)
+    return tripped
+
+
+def refuse_unapproved(run: Run, digest: str) -> None:
+    """Refuse to load a plan for which a safeguard has tripped, unless exactly this plan was approved."""
+    question = read_question(run)
+    if question is None:
+        return
+    if question["digest"] != digest or not approvals.is_approved(run.ledger, run.record.id, digest):
+        msg = (
+            f"The plan of {run.holder} waits for an approval it does not have ({' '.join(question['reasons'])}) "
+            "Nothing was written. Clear the run from 'plan' on to be asked again."
+        )
+        raise NotApproved(msg)
+
+
+def _persons_before(run: Run) -> int | None:
+    """Persons in scope at the last run for everyone that came to its end."""
+    for record in latest_runs(run.ledger, run.mapping.environment, limit=200):
+        if record.state == RunState.DONE and "in_scope" in record.counts:
+            return record.counts["in_scope"]
+    return None
