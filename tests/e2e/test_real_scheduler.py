@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -32,8 +33,15 @@ def moodle() -> Iterator[SandboxMoodle]:
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
-    settings = {"AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "2"}
-    local = LocalAirflow(tmp_path_factory.mktemp("airflow"), free_port(), settings)
+    home = tmp_path_factory.mktemp("airflow")
+    for name in ("mappings/demo.yaml", "samples/persons.csv"):
+        (home / "include" / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / "include" / name, home / "include" / name)
+    settings = {
+        "AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "2",
+        "AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER": str(home / "include/mappings"),
+    }
+    local = LocalAirflow(home, free_port(), settings)
     try:
         local.start()
         extra = json.dumps({"batch_size": 5})
@@ -52,18 +60,44 @@ def wait_until(true: Callable[[], Any], what: str, seconds: float = 60) -> None:
         time.sleep(0.3)
 
 
+def looked_up(moodle: SandboxMoodle) -> set[str]:
+    """Give the values by which accounts were looked up so far."""
+    calls = moodle.calls.all("core_user_get_users_by_field")
+    return {value for call in calls for value in call.parameters["values"].values()}
+
+
 def outcomes(airflow: LocalAirflow) -> pd.DataFrame:
     """Give the outcomes of the newest run."""
     return pd.read_parquet(max((airflow.home / "moodle_coupling/staging/demo").glob("*/outcomes.parquet")))
 
 
-def test_a_load_paused_half_way_sends_nothing_more_and_finishes_after_the_pause(
+def test_the_first_load_waits_for_approval_and_a_rejected_plan_writes_nothing(
+    airflow: LocalAirflow, moodle: SandboxMoodle
+) -> None:
+    before = moodle.accounts()
+    run_id = airflow.trigger(DAG)["dag_run_id"]
+    airflow.wait_for_state(DAG, run_id, "approve", {"awaiting_input"})
+    question = airflow.question(DAG, run_id)
+    assert "first load" in question
+    assert "@example.org" not in question
+    assert "waiting for approval" in airflow.command("moodle-coupling", "status", "demo")
+
+    airflow.answer(DAG, run_id, "Reject")
+    airflow.wait_for_run(DAG, run_id)
+    assert airflow.states(DAG, run_id)["load"] == ["skipped"]
+    assert moodle.accounts() == before
+    assert "rejected" in airflow.command("moodle-coupling", "status", "demo")
+
+
+def test_an_approved_load_paused_half_way_sends_nothing_more_and_finishes_after_the_pause(
     airflow: LocalAirflow, moodle: SandboxMoodle
 ) -> None:
     moodle.faults.add("latency=0.5,function=core_user_create_users")
     run_id = airflow.trigger(DAG)["dag_run_id"]
+    airflow.wait_for_state(DAG, run_id, "approve", {"awaiting_input"})
+    airflow.answer(DAG, run_id, "Approve")
     wait_until(lambda: len(moodle.accounts()) > 303, "the first batch was sent")
-    airflow.api("POST", "variables", json={"key": PAUSE, "value": '{"paused": true, "reason": "test"}'})
+    airflow.command("moodle-coupling", "pause", "demo", "--reason", "test")
     wait_until(lambda: airflow.states(DAG, run_id)["load"] == ["up_for_reschedule"], "the load waits")
     moodle.faults.clear()
     sent = len(moodle.calls.all())
@@ -72,7 +106,7 @@ def test_a_load_paused_half_way_sends_nothing_more_and_finishes_after_the_pause(
     assert len(moodle.calls.all()) == sent
     assert len(moodle.accounts()) == made < 303 + 87
 
-    airflow.api("DELETE", f"variables/{PAUSE}")
+    airflow.command("moodle-coupling", "resume", "demo")
     run = airflow.wait_for_run(DAG, run_id)
     assert run["state"] == "success"
     names = Counter(account["username"] for account in moodle.accounts())
@@ -85,15 +119,38 @@ def test_a_load_paused_half_way_sends_nothing_more_and_finishes_after_the_pause(
 
 def test_a_second_run_changes_nothing(airflow: LocalAirflow, moodle: SandboxMoodle) -> None:
     before = moodle.accounts()
+    found = outcomes(airflow)
+    right = found[(found["status"] == "done") | (found["code"] == "nothing_to_do")]
+    assert len(right) == 137 + 200
+    moodle.calls.clear()
     run = airflow.run(DAG)
 
     assert run["state"] == "success"
     assert moodle.accounts() == before
+    # Who is as the source has it is known from the ledger; asked about are only those who share a name or an address
+    # with somebody who is not.
+    asked = looked_up(moodle)
+    assert asked
+    assert len(asked & set(right["idnumber"])) < len(right) / 10
     assert set(outcomes(airflow)["status"]) == {"skipped", "rejected"}
     counts = airflow.xcom(DAG, run["dag_run_id"], "report")
     assert counts["planned_create"] == counts["planned_update"] == 0
     events = airflow.api("GET", "assets/events?limit=100")["asset_events"]
     assert [event["extra"]["planned_create"] for event in events] == [87, 0]
+
+
+def test_an_empty_source_stops_the_run_and_suspends_nobody(airflow: LocalAirflow, moodle: SandboxMoodle) -> None:
+    people = airflow.home / "include/samples/persons.csv"
+    whole = people.read_bytes()
+    people.write_bytes(whole.splitlines(keepends=True)[0])
+    before = moodle.accounts()
+    run_id = airflow.trigger(DAG, {"mode": "full"})["dag_run_id"]
+    airflow.wait_for_state(DAG, run_id, "approve", {"awaiting_input"})
+    assert "empty" in airflow.question(DAG, run_id)
+    airflow.answer(DAG, run_id, "Reject")
+    airflow.wait_for_run(DAG, run_id)
+    people.write_bytes(whole)
+    assert moodle.accounts() == before
 
 
 def test_neither_token_nor_names_reach_airflows_database_and_logs(airflow: LocalAirflow, moodle: SandboxMoodle) -> None:

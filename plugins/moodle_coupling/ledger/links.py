@@ -44,10 +44,10 @@ def links_frame(ledger: Ledger, environment: str) -> pd.DataFrame:
 
 
 def fingerprints(ledger: Ledger, environment: str) -> pd.DataFrame:
-    """Give what was last written to each account: idnumber, account_id (int64), fingerprint ('' when not known)."""
+    """Give what was last written to each account: idnumber, account_id (int64), fingerprint and username ('' if unknown)."""
     import pandas as pd
 
-    query = select(_LINKS.c.idnumber, _LINKS.c.account_id, _LINKS.c.fingerprint).where(
+    query = select(_LINKS.c.idnumber, _LINKS.c.account_id, _LINKS.c.fingerprint, _LINKS.c.username).where(
         _LINKS.c.environment == environment
     )
     with ledger.reading() as connection:
@@ -57,6 +57,7 @@ def fingerprints(ledger: Ledger, environment: str) -> pd.DataFrame:
             "idnumber": pd.Series([row[0] for row in rows], dtype="str"),
             "account_id": pd.Series([row[1] for row in rows], dtype="int64"),
             "fingerprint": pd.Series([row[2] for row in rows], dtype="str"),
+            "username": pd.Series([row[3] for row in rows], dtype="str"),
         }
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -131,6 +132,8 @@ def _newer(place: str, found: str, wanted: str) -> LedgerSchemaError:
 
 
 def _revision(connection: Connection) -> str:
+    # It says what database it found at every look, and each task of a run looks.
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)
     return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision() or ""
 
 

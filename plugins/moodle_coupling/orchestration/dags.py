@@ -38,6 +38,7 @@ from moodle_coupling.errors import (
     TooManyFailures,
 )
 from moodle_coupling.mapping_file import load_all
+from moodle_coupling.matching.frames import Action
 from moodle_coupling.orchestration.approving import approval_task
 from moodle_coupling.orchestration.notifying import notifiers
 
@@ -241,8 +242,8 @@ def _announce(environment: str, counts: dict[str, int]) -> None:
     from airflow.sdk.exceptions import AirflowSkipException
 
     context = get_current_context()
-    if context["params"].get("dry_run"):
-        msg = "A dry run changes nothing."
+    if f"done_{Action.CREATE}" not in counts:
+        msg = "Nothing was loaded: a dry run, or the plan was rejected."
         raise AirflowSkipException(msg)
     asset = Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")
     context["outlet_events"][asset].extra = dict(counts)

@@ -12,7 +12,7 @@ from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsett
 from moodle_coupling.ledger.outcomes import run_outcomes, settle
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.provisioning.loader import LoadResult, load
-from moodle_coupling.provisioning.outcomes import OUTCOME_COLUMNS, OutcomeStatus, outcomes_frame
+from moodle_coupling.provisioning.outcomes import NOTHING_TO_DO, OUTCOME_COLUMNS, OutcomeStatus, outcomes_frame
 from moodle_coupling.provisioning.rows import sort_rows
 from moodle_coupling.provisioning.stopping import StopRule
 
@@ -48,7 +48,13 @@ class LedgerJournal:
         mark_sent(self._ledger, self._run, [self._keys[index] for index in indexes], batch, lease=self._lease)
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
-        """Record outcomes; raises LedgerUnavailable."""
+        """Record outcomes; raises LedgerUnavailable.
+
+        Of whom there was nothing to do nothing is recorded: a school would fill the ledger with them every half hour.
+        """
+        outcomes = [outcome for outcome in outcomes if outcome.code != NOTHING_TO_DO]
+        if not outcomes:
+            return
         rows = self._plan.iloc[[outcome.index for outcome in outcomes]].reset_index(drop=True)
         numbered = [replace(outcome, index=position) for position, outcome in enumerate(outcomes)]
         frame = outcomes_frame(rows, numbered)

@@ -65,7 +65,7 @@ def new_links(part: pd.DataFrame, outcomes: pd.DataFrame, prints: pd.Series[str]
             "idnumber": part["idnumber"],
             "account_id": account.fillna(part["account_id"]),
             "person_id": part["person_id"],
-            "username": part["username"].where((part["action"] == Action.CREATE.value) & done, ""),
+            "username": part["username"],
             "fingerprint": part["row"].map(prints).fillna("").where(remembered, ""),
             "created_by_us": (part["action"] == Action.CREATE.value) & (outcomes["code"].set_axis(part.index) == ""),
         }

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+NOTHING_TO_DO: Final = "nothing_to_do"
+"""Code of the outcome of a row whose account is right already."""
+
+
 class OutcomeStatus(StrEnum):
     """How a row of the plan ended.
 

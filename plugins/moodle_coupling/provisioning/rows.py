@@ -11,7 +11,7 @@ from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
 from moodle_coupling.matching.frames import MISMATCHES, PROFILE_PREFIX, WRITING_ACTIONS, Action, Verdict
 from moodle_coupling.people.rules import RULE_BY_CODE, Blocks
 from moodle_coupling.provisioning.culprits import Sendable
-from moodle_coupling.provisioning.outcomes import Outcome, OutcomeStatus
+from moodle_coupling.provisioning.outcomes import NOTHING_TO_DO, Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def _settled(index: int, row: dict[str, Any]) -> Outcome | None:
         return Outcome(index, OutcomeStatus.SKIPPED, "mismatch", row["evidence"])
     if verdict == Verdict.PROTECTED:
         return Outcome(index, OutcomeStatus.SKIPPED, "protected", row["evidence"])
-    return Outcome(index, OutcomeStatus.SKIPPED, "nothing_to_do")
+    return Outcome(index, OutcomeStatus.SKIPPED, NOTHING_TO_DO)
 
 
 def _reasons(row: dict[str, Any]) -> tuple[str, str]:
