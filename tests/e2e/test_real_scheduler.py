@@ -146,7 +146,7 @@ def test_an_empty_source_stops_the_run_and_suspends_nobody(airflow: LocalAirflow
     before = moodle.accounts()
     run_id = airflow.trigger(DAG, {"mode": "full"})["dag_run_id"]
     airflow.wait_for_state(DAG, run_id, "approve", {"awaiting_input"})
-    assert "empty" in airflow.question(DAG, run_id)
+    assert "no persons at all" in airflow.question(DAG, run_id)
     airflow.answer(DAG, run_id, "Reject")
     airflow.wait_for_run(DAG, run_id)
     people.write_bytes(whole)
