@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.mapping import Mapping
 
 MAPPINGS: Final = Path("include/mappings")
 DONE, WRONG = 0, 1
@@ -98,24 +99,29 @@ def use_airflow_database() -> None:
 def _check(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
-    from moodle_coupling.hooks.pause import guard
+    from moodle_coupling.orchestration.checking import lift_quarantine
 
     use_airflow_database()
-    connection, profile_fields = _connection_of(arguments.target)
-    findings = check_site(MoodleHook(connection, guard=guard(connection)), profile_fields=profile_fields)
+    mapping = _mapping_of(arguments.target)
+    connection, fields = (mapping.connection, tuple(mapping.profile_fields)) if mapping else (arguments.target, ())
+    findings = check_site(MoodleHook(connection), profile_fields=fields)
     print(explain(findings))
-    return DONE if is_fit(findings) else WRONG
+    if not is_fit(findings):
+        return WRONG
+    ledger, _ = _ledger_if_any()
+    if mapping and ledger and lift_quarantine(ledger, mapping.environment):
+        print(f"The quarantine of '{mapping.environment}' is lifted.")
+    return DONE
 
 
-def _connection_of(target: str) -> tuple[str, tuple[str, ...]]:
-    """Give the connection and the profile fields that are meant; without such a mapping the target is a connection."""
+def _mapping_of(target: str) -> Mapping | None:
+    """Give the mapping that is meant; without such a file the target is a connection."""
     from moodle_coupling.mapping_file import find_mapping, load_mapping
 
     folder = mappings_folder()
     if (folder / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
-        mapping = load_mapping(find_mapping(target, folder))
-        return mapping.connection, tuple(mapping.profile_fields)
-    return target, ()
+        return load_mapping(find_mapping(target, folder))
+    return None
 
 
 def _setup(arguments: argparse.Namespace) -> int:

@@ -105,7 +105,7 @@ def build_dags(folder: Path) -> dict[str, DAG]:
     mappings, errors = load_all(folder)
     dags = [provision_dag(mapping, folder / f"{mapping.environment}.yaml") for mapping in mappings]
     dags += [broken_dag(error) for error in errors]
-    dags.append(check_dag(sorted({mapping.connection for mapping in mappings})))
+    dags.append(check_dag({mapping.connection: mapping for mapping in mappings}))
     return {dag.dag_id: dag for dag in dags}
 
 
@@ -249,8 +249,10 @@ def _announce(environment: str, counts: dict[str, int]) -> None:
     context["outlet_events"][asset].extra = dict(counts)
 
 
-def check_dag(connections: list[str]) -> DAG:
-    """Build ``moodle_check_connection``, for all environments."""
+def check_dag(couplings: dict[str, Mapping]) -> DAG:
+    """Build ``moodle_check_connection``, for all environments; ``couplings`` by connection."""
+    connections = sorted(couplings)
+    known = {name: (mapping.environment, tuple(mapping.profile_fields)) for name, mapping in couplings.items()}
     with DAG(
         dag_id="moodle_check_connection",
         dag_display_name="Check a Moodle connection",
@@ -277,7 +279,8 @@ def check_dag(connections: list[str]) -> DAG:
             """Ask the site about itself, and try every right that a run needs without writing anything."""
             from moodle_coupling.orchestration.checking import check_connection
 
-            return check_connection(str(get_current_context()["params"]["connection"]))
+            connection = str(get_current_context()["params"]["connection"])
+            return check_connection(connection, *known.get(connection, ()))
 
         check()
     return dag

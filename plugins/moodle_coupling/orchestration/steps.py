@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pandas as pd
 
-from moodle_coupling.errors import MoodleDenied, MoodleUnavailable, RunFailed, SourceError
+from moodle_coupling.errors import CouplingPaused, MoodleDenied, MoodleUnavailable, RunFailed, SourceError
 from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
 from moodle_coupling.ledger.digests import plan_digest
 from moodle_coupling.ledger.links import fingerprints as known_fingerprints
@@ -28,6 +28,7 @@ from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import chosen, neighbourhood, unknown_ids
 from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows, with_unchanged
 from moodle_coupling.orchestration import loading, safety, staging
+from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.remembering import held
 from moodle_coupling.people.fingerprint import fingerprints
 from moodle_coupling.people.transform import transform as transform_persons
@@ -46,6 +47,10 @@ MOST_CHUNKS: Final = 1000
 
 PASSING_TROUBLE: Final = frozenset({"maintenance", "overloaded", "unreachable", "no_answer"})
 """Findings of a check that may be gone at the next try."""
+
+
+MOST_TRACES: Final = 10
+"""A trace takes a second or so, and nobody reads a hundred."""
 
 
 class Chunk(TypedDict):
@@ -215,8 +220,24 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     staging.write_text(run.folder, "summary.md", summary(frame, outcomes, left_out, title=title))
     text = summary(frame, outcomes, left_out, title=title, named=False)
     log.info("%s\nWith names and every reason: %s", text, run.folder / "summary.md")
+    if run.person_ids:
+        _trace(run)
     _judge(run, frame, outcomes, missing=len(names) - len(present), text=text)
     return text, _counts(frame, outcomes) | {"in_scope": _in_scope(run)}
+
+
+def _trace(run: Run) -> None:
+    """Say of each person, step by step, how it stands now; by ids only in the log, with names in the run's folder."""
+    texts = []
+    for person in run.person_ids[:MOST_TRACES]:
+        try:
+            trace = explain_person(run.mapping, run.mapping_path, person, run.hook(), ledger=run.ledger)
+        except CouplingPaused as pause:
+            log.warning("No trace of %s: %s", person, pause)
+            continue
+        log.info("%s", trace.text(named=False))
+        texts.append(trace.text())
+    staging.write_text(run.folder, "trace.txt", "\n\n".join(texts))
 
 
 def _judge(run: Run, frame: pd.DataFrame, outcomes: pd.DataFrame | None, *, missing: int, text: str) -> None:
