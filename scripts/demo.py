@@ -143,9 +143,8 @@ class Demo:
         self._with_people(header)
         run_id = self.airflow.trigger(DAG)["dag_run_id"]
         self._waits(run_id)
-        print(
-            f"* The source is empty: the run stops and asks.\n{_quoted(self.airflow.question(DAG, run_id).split('##')[0].strip())}"
-        )
+        reasons = self.airflow.question(DAG, run_id).split("\n\n")[0]
+        print(f"* The source is empty: the run stops and asks.\n{_quoted(reasons)}")
         self.airflow.answer(DAG, run_id, "Reject")
         self.airflow.wait_for_run(DAG, run_id)
         print("  The demo rejects it: nothing was written.", flush=True)
@@ -168,8 +167,8 @@ class Demo:
             for n in range(40)
         ]
         self._with_people(people.rstrip("\n") + "\n" + "\n".join(newcomers) + "\n")
-        self.connect(batch_size=4)
-        self._sandbox("POST", ["latency=1,function=core_user_create_users"])
+        self.connect(batch_size=2)
+        self._sandbox("POST", ["latency=2,function=core_user_create_users"])
         run_id = self.airflow.trigger(DAG)["dag_run_id"]
         accounts = self._accounts()
         while self._accounts() == accounts and not self._finished(run_id):
