@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -91,6 +92,19 @@ class LocalAirflow:
     def stop(self) -> int:
         """Stop every component; returns how many were running."""
         return sum(stop_process(self.home / f"{name}.pid") for name in ("scheduler", "dag-processor", "api-server"))
+
+    def kill(self, component: str) -> None:
+        """End a component and everything it started at once, as a power cut does (for tests)."""
+        pid_file = self.home / f"{component}.pid"
+        pid = int(pid_file.read_text())
+        for child in _descendants(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        stop_process(pid_file, seconds=5, sign=signal.SIGKILL)
+
+    def start_again(self, component: str) -> None:
+        """Start one component that was stopped or killed."""
+        self._spawn(component)
 
     @property
     def password(self) -> str:
@@ -289,15 +303,29 @@ def process_alive(pid_file: Path) -> bool:
     return state != "Z"
 
 
-def stop_process(pid_file: Path, seconds: float = 15) -> bool:
+def _descendants(pid: int) -> list[int]:
+    """Give the processes that a process started, and theirs; workers lead sessions of their own."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    found, todo = [], [pid]
+    while todo:
+        mine = children.get(todo.pop(), [])
+        found += mine
+        todo += mine
+    return found
+
+
+def stop_process(pid_file: Path, seconds: float = 15, sign: signal.Signals = signal.SIGTERM) -> bool:
     """End the process group of a pid file, by force if it does not listen; tells whether it was running."""
     if not process_alive(pid_file):
         pid_file.unlink(missing_ok=True)
         return False
     pid = int(pid_file.read_text())
-    for sign in (signal.SIGTERM, signal.SIGKILL):
+    for each in (sign, signal.SIGKILL):
         try:
-            os.killpg(pid, sign)
+            os.killpg(pid, each)
         except ProcessLookupError:
             break
         end = time.monotonic() + seconds

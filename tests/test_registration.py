@@ -71,3 +71,8 @@ def test_the_provider_and_its_connection_type_are_found(tmp_path: Path) -> None:
 def test_the_dag_file_has_no_import_errors(migrated: Path) -> None:
     found = airflow(migrated, ROOT / "plugins", "dags", "list-import-errors", "-o", "json")
     assert json.loads(found.splitlines()[-1]) == []
+
+
+def test_our_commands_are_airflows_too(tmp_path: Path) -> None:
+    said = airflow(tmp_path, ROOT / "plugins", "moodle", "schema")
+    assert json.loads(said[said.index("{") :])["title"].startswith("Mapping file")

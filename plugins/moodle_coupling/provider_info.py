@@ -176,5 +176,6 @@ def get_provider_info() -> dict[str, object]:
         "description": "Brings people from a training administration into Moodle.",
         "versions": ["0.1.0"],
         "connection-types": [_connection_type()],
+        "cli": ["moodle_coupling.orchestration.airflow_cli.get_commands"],
         "config": _config(),
     }

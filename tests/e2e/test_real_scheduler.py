@@ -39,6 +39,12 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> 
         shutil.copy(ROOT / "include" / name, home / "include" / name)
     settings = {
         "AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "2",
+        # A killed worker is noticed in seconds instead of minutes.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+        "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
         "AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER": str(home / "include/mappings"),
     }
     local = LocalAirflow(home, free_port(), settings)
@@ -151,6 +157,38 @@ def test_an_empty_source_stops_the_run_and_suspends_nobody(airflow: LocalAirflow
     airflow.wait_for_run(DAG, run_id)
     people.write_bytes(whole)
     assert moodle.accounts() == before
+
+
+def test_scheduler_and_worker_killed_in_the_middle_of_a_load_lose_and_double_nobody(
+    airflow: LocalAirflow, moodle: SandboxMoodle
+) -> None:
+    people = airflow.home / "include/samples/persons.csv"
+    whole = people.read_text(encoding="utf-8-sig")
+    cells = whole.splitlines()[0].count(";") + 1
+    newcomers = [
+        ";".join([f"3000{n:02}", f"NW-{n:03}", "N.", f"Nieuw{n}", "", "Komer", f"nieuw{n}@example.org"])
+        + ";" * (cells - 7)
+        for n in range(30)
+    ]
+    people.write_text("\n".join([whole.rstrip("\n"), *newcomers, ""]), encoding="utf-8")
+    before = len(moodle.accounts())
+    moodle.faults.add("latency=0.7,function=core_user_create_users")
+    run_id = airflow.trigger(DAG)["dag_run_id"]
+    wait_until(lambda: len(moodle.accounts()) > before, "the first batch was sent")
+    airflow.kill("scheduler")  # with all its workers
+    moodle.faults.clear()
+    made = len(moodle.accounts()) - before
+    assert 0 < made < 30
+
+    airflow.start_again("scheduler")
+    run = airflow.wait_for_run(DAG, run_id)
+    assert run["state"] == "success"
+    idnumbers = Counter(account["idnumber"] for account in moodle.accounts() if account["idnumber"].startswith("NW-"))
+    assert len(idnumbers) == 30
+    assert set(idnumbers.values()) == {1}
+    found = outcomes(airflow)
+    assert found["row"].is_unique
+    assert (found[found["idnumber"].str.startswith("NW-")]["status"] == "done").sum() == 30
 
 
 def test_neither_token_nor_names_reach_airflows_database_and_logs(airflow: LocalAirflow, moodle: SandboxMoodle) -> None:

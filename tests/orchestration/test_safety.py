@@ -17,12 +17,13 @@ from moodle_coupling.errors import EnvironmentBusy, NotApproved, Quarantined
 from moodle_coupling.ledger import approvals, leases, quarantine
 from moodle_coupling.ledger.digests import plan_digest
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
-from moodle_coupling.ledger.runs import begin_run, latest_runs
+from moodle_coupling.ledger.runs import begin_run, get_run, latest_runs
 from moodle_coupling.ledger.schema import upgrade
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.matching.frames import PLAN_COLUMNS
 from moodle_coupling.orchestration import safety
+from moodle_coupling.orchestration.approving import approval_task
 from moodle_coupling.orchestration.checking import check_connection
 from moodle_coupling.orchestration.remembering import held, let_go
 from moodle_coupling.orchestration.run import Run
@@ -127,6 +128,40 @@ def test_of_two_runs_for_one_environment_the_second_is_told_who_has_it(ledger: L
     let_go(ledger, "demo", "dag one")
     with held(ledger, "demo", "dag two") as lease:
         assert lease.holder == "dag two"
+
+
+@pytest.mark.parametrize(
+    ("option", "user", "decision", "by"),
+    [
+        ("Approve", {"id": "1", "name": "jan"}, ApprovalAnswer.APPROVED, "jan"),
+        ("Reject", {"id": "1", "name": "jan"}, ApprovalAnswer.REJECTED, "jan"),
+        ("Reject", None, ApprovalAnswer.LAPSED, "nobody in time"),
+    ],
+)
+def test_who_answered_is_in_the_ledger_and_no_answer_in_time_counts_as_a_reject(
+    run: Run, ledger: Ledger, monkeypatch: pytest.MonkeyPatch,
+    option: str, user: dict[str, str] | None, decision: ApprovalAnswer, by: str,
+) -> None:  # fmt: skip
+    plan = creates(3)
+    safety.weigh(run, plan, in_scope=3)
+    monkeypatch.setattr("moodle_coupling.orchestration.run.open_run", lambda *_: run)
+    event = {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_at": dt.datetime.now(dt.UTC),
+        "responded_by_user": user,
+    }
+    approval_task("demo.yaml", 24, []).execute_complete({}, event)  # type: ignore[typeddict-item]
+
+    digest = plan_digest(plan)
+    asked = approvals.ask(ledger, run.record.id, digest, ["again"])
+    if decision is ApprovalAnswer.APPROVED:
+        assert (asked.decision, asked.decided_by) == (decision, by)
+    else:
+        assert asked.decision is None  # asked anew: the answer before was no
+        assert not approvals.is_approved(ledger, run.record.id, digest)
+        assert get_run(ledger, run.record.id).state == RunState.REJECTED
+        assert get_run(ledger, run.record.id).reason == f"{decision} by {by}"
 
 
 PEOPLE = [(str(n), f"E-{n}", f"Voornaam{n}", "", f"Naam{n}", f"p{n}@example.org", "") for n in range(30)]

@@ -33,8 +33,8 @@ def settle_doubtful(load: Load, work: Work) -> None:
         if not creates and not changes:
             return
         load.pace.sleep(seconds)
-        creates = creating.absent(creates)
-        changes = updating.not_there(changes)
+        creates = creating.missing(creates)
+        changes = updating.missing(changes)
 
 
 def still_open(load: Load, items: Iterable[Item]) -> list[Item]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moodle_coupling.errors import AnswerLost, MoodleAnswerUnreadable, MoodleRefused, MoodleRequestTooLarge, NotAMoodle
+from moodle_coupling.errors import MoodleRequestTooLarge
 from moodle_coupling.provisioning.halving import send_alone, take_apart
-from moodle_coupling.provisioning.job import Calls, Load
+from moodle_coupling.provisioning.job import Batch, Load
 from moodle_coupling.provisioning.looking import loose_key
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
-from moodle_coupling.provisioning.rows import split_shared
+from moodle_coupling.provisioning.rows import NewItem, split_shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from moodle_coupling.hooks.moodle_types import Account, CreatedAccount
     from moodle_coupling.provisioning.halving import Refusal
-    from moodle_coupling.provisioning.rows import NewItem
 
 
 def create_batch(load: Load, items: Sequence[NewItem]) -> None:
@@ -27,7 +26,7 @@ def create_batch(load: Load, items: Sequence[NewItem]) -> None:
     CreateJob(load).run(items)
 
 
-class CreateJob(Calls):
+class CreateJob(Batch[NewItem]):
     """One batch of persons on its way into Moodle."""
 
     def __init__(self, load: Load) -> None:
@@ -55,32 +54,10 @@ class CreateJob(Calls):
             # Only some sites forbid an address that another account has: Moodle decides.
             send_alone(self, item, explained=True)
 
-    def try_send(self, items: Sequence[NewItem]) -> Refusal | None:
-        """Send in one call; after a lost answer look before sending again, at most ``pace.sends`` times in all."""
-        for attempt in range(1, self.load.pace.sends + 1):
-            try:
-                created = self.create(items)
-            except AnswerLost as error:
-                items = self._after_loss(items, error)
-                if items and attempt == self.load.pace.sends:
-                    self.give_up(error)
-            except NotAMoodle as error:
-                # Some page in between answered; whether Moodle got the call nobody knows.
-                self.doubt(items, error)
-                raise
-            except MoodleAnswerUnreadable as error:
-                # The work may have been done: only whoever is not there was refused.
-                self.doubt(items, error)
-                items = self.absent(items)
-                return error if items else None
-            except (MoodleRefused, MoodleRequestTooLarge) as error:
-                return error
-            else:
-                self._created(created, items)
-                return None
-            if not items:
-                return None
-        return None
+    def send(self, items: Sequence[NewItem]) -> Sequence[CreatedAccount]:
+        """Create accounts in one call."""
+        self.announce(items)
+        return self.load.wire.create([item.wire for item in items])
 
     def refuse(self, item: NewItem, refusal: Refusal, *, explained: bool) -> None:
         """Write down a refusal; after a last look where this very load may have made the account that is in the way."""
@@ -100,19 +77,19 @@ class CreateJob(Calls):
         else:
             self.refused_alone(item.index, refusal)
 
-    def _after_loss(self, items: Sequence[NewItem], error: AnswerLost) -> list[NewItem]:
-        self.doubt(items, error)
+    def missing_after_loss(self, items: Sequence[NewItem]) -> list[NewItem]:
+        """Look several times: Moodle goes on after we hung up."""
         self._look_again.update(item.index for item in items)
         self._lost.update(item.index for item in items)
         absent = list(items)
         for seconds in self.load.pace.looks:
             self.load.pace.sleep(seconds)
-            absent = self.absent(absent)
+            absent = self.missing(absent)
             if not absent:
                 break
         return absent
 
-    def absent(self, items: Sequence[NewItem]) -> list[NewItem]:
+    def missing(self, items: Sequence[NewItem]) -> list[NewItem]:
         """Write down who is in Moodle with exactly this idnumber; give the others."""
         found = self.find("idnumber", [item.idnumber for item in items])
         return self._done_already(items, found.accounts, "")
@@ -163,7 +140,8 @@ class CreateJob(Calls):
         account_id = holder.id if holder else None
         self.book.write(item.index, OutcomeStatus.REJECTED, "username_taken", message, account_id)
 
-    def _created(self, created: Sequence[CreatedAccount], items: Sequence[NewItem]) -> None:
+    def settle(self, answer: Sequence[CreatedAccount], items: Sequence[NewItem]) -> None:
+        """Write down everyone as done, with the account."""
         # The hook has compared the answer with what was sent, one by one: it comes in the order sent.
-        for account, item in zip(created, items, strict=True):
+        for account, item in zip(answer, items, strict=True):
             self.book.accepted(item.index, account.id)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from moodle_coupling.errors import (
+    AnswerLost,
+    MoodleAnswerUnreadable,
+    MoodleRefused,
+    MoodleRequestTooLarge,
+    NotAMoodle,
+)
 from moodle_coupling.provisioning.culprits import Sendable
 from moodle_coupling.provisioning.journal import Record
 from moodle_coupling.provisioning.looking import Found, look_up
@@ -16,10 +24,9 @@ from moodle_coupling.provisioning.wire import Stopped, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from moodle_coupling.errors import AnswerLost, MoodleError, MoodleRefused
-    from moodle_coupling.hooks.moodle_types import CreatedAccount, UpdateWarning
+    from moodle_coupling.errors import MoodleError
     from moodle_coupling.provisioning.book import Book
-    from moodle_coupling.provisioning.rows import ChangeItem, NewItem
+    from moodle_coupling.provisioning.halving import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +76,6 @@ class Calls:
         self.book = load.book
         self._made = 0
 
-    def create(self, items: Sequence[NewItem]) -> Sequence[CreatedAccount]:
-        """Create accounts in one call."""
-        self._announce(items)
-        return self.load.wire.create([item.wire for item in items])
-
-    def update(self, items: Sequence[ChangeItem]) -> Sequence[UpdateWarning]:
-        """Change accounts in one call."""
-        self._announce(items)
-        return self.load.wire.update([item.wire for item in items])
-
     def find(self, name: str, values: Iterable[str]) -> Found:
         """Look accounts up, in as many calls as it takes."""
         found = look_up(self.load.wire, name, values)
@@ -108,10 +105,61 @@ class Calls:
             self.load.wire.stop(reason)
             raise Stopped
 
-    def _announce(self, items: Sequence[Sendable]) -> None:
+    def announce(self, items: Sequence[Sendable]) -> None:
         """Put on record that these are about to be sent; nothing goes out unless that is kept."""
         self.load.wire.refuse_when_stopped()
         self.load.record.sending([item.index for item in items])
         if self._made:
             self.book.count_extra()
         self._made += 1
+
+
+class Batch(Calls, ABC, Generic[Item]):
+    """One batch on its way: how to send it is the kind's own, what a lost or refused answer means is the same for all."""
+
+    def try_send(self, items: Sequence[Item]) -> Refusal | None:
+        """Send in one call; after a lost answer look before sending the rest again, at most ``pace.sends`` times in all.
+
+        Gives the refusal when Moodle refused the call as a whole.
+        """
+        for attempt in range(1, self.load.pace.sends + 1):
+            try:
+                answer = self.send(items)
+            except AnswerLost as error:
+                self.doubt(items, error)
+                items = self.missing_after_loss(items)
+                if items and attempt == self.load.pace.sends:
+                    self.give_up(error)
+            except NotAMoodle as error:
+                # Some page in between answered; whether Moodle got the call nobody knows.
+                self.doubt(items, error)
+                raise
+            except MoodleAnswerUnreadable as error:
+                # The work may have been done (seen on 5.1 with a weak password): only who is missing was refused.
+                self.doubt(items, error)
+                items = self.missing(items)
+                return error if items else None
+            except (MoodleRefused, MoodleRequestTooLarge) as error:
+                return error
+            else:
+                self.settle(answer, items)
+                return None
+            if not items:
+                return None
+        return None
+
+    @abstractmethod
+    def send(self, items: Sequence[Item]) -> Any:
+        """Make the call and give Moodle's answer."""
+
+    @abstractmethod
+    def settle(self, answer: Any, items: Sequence[Item]) -> None:
+        """Write down what the answer says of each item."""
+
+    @abstractmethod
+    def missing(self, items: Sequence[Item]) -> list[Item]:
+        """Read back: write down of whom Moodle holds what was sent; give the others."""
+
+    @abstractmethod
+    def missing_after_loss(self, items: Sequence[Item]) -> list[Item]:
+        """Do the same after a lost answer, when Moodle may still be at work."""

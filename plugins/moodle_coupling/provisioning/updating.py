@@ -5,25 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import (
-    AnswerLost,
-    MoodleAnswerUnreadable,
     MoodleRecordRefused,
-    MoodleRefused,
     MoodleRequestTooLarge,
-    NotAMoodle,
 )
 from moodle_coupling.provisioning.culprits import is_suspect
 from moodle_coupling.provisioning.halving import take_apart
-from moodle_coupling.provisioning.job import Calls, Load
+from moodle_coupling.provisioning.job import Batch, Load
 from moodle_coupling.provisioning.looking import holds
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.rows import ChangeItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from moodle_coupling.hooks.moodle_types import UpdateWarning
     from moodle_coupling.provisioning.halving import Refusal
-    from moodle_coupling.provisioning.rows import ChangeItem
 
 _FUNCTION: Final = "core_user_update_users"
 
@@ -46,37 +42,18 @@ def update_batch(load: Load, items: Sequence[ChangeItem]) -> None:
         take_apart(job, job.still_open(items), refusal)
 
 
-class UpdateJob(Calls):
+class UpdateJob(Batch[ChangeItem]):
     """One batch of changes on its way into Moodle; sending a change twice does no harm."""
 
-    def try_send(self, items: Sequence[ChangeItem]) -> Refusal | None:
-        """Send in one call; after a lost answer look what is there and send the rest, ``pace.sends`` times at most."""
-        for attempt in range(1, self.load.pace.sends + 1):
-            try:
-                warnings = self.update(items)
-            except AnswerLost as error:
-                self.doubt(items, error)
-                self.load.pace.sleep(self.load.pace.looks[0] if self.load.pace.looks else 0)
-                items = self.not_there(items)
-                if items and attempt == self.load.pace.sends:
-                    self.give_up(error)
-            except NotAMoodle as error:
-                # Some page in between answered; whether Moodle got the call nobody knows.
-                self.doubt(items, error)
-                raise
-            except MoodleAnswerUnreadable as error:
-                # The others of the call were written (seen on 5.1 with a weak password).
-                self.doubt(items, error)
-                items = self.not_there(items)
-                return error if items else None
-            except (MoodleRefused, MoodleRequestTooLarge) as error:
-                return error
-            else:
-                self._settle(warnings, items)
-                return None
-            if not items:
-                return None
-        return None
+    def send(self, items: Sequence[ChangeItem]) -> Sequence[UpdateWarning]:
+        """Change accounts in one call."""
+        self.announce(items)
+        return self.load.wire.update([item.wire for item in items])
+
+    def missing_after_loss(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
+        """Look once: to send a change twice does no harm."""
+        self.load.pace.sleep(self.load.pace.looks[0] if self.load.pace.looks else 0)
+        return self.missing(items)
 
     def refuse(self, item: ChangeItem, refusal: Refusal, *, explained: bool) -> None:
         """Write down a refusal of the one change."""
@@ -88,7 +65,7 @@ class UpdateJob(Calls):
         else:
             self.refused_alone(item.index, refusal, item.account_id)
 
-    def not_there(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
+    def missing(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
         """Write down whose account holds what was sent; give the others."""
         accounts = {
             account.id: account for account in self.find("id", [str(item.account_id) for item in items]).accounts
@@ -101,8 +78,9 @@ class UpdateJob(Calls):
                 rest.append(item)
         return rest
 
-    def _settle(self, warnings: Sequence[UpdateWarning], items: Sequence[ChangeItem]) -> None:
-        by_account = {warning.account_id: warning for warning in warnings}
+    def settle(self, answer: Sequence[UpdateWarning], items: Sequence[ChangeItem]) -> None:
+        """Write down whom Moodle warns of, and everyone else as done."""
+        by_account = {warning.account_id: warning for warning in answer}
         meant = {item.account_id for item in items}
         written = [item for item in items if item.account_id not in by_account]
         # Those first: a refusal may stop the load, and what Moodle wrote must be known by then.
@@ -111,9 +89,9 @@ class UpdateJob(Calls):
         for item in items:
             if item.account_id in by_account:
                 self._warned(item, by_account[item.account_id])
-        nameless = [warning for warning in warnings if warning.account_id not in meant]
+        nameless = [warning for warning in answer if warning.account_id not in meant]
         if nameless:
-            for item in self.not_there(written):
+            for item in self.missing(written):
                 self._warned(item, nameless[0])
 
     def _warned(self, item: ChangeItem, warning: UpdateWarning) -> None:
