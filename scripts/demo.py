@@ -133,7 +133,7 @@ class Demo:
         print("What makes it safe to run every half hour:\n", flush=True)
         before = PEOPLE.read_text(encoding="utf-8-sig")
         self._tell("nothing changed", self.airflow.run(DAG))
-        married = before.replace("Şule;;Nowak;", "Şule;de;Wit;")
+        married = before.replace("Şule;;Nowak;", "Şule;de;Wit;", 1)
         self._with_people(married)
         self._tell("one person has another surname", self.airflow.run(DAG))
         self._empty_source(before.splitlines()[0] + "\n")

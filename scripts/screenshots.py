@@ -19,22 +19,22 @@ ARGUMENTS = [
 ]
 
 
-def settled(page: Page, name: str) -> None:
-    """Picture the page once nothing moves any more."""
+def settled(page: Page, name: str, height: int = 900) -> None:
+    """Picture the page, down to ``height``, once nothing moves any more."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(2500)
-    page.screenshot(path=str(IMAGES / name))
+    page.screenshot(path=str(IMAGES / name), clip={"x": 0, "y": 0, "width": 1600, "height": height})
 
 
 def main() -> int:
-    """Log in and picture the newest run, the trigger form and the connection; exit status 1 without Chromium."""
+    """Log in and picture the first run, the trigger form and the connection; exit status 1 without Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
         print("screenshots: there is no chromium; apt install chromium", file=sys.stderr)
         return 1
     airflow = LocalAirflow(HOME / "airflow", int(sys.argv[1]) if len(sys.argv) > 1 else 8080)
     runs = airflow.api("GET", f"dags/{DAG}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
-    run = runs[0]["dag_run_id"]
+    run, newest = runs[0]["dag_run_id"], runs[-1]["dag_run_id"]
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1600, "height": 900})
@@ -46,6 +46,9 @@ def main() -> int:
         page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}")
         page.get_by_role("button", name="Graph").first.click()
         settled(page, "run-graph.png")
+        if airflow.states(DAG, newest)["approve"] == ["awaiting_input"]:
+            page.goto(f"{airflow.url}/dags/{DAG}/runs/{newest}/tasks/approve/required_actions")
+            settled(page, "approval.png", height=560)  # below it stands the path of the plan
         page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}/tasks/report/xcom")
         settled(page, "run-report.png")
         page.goto(f"{airflow.url}/dags/{DAG}")
