@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from matching.people import account, account_of, links_frame, mapping, person, plan_of
 
-SUSPEND = mapping(leavers={"policy": "suspend"})
+SUSPEND = mapping(leavers={"policy": "suspend", "grace_days": 0})
 
 
 def orphans(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def test_an_account_without_idnumber_is_no_orphan(idnumber: str) -> None:
 
 
 def test_a_protected_account_is_no_orphan() -> None:
-    settings = mapping(matching={"protected_idnumbers": ["Z"]}, leavers={"policy": "suspend"})
+    settings = mapping(matching={"protected_idnumbers": ["Z"]}, leavers={"policy": "suspend", "grace_days": 0})
     there = [account(2, username="admin", idnumber="A"), account(12, idnumber="Z"), account(13, idnumber="S")]
     assert plan_of([], there, settings, service_userid=13, full=True) == []
 
@@ -85,7 +85,7 @@ def test_the_leaver_policy_decides_and_says_why_not(
     policy: str, links: list[tuple[int, str, bool]], suspended: bool, action: str, words: str
 ) -> None:
     there = [account(12, idnumber="Z", suspended=suspended)]
-    settings = mapping(leavers={"policy": policy})
+    settings = mapping(leavers={"policy": policy, "grace_days": 0})
     (orphan,) = plan_of([], there, settings, links=links_frame(*links), full=True)
     assert orphan["action"] == action
     assert orphan["changes"] == ({"suspended": [False, True]} if action == "suspend" else {})
@@ -110,3 +110,11 @@ def test_an_orphan_is_left_alone_while_somebodys_question_points_at_it(
     (orphan,) = orphans(plan_of(persons, there, SUSPEND, links=links_frame((12, "Z", False)), full=True))
     assert (orphan["account_id"], orphan["action"]) == (12, "none")
     assert "question of a person who points at it is open" in orphan["reasons"][0]["message"]
+
+
+def test_nobody_is_suspended_while_the_days_of_grace_are_not_counted() -> None:
+    there = [account(12, idnumber="Z")]
+    settings = mapping(leavers={"policy": "suspend", "grace_days": 14})
+    orphan = plan_of([person(1)], there, settings, links=links_frame((12, "Z", False)), full=True)[-1]
+    assert (orphan["verdict"], orphan["action"], orphan["changes"]) == ("orphan", "none", {})
+    assert "grace_days is 14" in orphan["reasons"][0]["message"]

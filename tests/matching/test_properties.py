@@ -96,7 +96,9 @@ MAPPINGS = st.builds(
             "protected_idnumbers": st.sampled_from([[], ["B"]]),
         }
     ),
-    leavers=st.fixed_dictionaries({"policy": st.sampled_from(["ignore", "report", "suspend"])}),
+    leavers=st.fixed_dictionaries(
+        {"policy": st.sampled_from(["ignore", "report", "suspend"]), "grace_days": st.sampled_from([0, 14])}
+    ),
     fields=st.sampled_from([{}, {"city": {"column": "city"}}, {"city": {"column": "city", "write": "if_empty"}}]),
 )
 LINKS = st.sampled_from([[], [(11, "A", True)], [(11, "A", True), (12, "C", False), (13, "D", True)]])

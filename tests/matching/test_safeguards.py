@@ -242,7 +242,7 @@ class TestWhatIsShown:
             persons_frame(persons),
             reasons_frame(),
             accounts_of(accounts),
-            mapping(leavers={"policy": "suspend"}),
+            mapping(leavers={"policy": "suspend", "grace_days": 0}),
             links=links_frame((13, "E9", False)),
             full=True,
         )

@@ -26,7 +26,7 @@ from moodle_coupling.matching.view import View, make_view
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from moodle_coupling.mapping import Mapping
+    from moodle_coupling.mapping import Leavers, Mapping
 
 WRITTEN_VERDICTS: Final = (Verdict.LINKED, Verdict.EMAIL_TAKEN, Verdict.RETURNED)
 
@@ -220,7 +220,7 @@ class _Draft:
 
     def plan_orphans(self) -> None:
         """Do with orphans what the mapping's leaver policy says, and say why not where it is not done."""
-        policy = self.view.mapping.leavers.policy
+        leavers = self.view.mapping.leavers
         orphans = self.frame[self.frame["verdict"] == Verdict.ORPHAN]
         at_account = orphans["a"].astype("int64")
         suspended = self.view.accounts["suspended"].loc[at_account]
@@ -229,7 +229,7 @@ class _Draft:
         for at, evidence, asked, is_suspended, is_ours in zip(
             orphans.index, orphans["evidence"], orphans["question_open"], suspended, ours, strict=True
         ):
-            kept = _why_kept(policy, asked=asked, suspended=is_suspended, ours=is_ours)
+            kept = _why_kept(leavers, asked=asked, suspended=is_suspended, ours=is_ours)
             self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", f"{evidence} {kept}".strip())
             if not kept:
                 leaving.append(at)
@@ -245,14 +245,18 @@ class _Draft:
         return plan
 
 
-def _why_kept(policy: LeaverPolicy, *, asked: bool, suspended: bool, ours: bool) -> str:
+def _why_kept(leavers: Leavers, *, asked: bool, suspended: bool, ours: bool) -> str:
     """Say why an orphan is left as it is; '' when it is to be suspended."""
-    if asked:
-        return "Nothing is done while the question of a person who points at it is open."
-    if policy == LeaverPolicy.IGNORE:
-        return "The mapping ignores leavers."
-    if policy == LeaverPolicy.REPORT:
-        return "The mapping only reports leavers."
-    if suspended:
-        return "It is suspended already."
-    return "" if ours else "It is not suspended: this coupling neither made nor linked it, as far as is known."
+    reasons = (
+        (asked, "Nothing is done while the question of a person who points at it is open."),
+        (leavers.policy == LeaverPolicy.IGNORE, "The mapping ignores leavers."),
+        (leavers.policy == LeaverPolicy.REPORT, "The mapping only reports leavers."),
+        (suspended, "It is suspended already."),
+        (not ours, "It is not suspended: this coupling neither made nor linked it, as far as is known."),
+        # Nobody counts the days yet, and a day too early locks somebody out.
+        (
+            leavers.grace_days > 0,
+            f"It is not suspended: since when it is an orphan is not known, and leavers.grace_days is {leavers.grace_days}.",
+        ),
+    )
+    return next((why for holds, why in reasons if holds), "")
