@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import InputError, SettingError
+from moodle_coupling.preview import MAPPINGS
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
 
-MAPPINGS: Final = Path("include/mappings")
 DONE, WRONG = 0, 1
 _ENVIRONMENT: Final = "a mapping file, or an environment in include/mappings"
 

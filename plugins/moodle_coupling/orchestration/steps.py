@@ -32,6 +32,7 @@ from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.remembering import held
 from moodle_coupling.people.fingerprint import fingerprints
 from moodle_coupling.people.transform import transform as transform_persons
+from moodle_coupling.provisioning.outcomes import merge_outcomes
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
 from moodle_coupling.provisioning.snapshot import read_accounts
 from moodle_coupling.sources.file import read_persons
@@ -213,7 +214,7 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     frame = staging.read_frame(run.folder, "plan")
     names = [f"outcomes-{chunk['number']:04d}" for chunk in parts]
     present = [staging.read_frame(run.folder, name) for name in names if staging.has_frame(run.folder, name)]
-    outcomes = pd.concat(present, ignore_index=True) if present else None
+    outcomes = merge_outcomes(present) if present else None
     if outcomes is not None:
         staging.write_frame(run.folder, "outcomes", outcomes)
     left_out, title = staging.read_frame(run.folder, "left_out"), run.mapping.title or run.mapping.environment
