@@ -141,7 +141,7 @@ class LocalAirflow:
         if name not in known:
             self.api("POST", "pools", json={"name": name, "slots": slots, "description": description})
 
-    def wait_for_dag(self, dag_id: str, seconds: float = 90) -> None:
+    def wait_for_dag(self, dag_id: str, seconds: float = 240) -> None:
         """Wait until the DAG is parsed, and let it run."""
         end = time.monotonic() + seconds
         while True:
@@ -155,7 +155,7 @@ class LocalAirflow:
             else:
                 return
 
-    def run(self, dag_id: str, conf: dict[str, Any] | None = None, seconds: float = 300) -> dict[str, Any]:
+    def run(self, dag_id: str, conf: dict[str, Any] | None = None, seconds: float = 600) -> dict[str, Any]:
         """Trigger a DAG and wait for its end; gives the run as Airflow's API describes it."""
         made = self.trigger(dag_id, conf)
         return self.wait_for_run(dag_id, made["dag_run_id"], seconds)
@@ -167,7 +167,7 @@ class LocalAirflow:
         )
         return made
 
-    def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 300) -> dict[str, Any]:
+    def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 600) -> dict[str, Any]:
         """Wait for a run's end; raises when it takes longer."""
         end = time.monotonic() + seconds
         while True:
@@ -179,7 +179,7 @@ class LocalAirflow:
                 raise LocalAirflowError(msg)
             time.sleep(0.5)
 
-    def wait_for_state(self, dag_id: str, run_id: str, task_id: str, states: set[str], seconds: float = 120) -> str:
+    def wait_for_state(self, dag_id: str, run_id: str, task_id: str, states: set[str], seconds: float = 300) -> str:
         """Wait until a task (not mapped) is in one of the states, and give that state."""
         end = time.monotonic() + seconds
         while True:
@@ -265,7 +265,7 @@ class LocalAirflow:
     def _alive(self, component: str) -> bool:
         return process_alive(self.home / f"{component}.pid")
 
-    def _wait_until_healthy(self, seconds: float = 120) -> None:
+    def _wait_until_healthy(self, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for component in ("api-server", "scheduler", "dag-processor"):

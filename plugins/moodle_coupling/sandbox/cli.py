@@ -24,7 +24,7 @@ TOKEN_VARIABLE = "MOODLE_SANDBOX_TOKEN"  # noqa: S105 - the name of a variable
 SECRET_VARIABLE = "MOODLE_SANDBOX_SECRET"  # noqa: S105 - the name of a variable
 _DEFAULT_PORT = 8088
 _FAULT_HELP = (
-    "a fault, may be given more than once: latency=SECONDS, 500, 502, 503, 504, reset_before, reset_after, truncated, "
+    "a fault, may be given more than once: latency=SECONDS, hold, 500, 502, 503, 504, reset_before, reset_after, truncated, "
     "html, php_warning, slow_drip; then ,function=NAME ,first=N ,every=N ,skip=N ,retry_after=S ,after=1 ,seconds=S "
     ",size=BYTES. Example: 503,first=2,retry_after=5"
 )

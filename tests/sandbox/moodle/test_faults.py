@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -90,6 +91,19 @@ def test_an_answer_can_be_slow_to_begin(site, client):
         client.respond("core_webservice_get_site_info", timeout=0.1)
 
 
+def test_an_answer_can_be_held_until_the_faults_are_cleared(site, client):
+    site.faults.add("hold,function=core_user_create_users")
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(client.create, someone())
+        while not site.faults._entries[0][1]:
+            assert not held.done()
+        assert client.info()["userid"] == 3
+        assert not held.done()
+        assert site.account("jan") is None
+        site.faults.clear()
+        assert len(held.result(timeout=60)) == 1
+
+
 def test_an_answer_can_drip(site, client):
     site.faults.add("slow_drip,seconds=0.001,size=100")
 
@@ -133,7 +147,7 @@ def test_a_fault_is_read_from_a_text():
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [
-        ("teapot", "'teapot' is unknown. Choose one of: latency, 500"),
+        ("teapot", "'teapot' is unknown. Choose one of: latency, hold, 500"),
         ("500,often=1", "has no 'often'. It knows: after, every"),
         ("500,first=x", "invalid literal"),
         ("500,every=0", "'every' must be 1 or more"),

@@ -14,6 +14,7 @@ class FaultKind(StrEnum):
     """What goes wrong."""
 
     LATENCY = "latency"
+    HOLD = "hold"
     ERROR_500 = "500"
     ERROR_502 = "502"
     ERROR_503 = "503"
@@ -30,7 +31,7 @@ class FaultKind(StrEnum):
 class Fault:
     """One fault.
 
-    ``seconds``: the wait of latency, or between the drops of a slow drip. ``retry_after``: seconds in the header of a
+    ``seconds``: the wait of latency, or between the drops of a slow drip. A hold lasts until the faults are cleared. ``retry_after``: seconds in the header of a
     500–504. ``size``: bytes of a drop, or how many bytes of the body come before it is cut. ``after``: the error page
     comes after the work was done, so the answer is lost. ``function``: only calls of that function. ``skip``: let that
     many fitting calls pass first. ``first``: then only that many. ``every``: each so-manieth fitting call.
@@ -115,7 +116,7 @@ class Faults:
     """The faults in force, each with the number of calls that fitted it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._entries: list[list[Any]] = []
 
     def add(self, fault: Fault | str) -> Fault:
@@ -129,11 +130,17 @@ class Faults:
         """Take all faults out of force."""
         with self._lock:
             self._entries.clear()
+            self._lock.notify_all()
 
     def active(self) -> list[Fault]:
         """Return the faults in force."""
         with self._lock:
             return [fault for fault, _ in self._entries]
+
+    def hold(self, fault: Fault) -> None:
+        """Wait until the fault is out of force."""
+        with self._lock:
+            self._lock.wait_for(lambda: all(entry[0] is not fault for entry in self._entries))
 
     def striking(self, function: str) -> list[Fault]:
         """Count a call and return the faults that hit it."""

@@ -157,6 +157,7 @@ class SandboxMoodle:
 
     def stop(self) -> None:
         """Stop answering and close the state."""
+        self.faults.clear()  # lets go what is held
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -185,6 +186,8 @@ class SandboxMoodle:
         for fault in faults:
             if fault.kind is FaultKind.LATENCY:
                 time.sleep(fault.seconds)
+            elif fault.kind is FaultKind.HOLD:
+                self.faults.hold(fault)
         if FaultKind.RESET_BEFORE in kinds:
             return None
         early = next((f for f in faults if _instead(f) and not f.after), None)
