@@ -168,7 +168,7 @@ class Demo:
         ]
         self._with_people(people.rstrip("\n") + "\n" + "\n".join(newcomers) + "\n")
         self.connect(batch_size=2)
-        self._sandbox("POST", ["hold,skip=1,function=core_user_create_users"])
+        self._sandbox("POST", ["hold,skip=3,function=core_user_create_users"])
         run_id = self.airflow.trigger(DAG)["dag_run_id"]
         accounts = self._accounts()
         while self._accounts() == accounts and not self._finished(run_id):

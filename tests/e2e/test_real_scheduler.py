@@ -98,7 +98,7 @@ def test_the_first_load_waits_for_approval_and_a_rejected_plan_writes_nothing(
 def test_an_approved_load_paused_half_way_sends_nothing_more_and_finishes_after_the_pause(
     airflow: LocalAirflow, moodle: SandboxMoodle
 ) -> None:
-    moodle.faults.add("hold,skip=1,function=core_user_create_users")
+    moodle.faults.add("hold,skip=6,function=core_user_create_users")
     run_id = airflow.trigger(DAG)["dag_run_id"]
     airflow.wait_for_state(DAG, run_id, "approve", {"awaiting_input"})
     airflow.answer(DAG, run_id, "Approve")
@@ -172,7 +172,7 @@ def test_scheduler_and_worker_killed_in_the_middle_of_a_load_lose_and_double_nob
     ]
     people.write_text("\n".join([whole.rstrip("\n"), *newcomers, ""]), encoding="utf-8")
     before = len(moodle.accounts())
-    moodle.faults.add("hold,skip=1,function=core_user_create_users")
+    moodle.faults.add("hold,skip=3,function=core_user_create_users")
     run_id = airflow.trigger(DAG)["dag_run_id"]
     wait_until(lambda: len(moodle.accounts()) > before, "the first batch was sent")
     airflow.kill("scheduler")  # with all its workers
