@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from airflow.sdk import CronTriggerTimetable
 
-from moodle_coupling.orchestration.dags import build_dags, pool_name
+from moodle_coupling.orchestration.coupling_dags import pool_name
+from moodle_coupling.orchestration.dags import build_dags
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = (ROOT / "include/mappings/demo.yaml").read_text()
@@ -62,13 +65,15 @@ def test_twenty_couplings_parse_without_pandas_in_a_small_part_of_the_time_out(f
     assert seen["cpu"] < seen["limit"] / 5  # processor time, so that a busy machine does not matter
 
 
-def test_each_mapping_file_makes_a_provision_dag_and_all_share_one_check_dag(folder: Path) -> None:
+def test_each_mapping_file_makes_two_dags_and_all_share_one_check_dag(folder: Path) -> None:
     coupling(folder, "demo")
     coupling(folder, "other")
     assert sorted(build_dags(folder)) == [
         "moodle_check_connection",
         "moodle_provision__demo",
         "moodle_provision__other",
+        "moodle_reconcile__demo",
+        "moodle_reconcile__other",
     ]
 
 
@@ -76,17 +81,37 @@ def test_a_wrong_mapping_file_becomes_a_dag_that_says_so_and_hides_no_other(fold
     coupling(folder, "good")
     (folder / "bad.yaml").write_text(DEMO.replace("environment: demo", "environment: bad\nusernam: {}"))
     dags = build_dags(folder)
-    assert sorted(dags) == ["moodle_check_connection", "moodle_provision__bad", "moodle_provision__good"]
-    assert "bad.yaml" in dags["moodle_provision__bad"].doc_md
-    assert "usernam" in dags["moodle_provision__bad"].doc_md
-    assert dags["moodle_provision__bad"].schedule is None
+    assert set(dags) == {
+        "moodle_check_connection",
+        *(f"moodle_{what}__{name}" for what in ("provision", "reconcile") for name in ("bad", "good")),
+    }
+    for what in ("provision", "reconcile"):
+        wrong = dags[f"moodle_{what}__bad"]
+        assert "bad.yaml" in wrong.doc_md
+        assert "usernam" in wrong.doc_md
+        assert wrong.schedule is None
 
 
 def test_only_tasks_that_talk_to_moodle_take_a_slot_of_its_pool(folder: Path) -> None:
     coupling(folder, "demo")
-    dag = build_dags(folder)["moodle_provision__demo"]
-    talking = {task.task_id for task in dag.tasks if task.pool == pool_name("demo")}
-    assert talking == {"check_site", "snapshot", "load"}
+    for dag_id in ("moodle_provision__demo", "moodle_reconcile__demo"):
+        dag = build_dags(folder)[dag_id]
+        talking = {task.task_id for task in dag.tasks if task.pool == pool_name("demo")}
+        assert talking == {"check_site", "snapshot", "load"}
+
+
+def test_provision_and_reconcile_have_schedules_of_their_own_in_the_mapping_s_time_zone(folder: Path) -> None:
+    coupling(folder, "demo")
+    path = folder / "demo.yaml"
+    said = 'schedule: {provision: "*/30 6-20 * * 1-5", reconcile: "15 2 * * *", timezone: Europe/Brussels}\n'
+    path.write_text(re.sub(r"^schedule:.*\n(?:[ #].*\n)*", "", path.read_text(), flags=re.MULTILINE) + said)
+    dags = build_dags(folder)
+    assert dags["moodle_provision__demo"].schedule == CronTriggerTimetable(
+        "*/30 6-20 * * 1-5", timezone="Europe/Brussels"
+    )
+    assert dags["moodle_reconcile__demo"].schedule == CronTriggerTimetable("15 2 * * *", timezone="Europe/Brussels")
+    path.write_text(path.read_text().replace(said, ""))
+    assert build_dags(folder)["moodle_reconcile__demo"].schedule is None
 
 
 def test_nothing_is_written_before_the_plan_and_the_report_always_runs(folder: Path) -> None:

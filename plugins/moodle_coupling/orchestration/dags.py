@@ -3,97 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from airflow.sdk import (
-    DAG,
-    Asset,
-    CronTriggerTimetable,
-    ExceptionRetryPolicy,
-    Param,
-    RetryAction,
-    RetryRule,
-    TriggerRule,
-    conf,
-    get_current_context,
-    task,
-)
+from airflow.sdk import DAG, Param, get_current_context, task
 
-from moodle_coupling.errors import (
-    AnswerLost,
-    CouplingPaused,
-    EnvironmentBusy,
-    InputError,
-    MappingError,
-    MoodleDenied,
-    MoodleMaintenance,
-    MoodleRefused,
-    MoodleTlsFailed,
-    MoodleUnavailable,
-    NotApproved,
-    Quarantined,
-    RunFailed,
-    TooManyFailures,
-)
+from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping_file import load_all
-from moodle_coupling.matching.frames import Action
-from moodle_coupling.orchestration.approving import approval_task
-from moodle_coupling.orchestration.notifying import notifiers
+from moodle_coupling.orchestration.coupling_dags import provision_dag, provision_id, reconcile_dag, reconcile_id
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
-
-log = logging.getLogger(__name__)
-
-RETRIES: Final = ExceptionRetryPolicy(
-    rules=[
-        RetryRule(InputError, RetryAction.FAIL, reason="a setting or file must be mended first"),
-        RetryRule(MoodleDenied, RetryAction.FAIL, reason="the site or the connection must be mended first"),
-        RetryRule(
-            MoodleRefused, RetryAction.FAIL, reason="Moodle refuses what was sent; sending it again does not help"
-        ),
-        RetryRule(MoodleTlsFailed, RetryAction.FAIL, reason="the certificate must be mended first"),
-        RetryRule(
-            [NotApproved, TooManyFailures],
-            RetryAction.FAIL,
-            reason="a person must look at it before anything is sent again",
-        ),
-        RetryRule(RunFailed, RetryAction.FAIL, reason="the run did what it could; its report says what went wrong"),
-        RetryRule(
-            MoodleMaintenance, RetryAction.RETRY, dt.timedelta(minutes=10), reason="the site is under maintenance"
-        ),
-        RetryRule(MoodleUnavailable, RetryAction.RETRY, dt.timedelta(minutes=2), reason="the site is not available"),
-        RetryRule(AnswerLost, RetryAction.RETRY, dt.timedelta(minutes=2), reason="an answer got lost"),
-    ]
-)
-
-
-def _params() -> dict[str, Param]:
-    """Give the form of a run, anew for each DAG: Airflow writes a run's values into these very objects."""
-    return {
-        "dry_run": Param(
-            default=False,
-            type="boolean",
-            title="Dry run",
-            description="Plan and report only; nothing is written to Moodle.",
-        ),
-        "person_ids": Param(
-            default=[],
-            type=["array", "null"],
-            items={"type": "string"},
-            title="Only these persons",
-            description="Person ids, extern ids or idnumbers, one a line; empty for everyone.",
-        ),
-        "mode": Param(
-            default="changed",
-            type="string",
-            enum=["changed", "full"],
-            title="How much is compared",
-            description="changed: the persons of the source. full: every account of the Moodle too, so that orphans show.",
-        ),
-    }
 
 
 def build_dags(folder: Path) -> dict[str, DAG]:
@@ -103,150 +23,14 @@ def build_dags(folder: Path) -> dict[str, DAG]:
     list, and it takes no other environment down with it.
     """
     mappings, errors = load_all(folder)
-    dags = [provision_dag(mapping, folder / f"{mapping.environment}.yaml") for mapping in mappings]
-    dags += [broken_dag(error) for error in errors]
+    dags = [
+        build(mapping, folder / f"{mapping.environment}.yaml")
+        for mapping in mappings
+        for build in (provision_dag, reconcile_dag)
+    ]
+    dags += [broken_dag(dag_id, error) for error in errors for dag_id in _ids_of(error)]
     dags.append(check_dag({mapping.connection: mapping for mapping in mappings}))
     return {dag.dag_id: dag for dag in dags}
-
-
-def pool_name(environment: str) -> str:
-    """Give the pool that limits how many tasks talk to one Moodle at a time."""
-    return f"moodle__{environment}"
-
-
-def provision_dag(mapping: Mapping, path: Path) -> DAG:
-    """Build ``moodle_provision__<environment>``."""
-    environment, mapping_path = mapping.environment, str(path)
-    with DAG(
-        dag_id=f"moodle_provision__{environment}",
-        dag_display_name=f"Provision {mapping.title or environment}",
-        description=f"Brings persons into the Moodle '{environment}'.",
-        doc_md=_provision_doc(mapping, path),
-        schedule=_schedule(mapping.schedule.provision, mapping.schedule.timezone),
-        start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        catchup=False,
-        max_active_runs=1,
-        params=_params(),
-        tags=["moodle", environment],
-        default_args={
-            "owner": "moodle-coupling",
-            "retries": 3,
-            "retry_delay": dt.timedelta(minutes=1),
-            "retry_policy": RETRIES,
-        },
-    ) as dag:
-        _provision_tasks(mapping_path, mapping)
-    return dag
-
-
-def _provision_tasks(mapping_path: str, mapping: Mapping) -> None:
-    environment = mapping.environment
-    pool = pool_name(environment)
-
-    @task(task_display_name="Check the site", pool=pool)
-    def check_site() -> Any:
-        """Refuse a paused environment, and a site on which a run cannot be right."""
-        return _step("check", mapping_path, paused="skip")
-
-    @task(task_display_name="Extract persons")
-    def extract() -> Any:
-        """Read the source as a whole."""
-        return _step("extract", mapping_path)
-
-    @task(task_display_name="Transform to candidates")
-    def transform() -> Any:
-        """Clean names, make usernames, apply the rules."""
-        return _step("transform", mapping_path)
-
-    @task(task_display_name="Snapshot of Moodle", pool=pool)
-    def snapshot() -> Any:
-        """Read the accounts that matter."""
-        return _step("snapshot", mapping_path, paused="wait")
-
-    @task(task_display_name="Match and plan")
-    def plan() -> Any:
-        """Match candidates and accounts, and plan what to do."""
-        return _step("plan", mapping_path)
-
-    @task(task_display_name="Cut into chunks")
-    def chunks() -> Any:
-        """Cut the plan into parts for the mapped load; none on a dry run."""
-        return _step("chunks", mapping_path)
-
-    @task(
-        task_display_name="Load in batches",
-        pool=pool,
-        map_index_template="{{ task.op_kwargs['chunk']['start'] + 1 }}-{{ task.op_kwargs['chunk']['stop'] }}",
-    )
-    def load(chunk: dict[str, int]) -> Any:
-        """Write one part of the plan into Moodle."""
-        return _step("load_chunk", mapping_path, chunk, paused="wait")
-
-    @task(task_display_name="Report", trigger_rule=TriggerRule.ALL_DONE)
-    def report(parts: Any) -> Any:
-        """Merge outcomes and say what happened, also when the load did not finish."""
-        return _report(mapping_path, parts)
-
-    @task(
-        task_display_name="Announce",
-        outlets=[Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")],
-    )
-    def announce(counts: Any) -> None:
-        """Emit the asset event with the counts; a dry run changes nothing and announces nothing."""
-        _announce(environment, counts)
-
-    checked, candidates = check_site(), transform()
-    accounts, planned, parts = snapshot(), plan(), chunks()
-    extract() >> candidates
-    approved = approval_task(mapping_path, mapping.safeguards.approval_hours, notifiers(mapping))
-    [checked, candidates] >> accounts >> planned >> approved >> parts
-    reported = report(parts)
-    load.expand(chunk=parts) >> reported
-    announce(reported)
-
-
-def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
-    """Run one step of ``steps``.
-
-    A pause skips the task or makes it wait (``paused``), an environment that another run holds makes it wait, quarantine
-    skips it; waiting takes no slot and uses up no try.
-    """
-    from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
-
-    from moodle_coupling.orchestration import steps
-    from moodle_coupling.orchestration.run import open_run
-
-    try:
-        return getattr(steps, name)(open_run(mapping_path, get_current_context()), *args)
-    except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
-        log.warning("%s", stop)
-        if paused == "wait" and not isinstance(stop, Quarantined):
-            seconds = conf.getint("moodle_coupling", "pause_look_seconds", fallback=60)
-            look_again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
-            raise AirflowRescheduleException(look_again) from stop  # type: ignore[no-untyped-call]
-        raise AirflowSkipException(str(stop)) from stop
-
-
-def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
-    from moodle_coupling.orchestration.ending import report_and_end
-    from moodle_coupling.orchestration.run import open_run
-
-    context = get_current_context()
-    ti = context["ti"]
-    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id) or {}
-    states = {str(name): str(state) for name, state in found.items()}
-    return report_and_end(open_run(mapping_path, context), parts or [], states, context)
-
-
-def _announce(environment: str, counts: dict[str, int]) -> None:
-    from airflow.sdk.exceptions import AirflowSkipException
-
-    context = get_current_context()
-    if f"done_{Action.CREATE}" not in counts:
-        msg = "Nothing was loaded: a dry run, or the plan was rejected."
-        raise AirflowSkipException(msg)
-    asset = Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")
-    context["outlet_events"][asset].extra = dict(counts)
 
 
 def check_dag(couplings: dict[str, Mapping]) -> DAG:
@@ -286,13 +70,17 @@ def check_dag(couplings: dict[str, Mapping]) -> DAG:
     return dag
 
 
-def broken_dag(error: MappingError) -> DAG:
-    """Build the DAG that stands in for a mapping file that is wrong, and says what is wrong with it."""
+def _ids_of(error: MappingError) -> tuple[str, str]:
     environment = Path(getattr(error, "path", "") or "unknown").stem
+    return provision_id(environment), reconcile_id(environment)
+
+
+def broken_dag(dag_id: str, error: MappingError) -> DAG:
+    """Build a DAG that stands in for one of a mapping file that is wrong, and says what is wrong with it."""
     message = str(error)
     with DAG(
-        dag_id=f"moodle_provision__{environment}",
-        dag_display_name=f"Provision {environment} (mapping file is wrong)",
+        dag_id=dag_id,
+        dag_display_name=f"{dag_id} (mapping file is wrong)",
         description="The mapping file is wrong; the DAG's documentation says where.",
         doc_md=f"# The mapping file is wrong\n\n```\n{message}\n```\n",
         schedule=None,
@@ -308,32 +96,6 @@ def broken_dag(error: MappingError) -> DAG:
 
         explain()
     return dag
-
-
-def _schedule(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
-    return CronTriggerTimetable(cron, timezone=timezone) if cron else None
-
-
-def _provision_doc(mapping: Mapping, path: Path) -> str:
-    return f"""\
-# Provision {mapping.title or mapping.environment}
-
-Brings the persons of the source into the Moodle environment **{mapping.environment}**
-(Airflow connection `{mapping.connection}`), as `{path.name}` says.
-
-```
-extract ─▶ transform ─┐
-check site ───────────┴▶ snapshot ─▶ match and plan ─▶ safeguards and approval ─▶ chunks ─▶ load ─▶ report ─▶ announce
-```
-
-* Nothing is written before **load**. Trigger with *Dry run* to see the plan only.
-* A plan that looks like a mistake (an empty source, many suspensions, the first load ever …) waits for approval at
-  **safeguards and approval**; approve or reject it there, or under Browse → Required Actions.
-* To pause: set the variable `moodle_coupling_paused__{mapping.connection}` to `true`. A load that is under way stops
-  within one batch, and goes on by itself when the variable is set to `false` or removed.
-* Re-running a finished run changes nothing: what Moodle already holds is not written again.
-* A person who is rejected is named in the report with the reason and how to mend it; everyone else goes in.
-"""
 
 
 _CHECK_DOC: Final = """\

@@ -1,0 +1,331 @@
+"""The two DAGs of one coupling: what changed (provision) and everything (reconcile); parsed often, so nothing heavy here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    TriggerRule,
+    conf,
+    get_current_context,
+    task,
+)
+
+from moodle_coupling.errors import (
+    AnswerLost,
+    CouplingPaused,
+    EnvironmentBusy,
+    InputError,
+    MoodleDenied,
+    MoodleMaintenance,
+    MoodleRefused,
+    MoodleTlsFailed,
+    MoodleUnavailable,
+    NotApproved,
+    Quarantined,
+    RunFailed,
+    TooManyFailures,
+)
+from moodle_coupling.matching.frames import Action
+from moodle_coupling.orchestration.approving import approval_task
+from moodle_coupling.orchestration.notifying import notifiers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from moodle_coupling.mapping import Mapping
+
+log = logging.getLogger(__name__)
+
+RETRIES: Final = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(InputError, RetryAction.FAIL, reason="a setting or file must be mended first"),
+        RetryRule(MoodleDenied, RetryAction.FAIL, reason="the site or the connection must be mended first"),
+        RetryRule(
+            MoodleRefused, RetryAction.FAIL, reason="Moodle refuses what was sent; sending it again does not help"
+        ),
+        RetryRule(MoodleTlsFailed, RetryAction.FAIL, reason="the certificate must be mended first"),
+        RetryRule(
+            [NotApproved, TooManyFailures],
+            RetryAction.FAIL,
+            reason="a person must look at it before anything is sent again",
+        ),
+        RetryRule(RunFailed, RetryAction.FAIL, reason="the run did what it could; its report says what went wrong"),
+        RetryRule(
+            MoodleMaintenance, RetryAction.RETRY, dt.timedelta(minutes=10), reason="the site is under maintenance"
+        ),
+        RetryRule(MoodleUnavailable, RetryAction.RETRY, dt.timedelta(minutes=2), reason="the site is not available"),
+        RetryRule(AnswerLost, RetryAction.RETRY, dt.timedelta(minutes=2), reason="an answer got lost"),
+    ]
+)
+
+
+_DRY_RUN: Final = "Plan and report only; nothing is written to Moodle."
+
+
+def _provision_params() -> dict[str, Param]:
+    """Give the form of a run, anew for each DAG: Airflow writes a run's values into these very objects."""
+    return {
+        "dry_run": Param(default=False, type="boolean", title="Dry run", description=_DRY_RUN),
+        "person_ids": Param(
+            default=[],
+            type=["array", "null"],
+            items={"type": "string"},
+            title="Only these persons",
+            description="Person ids, extern ids or idnumbers, one a line; empty for everyone.",
+        ),
+        "account_ids": Param(
+            default=[],
+            type=["array", "null"],
+            items={"type": ["string", "integer"]},
+            title="Only these accounts",
+            description="Ids of accounts in Moodle whose person is not in the source: what was decided on them is carried "
+            "out. With or without persons above; empty for everyone.",
+        ),
+        "mode": Param(
+            default="changed",
+            type="string",
+            enum=["changed", "full"],
+            title="How much is compared",
+            description="changed: the persons of the source. full: every account of the Moodle too, so that orphans show.",
+        ),
+    }
+
+
+def _reconcile_params() -> dict[str, Param]:
+    return {
+        "dry_run": Param(default=False, type="boolean", title="Dry run", description=_DRY_RUN),
+        "mode": Param(
+            default="full",
+            type="string",
+            enum=["full"],
+            title="How much is compared",
+            description="Every person of the source with every account of the Moodle.",
+        ),
+    }
+
+
+def pool_name(environment: str) -> str:
+    """Give the pool that limits how many tasks talk to one Moodle at a time."""
+    return f"moodle__{environment}"
+
+
+def provision_id(environment: str) -> str:
+    """Give the id of the DAG that sends what changed."""
+    return f"moodle_provision__{environment}"
+
+
+def reconcile_id(environment: str) -> str:
+    """Give the id of the DAG that compares everything."""
+    return f"moodle_reconcile__{environment}"
+
+
+def provision_dag(mapping: Mapping, path: Path) -> DAG:
+    """Build ``moodle_provision__<environment>``."""
+    environment, name = mapping.environment, mapping.title or mapping.environment
+    with DAG(
+        dag_id=provision_id(environment),
+        dag_display_name=f"Provision {name}",
+        description=f"Brings persons into the Moodle '{environment}'.",
+        doc_md=_provision_doc(mapping, path),
+        schedule=_schedule(mapping.schedule.provision, mapping.schedule.timezone),
+        params=_provision_params(),
+        tags=["moodle", environment],
+        **_common(),
+    ) as dag:
+        _tasks(str(path), mapping)
+    return dag
+
+
+def reconcile_dag(mapping: Mapping, path: Path) -> DAG:
+    """Build ``moodle_reconcile__<environment>``."""
+    environment, name = mapping.environment, mapping.title or mapping.environment
+    with DAG(
+        dag_id=reconcile_id(environment),
+        dag_display_name=f"Reconcile {name}",
+        description=f"Compares every person with every account of the Moodle '{environment}'.",
+        doc_md=_reconcile_doc(mapping, path),
+        schedule=_schedule(mapping.schedule.reconcile, mapping.schedule.timezone),
+        params=_reconcile_params(),
+        tags=["moodle", environment],
+        **_common(),
+    ) as dag:
+        _tasks(str(path), mapping)
+    return dag
+
+
+def _common() -> dict[str, Any]:
+    return {
+        "start_date": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "default_args": {
+            "owner": "moodle-coupling",
+            "retries": 3,
+            "retry_delay": dt.timedelta(minutes=1),
+            "retry_policy": RETRIES,
+        },
+    }
+
+
+def _tasks(mapping_path: str, mapping: Mapping) -> None:
+    environment = mapping.environment
+    pool = pool_name(environment)
+
+    @task(task_display_name="Check the site", pool=pool)
+    def check_site() -> Any:
+        """Refuse a paused environment, and a site on which a run cannot be right."""
+        return _step("check", mapping_path, paused="skip")
+
+    @task(task_display_name="Extract persons")
+    def extract() -> Any:
+        """Read the source as a whole."""
+        return _step("extract", mapping_path)
+
+    @task(task_display_name="Transform to candidates")
+    def transform() -> Any:
+        """Clean names, make usernames, apply the rules."""
+        return _step("transform", mapping_path)
+
+    @task(task_display_name="Snapshot of Moodle", pool=pool)
+    def snapshot() -> Any:
+        """Read the accounts that matter."""
+        return _step("snapshot", mapping_path, paused="wait")
+
+    @task(task_display_name="Match and plan")
+    def plan() -> Any:
+        """Match candidates and accounts, and plan what to do."""
+        return _step("plan", mapping_path)
+
+    @task(task_display_name="Cut into chunks")
+    def chunks() -> Any:
+        """Cut the plan into parts for the mapped load; none on a dry run."""
+        return _step("chunks", mapping_path)
+
+    @task(
+        task_display_name="Load in batches",
+        pool=pool,
+        map_index_template="{{ task.op_kwargs['chunk']['start'] + 1 }}-{{ task.op_kwargs['chunk']['stop'] }}",
+    )
+    def load(chunk: dict[str, int]) -> Any:
+        """Write one part of the plan into Moodle."""
+        return _step("load_chunk", mapping_path, chunk, paused="wait")
+
+    @task(task_display_name="Report", trigger_rule=TriggerRule.ALL_DONE)
+    def report(parts: Any) -> Any:
+        """Merge outcomes and say what happened, also when the load did not finish."""
+        return _report(mapping_path, parts)
+
+    @task(
+        task_display_name="Announce",
+        outlets=[Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")],
+    )
+    def announce(counts: Any) -> None:
+        """Emit the asset event with the counts; a dry run changes nothing and announces nothing."""
+        _announce(environment, counts)
+
+    checked, candidates = check_site(), transform()
+    accounts, planned, parts = snapshot(), plan(), chunks()
+    extract() >> candidates
+    approved = approval_task(mapping_path, mapping.safeguards.approval_hours, notifiers(mapping))
+    [checked, candidates] >> accounts >> planned >> approved >> parts
+    reported = report(parts)
+    load.expand(chunk=parts) >> reported
+    announce(reported)
+
+
+def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
+    """Run one step of ``steps``.
+
+    A pause skips the task or makes it wait (``paused``), an environment that another run holds makes it wait, quarantine
+    skips it; waiting takes no slot and uses up no try.
+    """
+    from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+
+    from moodle_coupling.orchestration import steps
+    from moodle_coupling.orchestration.run import open_run
+
+    try:
+        return getattr(steps, name)(open_run(mapping_path, get_current_context()), *args)
+    except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
+        log.warning("%s", stop)
+        if paused == "wait" and not isinstance(stop, Quarantined):
+            seconds = conf.getint("moodle_coupling", "pause_look_seconds", fallback=60)
+            look_again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+            raise AirflowRescheduleException(look_again) from stop  # type: ignore[no-untyped-call]
+        raise AirflowSkipException(str(stop)) from stop
+
+
+def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
+    from moodle_coupling.orchestration.ending import report_and_end
+    from moodle_coupling.orchestration.run import open_run
+
+    context = get_current_context()
+    ti = context["ti"]
+    found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id) or {}
+    states = {str(name): str(state) for name, state in found.items()}
+    return report_and_end(open_run(mapping_path, context), parts or [], states, context)
+
+
+def _announce(environment: str, counts: dict[str, int]) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    context = get_current_context()
+    if f"done_{Action.CREATE}" not in counts:
+        msg = "Nothing was loaded: a dry run, or the plan was rejected."
+        raise AirflowSkipException(msg)
+    asset = Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")
+    context["outlet_events"][asset].extra = dict(counts)
+
+
+def _schedule(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
+    return CronTriggerTimetable(cron, timezone=timezone) if cron else None
+
+
+def _provision_doc(mapping: Mapping, path: Path) -> str:
+    return f"""\
+# Provision {mapping.title or mapping.environment}
+
+Brings the persons of the source into the Moodle environment **{mapping.environment}**
+(Airflow connection `{mapping.connection}`), as `{path.name}` says.
+
+```
+extract ─▶ transform ─┐
+check site ───────────┴▶ snapshot ─▶ match and plan ─▶ safeguards and approval ─▶ chunks ─▶ load ─▶ report ─▶ announce
+```
+
+* Nothing is written before **load**. Trigger with *Dry run* to see the plan only.
+* A plan that looks like a mistake (an empty source, many suspensions, the first load ever …) waits for approval at
+  **safeguards and approval**; approve or reject it there, or under Browse → Required Actions.
+* To pause: set the variable `moodle_coupling_paused__{mapping.connection}` to `true`. A load that is under way stops
+  within one batch, and goes on by itself when the variable is set to `false` or removed.
+* Re-running a finished run changes nothing: what Moodle already holds is not written again.
+* A person who is rejected is named in the report with the reason and how to mend it; everyone else goes in.
+"""
+
+
+def _reconcile_doc(mapping: Mapping, path: Path) -> str:
+    leavers = mapping.leavers
+    what = f"suspended after {leavers.grace_days} days" if leavers.policy == "suspend" else f"{leavers.policy}ed"
+    return f"""\
+# Reconcile {mapping.title or mapping.environment}
+
+Compares every person of the source with every account of the Moodle environment **{mapping.environment}**
+(Airflow connection `{mapping.connection}`), as `{path.name}` says, and puts right what differs.
+
+* What was changed by hand in Moodle is found: repaired where the mapping writes the field always, reported elsewhere.
+* Accounts whose person has left are **{what}** (`leavers` in the mapping file): only accounts that this coupling made or
+  linked, never protected ones. Who returns is reactivated.
+* What a human must judge waits under **Moodle → Mismatches**; decisions taken there are carried out by the next run, of this
+  DAG or of `{provision_id(mapping.environment)}`.
+* It has the same safeguards, the same pause and the same pool as `{provision_id(mapping.environment)}`, and waits for it.
+"""
