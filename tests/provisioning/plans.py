@@ -41,8 +41,11 @@ def create(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def change(number: int, account_id: int, action: str = "update", **new: Any) -> dict[str, Any]:
-    """Give the plan's row that changes an account; ``new`` maps a field to its new value."""
-    fields = {name: ("", value) for name, value in new.items()}
+    """Give the plan's row that changes an account; ``new`` maps a field to its new value, or to (old, new)."""
+    fields = {
+        name: value if isinstance(value, tuple) else (not value if name == "suspended" else "", value)
+        for name, value in new.items()
+    }
     return row(number, action, verdict="linked", account_id=account_id, new=fields)
 
 

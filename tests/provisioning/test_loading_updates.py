@@ -57,14 +57,45 @@ def test_only_what_was_planned_is_written(moodle):
 def test_linking_suspending_and_reactivating_are_changes_too(moodle):
     ids = add(moodle, 3)
     rows = [
-        change(1, ids[0], "link", idnumber="NIEUW"),
+        change(1, ids[0], "link", idnumber=("CV-00001", "NIEUW")),
         change(2, ids[1], "suspend", suspended=True),
         change(3, ids[2], "reactivate", suspended=False),
     ]
+    moodle.table.update(ids[2], {"suspended": 1})
     assert statuses(load_rows(moodle, rows)) == {"done": 3}
     there = people_in(moodle)
     assert there["NIEUW"]["id"] == ids[0]
     assert (there["CV-00002"]["suspended"], there["CV-00003"]["suspended"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("planned", "meanwhile"),
+    [
+        ({"idnumber": ("", "NIEUW")}, {}),
+        ({"idnumber": ("CV-00001", "NIEUW")}, {"idnumber": "VAN-IEMAND"}),
+        ({"suspended": (False, True), "city": "Emmen"}, {"suspended": 1}),
+    ],
+    ids=["it had an idnumber all along", "it is another's by now", "someone else suspended it"],
+)
+def test_what_says_whose_account_it_is_must_still_be_as_the_plan_saw_it(moodle, planned, meanwhile):
+    [one, other] = add(moodle, 2)
+    moodle.table.update(one, meanwhile)
+    before = moodle.account("user00001")
+    result = load_rows(moodle, [change(1, one, **planned), change(2, other, suspended=True)])
+    assert codes(result) == {1: "changed_meanwhile"}
+    assert statuses(result) == {"rejected": 1, "done": 1}
+    assert moodle.account("user00001") == before
+
+
+def test_what_is_as_planned_already_is_done_without_another_write(moodle):
+    [one] = add(moodle, 1)
+    moodle.table.update(one, {"suspended": 1})
+    assert statuses(load_rows(moodle, [change(1, one, "suspend", suspended=True)])) == {"done": 1}
+    assert moodle.calls.all(UPDATE) == []
+
+
+def test_an_account_that_is_gone_is_not_suspended(moodle):
+    assert codes(load_rows(moodle, [change(1, 999_999, "suspend", suspended=True)])) == {1: "account_gone"}
 
 
 @pytest.mark.parametrize("field", ["firstname", "lastname", "email", "username", "idnumber"])

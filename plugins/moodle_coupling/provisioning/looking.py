@@ -69,15 +69,16 @@ def loose_key(text: str) -> str:
 def holds(account: Account, sent: AccountChange) -> bool:
     """Tell whether everything sent is seen to be there; False also where that cannot be seen."""
     return all(
-        name in COMPARED and _same(name, getattr(account, name), value) for name, value in sent.fields.items()
+        name in COMPARED and same_value(name, getattr(account, name), value) for name, value in sent.fields.items()
     ) and all(
         # Moodle cuts a profile field at 2048 characters without a word.
-        _same(name, account.profile.get(name, ""), value[:2048])
+        same_value(name, account.profile.get(name, ""), value[:2048])
         for name, value in sent.profile.items()
     )
 
 
-def _same(name: str, held: object, sent: object) -> bool:
+def same_value(name: str, held: object, sent: object) -> bool:
+    """Tell whether a field holds that value, as far as Moodle tells values of that field apart."""
     left, right = _plain(held), _plain(sent)
     return left.casefold() == right.casefold() if name == "email" else left == right
 

@@ -14,6 +14,7 @@ _WORDS: Final = {
     "account_unreadable": "An account that Moodle cannot show",
     "ambiguous": "Points at several accounts",
     "answer_lost": "The answer got lost",
+    "changed_meanwhile": "Changed in Moodle after the plan was made",
     "denied": "Moodle says no to us",
     "dmlwriteexception": "Moodle's database refused it",
     "duplicate_account": "Two accounts share the idnumber",
@@ -38,6 +39,7 @@ MEND: Final = {
     "account_gone": "It was deleted after the plan was made; the next run plans anew.",
     "account_unreadable": "Give the account with this idnumber a username the site allows, in Moodle.",
     "answer_lost": "Look the account up in Moodle; the next run reads back what is there and sends what is not.",
+    "changed_meanwhile": "Run again: the next plan looks at the account as it is now.",
     "denied": "Mend the token, its service or its rights (moodle_check_connection says which), then run again.",
     "dmlwriteexception": "A value is too long for Moodle, or its database was read-only at the time. Look at the values, then "
     "at the site.",

@@ -22,6 +22,9 @@ NEVER_EMPTY: Final = ("username", "firstname", "lastname", "email", "idnumber")
 """Without one of these a new account is refused or lost to matching; emptied by an update (which Moodle accepts for a
 name) it locks its user out."""
 
+GUARDED: Final = ("idnumber", "suspended")
+"""Fields that say whose account it is and whether it is in use: changed only where they are still as the plan saw them."""
+
 Wanting = TypeVar("Wanting", bound=Sendable)
 
 
@@ -38,11 +41,15 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class ChangeItem:
-    """An account to change; ``index`` is the row's position in the plan."""
+    """An account to change; ``index`` is the row's position in the plan.
+
+    ``seen``: what the plan saw in those fields of GUARDED that it changes.
+    """
 
     index: int
     account_id: int
     wire: AccountChange
+    seen: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,10 @@ def _changes(row: dict[str, Any]) -> dict[str, Any]:
     return {name: new for name, (_, new) in changes.items()}
 
 
+def _seen(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: old for name, (old, _) in json.loads(row["changes"]).items() if name in GUARDED}
+
+
 def _item(index: int, row: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
     new = _changes(row)
     profile = {name.removeprefix(PROFILE_PREFIX): v for name, v in new.items() if name.startswith(PROFILE_PREFIX)}
@@ -116,7 +127,7 @@ def _item(index: int, row: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
     if _is_missing(row["account_id"]):
         return _rejected(index, "account_missing", f"The plan says {row['action']} and names no account: not sent.")
     account_id = int(row["account_id"])
-    return ChangeItem(index, account_id, AccountChange(account_id, fields, profile))
+    return ChangeItem(index, account_id, AccountChange(account_id, fields, profile), _seen(row))
 
 
 def _is_missing(value: object) -> bool:

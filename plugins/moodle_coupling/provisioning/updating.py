@@ -9,6 +9,7 @@ from moodle_coupling.errors import (
     MoodleRequestTooLarge,
 )
 from moodle_coupling.provisioning.culprits import is_suspect
+from moodle_coupling.provisioning.guarding import still_as_seen
 from moodle_coupling.provisioning.halving import take_apart
 from moodle_coupling.provisioning.job import Batch, Load
 from moodle_coupling.provisioning.looking import holds
@@ -37,7 +38,8 @@ _WARNINGS: Final = {
 def update_batch(load: Load, items: Sequence[ChangeItem]) -> None:
     """Change the items' accounts and write down one outcome for each; raises as ``create_batch`` does."""
     job = UpdateJob(load)
-    refusal = job.try_send(items)
+    items = still_as_seen(job, items)
+    refusal = job.try_send(items) if items else None
     if refusal is not None:
         take_apart(job, job.still_open(items), refusal)
 
