@@ -71,7 +71,7 @@ def test_linking_suspending_and_reactivating_are_changes_too(moodle):
 @pytest.mark.parametrize(
     ("planned", "meanwhile"),
     [
-        ({"idnumber": ("", "NIEUW")}, {}),
+        ({"idnumber": ("", "NIEUW")}, {"city": "Emmen"}),
         ({"idnumber": ("CV-00001", "NIEUW")}, {"idnumber": "VAN-IEMAND"}),
         ({"suspended": (False, True), "city": "Emmen"}, {"suspended": 1}),
     ],
