@@ -7,9 +7,19 @@ What to do with an error is decided by its place in the tree, never by its text:
 * :class:`MoodleRefused`: Moodle answered and says no to *what was sent*; some record in it is the culprit.
 * :class:`MoodleUnavailable`: nothing was done; the same call may go through later. Safe to repeat.
 * :class:`AnswerLost`: the call may or may not have been carried out; read back before writing again.
+* :class:`CoachviewDenied`: Coachview says no to *us* (client, scope, host); mend the connection or the client.
+* :class:`CoachviewRefused`: Coachview does not take what was asked, or answers in another shape than is known.
+* :class:`CoachviewUnavailable`: the same request may go through later; requests to Coachview only read.
+* :class:`CoachviewIncomplete`: not everyone came; read again from the start, and never take what came for the whole.
+* :class:`BudgetSpent`: Coachview's requests of the day are used up; go on after ``resets``.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 
 class CouplingError(Exception):
@@ -167,3 +177,78 @@ class MoodleRequestTooLarge(MoodleError):
 
 class AnswerLost(MoodleError):
     """The request went out and no whole answer came back: it may or may not have been carried out."""
+
+
+class CoachviewError(CouplingError):
+    """A request to Coachview did not give data.
+
+    Attributes: ``endpoint`` (such as ``Personen``, '' if none) and ``status`` (HTTP, 0 if none came).
+    """
+
+    def __init__(self, message: str, *, endpoint: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.endpoint = endpoint
+        self.status = status
+
+
+class CoachviewDenied(CoachviewError):
+    """Coachview says no to us, whatever we ask; retrying does not help."""
+
+
+class CoachviewTokenRefused(CoachviewDenied):
+    """The client id or secret is wrong, or a token just given is refused."""
+
+
+class CoachviewScopeMissing(CoachviewDenied):
+    """The client lacks a scope, or the rights that go with it. ``scope`` is its name, '' if Coachview does not say."""
+
+    def __init__(self, message: str, *, scope: str = "", endpoint: str = "", status: int = 0) -> None:
+        super().__init__(message, endpoint=endpoint, status=status)
+        self.scope = scope
+
+
+class NotACoachview(CoachviewDenied):
+    """Something answered, but not Coachview's API (an HTML page, another server, a redirect)."""
+
+
+class CoachviewRefused(CoachviewError):
+    """Coachview does not take what was asked, such as a filter or an order; asking again does not help."""
+
+
+class CoachviewAnswerUnreadable(CoachviewRefused):
+    """The answer has another shape than is known; the text says what came, and which setting may help."""
+
+
+class CoachviewIncomplete(CoachviewError):
+    """Fewer or more rows came than were announced, also after reading again; never a smaller school."""
+
+
+class CoachviewUnavailable(CoachviewError):
+    """Try again later. ``retry_after`` is in seconds, None when Coachview gave none."""
+
+    def __init__(self, message: str, *, endpoint: str = "", status: int = 0, retry_after: float | None = None) -> None:
+        super().__init__(message, endpoint=endpoint, status=status)
+        self.retry_after = retry_after
+
+
+class CoachviewTimedOut(CoachviewUnavailable):
+    """Coachview took too long over it (HTTP 500 or 504, or no answer in time): ask for less at a time."""
+
+
+class CoachviewUnreachable(CoachviewUnavailable):
+    """No connection could be made: name, port, TLS or proxy."""
+
+
+class CoachviewTlsFailed(CoachviewUnreachable):
+    """The certificate is not trusted or the two sides agree on no TLS; waiting does not mend that."""
+
+
+class BudgetSpent(CoachviewError):
+    """The requests of the day are used up, or what is left is the reserve; nothing was sent, or Coachview answered 429.
+
+    ``resets`` is when there are new ones (UTC), None when Coachview did not say.
+    """
+
+    def __init__(self, message: str, *, endpoint: str = "", status: int = 0, resets: dt.datetime | None = None) -> None:
+        super().__init__(message, endpoint=endpoint, status=status)
+        self.resets = resets
