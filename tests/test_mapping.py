@@ -22,6 +22,7 @@ from moodle_coupling.mapping import (
     Mapping,
     Matching,
     Schedule,
+    SnapshotStrategy,
     Username,
     UsernameRecipe,
     Write,
@@ -428,7 +429,19 @@ class TestSchedule:
 
 @pytest.mark.parametrize(
     "section",
-    ["username", "fields", "scope", "matching", "leavers", "safeguards", "limits", "notify", "schedule", "email"],
+    [
+        "username",
+        "fields",
+        "scope",
+        "matching",
+        "leavers",
+        "snapshot",
+        "safeguards",
+        "limits",
+        "notify",
+        "schedule",
+        "email",
+    ],
 )
 def test_a_section_with_nothing_in_it_says_nothing(section):
     assert make(**{section: None}) == make()
@@ -456,6 +469,10 @@ def test_a_required_section_with_nothing_in_it_is_an_error():
         ("safeguards", {"approval_hours": 721}),
         ("leavers", {"grace_days": -1}),
         ("leavers", {"policy": "delete"}),
+        ("snapshot", {"strategy": "quick"}),
+        ("snapshot", {"report": ""}),
+        ("snapshot", {"report": 0}),
+        ("snapshot", {"report": "-3"}),
         ("matching", {"link_on": ["idnumber"]}),
     ],
 )
@@ -503,3 +520,13 @@ class TestNotify:
 
     def test_the_sender_is_a_connection_and_never_an_address(self):
         assert "notify.connection" in complaint(notify={"connection": "smtp://user:secret@example.org"})
+
+
+class TestSnapshot:
+    def test_nothing_said_means_choose(self):
+        settings = make().snapshot
+        assert (settings.strategy, settings.report) == (SnapshotStrategy.AUTO, "Moodle coupling")
+
+    @pytest.mark.parametrize(("said", "meant"), [(12, 12), (" 12 ", 12), (" Alle gebruikers ", "Alle gebruikers")])
+    def test_a_report_is_a_number_or_a_name(self, said, meant):
+        assert make(snapshot={"report": said}).snapshot.report == meant

@@ -483,6 +483,7 @@ class TestExamples:
             ("scope", "Scope"),
             ("matching", "Matching"),
             ("leavers", "Leavers"),
+            ("snapshot", "SnapshotSettings"),
             ("safeguards", "Safeguards"),
             ("limits", "Limits"),
             ("notify", "Notify"),

@@ -27,6 +27,7 @@ from moodle_coupling.mapping_parts import (
     shortname_problem,
 )
 from moodle_coupling.mapping_safeguards import Limit, Notify, Safeguards, connection_id
+from moodle_coupling.mapping_snapshot import SnapshotSettings, SnapshotStrategy
 from moodle_coupling.mapping_source import FileSource
 from moodle_coupling.matching.frames import PROFILE_PREFIX
 
@@ -47,6 +48,8 @@ __all__ = [
     "Safeguards",
     "Schedule",
     "Scope",
+    "SnapshotSettings",
+    "SnapshotStrategy",
     "Username",
     "UsernameRecipe",
     "Write",
@@ -107,6 +110,9 @@ class Mapping(Part):
     )
     leavers: Leavers = Field(
         default_factory=Leavers, description="Accounts whose idnumber belongs to no person (full runs only)."
+    )
+    snapshot: SnapshotSettings = Field(
+        default_factory=SnapshotSettings, description="How all accounts are read (full runs only)."
     )
     safeguards: Safeguards = Field(
         default_factory=Safeguards,

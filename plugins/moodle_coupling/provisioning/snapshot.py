@@ -16,11 +16,13 @@ from moodle_coupling.provisioning.looking import lookup_batches
 from moodle_coupling.provisioning.wire import Moodle, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     import pandas as pd
 
     from moodle_coupling.hooks.moodle_types import Account
+    from moodle_coupling.mapping_snapshot import SnapshotSettings
+    from moodle_coupling.provisioning.keeping import Keeper
 
 _MOST_NUMBERS: Final = 10_000
 _DIGITS: Final = re.compile(r"[0-9]*")
@@ -28,14 +30,30 @@ _DIGITS: Final = re.compile(r"[0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was read: ``accounts`` (the accounts frame), the values that could not be looked up, and the calls it took."""
+    """What was read: ``accounts`` (the accounts frame), the values that could not be looked up, and the calls it took.
+
+    ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts there are, None when not
+    everyone was read.
+    """
 
     accounts: pd.DataFrame
     unreadable: tuple[str, ...]
     calls: int
+    strategy: str = ""
+    total: int | None = None
 
 
-def read_accounts(hook: Moodle, candidates: pd.DataFrame, *, full: bool = False) -> Snapshot:
+def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
+    hook: Moodle,
+    candidates: pd.DataFrame,
+    *,
+    full: bool = False,
+    account_ids: Collection[int] = (),
+    settings: SnapshotSettings | None = None,
+    known: pd.DataFrame | None = None,
+    keep: Keeper | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Snapshot:
     """Read the accounts that these candidates (CANDIDATE_COLUMNS) can be, or can be confused with.
 
     Looked up are their idnumbers; then, for those whose account does not settle it, e-mail addresses and usernames; then
@@ -43,7 +61,10 @@ def read_accounts(hook: Moodle, candidates: pd.DataFrame, *, full: bool = False)
     accents, so what comes back is compared again: kept is what equals a key that was asked, letter case and surrounding
     spaces aside.
 
-    ``full`` reads everyone first (see :func:`read_everyone` for whom it cannot see), so that orphans show.
+    ``full`` reads everyone first (see :func:`read_everyone` for whom it cannot see), so that orphans show; ``settings``
+    say how. ``account_ids`` are looked up by id too. ``known``: the ledger's links (account_id, idnumber and, where there
+    is one, username); whoever is among them and was not seen is looked up by id. ``keep`` keeps the pieces of a full
+    reading. ``progress`` hears how many accounts were read, and of how many (None: not known), about once a second.
 
     Raises MoodleAccessDenied when an account comes back without e-mail address: hidden is not empty, and everyone would
     look new. Otherwise what the hook raises.
