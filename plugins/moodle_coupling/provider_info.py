@@ -1,4 +1,4 @@
-"""What Airflow is told of this distribution: the connection type and the config options. Imports nothing.
+"""What Airflow is told of this distribution: the connection types and the config options. Imports nothing.
 
 Airflow loads this module for every command; if it failed to import, every ``airflow`` command would crash.
 """
@@ -23,6 +23,11 @@ def _text(label: str, description: str, **schema: object) -> dict[str, object]:
 
 def _switch(label: str, description: str, *, default: bool) -> dict[str, object]:
     return _field(label, description, type=["boolean", "null"], default=default)
+
+
+def _choice(label: str, description: str, values: list[str]) -> dict[str, object]:
+    """Give a drop-down; the first value is the default."""
+    return _field(label, description, type="string", enum=values, default=values[0])
 
 
 def _connection_fields() -> dict[str, object]:
@@ -109,6 +114,126 @@ def _connection_type() -> dict[str, object]:
     }
 
 
+def _coachview_fields() -> dict[str, object]:
+    """Give the advanced fields; names, defaults and bounds are those of hooks.coachview_connection.CoachviewSettings."""
+    return {**_coachview_reading(), **_coachview_unknowns(), **_coachview_wire()}
+
+
+def _coachview_reading() -> dict[str, object]:
+    return {
+        "scopes": _text(
+            "Scopes",
+            "What the token is asked for, separated by spaces; the API client in Coachview must have them.",
+            default="api Personen.Lezen Persoonscategorieen.Lezen",
+        ),
+        "page_size": _number(
+            "Page size",
+            "Rows per request (take). Coachview's own maximum is not known; 100 is what every client seen uses.",
+            100,
+            (10, 1000),
+        ),
+        "window_rows": _number(
+            "Rows per window",
+            "Rows that are read page by page before the window of change dates is made smaller. A page that answers 500 "
+            "makes it smaller by itself.",
+            5000,
+            (100, 1_000_000),
+        ),
+        "parallel_requests": _number("Parallel requests", "Requests to Coachview at the same time.", 2, (1, 8)),
+        "daily_budget": _number(
+            "Daily budget",
+            "Requests per 24 hours, Coachview's limit. Lower it where other programs use the same API client.",
+            5000,
+            (10, 10_000_000),
+        ),
+        "budget_reserve": _number(
+            "Reserve",
+            "Requests of the budget that runs leave alone, for connection checks and for what people ask by hand.",
+            250,
+            (0, 1_000_000),
+        ),
+        "full_read": _choice(
+            "Reading everyone",
+            "windows: by change date, which spares Coachview high skips. pages: by skip and take alone, for a Coachview "
+            "where persons without a change date exist.",
+            ["windows", "pages"],
+        ),
+        "first_day": _text(
+            "First change date",
+            "Day (yyyy-mm-dd) from which change dates are cut into windows; all that is older is one window.",
+            default="2010-01-01",
+            pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$|^$",
+        ),
+    }
+
+
+def _coachview_unknowns() -> dict[str, object]:
+    return {
+        "person_id_key": _text(
+            "Person-id key",
+            "Key of a person's row that is the person id. Accounts are joined by it, so do not change it afterwards.",
+            default="id",
+            pattern="^[A-Za-z][A-Za-z0-9]*([.][A-Za-z][A-Za-z0-9]*)*$|^$",
+        ),
+        "free_fields": _choice(
+            "Shape of free fields",
+            "How free fields stand on a row: the connection check says what it saw. auto takes each of them.",
+            ["auto", "object", "list", "top_level"],
+        ),
+        "public_free_fields": _text(
+            "Free fields known not to be confidential",
+            "Codes such as VrijveldAfdeling, separated by spaces; only needed where Coachview's answers do not tell.",
+        ),
+        "categories_via": _choice(
+            "Categories of persons",
+            "per_person: one request for each person, the only way known to work. batched: many persons in one request, "
+            "if your Coachview does that. off: none.",
+            ["per_person", "batched", "off"],
+        ),
+    }
+
+
+def _coachview_wire() -> dict[str, object]:
+    return {
+        "connect_timeout": _number("Connect time-out (s)", "Seconds to wait for a connection.", 10, (1, 120)),
+        "read_timeout": _number("Read time-out (s)", "Seconds to wait for an answer.", 120, (5, 3600)),
+        "verify_tls": _switch(
+            "Verify TLS certificate",
+            "Switch off only for a test: without it anyone in between can read the client secret.",
+            default=True,
+        ),
+        "ca_file": _text("CA file", "Path of a PEM file on the workers with the certificate authority to trust."),
+        "proxy": _text(
+            "Proxy",
+            "Proxy for Coachview only, for instance http://proxy.example.org:3128. Empty: the environment's.",
+            format="password",
+        ),
+        "allow_http": _switch(
+            "Allow plain http on this machine",
+            "For the sandbox on 127.0.0.1 or localhost; any other address needs https whatever is set here.",
+            default=False,
+        ),
+    }
+
+
+def _coachview_type() -> dict[str, object]:
+    return {
+        "connection-type": "coachview",
+        "hook-class-name": "moodle_coupling.hooks.coachview.CoachviewHook",
+        "hook-name": "Coachview",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "extra"],
+            "relabeling": {"host": "Coachview URL", "login": "Client id", "password": "Client secret"},
+            "placeholders": {
+                "host": "https://secure.coachview.net (or https://training.coachview.net)",
+                "login": "The API client's id in Coachview",
+                "password": "The API client's secret",
+            },
+        },
+        "conn-fields": _coachview_fields(),
+    }
+
+
 def _option(
     description: str, example: str, *, default: str = "", type_: str = "string", sensitive: bool = False
 ) -> dict[str, object]:
@@ -175,7 +300,7 @@ def get_provider_info() -> dict[str, object]:
         "name": "Moodle coupling",
         "description": "Brings people from a training administration into Moodle.",
         "versions": ["0.1.0"],
-        "connection-types": [_connection_type()],
+        "connection-types": [_connection_type(), _coachview_type()],
         "cli": ["moodle_coupling.orchestration.airflow_cli.get_commands"],
         "config": _config(),
     }
