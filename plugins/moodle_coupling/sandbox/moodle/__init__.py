@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
+from moodle_coupling.sandbox.moodle.reports import CustomReport
 from moodle_coupling.sandbox.moodle.sandbox import SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.site import ProfileField, SiteSettings
-from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES, FUNCTIONS, Token
+from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES, FUNCTIONS, REPORT_FUNCTIONS, Token
 
 __all__ = [
     "CAPABILITIES",
     "FUNCTIONS",
+    "REPORT_FUNCTIONS",
+    "CustomReport",
     "Fault",
     "FaultKind",
     "ProfileField",

@@ -20,11 +20,12 @@ FORCE_PASSWORD_CHANGE = "auth_forcepasswordchange"  # noqa: S105 - the name of a
 
 @dataclass
 class Work:
-    """How much one call did, for the service times: accounts touched, profile fields and passwords written."""
+    """How much one call did, for the service times: accounts touched, profile fields and passwords written, rows of a report."""
 
     accounts: int = 0
     profile_fields: int = 0
     passwords: int = 0
+    report_rows: int = 0
 
 
 @dataclass

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moodle_coupling.errors import SettingError
+from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
 
 DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
 RELEASES = {"5.1": ("5.1+ (Build: 20251017)", "2025100600.02"), "4.5": ("4.5.5+ (Build: 20250613)", "2024100705.01")}
@@ -83,6 +84,7 @@ class SiteSettings:
         "webservice",
     )  # fmt: skip
     profile_fields: list[ProfileField] = field(default_factory=_default_fields)
+    reports: list[CustomReport] = field(default_factory=list)
     admins: tuple[int, ...] = (2,)
     realistic: bool = False
 
@@ -122,6 +124,8 @@ class SiteSettings:
         try:
             if name == "profile_fields":
                 return _profile_fields(value)
+            if name == "reports":
+                return custom_reports(value)
             return _check_choice(name, _like(current, value))
         except (TypeError, ValueError) as error:
             raise SettingError(f"Sandbox setting '{name}' cannot be {value!r}: {error}.") from error

@@ -14,6 +14,8 @@ CAPABILITIES: dict[str, str] = {
     "moodle/user:viewalldetails": "View user full information",
     "moodle/user:viewhiddendetails": "View hidden details of users",
     "moodle/site:viewuseridentity": "See full user identity in lists",
+    "moodle/reportbuilder:view": "View custom reports",
+    "moodle/reportbuilder:viewall": "View all custom reports",
 }
 FUNCTIONS = (
     "core_webservice_get_site_info",
@@ -23,6 +25,8 @@ FUNCTIONS = (
     "core_user_get_users_by_field",
     "core_user_delete_users",
 )
+REPORT_FUNCTIONS = ("core_reportbuilder_list_reports", "core_reportbuilder_retrieve_report")
+"""Not in the service unless someone puts them there."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle import user_fields
-from moodle_coupling.sandbox.moodle.functions import site_info
+from moodle_coupling.sandbox.moodle.functions import reports, site_info
 from moodle_coupling.sandbox.moodle.functions.create_users import create_users
 from moodle_coupling.sandbox.moodle.functions.delete_users import delete_users
 from moodle_coupling.sandbox.moodle.functions.reading import get_users, get_users_by_field
@@ -41,6 +41,12 @@ FUNCTIONS: dict[str, Function] = {
     "core_user_get_users_by_field": Function(
         get_users_by_field, user_fields.BY_FIELD_PARAMETERS, user_fields.USERS, writes=False
     ),
+    "core_reportbuilder_list_reports": Function(
+        reports.list_reports, reports.LIST_PARAMETERS, reports.LISTED, writes=False
+    ),
+    "core_reportbuilder_retrieve_report": Function(
+        reports.retrieve_report, reports.RETRIEVE_PARAMETERS, reports.RETRIEVED, writes=False
+    ),
     "core_user_delete_users": Function(delete_users, user_fields.DELETE_PARAMETERS, None, writes=True),
 }
 
@@ -54,7 +60,7 @@ ONLY_ON_A_REAL_SITE = frozenset(
         "core_course_get_courses", "core_course_get_courses_by_field", "core_enrol_get_enrolled_users",
         "core_enrol_get_users_courses", "core_group_add_group_members", "core_group_create_groups",
         "core_group_delete_group_members", "core_group_get_course_groups", "core_group_get_group_members",
-        "core_reportbuilder_list_reports", "core_reportbuilder_retrieve_report", "core_role_assign_roles",
+        "core_role_assign_roles",
         "core_user_add_user_device", "core_user_get_course_user_profiles", "core_user_get_user_preferences",
         "core_user_set_user_preferences", "core_user_update_user_preferences", "enrol_manual_enrol_users",
         "enrol_manual_unenrol_users", "gradereport_user_get_grade_items", "mod_assign_get_assignments",
