@@ -250,7 +250,7 @@ def _option(
 def _config() -> dict[str, object]:
     return {
         "moodle_coupling": {
-            "description": "Where the Moodle coupling keeps its files, and how it waits.",
+            "description": "Where the Moodle coupling keeps its files, how it waits, and what its pages show.",
             "options": {
                 "staging_url": _option(
                     "Folder for the frames that the steps of a run hand to each other, as an ObjectStoragePath. Where "
@@ -281,6 +281,12 @@ def _config() -> dict[str, object]:
                     "30",
                     default="14",
                     type_="integer",
+                ),
+                "viewers_see": _option(
+                    "What those who may read and not decide see of persons on the Moodle pages: 'names' (all), 'numbers' "
+                    "(ids, verdicts and counts; names and addresses as dots) or 'nothing' (no page at all).",
+                    "names",
+                    default="numbers",
                 ),
                 "pause_look_seconds": _option(
                     "Seconds after which a load that was paused half-way looks whether it may go on.",

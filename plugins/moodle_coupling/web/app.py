@@ -1,0 +1,40 @@
+"""The FastAPI app that Airflow mounts under /moodle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi.staticfiles import StaticFiles
+
+from moodle_coupling.web import errorpages, headers
+from moodle_coupling.web.access import admitted
+from moodle_coupling.web.csrf import refuse_forged
+from moodle_coupling.web.pages import environments, language, mismatches, people, runs
+
+STATIC: Final = Path(__file__).parent / "static"
+_METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def make_app() -> FastAPI:
+    """Make the app: every route, unknown ones too, asks who is there before anything else; static files hold no data."""
+    app = FastAPI(
+        title="Moodle coupling",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(admitted), Depends(refuse_forged)],
+    )
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for page in (environments, mismatches, runs, people, language):
+        app.include_router(page.router)
+    app.add_api_route("/{path:path}", _nothing_here, methods=_METHODS)  # last: what no page has taken
+    errorpages.add_to(app)
+    headers.add_to(app)
+    return app
+
+
+def _nothing_here(path: str) -> Response:  # noqa: ARG001  # FastAPI fills it in
+    raise HTTPException(404)

@@ -1,0 +1,92 @@
+"""The couplings there are: one a mapping file, also of a file that is wrong."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.orchestration.commands import mappings_folder
+
+if TYPE_CHECKING:
+    from moodle_coupling.mapping import Mapping
+
+PREFIXES: Final = ("moodle_provision__", "moodle_reconcile__")
+
+
+@dataclass(frozen=True, slots=True)
+class Coupling:
+    """One environment: its mapping, or the error of its mapping file; ``connection`` is '' when the file names none."""
+
+    name: str
+    connection: str
+    mapping: Mapping | None
+    error: str = ""
+
+    @property
+    def title(self) -> str:
+        """Give the name for people."""
+        return (self.mapping.title if self.mapping is not None else "") or self.name
+
+
+_lock = threading.Lock()
+_read: tuple[object, dict[str, Coupling]] = ((), {})
+
+
+def by_name() -> dict[str, Coupling]:
+    """Give all couplings by environment, in order; the files are read again when one of them changed."""
+    global _read  # noqa: PLW0603  # one per process, on purpose
+    folder = mappings_folder()
+    state = (folder, _state(folder))
+    with _lock:
+        if _read[0] != state:
+            _read = (state, _load(folder))
+        return _read[1]
+
+
+def environment_of(dag_id: str) -> str:
+    """Give the environment a DAG belongs to; '' for a DAG that is not one of ours."""
+    for prefix in PREFIXES:
+        if dag_id.startswith(prefix):
+            return dag_id.removeprefix(prefix)
+    return ""
+
+
+def provision_id(environment: str) -> str:
+    """Give the id of the DAG that sends what changed."""
+    return f"{PREFIXES[0]}{environment}"
+
+
+def reconcile_id(environment: str) -> str:
+    """Give the id of the DAG that compares everything."""
+    return f"{PREFIXES[1]}{environment}"
+
+
+def _state(folder: Path) -> list[tuple[str, int, int]]:
+    if not folder.is_dir():
+        return []
+    files = [path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}]
+    return sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file())
+
+
+def _load(folder: Path) -> dict[str, Coupling]:
+    from moodle_coupling.mapping_file import load_all
+
+    mappings, errors = load_all(folder) if folder.is_dir() else ([], [])
+    found = [Coupling(one.environment, one.connection, one) for one in mappings]
+    for error in errors:
+        path = getattr(error, "path", None)
+        if path is not None:
+            found.append(Coupling(Path(path).stem, _connection(Path(path), folder), None, str(error)))
+    return {one.name: one for one in sorted(found, key=lambda one: one.name)}
+
+
+def _connection(path: Path, folder: Path) -> str:
+    from moodle_coupling.errors import MappingError
+    from moodle_coupling.orchestration.pausing import find_switch
+
+    try:
+        return find_switch(str(path), folder).connection
+    except MappingError:
+        return ""

@@ -1,0 +1,28 @@
+"""The ledger as the pages use it: opened once in a process."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from moodle_coupling.ledger.ledger import Ledger
+
+_lock = threading.Lock()
+_open: dict[str, Ledger] = {}
+
+
+def the_ledger() -> Ledger:
+    """Give the configured ledger.
+
+    Raises LedgerUrlError, LedgerSchemaError (names the command that mends it) and LedgerUnavailable; each has a page of
+    its own, so callers need not catch them.
+    """
+    from moodle_coupling.ledger.ledger import open_ledger
+    from moodle_coupling.orchestration.remembering import ledger_url
+
+    url = ledger_url()
+    with _lock:
+        if url not in _open:
+            _open[url] = open_ledger(url)
+        return _open[url]

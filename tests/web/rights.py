@@ -1,0 +1,25 @@
+"""Which role is the least that each route takes, and what to call it with. Add a line for each route.
+
+``needs`` is 'viewer' (reads), 'user' (decides, runs) or 'op' (pauses, checks). ``path`` is what to call, when the route has
+parameters that filling.py does not know by the same name ({env}, {run}, {mismatch} …) or wants a query; it may hold those
+names too. ``form`` is what the page sends. Every route is called as nobody and as each role: 401, then 403 (or 404) below
+``needs``, and anything but 401, 403, 422 and 500 from there on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    needs: str
+    path: str = ""
+    form: dict[str, Any] = field(default_factory=dict)
+
+
+RIGHTS: dict[str, Rule] = {
+    "GET /": Rule("viewer"),
+    "POST /language": Rule("viewer", form={"lang": "nl"}),
+}
