@@ -18,6 +18,7 @@ from moodle_coupling.errors import (
     SettingError,
 )
 from moodle_coupling.hooks import moodle_accounts as records
+from moodle_coupling.hooks import moodle_reports as reports
 from moodle_coupling.hooks.moodle_accounts import AccountsRead
 from moodle_coupling.hooks.moodle_calls import GET_USERS_BY_FIELD, MoodleCalls
 from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
         AccountChange,
         CreatedAccount,
         NewAccount,
+        Report,
+        ReportPage,
         UpdateWarning,
     )
 
@@ -47,6 +50,8 @@ SEARCH_KEYS: Final = ("id", "lastname", "firstname", "idnumber", "username", "em
 
 READ_CHUNK: Final = 500
 """Values per look-up: as fast per account as 4,900 (measured), with an answer of half a megabyte or so."""
+
+_REPORTS_AT_ONCE: Final = 100
 
 
 class MoodleHook(MoodleCalls, BaseHook):
@@ -176,7 +181,9 @@ class MoodleHook(MoodleCalls, BaseHook):
         unreadable: list[str] = []
         for start in range(0, len(wanted), size):
             self._look_up(field, wanted[start : start + size], found, unreadable)
-        return AccountsRead(tuple(found.values()), tuple(unreadable))
+        deleted = {id_ for id_, one in found.items() if records.is_deleted(one)}
+        accounts = tuple(one for id_, one in found.items() if id_ not in deleted)
+        return AccountsRead(accounts, tuple(unreadable), tuple(deleted))
 
     def _look_up(self, field: str, values: list[str], found: dict[int, Account], unreadable: list[str]) -> None:
         try:
@@ -191,7 +198,7 @@ class MoodleHook(MoodleCalls, BaseHook):
                 raise
             unreadable += values
             return
-        found.update((one.id, one) for one in records.accounts_in(answer, GET_USERS_BY_FIELD))
+        found.update((one.id, one) for one in records.all_accounts_in(answer, GET_USERS_BY_FIELD))
 
     def find_accounts(self, key: str, value: str) -> list[Account]:
         """Search accounts; email, firstname and lastname are LIKE patterns (% and _), the other keys must be equal.
@@ -207,6 +214,28 @@ class MoodleHook(MoodleCalls, BaseHook):
         if not isinstance(answer, dict) or answer.get("warnings"):
             raise MoodleRecordRefused(f"{GET_USERS}: Moodle did not search by '{key}'.", function=GET_USERS)
         return records.accounts_in(answer.get("users"), GET_USERS)
+
+    def list_reports(self) -> list[Report]:
+        """Give the custom reports that the service user may see.
+
+        Raises MoodleFunctionMissing where the service has not this function (or Moodle is older than 4.0), and
+        MoodleAccessDenied where the service user may see no reports.
+        """
+        found: list[Report] = []
+        while True:
+            answer = self.call(reports.LIST_REPORTS, page=len(found) // _REPORTS_AT_ONCE, perpage=_REPORTS_AT_ONCE)
+            page = reports.reports_in(answer)
+            found += page
+            if len(page) < _REPORTS_AT_ONCE:
+                return found
+
+    def report_page(self, report_id: int, page: int, per_page: int) -> ReportPage:
+        """Give one page (from 0) of a custom report; 5,000 rows a page is as fast as it gets (3,300 rows a second, measured).
+
+        Raises MoodleAccessDenied where the service user may not see it, MoodleRefused where there is none of that number.
+        """
+        answer = self.call(reports.RETRIEVE_REPORT, reportid=report_id, page=page, perpage=per_page)
+        return reports.page_in(answer)
 
     def delete_accounts(self, ids: Sequence[int]) -> None:
         """Delete accounts, in one call; only tests do that, to clean up after themselves."""

@@ -24,11 +24,13 @@ class AccountsRead:
     """What a look-up gave: the accounts found, and the values Moodle could not look up or show at all.
 
     A value in ``unreadable`` says nothing about whether an account has it: its username, or that of the account it
-    belongs to, does not fit the site's own rules.
+    belongs to, does not fit the site's own rules. ``deleted``: ids that Moodle keeps of deleted accounts (only found by
+    id).
     """
 
     accounts: tuple[Account, ...]
     unreadable: tuple[str, ...] = ()
+    deleted: tuple[int, ...] = ()
 
 
 def new_account(account: NewAccount) -> dict[str, Any]:
@@ -72,9 +74,14 @@ def account(record: dict[str, Any]) -> Account:
 
 def accounts_in(answer: object, function: str) -> list[Account]:
     """Read a list of accounts, without deleted ones; raises NotAMoodle when it is no such list."""
+    return [found for found in all_accounts_in(answer, function) if not is_deleted(found)]
+
+
+def all_accounts_in(answer: object, function: str) -> list[Account]:
+    """Read a list of accounts; raises NotAMoodle when it is no such list."""
     if not isinstance(answer, list) or not all(isinstance(item, dict) and "id" in item for item in answer):
         raise NotAMoodle(f"{function}: the answer is no list of accounts.", function=function)
-    return [found for found in map(account, answer) if not is_deleted(found)]
+    return [account(item) for item in answer]
 
 
 def is_deleted(found: Account) -> bool:

@@ -35,6 +35,7 @@ _DENIED: Final[dict[str, type[MoodleError]]] = {
     "servicenotavailable": MoodleAccessDenied,
     "sslonlyaccess": MoodleAccessDenied,
     "missingrequiredcapability": MoodleAccessDenied,
+    "errorreportview": MoodleAccessDenied,
     "forcepasswordchangenotice": MoodleServiceUserBlocked,
     "sitepolicynotagreed": MoodleServiceUserBlocked,
     "usernotfullysetup": MoodleServiceUserBlocked,
@@ -61,6 +62,8 @@ _DATABASE_TROUBLE: Final = frozenset({"dmlreadexception", "dmltransactionexcepti
 _ADVICE: Final = {
     "invalidtoken": "Make a token for the service user in Moodle (Server > Web services > Manage tokens) and put it in the "
     "connection. A token that expired is deleted by Moodle at its first use after that.",
+    "errorreportview": "Give the service user's role moodle/reportbuilder:viewall, or put the service user in the report's "
+    "audience; and see that custom reports are on (Site administration > Advanced features).",
     "nopermissions": "Give the service user's role this capability.",
     "forcepasswordchangenotice": "Log in once as the service user and change its password, or untick 'force password change'.",
     "sitepolicynotagreed": "Log in once as the service user and agree to the site policy.",

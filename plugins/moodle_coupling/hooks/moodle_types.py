@@ -75,6 +75,28 @@ class UpdateWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """A custom report that the service user may see. ``source`` is the class of what it reports on."""
+
+    id: int
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """One page of a custom report, as people read it.
+
+    ``headers`` and what is in the ``rows`` are in the site's language and HTML-escaped; ``total`` counts the rows of the
+    whole report.
+    """
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class SiteInfo:
     """What the site says of itself and of the token's service; the private access key is left out on purpose."""
 
