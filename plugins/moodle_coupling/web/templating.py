@@ -27,8 +27,10 @@
    notice.
 
 Names in every template: ``_ plural number(n) since(at) lang csrf_token access here url(path, **query) static(name)
-airflow(path) marked(one, other)``. Links to Airflow's own pages: ``<a href="{{ airflow('dags/x') }}" data-airflow>``;
-app.js opens them outside the frame. Macros (macros.html): ``csrf badge notice moment ago empty kv diff pager sort``.
+airflow(path) marked(one, other) words``. Links to Airflow's own pages: ``<a href="{{ airflow('dags/x') }}" data-airflow>``;
+app.js opens them outside the frame. Macros (macros.html): ``csrf badge word notice moment ago empty kv diff pager
+sort``; ``{{ ui.word(words.VERDICTS, row.verdict) }}`` is a translated badge. A page with a style sheet of its own links it in
+the block ``head``.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from moodle_coupling.web import csrf, flash
+from moodle_coupling.web import csrf, flash, words
 from moodle_coupling.web.access import of_request
 from moodle_coupling.web.differences import marked
 from moodle_coupling.web.languages import LANGUAGES, texts_for
@@ -148,7 +150,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["marked"] = marked
+    made.globals |= {"marked": marked, "words": words, "word_of": words.word}
     made.filters |= {"iso": _iso, "minute": _minute}
     return made
 

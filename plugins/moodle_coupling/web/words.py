@@ -1,0 +1,86 @@
+"""The project's words as people read them: verdicts, states, actions, statuses and decisions, each with its tone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from moodle_coupling.web.languages import say
+from moodle_coupling.web.notices import Tone
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word in a few words of English (translate it with ``_``), and how its badge looks."""
+
+    text: str
+    tone: Tone = Tone.QUIET
+
+
+VERDICTS: Final = {
+    "linked": Word(say("Linked"), Tone.GOOD),
+    "new": Word(say("New"), Tone.INFO),
+    "id_missing": Word(say("Found without ID number"), Tone.WARN),
+    "id_differs": Word(say("Found under another ID number"), Tone.WARN),
+    "id_other_scheme": Word(say("Found under the person's other id"), Tone.WARN),
+    "id_case": Word(say("ID number equal but for case or spaces"), Tone.WARN),
+    "email_taken": Word(say("E-mail address is on another account"), Tone.WARN),
+    "ambiguous": Word(say("Points at several accounts"), Tone.BAD),
+    "duplicate_person": Word(say("Two persons with one ID number or address"), Tone.BAD),
+    "duplicate_account": Word(say("Two accounts with one ID number"), Tone.BAD),
+    "orphan": Word(say("Account without person"), Tone.WARN),
+    "returned": Word(say("Has returned"), Tone.INFO),
+    "held": Word(say("Suspended in Moodle by someone else"), Tone.WARN),
+    "protected": Word(say("Protected")),
+}
+RUN_STATES: Final = {
+    "running": Word(say("Running"), Tone.INFO),
+    "waiting_approval": Word(say("Waits for approval"), Tone.WARN),
+    "done": Word(say("Done"), Tone.GOOD),
+    "failed": Word(say("Failed"), Tone.BAD),
+    "rejected": Word(say("Plan rejected"), Tone.WARN),
+    "stopped": Word(say("Stopped"), Tone.WARN),
+}
+RUN_MODES: Final = {
+    "changed": Word(say("What changed")),
+    "full": Word(say("Everything")),
+    "dry run": Word(say("Dry run")),
+    "one person": Word(say("One person")),
+}
+ACTIONS: Final = {
+    "create": Word(say("Create"), Tone.INFO),
+    "update": Word(say("Update"), Tone.INFO),
+    "link": Word(say("Link"), Tone.INFO),
+    "suspend": Word(say("Suspend"), Tone.WARN),
+    "reactivate": Word(say("Reactivate"), Tone.INFO),
+    "none": Word(say("Nothing to do")),
+    "reject": Word(say("Reject"), Tone.BAD),
+}
+OUTCOMES: Final = {
+    "done": Word(say("Done"), Tone.GOOD),
+    "rejected": Word(say("Rejected"), Tone.WARN),
+    "failed": Word(say("Failed"), Tone.BAD),
+    "skipped": Word(say("Skipped")),
+    "unknown": Word(say("Unknown"), Tone.BAD),
+}
+MISMATCH_STATUSES: Final = {
+    "open": Word(say("Open"), Tone.WARN),
+    "decided": Word(say("Decided"), Tone.INFO),
+    "applied": Word(say("Applied"), Tone.GOOD),
+    "gone": Word(say("Gone")),
+    "lapsed": Word(say("Lapsed"), Tone.WARN),
+}
+DECISIONS: Final = {
+    "link": Word(say("Link")),
+    "rekey": Word(say("Re-key")),
+    "create_separate": Word(say("Create separate")),
+    "do_not_touch": Word(say("Do not touch")),
+    "suspend": Word(say("Suspend")),
+    "ignore": Word(say("Ignore")),
+    "later": Word(say("Decide later")),
+}
+
+
+def word(table: dict[str, Word], key: str) -> Word:
+    """Give the word for a key; a key nobody foresaw is shown as it is."""
+    return table.get(key) or Word(key.replace("_", " ").capitalize())
