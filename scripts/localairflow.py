@@ -37,6 +37,8 @@ class LocalAirflow:
     port: int
     settings: dict[str, str] = field(default_factory=dict)
     root: Path = ROOT
+    users: str = f"{ADMIN}:admin"
+    """Who may log in: name:role, separated by commas; the passwords are generated."""
 
     @property
     def url(self) -> str:
@@ -56,7 +58,7 @@ class LocalAirflow:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__FERNET_KEY": kept["fernet"],
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": self.users,
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
@@ -109,8 +111,12 @@ class LocalAirflow:
     @property
     def password(self) -> str:
         """The generated password of the admin user."""
+        return self.password_of(ADMIN)
+
+    def password_of(self, user: str) -> str:
+        """Give the generated password of one of ``users``."""
         path = self.home / "simple_auth_manager_passwords.json.generated"
-        return str(json.loads(path.read_text())[ADMIN])
+        return str(json.loads(path.read_text())[user])
 
     def api(self, method: str, path: str, **kwargs: Any) -> Any:
         """Call Airflow's public REST API as the admin user; gives the JSON, or raises with Airflow's own words."""

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
+from typing import TYPE_CHECKING
 
+from chromium import chromium, log_in
 from demo import DAG, HOME, ROOT
-from localairflow import ADMIN, LocalAirflow
-from playwright.sync_api import Page, sync_playwright
+from localairflow import LocalAirflow
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 IMAGES = ROOT / "docs/images"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def settled(page: Page, name: str, height: int = 900) -> None:
@@ -27,22 +23,13 @@ def settled(page: Page, name: str, height: int = 900) -> None:
 
 
 def main() -> int:
-    """Log in and picture the first run, the trigger form and the connection; exit status 1 without Chromium."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        print("screenshots: there is no chromium; apt install chromium", file=sys.stderr)
-        return 1
+    """Log in and picture the first run, the trigger form and the connection."""
     airflow = LocalAirflow(HOME / "airflow", int(sys.argv[1]) if len(sys.argv) > 1 else 8080)
     runs = airflow.api("GET", f"dags/{DAG}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
     run, newest = runs[0]["dag_run_id"], runs[-1]["dag_run_id"]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.goto(airflow.url)
-        page.get_by_label("Username").fill(ADMIN)
-        page.locator("input[type=password]").fill(airflow.password)
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/")
+        log_in(page, airflow)
         page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}")
         page.get_by_role("button", name="Graph").first.click()
         settled(page, "run-graph.png")
@@ -57,7 +44,6 @@ def main() -> int:
         page.goto(f"{airflow.url}/connections")
         page.get_by_role("button", name="Edit Connection").first.click()
         settled(page, "connection.png")
-        browser.close()
     return 0
 
 
