@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A line of the source that gives no person, with the reason. ``line`` is 1-based, as an editor counts."""
+    """A line of the source that gives no person, with the reason.
+
+    ``line`` is 1-based, as an editor counts; ``source`` says of which source, where there are several.
+    """
 
     line: int
     code: str
     message: str
     message_nl: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class Extract:
     ``persons`` has the columns and dtypes of PERSON_COLUMNS, then the free fields (str) and INACTIVE_UNREAD.
     ``headings`` says under which heading of the source each column was found; a column that is not in it is empty for
     everyone. ``notes`` says how the source was read (encoding, delimiter, sheet).
+
+    ``complete``: nobody was left unasked, so who is not in it (and in no line of ``left_out``) is not in the source.
+    ``watermark`` is the next run's ``Wanted.since``, once this run has ended well; opaque, '' when there is nothing to say.
+    ``fingerprint`` is the SHA-256 of a file's bytes, '' for other sources. ``warnings`` are sentences for the log, without
+    names or addresses of persons. ``kept`` is to be stored beside the persons, for ``Wanted.known``; mostly empty.
     """
 
     persons: pd.DataFrame
@@ -45,3 +54,8 @@ class Extract:
     counts: ExtractCounts
     headings: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    watermark: str = ""
+    fingerprint: str = ""
+    warnings: tuple[str, ...] = ()
+    kept: Mapping[str, pd.DataFrame] = field(default_factory=dict)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import SourceError
+from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.csv_file import read_csv
+from moodle_coupling.sources.selecting import only
 from moodle_coupling.sources.xlsx_file import read_xlsx
 
 if TYPE_CHECKING:
@@ -16,6 +19,26 @@ if TYPE_CHECKING:
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """A file of persons: it is always read as a whole."""
+
+    settings: FileSource
+    base: Path
+    kind: str = "file"
+    incremental: bool = False
+
+    @property
+    def where(self) -> str:
+        """The path."""
+        return str(self.base / self.settings.path)
+
+    def extract(self, wanted: Wanted) -> Extract:
+        """Read the file; of mode ids only those persons come through."""
+        extract = read_persons(self.settings, self.base)
+        return only(extract, wanted.ids) if wanted.mode is Mode.IDS else extract
 
 
 def read_persons(source: FileSource, base: Path) -> Extract:
