@@ -1,0 +1,273 @@
+"""CoachviewHook: reading persons from Coachview's API, over one pooled session."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from airflow.sdk import BaseHook
+
+from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewRefused, CouplingError, InputError, SettingError
+from moodle_coupling.hooks.coachview_calls import Ask, CoachviewCalls
+from moodle_coupling.hooks.coachview_connection import CategoriesVia, CoachviewSettings, FullRead, from_connection
+from moodle_coupling.hooks.coachview_free import FreeFields, definitions
+from moodle_coupling.hooks.coachview_pages import ListOf, PageReader
+from moodle_coupling.hooks.coachview_persons import PersonFields, PersonPage, PersonReading, Resume
+from moodle_coupling.hooks.coachview_rows import PERSONS, category_names, lowered
+from moodle_coupling.hooks.coachview_state import SharedState, airflow_folder, airflow_seal, file_name
+from moodle_coupling.hooks.coachview_windows import Everything, lists_of_ids, widened
+from moodle_coupling.hooks.coachview_wire import CoachviewWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from moodle_coupling.hooks.coachview_state import Seal
+    from moodle_coupling.hooks.coachview_windows import Ids
+
+CATEGORIES: Final = "Persoonscategorieen"
+FREE_FIELDS: Final = "Personen/Vrijevelden"
+_PERSON_OF_CATEGORY: Final = "persoonid"
+_AHEAD: Final = dt.timedelta(days=2)
+"""Days after today that a reading reaches: whose midnight counts is not known, nor whether the last day belongs to it."""
+_CHUNK: Final = 64
+
+
+class CoachviewHook(CoachviewCalls, BaseHook):
+    """Reads from one Coachview. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
+
+    The token and the count of the day's requests are shared by all processes on this machine, in private files below
+    AIRFLOW_HOME; the token only encrypted, with Airflow's Fernet key, or not at all.
+    """
+
+    conn_name_attr = "coachview_conn_id"
+    default_conn_name = "coachview_default"
+    conn_type = "coachview"
+    hook_name = "Coachview"
+
+    def __init__(
+        self,
+        coachview_conn_id: str = default_conn_name,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+        logger_name: str | None = None,
+    ) -> None:
+        super().__init__(logger_name=logger_name)
+        self.coachview_conn_id = coachview_conn_id
+        self._settings: CoachviewSettings | None = None
+        self._wire: CoachviewWire | None = None
+        self._of_airflow = True
+        self._folder: Path | None = None
+        self._seal: Seal | None = None
+        self._lock = threading.RLock()
+        self._start(sleep, now)
+
+    @classmethod
+    def from_settings(
+        cls,
+        settings: CoachviewSettings,
+        *,
+        folder: Path | None = None,
+        seal: Seal | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> CoachviewHook:
+        """Make a hook without Airflow. Token and count are shared through ``folder``, the token only with a ``seal``."""
+        hook = cls(settings.conn_id, sleep=sleep, now=now)
+        hook._settings, hook._of_airflow, hook._folder, hook._seal = settings, False, folder, seal
+        return hook
+
+    # ---- settings and session ----------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> CoachviewSettings:
+        """The connection, read once. Raises SettingError."""
+        with self._lock:
+            if self._settings is None:
+                self._settings = self._from_airflow()
+            return self._settings
+
+    def _from_airflow(self) -> CoachviewSettings:
+        from airflow.sdk.exceptions import AirflowNotFoundException
+
+        try:
+            connection = self.get_connection(self.coachview_conn_id)
+        except AirflowNotFoundException:
+            raise SettingError(
+                f"There is no connection '{self.coachview_conn_id}'. Add one of type Coachview under Admin > Connections."
+            ) from None
+        settings = from_connection(connection)
+        self._folder, self._seal = airflow_folder(), airflow_seal()
+        self._mask(settings.client_secret)
+        return settings
+
+    def get_conn(self) -> CoachviewWire:
+        """Give the pooled session, opened at its first use."""
+        with self._lock:
+            if self._wire is None:
+                self._wire = CoachviewWire(self.settings)
+            return self._wire
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        with self._lock:
+            if self._wire is not None:
+                self._wire.close()
+                self._wire = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"CoachviewHook({self.coachview_conn_id!r})"
+
+    def _shared(self, kind: str) -> SharedState:
+        settings = self.settings
+        if self._folder is None or (kind == "token" and self._seal is None):
+            return SharedState()
+        # A token is for its scopes, a budget for whatever the client asks.
+        of = (settings.base_url, settings.client_id, *(settings.scopes if kind == "token" else ()))
+        return SharedState(self._folder / file_name(kind, *of), self._seal if kind == "token" else None)
+
+    def _mask(self, token: str) -> None:
+        if self._of_airflow:
+            from airflow.sdk.log import mask_secret
+
+            mask_secret(token)
+
+    # ---- persons -----------------------------------------------------------------------------------------------------
+
+    def persons(
+        self,
+        changed: tuple[dt.date, dt.date] | None = None,
+        ids: Collection[str] | None = None,
+        *,
+        by: str = "",
+        fields: PersonFields | None = None,
+        resume: Resume | None = None,
+    ) -> Iterator[PersonPage]:
+        """Give persons in pages, each as soon as it is there: those changed, those with these ids, or everyone.
+
+        ``changed`` is the first and the last day, both included; persons of a day before and after may come along. ``ids`` are
+        looked up by the key ``by`` (the connection's person-id key if ''); an unknown id gives nobody. ``resume`` goes on with
+        a reading of everyone. A person on two pages counts as on the later one.
+
+        Nothing may be taken for whole before the last page has come. Raises BudgetSpent when only the reserve is left,
+        CoachviewIncomplete when not everyone came, InputError for an id that cannot be asked for, and other CoachviewErrors.
+        """
+        if ids is not None and changed is not None:
+            msg = "Persons are asked for by days of change or by ids, not by both."
+            raise InputError(msg)
+        reading = self._reading(fields or PersonFields())
+        if ids is None:
+            part = self._everything() if changed is None else widened(*changed)
+            yield from reading.read(part, resume)
+            return
+        for some in lists_of_ids(by or self.settings.person_id_key, ids, self.settings.page_size):
+            yield from reading.read(some)
+
+    def count_persons(self, changed: tuple[dt.date, dt.date] | None = None) -> int:
+        """Ask how many persons a reading would give, in one request; ``changed`` as in ``persons``."""
+        part = self._everything() if changed is None else widened(*changed)
+        return self._pages(PERSONS).count(part)
+
+    def _reading(self, fields: PersonFields) -> PersonReading:
+        settings = self.settings
+        free = FreeFields(
+            fields.free, shape=settings.free_fields, public=settings.public_free_fields, ask=self.confidential_fields
+        )
+        reader = self._pages(PERSONS, fields)
+        return PersonReading(reader, free, fields, settings.person_id_key, self._today())
+
+    def _pages(self, endpoint: str, fields: PersonFields | None = None) -> PageReader:
+        settings = self.settings
+        params = fields.params if fields else {}
+        return PageReader(
+            self.ask, ListOf(endpoint, params, settings.page_size, settings.window_rows, settings.parallel_requests)
+        )
+
+    def _everything(self) -> Everything:
+        settings = self.settings
+        return Everything(settings.first_day, self._today() + _AHEAD, by_windows=settings.full_read is FullRead.WINDOWS)
+
+    def _today(self) -> dt.date:
+        return dt.datetime.fromtimestamp(self._now(), tz=dt.UTC).date()
+
+    def confidential_fields(self, person: str) -> dict[str, bool]:
+        """Tell which of the free fields of one person (Coachview's ``id``) are confidential, by code in lower case.
+
+        Raises a CoachviewError; that the endpoint is there for persons is likely, and known only for other kinds of record.
+        """
+        listing = self.ask(Ask(FREE_FIELDS, {"where": f"recordId={person}"}, example_keys=()))
+        return definitions({"vrijevelden": listing.rows})
+
+    # ---- categories --------------------------------------------------------------------------------------------------
+
+    def categories(self, ids: Collection[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Give each person's id (Coachview's ``id``) and the names of the categories the person is in.
+
+        One request per person, or one for many where the connection says so; none where it says off. Raises a CoachviewError.
+        """
+        via = self.settings.categories_via
+        if via is CategoriesVia.OFF:
+            return
+        if via is CategoriesVia.BATCHED:
+            for some in lists_of_ids("PersoonId", ids, self.settings.page_size):
+                yield from self._categories_of_some(some)
+            return
+        waiting = iter(dict.fromkeys(ids))
+        with ThreadPoolExecutor(self.settings.parallel_requests, thread_name_prefix="coachview") as pool:
+            while chunk := list(itertools.islice(waiting, _CHUNK)):
+                yield from zip(chunk, pool.map(self.categories_of, chunk), strict=True)
+
+    def categories_of(self, person: str) -> tuple[str, ...]:
+        """Give the names of one person's categories, by Coachview's ``id``. Raises a CoachviewError."""
+        listing = self.ask(Ask(CATEGORIES, {"PersoonId": person}, example_keys=("id", "naam")))
+        if listing.count is not None and listing.count != len(listing.rows):
+            raise CoachviewAnswerUnreadable(
+                f"{CATEGORIES}: {len(listing.rows)} rows came where {listing.count} were announced.",
+                endpoint=CATEGORIES,
+            )
+        _check_whose(map(lowered, listing.rows), {person})
+        return category_names(listing.rows, CATEGORIES)
+
+    def _categories_of_some(self, some: Ids) -> Iterator[tuple[str, tuple[str, ...]]]:
+        rows: dict[str, list[dict[str, Any]]] = {person.lower(): [] for person in some.values}
+        for piece in self._pages(CATEGORIES).read(some):
+            for row in map(lowered, piece.rows):
+                _check_whose([row], some.values, demanded=True)
+                rows[str(row[_PERSON_OF_CATEGORY]).lower()].append(row)
+        for person in some.values:
+            yield person, category_names(rows[person.lower()], CATEGORIES)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whether this connection is fit for a run, and what to mend where it is not."""
+        from moodle_coupling.hooks.coachview_check import check_coachview
+        from moodle_coupling.hooks.moodle_check import explain, is_fit
+
+        try:
+            findings = check_coachview(self)
+        except CouplingError as error:
+            return False, str(error)
+        return is_fit(findings), explain(findings)
+
+
+def _check_whose(rows: Iterable[dict[str, Any]], asked: Collection[str], *, demanded: bool = False) -> None:
+    """Make sure that categories are of the persons asked for, where they say whose they are."""
+    wanted = {person.lower() for person in asked}
+    for row in rows:
+        whose = str(row.get(_PERSON_OF_CATEGORY) or "").lower()
+        if whose not in wanted and (whose or demanded):
+            raise CoachviewRefused(
+                f"{CATEGORIES}: a category came that is of nobody asked for, or does not say whose it is, so Coachview does not obey "
+                "the filter on persons. Set 'categories_via' in the connection to 'per_person'.",
+                endpoint=CATEGORIES,
+            )

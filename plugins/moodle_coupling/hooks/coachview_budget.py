@@ -1,0 +1,174 @@
+"""The requests of a day: counted by us, told by Coachview, and not sent once only the reserve is left."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.errors import BudgetSpent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from moodle_coupling.hooks.coachview_connection import CoachviewSettings
+    from moodle_coupling.hooks.coachview_state import SharedState
+
+log = logging.getLogger(__name__)
+
+DAY: Final = 86_400.0
+LOOK_AGAIN: Final = 900.0
+"""Seconds after which we try again where Coachview refuses requests and does not say until when."""
+_NO_EPOCH: Final = 10**8
+"""A number below this is no moment of our time, but seconds from now."""
+_MILLISECONDS: Final = 10**11
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLeft:
+    """How many requests are left until ``resets`` (UTC; None when neither side knows).
+
+    ``left`` counts the reserve in, ``for_runs`` does not. ``told`` is whether Coachview's answers say what is left; if not it
+    is our own count, of this machine's requests only.
+    """
+
+    left: int
+    for_runs: int
+    resets: dt.datetime | None
+    told: bool
+
+
+class Budget:
+    """Counts requests and stops them in time; threads and processes share one count."""
+
+    def __init__(self, settings: CoachviewSettings, shared: SharedState, now: Callable[[], float]) -> None:
+        self._settings = settings
+        self._shared = shared
+        self._now = now
+
+    def spend(self, endpoint: str, *, into_reserve: bool) -> None:
+        """Count one request that is about to be sent.
+
+        Raises BudgetSpent when there is none left, or only the reserve and this may not go ``into_reserve``.
+        """
+        with self._shared.held() as document:
+            self._begin_anew(document)
+            left = _left(document, self._settings.daily_budget)
+            if left <= (0 if into_reserve else self._settings.budget_reserve):
+                raise self._spent(endpoint, left, document)
+            document["used"] = document.get("used", 0) + 1
+            if document.get("remaining") is not None:
+                document["remaining"] -= 1
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Remember what an answer's headers say of the limit (names in lower case)."""
+        remaining = _whole(headers.get("x-rate-limit-remaining"))
+        reset = moment(headers.get("x-rate-limit-reset"), self._now())
+        if remaining is None and reset is None:
+            return
+        with self._shared.held() as document:
+            document["remaining"] = remaining
+            document["reset"] = reset
+            if reset is not None and reset > self._now():
+                # The count ends with Coachview's day, also where each answer moves that day's end.
+                document["until"] = min(document.get("until", reset), reset)
+
+    def stop_until(self, reset: float | None) -> None:
+        """Remember that Coachview refuses requests, until ``reset`` (seconds since 1970) or, not knowing that, a while."""
+        with self._shared.held() as document:
+            document["remaining"] = 0
+            document["reset"] = reset if reset is not None else self._now() + LOOK_AGAIN
+
+    def left(self) -> BudgetLeft:
+        """Tell what is left, without a request."""
+        with self._shared.held() as document:
+            self._begin_anew(document)
+            left = max(0, _left(document, self._settings.daily_budget))
+            return BudgetLeft(
+                left,
+                max(0, left - self._settings.budget_reserve),
+                _utc(document.get("reset") or document.get("until")),
+                document.get("remaining") is not None,
+            )
+
+    def _begin_anew(self, document: dict[str, Any]) -> None:
+        """Forget a day that is over; ours is 24 hours from its first request."""
+        now = self._now()
+        reset = document.get("reset")
+        if now >= document.get("until", 0.0):
+            document["used"], document["until"] = 0, now + DAY
+            if reset is None:
+                document["remaining"] = None
+        if reset is not None and now >= reset:
+            document["remaining"], document["reset"] = None, None
+
+    def _spent(self, endpoint: str, left: int, document: Mapping[str, Any]) -> BudgetSpent:
+        resets = _utc(document.get("reset") or document.get("until"))
+        what = f"only the reserve of {self._settings.budget_reserve}" if left > 0 else "nothing"
+        return BudgetSpent(
+            f"Coachview's budget of {self._settings.daily_budget} requests a day: {what} is left ({max(0, left)} requests). "
+            f"Nothing was sent; go on {_said(resets)}. Budget and reserve are fields of connection "
+            f"'{self._settings.conn_id}'.",
+            endpoint=endpoint,
+            resets=resets,
+        )
+
+
+def refused_for_now(endpoint: str, reset: float | None, said: str) -> BudgetSpent:
+    """Give the error for an answer 429."""
+    resets = _utc(reset)
+    return BudgetSpent(
+        f"{endpoint}: Coachview takes no more requests for now (HTTP 429{said}); go on {_said(resets)}.",
+        endpoint=endpoint,
+        status=429,
+        resets=resets,
+    )
+
+
+def _left(document: Mapping[str, Any], budget: int) -> int:
+    counted = budget - int(document.get("used", 0))
+    told = document.get("remaining")
+    return counted if told is None else min(counted, int(told))
+
+
+def _said(resets: dt.datetime | None) -> str:
+    return f"after {resets:%Y-%m-%d %H:%M} UTC" if resets else "when the day is over; Coachview did not say when"
+
+
+def _utc(moment_: float | None) -> dt.datetime | None:
+    return None if moment_ is None else dt.datetime.fromtimestamp(moment_, tz=dt.UTC)
+
+
+def _whole(value: str | None) -> int | None:
+    return int(value) if value is not None and re.fullmatch(r"\s*\d{1,9}\s*", value) else None
+
+
+def moment(value: str | None, now: float) -> float | None:
+    """Give the moment (seconds since 1970) that a header names, None when it cannot be read.
+
+    Which form Coachview uses is not known: seconds or milliseconds since 1970, seconds from now, ISO 8601 and an HTTP date
+    are read. A time without a zone counts as UTC: for a Dutch server that is late, never early.
+    """
+    text = (value or "").strip()
+    if re.fullmatch(r"\d{1,15}(\.\d+)?", text):
+        number = float(text)
+        if number < _NO_EPOCH:
+            return now + number
+        return number / 1000 if number > _MILLISECONDS else number
+    for parse in (_iso, parsedate_to_datetime):
+        try:
+            found = parse(text)
+        except ValueError:
+            continue
+        return found.replace(tzinfo=found.tzinfo or dt.UTC).timestamp()
+    if text:
+        log.warning("A header says when requests are allowed again in a form we do not know: %.40r", text)
+    return None
+
+
+def _iso(text: str) -> dt.datetime:
+    # .NET writes seven decimals, Python reads six.
+    return dt.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
