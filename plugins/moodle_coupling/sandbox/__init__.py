@@ -1,1 +1,1 @@
-"""Stand-ins that behave as a Moodle does, served over real HTTP."""
+"""Stand-ins that behave as a Moodle or a Coachview does, served over real HTTP."""

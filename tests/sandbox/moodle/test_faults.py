@@ -12,7 +12,6 @@ from sandbox.moodle.client import someone
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.sandbox.moodle import Fault, FaultKind
-from moodle_coupling.sandbox.moodle.faults import fault_from, parse_fault
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -140,8 +139,8 @@ def test_a_fault_strikes_as_often_as_it_says(fault, struck):
 
 
 def test_a_fault_is_read_from_a_text():
-    assert parse_fault("latency=0.5,every=3") == Fault(FaultKind.LATENCY, seconds=0.5, every=3)
-    assert parse_fault("503, first=2, retry_after=5") == Fault(FaultKind.ERROR_503, first=2, retry_after=5)
+    assert Fault.read("latency=0.5,every=3") == Fault(FaultKind.LATENCY, seconds=0.5, every=3)
+    assert Fault.read("503, first=2, retry_after=5") == Fault(FaultKind.ERROR_503, first=2, retry_after=5)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +154,11 @@ def test_a_fault_is_read_from_a_text():
 )
 def test_a_fault_that_cannot_be_is_refused_with_what_can(spec, complaint):
     with pytest.raises(SettingError, match=complaint):
-        parse_fault(spec)
+        Fault.read(spec)
 
 
 def test_a_fault_survives_json():
-    assert fault_from({"kind": "503", "retry_after": None, "first": 1}) == Fault(FaultKind.ERROR_503, first=1)
+    assert Fault.read({"kind": "503", "retry_after": None, "first": 1}) == Fault(FaultKind.ERROR_503, first=1)
 
 
 def test_a_client_that_hangs_up_does_not_stop_the_work(site):

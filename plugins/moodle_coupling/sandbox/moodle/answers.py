@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.sandbox.answers import JSON, Answer
 from moodle_coupling.sandbox.moodle.descriptions import Description, Many, Value
 from moodle_coupling.sandbox.moodle.php import json_encode, to_text
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.exceptions import MoodleException
 
-JSON = "application/json"
 XML = "application/xml; charset=utf-8"
 HTML = "text/html; charset=UTF-8"
 _ALWAYS = {
@@ -23,16 +22,6 @@ _ALWAYS = {
     "Access-Control-Allow-Origin": "*",
 }
 _XML_HEAD = '<?xml version="1.0" encoding="UTF-8" ?>\n'
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer: status, content type, body and further headers."""
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def result_answer(result: Any, description: Description | None, *, as_json: bool) -> Answer:

@@ -2,57 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from moodle_coupling.sandbox.calls import AnyCall
+
 _SECRET_KEYS = ("wstoken", "password", "wspassword")
-_KEPT = 100_000
 
 
-@dataclass(frozen=True)
-class LoggedCall:
-    """One call: when (Unix time), how long (seconds), which function, its parameters, and what came of it."""
+@dataclass(frozen=True, kw_only=True)
+class LoggedCall(AnyCall):
+    """One call: which function, its parameters, how many form fields and accounts, and the error code of its answer."""
 
-    number: int
-    started: float
-    seconds: float
     function: str
     parameters: Any
-    status: int
     errorcode: str
     fields: int
     accounts: int
-    faults: tuple[str, ...]
 
-
-class CallLog:
-    """The calls so far, in the order in which they ended."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._calls: deque[LoggedCall] = deque(maxlen=_KEPT)
-        self._count = 0
-
-    def add(self, **values: Any) -> None:
-        """Append a call; ``started`` is a Unix time, the rest as in :class:`LoggedCall`."""
-        values["parameters"] = without_secrets(values["parameters"])
-        values["seconds"] = time.time() - values["started"]
-        with self._lock:
-            self._count += 1
-            self._calls.append(LoggedCall(number=self._count, **values))
-
-    def all(self, function: str = "") -> list[LoggedCall]:
-        """Return the calls, or those of one function."""
-        with self._lock:
-            return [call for call in self._calls if function in ("", call.function)]
-
-    def clear(self) -> None:
-        """Forget the calls so far."""
-        with self._lock:
-            self._calls.clear()
+    def is_of(self, what: str) -> bool:
+        """Return whether the function ``what`` was called."""
+        return self.function == what
 
 
 def without_secrets(value: Any) -> Any:

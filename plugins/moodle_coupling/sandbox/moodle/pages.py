@@ -1,32 +1,13 @@
-"""The HTML pages that come instead of an answer: of the web server, of PHP and of a Moodle that is closed."""
+"""The HTML pages that come instead of an answer: of PHP and of a Moodle that is closed."""
 
 from __future__ import annotations
 
 from html import escape
 
-from moodle_coupling.sandbox.moodle.answers import HTML, Answer
+from moodle_coupling.sandbox.answers import Answer
+from moodle_coupling.sandbox.moodle.answers import HTML
 
 _RETRY_SECONDS = 300
-_REASONS = {
-    404: "Not Found",
-    405: "Not Allowed",
-    413: "Request Entity Too Large",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Temporarily Unavailable",
-    504: "Gateway Time-out",
-}
-
-
-def web_server_page(status: int, *, retry_after: int | None = None) -> Answer:
-    """Return the page nginx shows for an error of its own."""
-    title = f"{status} {_REASONS.get(status, 'Error')}"
-    body = (
-        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
-        "<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
-    )
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return Answer(status, "text/html", body.encode(), headers)
 
 
 def maintenance_page(sitename: str) -> Answer:

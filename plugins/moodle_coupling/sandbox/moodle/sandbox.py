@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.sandbox.answers import JSON, Answer, web_server_page
+from moodle_coupling.sandbox.calls import CallLog
+from moodle_coupling.sandbox.faults import FaultsInForce
 from moodle_coupling.sandbox.moodle.accounts import Accounts
-from moodle_coupling.sandbox.moodle.answers import JSON, Answer
 from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer
-from moodle_coupling.sandbox.moodle.calls import CallLog, count_fields
+from moodle_coupling.sandbox.moodle.calls import LoggedCall, count_fields, without_secrets
 from moodle_coupling.sandbox.moodle.control import Control
-from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind, Faults
+from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
 from moodle_coupling.sandbox.moodle.functions.passwords import NOT_CACHED, is_internal, stored_hash
-from moodle_coupling.sandbox.moodle.pages import login_page, php_warnings, web_server_page
-from moodle_coupling.sandbox.moodle.server import SandboxServer
+from moodle_coupling.sandbox.moodle.pages import login_page, php_warnings
+from moodle_coupling.sandbox.moodle.server import MoodleFront
 from moodle_coupling.sandbox.moodle.site import SiteSettings
 from moodle_coupling.sandbox.moodle.times import ServiceTimes
 from moodle_coupling.sandbox.moodle.tokens import Token, Tokens
+from moodle_coupling.sandbox.server import SandboxServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,8 +62,8 @@ class SandboxMoodle:
         self.table = Accounts(state)
         self.tokens = Tokens()
         self.token = token or secrets.token_hex(16)
-        self.faults = Faults()
-        self.calls = CallLog()
+        self.faults = FaultsInForce(Fault)
+        self.calls = CallLog(LoggedCall)
         self.control = Control(self, control_secret)
         self.url = ""
         self._times = ServiceTimes()
@@ -133,27 +135,19 @@ class SandboxMoodle:
         """Change the service user's token: capabilities, functions, valid_until, ip_restriction, service_enabled."""
         self.tokens.add(Token(self.token, SERVICE_USER, **values))
 
-    @contextmanager
-    def changed(self, **settings: Any) -> Iterator[None]:
+    def changed(self, **settings: Any) -> AbstractContextManager[None]:
         """Change settings for the length of a block."""
-        before = {name: getattr(self.settings, name) for name in settings}
-        self.settings.change(settings)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                setattr(self.settings, name, value)
+        return self.settings.changed(**settings)
 
     def start(self, host: str = "127.0.0.1", port: int = 0, *, poll: float = 0.5) -> None:
         """Start answering in a thread; port 0 takes a free one. Raises :class:`OSError` where the port is taken.
 
         ``poll``: how many seconds :meth:`stop` may take to be noticed.
         """
-        self._server = SandboxServer((host, port), self)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._server.server_address[1]}"
+        self._server = SandboxServer((host, port), MoodleFront(self))
+        self.url = self._server.url
         self.settings.siteurl = self.settings.siteurl or self.url
-        threading.Thread(target=self._server.serve_forever, args=(poll,), name="sandbox-moodle", daemon=True).start()
+        self._server.start(poll)
 
     def stop(self) -> None:
         """Stop answering and close the state."""
@@ -172,7 +166,7 @@ class SandboxMoodle:
         self.calls.add(
             started=started,
             function=call.function,
-            parameters=call.parameters(),
+            parameters=without_secrets(call.parameters()),
             status=answer.status if answer else 0,
             errorcode=_errorcode(answer),
             fields=count_fields(call.values),

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from moodle_coupling.errors import SettingError
 from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
+from moodle_coupling.sandbox.settings import Settings
 
 DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
 RELEASES = {"5.1": ("5.1+ (Build: 20251017)", "2025100600.02"), "4.5": ("4.5.5+ (Build: 20250613)", "2024100705.01")}
 MAINTENANCE = ("off", "cli", "config")
-_TRUE = {"1", "true", "yes", "on"}
-_FALSE = {"0", "false", "no", "off", ""}
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,10 @@ def _default_fields() -> list[ProfileField]:
 
 
 @dataclass
-class SiteSettings:
+class SiteSettings(Settings):
     """Everything about the site that is not an account or a token. Defaults are those of a new Moodle."""
+
+    choices: ClassVar = {"debug": tuple(DEBUG_LEVELS), "maintenance": MAINTENANCE, "release": tuple(RELEASES)}
 
     release: str = "5.1"
     sitename: str = "Sandbox Moodle"
@@ -104,60 +103,13 @@ class SiteSettings:
         """Return the profile field of exactly that shortname."""
         return next((f for f in self.profile_fields if f.shortname == shortname), None)
 
-    def change(self, changes: dict[str, Any]) -> None:
-        """Set each named setting, from text or JSON values.
-
-        Raises :class:`SettingError` naming the setting that is unknown or has a value it cannot have.
-        """
-        known = {f.name for f in dataclasses.fields(self)}
-        unknown = sorted(set(changes) - known)
-        if unknown:
-            raise SettingError(
-                f"The sandbox has no setting {', '.join(map(repr, unknown))}. It knows: {', '.join(sorted(known))}."
-            )
-        values = {name: self._read(name, value) for name, value in changes.items()}
-        for name, value in values.items():
-            setattr(self, name, value)
-
-    def _read(self, name: str, value: Any) -> Any:
-        current = getattr(self, name)
-        try:
-            if name == "profile_fields":
-                return _profile_fields(value)
-            if name == "reports":
-                return custom_reports(value)
-            return _check_choice(name, _like(current, value))
-        except (TypeError, ValueError) as error:
-            raise SettingError(f"Sandbox setting '{name}' cannot be {value!r}: {error}.") from error
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all settings as JSON can hold them."""
-        return dataclasses.asdict(self)
-
-
-def _like(current: Any, value: Any) -> Any:
-    if isinstance(current, bool):
-        return _boolean(value)
-    if isinstance(current, int):
-        return int(value)
-    if isinstance(current, tuple):
-        items = [v for v in value.split(",") if v] if isinstance(value, str) else list(value)
-        return tuple(int(v) for v in items) if current and isinstance(current[0], int) else tuple(map(str, items))
-    return str(value)
-
-
-def _boolean(value: Any) -> bool:
-    word = str(value).strip().lower()
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    raise ValueError("use true or false")
-
-
-def _check_choice(name: str, value: Any) -> Any:
-    choices = {"debug": tuple(DEBUG_LEVELS), "maintenance": MAINTENANCE, "release": tuple(RELEASES)}.get(name)
-    if choices and value not in choices:
-        raise ValueError(f"choose one of {', '.join(choices)}")
-    return value
+    def read(self, name: str, value: Any) -> Any:
+        """Return a value as the setting holds it."""
+        if name == "profile_fields":
+            return _profile_fields(value)
+        if name == "reports":
+            return custom_reports(value)
+        return super().read(name, value)
 
 
 def _profile_fields(value: Any) -> list[ProfileField]:
