@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from moodle_coupling.ledger.models.accounts import AbsenceRow, ProtectionRow
 from moodle_coupling.ledger.models.base import Base
 from moodle_coupling.ledger.models.links import LinkRow
 from moodle_coupling.ledger.models.mismatches import DecisionRow, MismatchRow
 from moodle_coupling.ledger.models.operations import ActivityRow, LeaseRow, QuarantineRow
 from moodle_coupling.ledger.models.outcomes import OutcomeRow
-from moodle_coupling.ledger.models.runs import ApprovalRow, IntentionRow, RunRow
+from moodle_coupling.ledger.models.runs import ApprovalRow, IntentionRow, ProgressRow, RunRow
 
 __all__ = [
+    "AbsenceRow",
     "ActivityRow",
     "ApprovalRow",
     "Base",
@@ -19,6 +21,8 @@ __all__ = [
     "LinkRow",
     "MismatchRow",
     "OutcomeRow",
+    "ProgressRow",
+    "ProtectionRow",
     "QuarantineRow",
     "RunRow",
 ]

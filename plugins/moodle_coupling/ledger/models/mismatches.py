@@ -35,6 +35,8 @@ class MismatchRow(Base):
     facts: Mapped[str]
     """JSON: what the verdict stands on; when it changes, this is another mismatch and decisions lapse."""
     status: Mapped[str]
+    since: Mapped[dt.datetime | None] = mapped_column()
+    """Since when it has this status. Never missing; SQLite adds no column that must be filled to a table with rows."""
     version: Mapped[int]
     """One more with every change of status: a decision names the version it was taken on."""
     person_id: Mapped[str]

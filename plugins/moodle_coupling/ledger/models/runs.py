@@ -1,4 +1,4 @@
-"""Runs, their intentions, and the approvals asked for them."""
+"""Runs, their intentions and progress, and the approvals asked for them."""
 
 from __future__ import annotations
 
@@ -48,6 +48,23 @@ class IntentionRow(Base):
     batch: Mapped[str]
     sent_at: Mapped[dt.datetime | None]
     settled_at: Mapped[dt.datetime | None]
+
+
+class ProgressRow(Base):
+    """How far a step of a run is; the latest word only."""
+
+    __tablename__ = "progress"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    done: Mapped[int]
+    total: Mapped[int | None]
+    started: Mapped[dt.datetime]
+    at: Mapped[dt.datetime]
+    steady_since: Mapped[dt.datetime]
+    """Since when words came without a long silence between them: what the rate is counted from."""
+    steady_done: Mapped[int]
+    """How much was done then."""
 
 
 class ApprovalRow(Base):
