@@ -8,6 +8,7 @@ import pytest
 from ledger.frames import found, mismatch
 from ledger.workers import decide_all, in_processes
 
+from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import (
     Choice,
     DecidedMany,
@@ -15,8 +16,10 @@ from moodle_coupling.ledger.decisions import (
     decide_many,
     decision_history,
     decisions_in_force,
+    decisions_on,
+    mark_applied,
 )
-from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger
+from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger, NotItsAccount
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
 from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
 
@@ -101,6 +104,87 @@ def test_many_are_decided_at_once_and_those_that_changed_are_named(ledger: Ledge
         (numbers[2], f"Mismatch {numbers[2]} was already decided: 'ignore'"[:40])
     ]
     assert decisions_in_force(ledger, "demo")["kind"].tolist().count("link") == 4
+
+
+def test_who_decides_on_what_changed_by_itself_is_told_so_and_not_of_a_decision_that_lapsed(ledger: Ledger) -> None:
+    (number,) = with_mismatches(ledger, 1)
+    decide(ledger, number, 1, LINK)
+    for run, rows in (("run 2", []), ("run 3", [mismatch("p0")])):
+        record_mismatches(ledger, "demo", run, found(*rows), full=True)
+    with pytest.raises(MismatchChanged, match="it is 'open' now"):
+        decide(ledger, number, 2, LINK)
+
+
+def test_what_a_run_carried_out_is_decided_no_more(ledger: Ledger) -> None:
+    (number,) = with_mismatches(ledger, 1)
+    mark_applied(ledger, "run 2", [decide(ledger, number, 1, LINK).id])
+    with pytest.raises(AlreadyDecided, match="'link' by anna"):
+        decide(ledger, number, 3, Choice(DecisionKind.IGNORE, by="bram"))
+
+
+def test_an_account_that_the_mismatch_does_not_point_at_cannot_be_chosen(ledger: Ledger) -> None:
+    numbers = with_mismatches(ledger, 2)
+    wrong = Choice(DecisionKind.LINK, by="anna", account_id=78)
+    with pytest.raises(NotItsAccount, match=r"does not point at account 78, .* It points at 77"):
+        decide(ledger, numbers[0], 1, wrong)
+    with pytest.raises(NotItsAccount):
+        decide_many(ledger, [(number, 1) for number in numbers], wrong)
+    assert set(mismatches_frame(ledger, "demo")["version"]) == {1}
+
+
+def test_one_that_was_purged_is_named_among_the_others(ledger: Ledger) -> None:
+    (number,) = with_mismatches(ledger, 1)
+    result = decide_many(ledger, [(number, 1), (number + 1, 1)], LINK)
+    assert (result.decided, [refused.mismatch for refused in result.refused]) == ((number,), [number + 1])
+
+
+def test_a_decision_for_many_is_one_line_of_activity_in_each_environment(ledger: Ledger) -> None:
+    numbers = with_mismatches(ledger, 3)
+    record_mismatches(ledger, "other", "run 1", found(mismatch("p1")), full=True)
+    decide_many(ledger, [(number, 1) for number in [*numbers, numbers[-1] + 1]], LINK)
+    decide(ledger, numbers[0], 2, Choice(DecisionKind.IGNORE, by="bram"))
+    noted = [(one.by, one.environment, one.action, one.subject, one.detail) for one in activity.recent(ledger)]
+    assert noted[0] == ("bram", "demo", "decide", f"mismatch {numbers[0]}", "ignore")
+    assert sorted(noted[1:]) == [
+        ("anna", "demo", "decide", "", "link: 3 mismatches"),
+        ("anna", "other", "decide", f"mismatch {numbers[-1] + 1}", "link"),
+    ]
+
+
+def test_a_run_gets_the_decisions_on_exactly_what_it_found(ledger: Ledger) -> None:
+    rows = [mismatch(f"p{n}") for n in range(4)] + [mismatch("p9", "orphan", row=None, account_id=9)]
+    record_mismatches(ledger, "demo", "run 1", found(*rows), full=True)
+    record_mismatches(ledger, "other", "run 1", found(*rows), full=True)
+    ids = mismatches_frame(ledger, "demo").set_index("subject")["id"].astype(int).to_dict()
+    decide(ledger, ids["person p0"], 1, Choice(DecisionKind.LATER, by="anna"))
+    decide(ledger, ids["account 9"], 1, Choice(DecisionKind.SUSPEND, by="bram", note="left"))
+    for person in ("p1", "p2", "p3"):
+        decide(ledger, ids[f"person {person}"], 1, LINK)
+    decide(ledger, ids["person p3"], 2, Choice(DecisionKind.DO_NOT_TOUCH, by="anna"))
+    now = [mismatch("p0"), mismatch("p1"), mismatch("p2", facts={"other": "facts"}), mismatch("p3"), rows[-1]]
+    told = decisions_on(ledger, "demo", found(*now))
+    assert told[["kind", "by", "note"]].values.tolist() == [["suspend", "bram", "left"], ["link", "anna", LINK.note]]
+    assert told["row"].fillna(-1).tolist() == [-1, 1]
+    assert told["orphan"].fillna(-1).tolist() == [9, -1]
+    assert told["account_id"].fillna(-1).tolist() == [-1, 77]
+    assert [str(kind) for kind in told.dtypes] == [
+        *["Int64"] * 3,
+        "str",
+        "Int64",
+        "str",
+        "datetime64[us, UTC]",
+        "str",
+    ]
+    assert decisions_on(ledger, "demo", found()).empty
+
+
+def test_twenty_thousand_are_decided_at_once(ledger: Ledger) -> None:
+    numbers = with_mismatches(ledger, 20_000)
+    decide(ledger, numbers[7], 1, Choice(DecisionKind.IGNORE, by="bram"))
+    result = decide_many(ledger, [(number, 1) for number in numbers], Choice(DecisionKind.LINK, by="anna"))
+    assert (len(result.decided), [refused.mismatch for refused in result.refused]) == (19_999, [numbers[7]])
+    told = decisions_on(ledger, "demo", found(*(mismatch(f"p{n}") for n in range(20_000))))
+    assert mark_applied(ledger, "run 2", told["decision"].astype(int).tolist()) == 20_000
 
 
 def test_of_two_analysts_in_two_processes_one_decides_and_the_other_learns_who(ledger: Ledger, url: str) -> None:

@@ -24,14 +24,20 @@ def links(*rows: tuple[str, int], **columns: Any) -> pd.DataFrame:
 
 def test_matching_gets_its_frame_also_when_there_is_nothing(ledger: Ledger) -> None:
     empty = links_frame(ledger, "demo")
-    assert dict(empty.dtypes.astype(str)) == {"account_id": "int64", "idnumber": "str", "suspended_by_us": "bool"}
-    record_links(ledger, "demo", links(("x1", 11), ("x2", 12), suspended_by=["", "coupling"]))
+    kinds = {"account_id": "int64", "idnumber": "str", "suspended_by_us": "bool", "username": "str"}
+    assert dict(empty.dtypes.astype(str)) == kinds
+    record_links(ledger, "demo", links(("x1", 11), ("x2", 12), suspended_by=["", "coupling"], username=["anna", ""]))
     frame = links_frame(ledger, "demo").sort_values("account_id", ignore_index=True)
     assert_frame_equal(
         frame,
         pd.DataFrame(
-            {"account_id": [11, 12], "idnumber": pd.Series(["x1", "x2"], dtype="str"), "suspended_by_us": [False, True]}
-        ),
+            {
+                "account_id": [11, 12],
+                "idnumber": ["x1", "x2"],
+                "suspended_by_us": [False, True],
+                "username": ["anna", ""],
+            }
+        ).astype({"idnumber": "str", "username": "str"}),
     )
 
 

@@ -114,11 +114,37 @@ def test_a_decision_lapses_visibly_when_the_facts_change(ledger: Ledger, clock: 
 
 def test_a_decision_stays_in_force_while_the_mismatch_is_found_again(ledger: Ledger) -> None:
     record(ledger, "run 1", mismatch("p1"))
-    decide(ledger, 1, 1, Choice(DecisionKind.DO_NOT_TOUCH, by="anna"))
+    decide(ledger, 1, 1, Choice(DecisionKind.IGNORE, by="anna"))
     for run in ("run 2", "run 3"):
         record(ledger, run, mismatch("p1"))
     assert statuses(ledger) == ["decided"]
-    assert decisions_in_force(ledger, "demo")["kind"].tolist() == ["do_not_touch"]
+    assert decisions_in_force(ledger, "demo")["kind"].tolist() == ["ignore"]
+
+
+def test_since_when_it_has_its_status_is_known(ledger: Ledger, clock: Clock) -> None:
+    def since() -> object:
+        return everything(ledger).iloc[0]["since"]
+
+    record(ledger, "run 1", mismatch("p1"))
+    first = clock.time
+    clock.forward(days=1)
+    record(ledger, "run 2", mismatch("p1"))
+    assert since() == first
+    at = clock.forward(hours=8)
+    decision = decide(ledger, 1, 1, Choice(DecisionKind.LINK, by="anna"))
+    assert since() == at
+    clock.forward(minutes=5)
+    changed = decide(ledger, 1, 2, Choice(DecisionKind.LINK, by="bram"))
+    assert (since(), decision.id) == (at, changed.id - 1)
+    at = clock.forward(days=1)
+    mark_applied(ledger, "run 3", [changed.id])
+    assert since() == at
+    at = clock.forward(days=1)
+    record(ledger, "run 4")
+    assert since() == at
+    at = clock.forward(days=1)
+    record(ledger, "run 5", mismatch("p1"))
+    assert since() == at
 
 
 def test_a_decision_on_something_that_went_by_itself_lapses(ledger: Ledger) -> None:
@@ -162,6 +188,39 @@ def test_accounts_without_a_person_and_persons_without_a_person_id_have_a_name_t
         mismatch("p1"), mismatch("p2", person_id=""), mismatch("p3", person_id="", idnumber="9", row=None, account_id=5)
     )
     assert subjects(frame) == ["person p1", "idnumber xp2", "account 5"]
+
+
+def test_an_orphan_is_an_account_also_when_it_is_known_whose_it_was(ledger: Ledger) -> None:
+    """A run for its former person does not look at the account, so it cannot find that the mismatch is gone."""
+    orphan = mismatch("p1", "orphan", row=None, account_id=5)
+    record(ledger, "run 1", orphan)
+    assert everything(ledger)["subject"].tolist() == ["account 5"]
+    record(ledger, "run 2", full=False, examined=("person p1",))
+    assert statuses(ledger) == ["open"]
+    record(ledger, "run 3", full=False, examined=("account 5",))
+    assert statuses(ledger) == ["gone"]
+
+
+def test_a_decision_that_could_not_be_carried_out_stays_in_force(ledger: Ledger) -> None:
+    record(ledger, "run 1", mismatch("p1"))
+    decide(ledger, 1, 1, Choice(DecisionKind.LINK, by="anna"))
+    record(ledger, "run 2", mismatch("p1"))
+    assert mark_applied(ledger, "run 2", []) == 0
+    record(ledger, "run 3", mismatch("p1"))
+    assert statuses(ledger) == ["decided"]
+    assert len(decisions_in_force(ledger, "demo")) == 1
+
+
+def test_one_that_was_carried_out_while_it_was_being_changed_says_so(ledger: Ledger, clock: Clock) -> None:
+    record(ledger, "run 1", mismatch("p1"))
+    linked = decide(ledger, 1, 1, Choice(DecisionKind.LINK, by="anna"))
+    record(ledger, "run 2", mismatch("p1"))
+    decide(ledger, 1, 2, Choice(DecisionKind.IGNORE, by="bram"))
+    assert mark_applied(ledger, "run 2", [linked.id]) == 0
+    first, second = decision_history(ledger, 1)
+    assert (first.applied_run, first.applied_at, first.lapsed_at) == ("run 2", clock.time, clock.time)
+    assert (second.applied_at, second.lapsed_at) == (None, None)
+    assert statuses(ledger) == ["decided"]
 
 
 def test_the_same_mismatch_twice_in_one_comparison_is_refused(ledger: Ledger) -> None:

@@ -10,7 +10,8 @@ import pytest
 from ledger.frames import found, mismatch, outcomes
 from sqlalchemy import text
 
-from moodle_coupling.ledger import activity, people, quarantine
+from moodle_coupling.ledger import activity, people, protections, quarantine
+from moodle_coupling.ledger.absences import absences, note_absences
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, forget_person
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
@@ -102,13 +103,19 @@ def test_a_forgotten_person_leaves_no_trace_and_every_count_stays(ledger: Ledger
         ),
     )
     record_mismatches(
-        ledger, "demo", run, found(mismatch("p2", email="Person2@example.org"), mismatch("p1")), full=True
+        ledger,
+        "demo",
+        run,
+        found(mismatch("p2", email="Person2@example.org", account_id=1002), mismatch("p1")),
+        full=True,
     )
     decide(ledger, 1, 1, Choice(DecisionKind.LINK, by="anna", note="Chloé says so", account_id=1002))
+    note_absences(ledger, "demo", pd.DataFrame({"account_id": [1002, 9], "idnumber": ["x2", "x9"]}), complete=True)
+    activity.note(ledger, by="anna", environment="demo", action="look", subject="account 1002", detail="Chloé")
     activity.note(ledger, by="anna", environment="demo", action="explain", subject="p2", detail="Chloé")
     record_links(ledger, "demo", pd.DataFrame({"idnumber": ["x1"], "account_id": [1001], "username": ["user1"]}))
     gone = forget_person(ledger, None, PersonIds(person_ids=("p2",)))
-    assert gone == Forgotten(links=1, outcomes=1, mismatches=1, activities=1, mentions=3)
+    assert gone == Forgotten(links=1, outcomes=1, mismatches=1, activities=2, absences=1, protections=0, mentions=3)
     kept = everything_kept(ledger)
     for trace in ("p2", "x2", "user2", "Chloé", "Öztürk", "erson2@", "1002"):
         assert trace not in kept, trace
@@ -116,6 +123,19 @@ def test_a_forgotten_person_leaves_no_trace_and_every_count_stays(ledger: Ledger
     assert len(mismatches_frame(ledger, "demo", statuses=list(MismatchStatus))) == 2
     assert run_outcomes(ledger, run)["person_id"].tolist() == ["p1", "", "p3"]
     assert links_frame(ledger, "demo")["idnumber"].tolist() == ["x1"]
+
+
+def test_of_a_forgotten_person_only_the_number_of_the_account_not_to_be_touched_stays(ledger: Ledger) -> None:
+    record_mismatches(ledger, "demo", "run 1", found(mismatch("p1"), mismatch("p2", account_id=80)), full=True)
+    for number, note in ((1, "her own"), (2, "ask anna about Person1 (p1@example.org)")):
+        decide(ledger, number, 1, Choice(DecisionKind.DO_NOT_TOUCH, by="anna", note=note))
+    record_links(ledger, "demo", pd.DataFrame({"idnumber": ["xp1"], "account_id": [99], "person_id": ["p1"]}))
+    protections.protect(ledger, "demo", 99, by="bram", note="her other one")
+    assert forget_person(ledger, "demo", PersonIds(person_ids=("p1",))).protections == 2
+    kept = protections.protections(ledger, "demo").set_index("account_id")
+    assert kept["note"].to_dict() == {77: "", 80: "ask anna about Person1 ([forgotten])", 99: ""}
+    assert kept["mismatch"].isna().to_dict() == {77: True, 80: False, 99: True}
+    assert "p1@" not in everything_kept(ledger)
 
 
 def test_an_orphan_is_forgotten_by_idnumber_its_key_included(ledger: Ledger, clock: Clock) -> None:
@@ -164,7 +184,8 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     record_mismatches(ledger, "demo", underway, found(mismatch("p1"), mismatch("p2")), full=True)
     record_mismatches(ledger, "demo", underway, found(mismatch("p1")), full=True)
     record_links(ledger, "demo", pd.DataFrame({"idnumber": ["x1"], "account_id": [1]}))
-    activity.note(ledger, by="anna", environment="demo", action="pause")
+    note_absences(ledger, "demo", pd.DataFrame({"account_id": [9], "idnumber": ["x9"]}), complete=True)
+    protections.protect(ledger, "demo", 5, by="anna")
     quarantine.impose(ledger, "demo", "x")
     quarantine.impose(ledger, "demo", "y")
     limit = clock.forward(days=400)
@@ -174,7 +195,7 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     assert len(run_outcomes(ledger, recent)) == 1
     assert len(unsettled(ledger, underway)) == 1
     assert mismatches_frame(ledger, "demo")["person_id"].tolist() == ["p1"]
-    assert len(links_frame(ledger, "demo")) == 1
+    assert [len(kept(ledger, "demo")) for kept in (links_frame, absences, protections.protections)] == [1, 1, 1]
     assert [done.action for done in activity.recent(ledger)] == ["resume"]
     assert quarantine.in_quarantine(ledger, "demo") is not None
 

@@ -12,6 +12,8 @@ from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.models import ActivityRow
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from moodle_coupling.ledger.ledger import Ledger
 
 _ACTIVITY: Any = ActivityRow.__table__
@@ -32,15 +34,15 @@ class Activity:
 
 def note(ledger: Ledger, *, by: str, environment: str, action: str, subject: str = "", detail: str = "") -> None:
     """Note what someone did: ``action`` in a word or two, ``subject`` a person id or 'mismatch 12', ``detail`` free."""
-    values = {
-        "by": cells.key_text(by),
-        "environment": environment,
-        "action": cells.key_text(action),
-        "subject": cells.key_text(subject),
-        "detail": cells.clean(detail),
-    }
     with ledger.writing() as connection:
-        connection.execute(insert(_ACTIVITY).values(**values, at=ledger.now(connection)))
+        now = ledger.now(connection)
+        note_with(connection, now, by=by, environment=environment, action=action, subject=subject, detail=detail)
+
+
+def note_with(connection: Connection, at: dt.datetime, *, detail: str = "", **keys: str) -> None:
+    """Note what someone did in the transaction that does it; ``keys`` as :func:`note` has them."""
+    texts = {name: cells.key_text(value) for name, value in keys.items()}
+    connection.execute(insert(_ACTIVITY).values(at=at, detail=cells.clean(detail), **({"subject": ""} | texts)))
 
 
 def recent(ledger: Ledger, environment: str = "", *, limit: int = 100) -> list[Activity]:

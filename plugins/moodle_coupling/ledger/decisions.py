@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import datetime as dt  # noqa: TC003  # a public dataclass: its hints are looked up
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, case, delete, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger
+from moodle_coupling.ledger.activity import note_with
+from moodle_coupling.ledger.bulk import staged
+from moodle_coupling.ledger.column_types import BigId
+from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger, NotItsAccount
+from moodle_coupling.ledger.mismatches import IDENTITY, identity_columns
 from moodle_coupling.ledger.models import DecisionRow, MismatchRow
+from moodle_coupling.ledger.protections import accounts_of, protect_by_decision, take_back
 from moodle_coupling.ledger.result_frames import frame_of
 from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     import pandas as pd
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
     from moodle_coupling.ledger.ledger import Ledger
 
 _DECISIONS: Any = DecisionRow.__table__
 _MISMATCHES: Any = MismatchRow.__table__
-_DECIDABLE = (MismatchStatus.OPEN, MismatchStatus.DECIDED)
+_BECOMES: Final = {
+    DecisionKind.LATER: MismatchStatus.OPEN,
+    DecisionKind.DO_NOT_TOUCH: MismatchStatus.APPLIED,  # at once: no run has anything to do for it
+}
+"""What status a decision gives its mismatch; the others wait for a run."""
+_STANDS: Final = _DECISIONS.c.lapsed_at.is_(None)
+_WAITS: Final = and_(_STANDS, _DECISIONS.c.applied_at.is_(None))
+_HOLDS_OFF: Final = and_(_STANDS, _DECISIONS.c.kind == DecisionKind.DO_NOT_TOUCH)
+_DECIDABLE: Final = or_(
+    _MISMATCHES.c.status.in_([MismatchStatus.OPEN, MismatchStatus.DECIDED]),
+    and_(
+        _MISMATCHES.c.status == MismatchStatus.APPLIED,
+        exists().where(_DECISIONS.c.mismatch == _MISMATCHES.c.id, _HOLDS_OFF).correlate(_MISMATCHES),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One decision as it stands in the ledger; ``account_id`` None where the mismatch leaves no choice."""
+    """One decision as it stands in the ledger; ``account_id`` None where the mismatch leaves no choice.
+
+    ``applied_at`` is when a run (``applied_run``) had carried it out; a decision not to touch holds at once, without a run.
+    ``lapsed_at`` is when it ceased to count: another took its place, the facts changed, a protection was taken off.
+    """
 
     id: int
     mismatch: int
@@ -65,33 +88,35 @@ class DecidedMany:
 def decide(ledger: Ledger, mismatch: int, version: int, choice: Choice) -> Decision:
     """Decide on a mismatch as it was in ``version``.
 
-    Raises AlreadyDecided (says who and when) or MismatchChanged when it is in another version by now, and NotInLedger
-    when it is not there; nothing is overwritten then. To change a decision, decide on the version it brought.
+    Not to touch protects its accounts at once, or the one chosen; any later decision on it takes that off again. To
+    change a decision, decide on the version it brought; what a run carried out is decided no more.
+    Raises AlreadyDecided (says who and when) or MismatchChanged when it is in another version by now, NotInLedger when
+    it is not there, NotItsAccount when it does not point at the account chosen; nothing is overwritten then.
     """
     with ledger.writing() as connection:
-        return _decide(ledger, connection, mismatch, version, choice)
+        if connection.execute(select(_MISMATCHES.c.id).where(_MISMATCHES.c.id == mismatch)).first() is None:
+            raise NotInLedger(f"There is no mismatch {mismatch}. It may have been purged; reload the page.")
+        for refused in _decide(ledger, connection, {mismatch: version}, choice).refused:
+            raise refused
+        latest = select(_DECISIONS).where(_DECISIONS.c.mismatch == mismatch).order_by(_DECISIONS.c.id.desc()).limit(1)
+        return _decision(connection.execute(latest).mappings().one())
 
 
 def decide_many(ledger: Ledger, versions: Iterable[tuple[int, int]], choice: Choice) -> DecidedMany:
-    """Decide the same on many mismatches, given as (id, version); those that changed meanwhile are left and named."""
-    decided: list[int] = []
-    refused: list[AlreadyDecided | MismatchChanged] = []
+    """Decide the same on many mismatches, given as (id, version); those that changed meanwhile are left and named.
+
+    Raises NotItsAccount, and then nothing is decided.
+    """
     with ledger.writing() as connection:
-        # In the order of their ids: two analysts with overlapping lists wait for each other, never in a circle.
-        for mismatch, version in sorted(versions):
-            try:
-                _decide(ledger, connection, mismatch, version, choice)
-                decided.append(mismatch)
-            except (AlreadyDecided, MismatchChanged) as error:
-                refused.append(error)
-    return DecidedMany(tuple(decided), tuple(refused))
+        return _decide(ledger, connection, {int(mismatch): int(version) for mismatch, version in versions}, choice)
 
 
 def decisions_in_force(ledger: Ledger, environment: str) -> pd.DataFrame:
     """Give the decisions to obey: decision, mismatch, subject, person_id, idnumber, verdict, facts_digest, kind,
     account_id (Int64), note, by, at.
 
-    Obey one only where the comparison finds the same facts_digest again; otherwise record_mismatches lets it lapse.
+    Obey one only where the comparison finds the same facts again (decisions_on); otherwise record_mismatches lets it
+    lapse. What is not to be touched is among the protections.
     """  # noqa: D205
     columns = (
         _DECISIONS.c.id.label("decision"),
@@ -113,8 +138,7 @@ def decisions_in_force(ledger: Ledger, environment: str) -> pd.DataFrame:
         .where(
             _MISMATCHES.c.environment == environment,
             _MISMATCHES.c.status == MismatchStatus.DECIDED,
-            _DECISIONS.c.lapsed_at.is_(None),
-            _DECISIONS.c.applied_run == "",
+            _WAITS,
         )
         .order_by(_DECISIONS.c.id)
     )
@@ -122,27 +146,56 @@ def decisions_in_force(ledger: Ledger, environment: str) -> pd.DataFrame:
         return frame_of(connection.execute(query).all(), columns)
 
 
-def mark_applied(ledger: Ledger, run: str, decisions: Collection[int]) -> int:
-    """Note that a run carried these decisions (ids) out; gives how many were still in force.
+def decisions_on(ledger: Ledger, environment: str, found: pd.DataFrame) -> pd.DataFrame:
+    """Give the decisions in force on what a comparison found: the same subject, verdict and facts.
 
-    Only for what is done once (link, re-key, create separate, suspend); ignore and do not touch stay in force.
+    ``found`` is as record_mismatches takes it. Gives row (Int64, missing for an orphan), orphan (Int64 account id,
+    missing for a person), decision (id), kind, account_id (Int64), by, at (UTC) and note, in the order they were taken.
     """
-    with ledger.writing() as connection:
-        applied = 0
+    columns = identity_columns(found) | {
+        "row": (BigId, cells.integers(found, "row")),
+        "account_id": (BigId, cells.integers(found, "account_id")),
+    }
+    with ledger.reading() as connection, staged(connection, columns, key=IDENTITY) as stage:
+        told = (
+            stage.c.row,
+            case((stage.c.row.is_(None), stage.c.account_id)).label("orphan"),
+            _DECISIONS.c.id.label("decision"),
+            *(_DECISIONS.c[name] for name in ("kind", "account_id", "by", "at", "note")),
+        )
+        same = and_(
+            _MISMATCHES.c.environment == environment,
+            _MISMATCHES.c.status == MismatchStatus.DECIDED,
+            *(_MISMATCHES.c[name] == stage.c[name] for name in IDENTITY),
+        )
+        query = (
+            select(*told)
+            .join_from(stage, _MISMATCHES, same)
+            .join(_DECISIONS, and_(_DECISIONS.c.mismatch == _MISMATCHES.c.id, _WAITS))
+            .order_by(_DECISIONS.c.id)
+        )
+        return frame_of(connection.execute(query).all(), told)
+
+
+def mark_applied(ledger: Ledger, run: str, decisions: Collection[int]) -> int:
+    """Note that a run carried these decisions (ids) out; gives how many mismatches became 'applied' by it.
+
+    Only for what is done once and was done (link, re-key, create separate, suspend): ignore stays in force, and so does
+    what failed. A decision that was changed or lapsed while the run was under way is noted as carried out too, as it
+    was; its mismatch stays as it is.
+    """
+    with (
+        ledger.writing() as connection,
+        staged(connection, {"id": (BigId, sorted(set(decisions)))}, key=["id"]) as done,
+    ):
         now = ledger.now(connection)
-        for decision in sorted(decisions):
-            live = (_DECISIONS.c.id == decision, _DECISIONS.c.lapsed_at.is_(None), _DECISIONS.c.applied_run == "")
-            done = update(_DECISIONS).where(*live).values(applied_run=run, applied_at=now)
-            mismatch = connection.execute(done.returning(_DECISIONS.c.mismatch)).scalar_one_or_none()
-            if mismatch is None:
-                continue
-            applied += 1
-            connection.execute(
-                update(_MISMATCHES)
-                .where(_MISMATCHES.c.id == mismatch)
-                .values(status=MismatchStatus.APPLIED, version=_MISMATCHES.c.version + 1)
-            )
-    return applied
+        mine = (_DECISIONS.c.id.in_(select(done.c.id)), _DECISIONS.c.applied_at.is_(None))
+        live = select(_DECISIONS.c.mismatch).where(*mine, _STANDS)
+        applied = {"status": MismatchStatus.APPLIED, "version": _MISMATCHES.c.version + 1, "since": now}
+        changed = update(_MISMATCHES).where(_MISMATCHES.c.status == MismatchStatus.DECIDED, _MISMATCHES.c.id.in_(live))
+        count = connection.execute(changed.values(applied)).rowcount
+        connection.execute(update(_DECISIONS).where(*mine).values(applied_run=run, applied_at=now))
+    return count
 
 
 def decision_history(ledger: Ledger, mismatch: int) -> list[Decision]:
@@ -152,53 +205,100 @@ def decision_history(ledger: Ledger, mismatch: int) -> list[Decision]:
         return [_decision(row) for row in connection.execute(query).mappings()]
 
 
-def _decide(ledger: Ledger, connection: Connection, mismatch: int, version: int, choice: Choice) -> Decision:
-    later = choice.kind is DecisionKind.LATER
-    status = MismatchStatus.OPEN if later else MismatchStatus.DECIDED
-    taken = (
-        update(_MISMATCHES)
-        .where(_MISMATCHES.c.id == mismatch, _MISMATCHES.c.version == version, _MISMATCHES.c.status.in_(_DECIDABLE))
-        .values(status=status, version=version + 1)
-        .returning(_MISMATCHES.c.facts_digest)
-    )
-    digest = connection.execute(taken).scalar_one_or_none()
-    if digest is None:
-        raise _refusal(connection, mismatch)
-    now = ledger.now(connection)
+def _decide(ledger: Ledger, connection: Connection, versions: Mapping[int, int], choice: Choice) -> DecidedMany:
+    numbers = sorted(versions)
+    columns = {"id": (BigId, numbers), "version": (BigId, [versions[number] for number in numbers])}
+    with staged(connection, columns, key=["id"]) as stage:
+        # In the order of their ids: two analysts with overlapping lists wait for each other, never in a circle.
+        mine = select(_MISMATCHES.c.id).where(_MISMATCHES.c.id.in_(select(stage.c.id))).order_by(_MISMATCHES.c.id)
+        connection.execute(mine.with_for_update()).all()
+        same = (_MISMATCHES.c.id == stage.c.id, _MISMATCHES.c.version == stage.c.version)
+        as_seen = exists().where(*same, _DECIDABLE).correlate(stage)
+        refused = _refused(connection, stage, as_seen)
+        connection.execute(delete(stage).where(~as_seen))
+        _check_account(connection, stage, choice)
+        _write(connection, stage, choice, ledger.now(connection))
+        decided = connection.execute(select(stage.c.id).order_by(stage.c.id)).scalars()
+        return DecidedMany(tuple(decided), refused)
+
+
+def _write(connection: Connection, stage: Table, choice: Choice, now: dt.datetime) -> None:
+    chosen = _MISMATCHES.c.id.in_(select(stage.c.id))
+    status = _BECOMES.get(choice.kind, MismatchStatus.DECIDED)
+    since = case((_MISMATCHES.c.status == status, _MISMATCHES.c.since), else_=literal(now, _DECISIONS.c.at.type))
+    new = {"status": status, "version": _MISMATCHES.c.version + 1, "since": since}
+    connection.execute(update(_MISMATCHES).where(chosen).values(new))
     # The former decision, if this one replaces it, is no longer to be obeyed; it stays on record.
-    connection.execute(
-        update(_DECISIONS)
-        .where(_DECISIONS.c.mismatch == mismatch, _DECISIONS.c.lapsed_at.is_(None), _DECISIONS.c.applied_run == "")
-        .values(lapsed_at=now)
-    )
+    former = (_DECISIONS.c.mismatch.in_(select(stage.c.id)), or_(_WAITS, _HOLDS_OFF))
+    connection.execute(update(_DECISIONS).where(*former).values(lapsed_at=now))
+    take_back(connection, stage)
+    at = literal(now, _DECISIONS.c.at.type)
     values = {
-        "mismatch": mismatch,
-        "kind": choice.kind,
-        "account_id": choice.account_id,
-        "note": cells.clean(choice.note),
-        "by": cells.key_text(choice.by),
-        "at": now,
-        "facts_digest": digest,
-        "applied_run": "",
+        "mismatch": _MISMATCHES.c.id,
+        "kind": literal(choice.kind.value),
+        "account_id": literal(choice.account_id, BigId),
+        "note": literal(cells.clean(choice.note)),
+        "by": literal(cells.key_text(choice.by)),
+        "at": at,
+        "facts_digest": _MISMATCHES.c.facts_digest,
+        "applied_run": literal(""),
+        "applied_at": at if status is MismatchStatus.APPLIED else literal(None, _DECISIONS.c.at.type),
     }
-    row = connection.execute(insert(_DECISIONS).values(values).returning(_DECISIONS)).mappings().one()
-    return _decision(row)
+    source = select(*values.values()).where(chosen).order_by(_MISMATCHES.c.id)
+    connection.execute(insert(_DECISIONS).from_select(list(values), source))
+    if choice.kind is DecisionKind.DO_NOT_TOUCH:
+        protect_by_decision(connection, stage, choice, now)
+    _note(connection, stage, choice, now)
 
 
-def _refusal(connection: Connection, mismatch: int) -> AlreadyDecided | MismatchChanged | NotInLedger:
-    status = connection.execute(select(_MISMATCHES.c.status).where(_MISMATCHES.c.id == mismatch)).scalar_one_or_none()
-    if status is None:
-        return NotInLedger(f"There is no mismatch {mismatch}. It may have been purged; reload the page.")
-    latest = (
-        select(_DECISIONS.c.by, _DECISIONS.c.at, _DECISIONS.c.kind)
-        .where(_DECISIONS.c.mismatch == mismatch)
-        .order_by(_DECISIONS.c.id.desc())
-        .limit(1)
+def _note(connection: Connection, stage: Table, choice: Choice, now: dt.datetime) -> None:
+    """Note in each environment's activity what was decided: one line however many there were."""
+    here = select(_MISMATCHES.c.environment, func.count(), func.min(_MISMATCHES.c.id)).where(
+        _MISMATCHES.c.id.in_(select(stage.c.id))
     )
-    row = connection.execute(latest).one_or_none()
-    if row is None or status not in {*_DECIDABLE, MismatchStatus.APPLIED}:
-        return MismatchChanged(mismatch, status=status)
-    return AlreadyDecided(mismatch, by=row[0], at=row[1], kind=row[2])
+    for environment, number, first in connection.execute(here.group_by(_MISMATCHES.c.environment)).all():
+        one = number == 1
+        subject, detail = (
+            f"mismatch {first}" if one else "",
+            choice.kind if one else f"{choice.kind}: {number} mismatches",
+        )
+        keys = {"by": choice.by, "environment": environment, "action": "decide", "subject": subject}
+        note_with(connection, now, detail=detail, **keys)
+
+
+def _check_account(connection: Connection, stage: Table, choice: Choice) -> None:
+    if choice.account_id is None:
+        return
+    for mismatch, (_environment, accounts) in accounts_of(connection, stage).items():
+        if choice.account_id not in accounts:
+            raise NotItsAccount(mismatch, accounts, choice.account_id)
+
+
+def _refused(connection: Connection, stage: Table, as_seen: Any) -> tuple[AlreadyDecided | MismatchChanged, ...]:
+    """Say of each mismatch that is not as it was seen why not: another's decision stands, or it changed by itself."""
+    latest = (
+        select(func.max(_DECISIONS.c.id))
+        .where(_DECISIONS.c.mismatch == stage.c.id, _STANDS)
+        .correlate(stage)
+        .scalar_subquery()
+    )
+    query = (
+        select(stage.c.id, _MISMATCHES.c.status, _DECISIONS.c.by, _DECISIONS.c.at, _DECISIONS.c.kind)
+        .outerjoin_from(stage, _MISMATCHES, _MISMATCHES.c.id == stage.c.id)
+        .outerjoin(_DECISIONS, _DECISIONS.c.id == latest)
+        .where(~as_seen)
+        .order_by(stage.c.id)
+    )
+    return tuple(_refusal(*row) for row in connection.execute(query))
+
+
+def _refusal(
+    mismatch: int, status: str | None, by: str | None, at: dt.datetime | None, kind: str | None
+) -> AlreadyDecided | MismatchChanged:
+    over = status in {None, MismatchStatus.GONE, MismatchStatus.LAPSED}
+    if over or by is None or at is None or kind is None:
+        return MismatchChanged(mismatch, status=status or MismatchStatus.GONE)
+    return AlreadyDecided(mismatch, by=by, at=at, kind=kind)
 
 
 def _decision(row: Any) -> Decision:

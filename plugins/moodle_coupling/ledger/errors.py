@@ -8,6 +8,7 @@ from moodle_coupling.errors import CouplingError, InputError, SettingError
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterable
 
 UPGRADE_COMMAND = "moodle-coupling db upgrade"
 
@@ -61,6 +62,16 @@ class MismatchChanged(LedgerConflict):
         )
         self.mismatch = mismatch
         self.status = status
+
+
+class NotItsAccount(InputError):
+    """A decision named an account that the mismatch does not point at, or none of it was left; nothing was written."""
+
+    def __init__(self, mismatch: int, accounts: Iterable[int], chosen: int | None) -> None:
+        there = ", ".join(map(str, sorted(accounts)))
+        what = f"It points at {there}: choose one of those" if there else "It points at no account"
+        meant = f"account {chosen}" if chosen is not None else "any account"
+        super().__init__(f"Mismatch {mismatch} does not point at {meant}, and nothing was written. {what}.")
 
 
 class LeaseLost(LedgerConflict):

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import String, and_, cast, delete, func, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.models import ActivityRow, DecisionRow, IntentionRow, LinkRow, MismatchRow, OutcomeRow
+from moodle_coupling.ledger.models import (
+    AbsenceRow,
+    ActivityRow,
+    DecisionRow,
+    IntentionRow,
+    LinkRow,
+    MismatchRow,
+    OutcomeRow,
+    ProtectionRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,12 +27,14 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
 
 FORGOTTEN: Final = "[forgotten]"
+_ABSENCES: Any = AbsenceRow.__table__
 _ACTIVITY: Any = ActivityRow.__table__
 _DECISIONS: Any = DecisionRow.__table__
 _INTENTIONS: Any = IntentionRow.__table__
 _LINKS: Any = LinkRow.__table__
 _MISMATCHES: Any = MismatchRow.__table__
 _OUTCOMES: Any = OutcomeRow.__table__
+_PROTECTIONS: Any = ProtectionRow.__table__
 _NAMES: Final = ("person_id", "extern_id", "idnumber", "username", "firstname", "lastname", "email")
 _KEYS: Final = ("email_key", "name_key")
 _SHORTEST: Final = 6
@@ -47,6 +58,8 @@ class Forgotten:
     outcomes: int
     mismatches: int
     activities: int
+    absences: int
+    protections: int
     mentions: int
 
 
@@ -57,7 +70,8 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
     Matches by person_id, by idnumber (where the row names no other person) and by e-mail address (where the row names
     no other person). Idnumbers that the ledger has under the person's ids are looked for as well. To be called when
     no run of the environment is under way: its next outcomes would bring the person back. In Moodle and in the source
-    nothing changes. Raises ValueError when ``ids`` is empty.
+    nothing changes. That an account must not be touched stays, as a bare number without a note: forgotten, it would be
+    written to. Raises ValueError when ``ids`` is empty.
     """
     known = _cleaned(ids)
     if not any(getattr(known, field.name) for field in fields(known)):
@@ -65,12 +79,15 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
         raise ValueError(msg)
     with ledger.writing() as connection:
         known, traces = _widened(connection, environment, known)
+        accounts = _accounts(connection, environment, known)
+        protections = _forget_protections(connection, environment, known, accounts)
         links = connection.execute(delete(_LINKS).where(_who(_LINKS, environment, known))).rowcount
+        absences = connection.execute(delete(_ABSENCES).where(_absent(environment, known))).rowcount
         outcomes = _forget_outcomes(connection, environment, known)
         mismatches = _forget_mismatches(connection, environment, known)
-        activities = _forget_activity(connection, environment, known)
+        activities = _forget_activity(connection, environment, known, accounts)
         mentions = sum(_forget_mentions(connection, environment, trace) for trace in traces)
-    return Forgotten(links, outcomes, mismatches, activities, mentions)
+    return Forgotten(links, outcomes, mismatches, activities, absences, protections, mentions)
 
 
 def _cleaned(ids: PersonIds) -> PersonIds:
@@ -107,6 +124,27 @@ def _widened(connection: Connection, environment: str | None, ids: PersonIds) ->
     return widened, sorted((trace for trace in traces if len(trace) >= _SHORTEST), key=len, reverse=True)
 
 
+def _absent(environment: str | None, ids: PersonIds) -> Any:
+    here = _ABSENCES.c.environment == environment if environment is not None else literal(value=True)
+    return and_(here, _ABSENCES.c.idnumber.in_(ids.idnumbers))
+
+
+def _accounts(connection: Connection, environment: str | None, ids: PersonIds) -> set[tuple[str, int]]:
+    """Give the accounts (environment, id) that are the person's, not those that a question about them points at."""
+    linked = select(_LINKS.c.environment, _LINKS.c.account_id).where(_who(_LINKS, environment, ids))
+    orphaned = select(_ABSENCES.c.environment, _ABSENCES.c.account_id).where(_absent(environment, ids))
+    return {(row[0], row[1]) for query in (linked, orphaned) for row in connection.execute(query)}
+
+
+def _forget_protections(
+    connection: Connection, environment: str | None, ids: PersonIds, accounts: set[tuple[str, int]]
+) -> int:
+    theirs = select(_MISMATCHES.c.id).where(_who(_MISMATCHES, environment, ids))
+    ways = [_PROTECTIONS.c.mismatch.in_(theirs)]
+    ways += [and_(_PROTECTIONS.c.environment == where, _PROTECTIONS.c.account_id == which) for where, which in accounts]
+    return connection.execute(update(_PROTECTIONS).where(or_(*ways)).values(note="", mismatch=None)).rowcount
+
+
 def _forget_outcomes(connection: Connection, environment: str | None, ids: PersonIds) -> int:
     who = _who(_OUTCOMES, environment, ids)
     # An orphan's key holds the account's id, in the intention too.
@@ -137,13 +175,17 @@ def _forget_mismatches(connection: Connection, environment: str | None, ids: Per
     return connection.execute(update(_MISMATCHES).where(who).values(blank)).rowcount
 
 
-def _forget_activity(connection: Connection, environment: str | None, ids: PersonIds) -> int:
+def _forget_activity(
+    connection: Connection, environment: str | None, ids: PersonIds, accounts: set[tuple[str, int]]
+) -> int:
     names = [*ids.person_ids, *(f"person {person}" for person in ids.person_ids)]
     names += [f"idnumber {idnumber}" for idnumber in ids.idnumbers]
-    about = update(_ACTIVITY).where(_ACTIVITY.c.subject.in_(names))
-    if environment is not None:
-        about = about.where(_ACTIVITY.c.environment == environment)
-    return connection.execute(about.values(subject=FORGOTTEN, detail="")).rowcount
+    here = _ACTIVITY.c.environment == environment if environment is not None else literal(value=True)
+    ways = [and_(here, _ACTIVITY.c.subject.in_(names))]
+    ways += [
+        and_(_ACTIVITY.c.environment == where, _ACTIVITY.c.subject == f"account {which}") for where, which in accounts
+    ]
+    return connection.execute(update(_ACTIVITY).where(or_(*ways)).values(subject=FORGOTTEN, detail="")).rowcount
 
 
 def _forget_mentions(connection: Connection, environment: str | None, trace: str) -> int:
@@ -153,6 +195,7 @@ def _forget_mentions(connection: Connection, environment: str | None, trace: str
         (_OUTCOMES, ("message", "changes")),
         (_MISMATCHES, ("evidence", "facts")),
         (_DECISIONS, ("note",)),
+        (_PROTECTIONS, ("note",)),
         (_ACTIVITY, ("detail",)),
     ):
         for name in names:

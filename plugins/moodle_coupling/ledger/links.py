@@ -11,6 +11,7 @@ from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
 from moodle_coupling.ledger.column_types import BigId, UtcTime
 from moodle_coupling.ledger.models import LinkRow
+from moodle_coupling.ledger.result_frames import frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,40 +27,23 @@ _LINKS: Any = LinkRow.__table__
 
 
 def links_frame(ledger: Ledger, environment: str) -> pd.DataFrame:
-    """Give the links for matching: account_id (int64), idnumber (str), suspended_by_us (bool)."""
-    import pandas as pd
-
-    query = select(_LINKS.c.account_id, _LINKS.c.idnumber, _LINKS.c.suspended_by).where(
-        _LINKS.c.environment == environment
-    )
-    with ledger.reading() as connection:
-        rows = connection.execute(query).all()
-    return pd.DataFrame(
-        {
-            "account_id": pd.Series([row[0] for row in rows], dtype="int64"),
-            "idnumber": pd.Series([row[1] for row in rows], dtype="str"),
-            "suspended_by_us": pd.Series([row[2] != "" for row in rows], dtype="bool"),
-        }
-    )
+    """Give the links for matching: account_id (int64), idnumber (str), suspended_by_us (bool), username ('' unknown)."""
+    columns = ("account_id", "idnumber", "suspended_by", "username")
+    frame = _known(ledger, environment, columns)
+    frame["suspended_by"] = frame["suspended_by"] != ""
+    return frame.rename(columns={"suspended_by": "suspended_by_us"})
 
 
 def fingerprints(ledger: Ledger, environment: str) -> pd.DataFrame:
     """Give what was last written to each account: idnumber, account_id (int64), fingerprint and username ('' if unknown)."""
-    import pandas as pd
+    return _known(ledger, environment, ("idnumber", "account_id", "fingerprint", "username"))
 
-    query = select(_LINKS.c.idnumber, _LINKS.c.account_id, _LINKS.c.fingerprint, _LINKS.c.username).where(
-        _LINKS.c.environment == environment
-    )
+
+def _known(ledger: Ledger, environment: str, names: Sequence[str]) -> pd.DataFrame:
+    columns = [_LINKS.c[name] for name in names]
     with ledger.reading() as connection:
-        rows = connection.execute(query).all()
-    return pd.DataFrame(
-        {
-            "idnumber": pd.Series([row[0] for row in rows], dtype="str"),
-            "account_id": pd.Series([row[1] for row in rows], dtype="int64"),
-            "fingerprint": pd.Series([row[2] for row in rows], dtype="str"),
-            "username": pd.Series([row[3] for row in rows], dtype="str"),
-        }
-    )
+        rows = connection.execute(select(*columns).where(_LINKS.c.environment == environment)).all()
+    return frame_of(rows, columns).astype({"account_id": "int64"})
 
 
 def record_links(ledger: Ledger, environment: str, frame: pd.DataFrame) -> int:

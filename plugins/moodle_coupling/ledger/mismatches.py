@@ -11,7 +11,7 @@ from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
 from moodle_coupling.ledger.column_types import BigId
 from moodle_coupling.ledger.digests import facts_digest
-from moodle_coupling.ledger.models import DecisionRow, MismatchRow
+from moodle_coupling.ledger.models import DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.result_frames import frame_of
 from moodle_coupling.ledger.words import MismatchStatus
 
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 _MISMATCHES: Any = MismatchRow.__table__
 _DECISIONS: Any = DecisionRow.__table__
+_PROTECTIONS: Any = ProtectionRow.__table__
 SHOWN: Final = tuple(column for column in _MISMATCHES.columns if column.name not in {"email_key", "name_key"})
 _STANDING: Final = (MismatchStatus.OPEN, MismatchStatus.DECIDED, MismatchStatus.APPLIED)
-_IDENTITY: Final = ("subject", "verdict", "facts_digest")
+IDENTITY: Final = ("subject", "verdict", "facts_digest")
+"""What makes a mismatch the same one, within its environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,9 @@ def record_mismatches(
     with ledger.writing() as connection:
         now = ledger.now(connection)
         columns = _columns(frame)
-        cells.refuse_doubles(list(zip(*(columns[name][1] for name in _IDENTITY), strict=True)), "mismatches")
         looked = list(dict.fromkeys([*columns["subject"][1], *map(cells.clean, examined)]))
         with (
-            staged(connection, columns, key=_IDENTITY) as found,
+            staged(connection, columns, key=IDENTITY) as found,
             staged(connection, {"subject": (TEXT, looked)}, key=["subject"]) as seen,
         ):
             lapsed = _lapse(connection, environment, found, now)
@@ -78,15 +79,18 @@ def record_mismatches(
 
 
 def subjects(frame: pd.DataFrame) -> list[str]:
-    """Name whom each row of a plan is about: the person by person_id, else idnumber; an orphan by its account."""
+    """Name whom each row of a plan is about: the person by person_id, else idnumber; an orphan by its account.
+
+    An orphan may name the person whose account it was; that person is none of the source's any more, or out of scope.
+    """
     persons, idnumbers = cells.keys(frame, "person_id"), cells.keys(frame, "idnumber")
     rows, accounts = cells.integers(frame, "row"), cells.integers(frame, "account_id")
     named: list[str] = []
     for person, idnumber, row, account in zip(persons, idnumbers, rows, accounts, strict=True):
-        if person:
-            named.append(f"person {person}")
-        elif row is None and account is not None:
+        if row is None and account is not None:
             named.append(f"account {account}")
+        elif person:
+            named.append(f"person {person}")
         else:
             named.append(f"idnumber {idnumber}" if idnumber else f"account {account}")
     return named
@@ -120,13 +124,23 @@ def count_open(ledger: Ledger, *, since: dt.datetime | None = None) -> dict[str,
     return counts
 
 
+def identity_columns(frame: pd.DataFrame) -> dict[str, Staged]:
+    """Give by what each row of a comparison is the same mismatch as another; raises ValueError when one is there twice."""
+    columns: dict[str, Staged] = {
+        "subject": (TEXT, subjects(frame)),
+        "verdict": (TEXT, cells.keys(frame, "verdict")),
+        "facts_digest": (TEXT, [facts_digest(text) for text in cells.texts(frame, "facts", default="{}")]),
+    }
+    cells.refuse_doubles(list(zip(*(columns[name][1] for name in IDENTITY), strict=True)), "mismatches")
+    return columns
+
+
 def _columns(frame: pd.DataFrame) -> Mapping[str, Staged]:
     first, last = cells.keys(frame, "firstname"), cells.keys(frame, "lastname")
     emails, facts = cells.keys(frame, "email"), cells.texts(frame, "facts", default="{}")
     columns: dict[str, Staged] = {
-        "subject": (TEXT, subjects(frame)),
+        **identity_columns(frame),
         "facts": (TEXT, facts),
-        "facts_digest": (TEXT, [facts_digest(text) for text in facts]),
         "account_id": (BigId, cells.integers(frame, "account_id")),
         "other_accounts": (TEXT, cells.texts(frame, "other_accounts", default="[]")),
         "firstname": (TEXT, first),
@@ -137,13 +151,13 @@ def _columns(frame: pd.DataFrame) -> Mapping[str, Staged]:
         "evidence": (TEXT, cells.texts(frame, "evidence")),
         "proposal": (TEXT, cells.texts(frame, "proposal")),
     }
-    for name in ("verdict", "person_id", "extern_id", "idnumber", "username"):
+    for name in ("person_id", "extern_id", "idnumber", "username"):
         columns[name] = (TEXT, cells.keys(frame, name))
     return columns
 
 
 def _same(stage: Table) -> tuple[Any, ...]:
-    return tuple(_MISMATCHES.c[name] == stage.c[name] for name in _IDENTITY)
+    return tuple(_MISMATCHES.c[name] == stage.c[name] for name in IDENTITY)
 
 
 def _lapse(connection: Connection, environment: str, found: Table, now: dt.datetime) -> int:
@@ -151,7 +165,7 @@ def _lapse(connection: Connection, environment: str, found: Table, now: dt.datet
     here = (_MISMATCHES.c.environment == environment, _MISMATCHES.c.status == MismatchStatus.DECIDED)
     changed = (~exists().where(*_same(found)), _MISMATCHES.c.subject.in_(select(found.c.subject)))
     void_decisions(connection, select(_MISMATCHES.c.id).where(*here, *changed), now)
-    lapsed = {"status": MismatchStatus.LAPSED, "version": _MISMATCHES.c.version + 1}
+    lapsed = {"status": MismatchStatus.LAPSED, "version": _MISMATCHES.c.version + 1, "since": now}
     return connection.execute(update(_MISMATCHES).where(*here, *changed).values(lapsed)).rowcount
 
 
@@ -165,7 +179,7 @@ def _gone(connection: Connection, environment: str, found: Table, seen: Table | 
     if seen is not None:
         away.append(_MISMATCHES.c.subject.in_(select(seen.c.subject)))
     void_decisions(connection, select(_MISMATCHES.c.id).where(*away), now)
-    gone = {"status": MismatchStatus.GONE, "version": _MISMATCHES.c.version + 1}
+    gone = {"status": MismatchStatus.GONE, "version": _MISMATCHES.c.version + 1, "since": now}
     return connection.execute(update(_MISMATCHES).where(*away).values(gone)).rowcount
 
 
@@ -173,7 +187,7 @@ def void_decisions(connection: Connection, of: Any, now: Any) -> None:
     """Let the decisions on these mismatches lapse, unless they were carried out."""
     connection.execute(
         update(_DECISIONS)
-        .where(_DECISIONS.c.mismatch.in_(of), _DECISIONS.c.applied_run == "", _DECISIONS.c.lapsed_at.is_(None))
+        .where(_DECISIONS.c.mismatch.in_(of), _DECISIONS.c.applied_at.is_(None), _DECISIONS.c.lapsed_at.is_(None))
         .values(lapsed_at=now)
     )
 
@@ -182,12 +196,14 @@ def _see_again(connection: Connection, environment: str, run: str, found: Table,
     """Note that known mismatches were found again; gives how many were opened anew, and how many in all.
 
     One that was applied, gone or lapsed and is there once more is open again: what was decided did not help, or
-    something undid it.
+    something undid it. One that is not to be touched stays so for as long as its protection does.
     """
     again = (_MISMATCHES.c.environment == environment, exists().where(*_same(found)))
     past = _MISMATCHES.c.status.in_([MismatchStatus.GONE, MismatchStatus.LAPSED])
-    undone = (_MISMATCHES.c.status == MismatchStatus.APPLIED) & (_MISMATCHES.c.last_run != run)
-    reopen = {"status": MismatchStatus.OPEN, "version": _MISMATCHES.c.version + 1}
+    # A run that compared before someone said not to touch finds it still.
+    protected = exists().where(_PROTECTIONS.c.mismatch == _MISMATCHES.c.id)
+    undone = (_MISMATCHES.c.status == MismatchStatus.APPLIED) & (_MISMATCHES.c.last_run != run) & ~protected
+    reopen = {"status": MismatchStatus.OPEN, "version": _MISMATCHES.c.version + 1, "since": now}
     reopened = connection.execute(update(_MISMATCHES).where(*again, or_(past, undone)).values(reopen)).rowcount
     latest = {name: found.c[name] for name in ("account_id", "other_accounts", "username", "evidence", "proposal")}
     once_a_run = case((_MISMATCHES.c.last_run == run, _MISMATCHES.c.times_seen), else_=_MISMATCHES.c.times_seen + 1)
@@ -202,6 +218,7 @@ def _add(connection: Connection, environment: str, run: str, found: Table, now: 
         "environment": literal(environment),
         "status": literal(MismatchStatus.OPEN.value),
         "version": literal(1),
+        "since": literal(now, _MISMATCHES.c.since.type),
         "first_seen": literal(now, _MISMATCHES.c.first_seen.type),
         "last_seen": literal(now, _MISMATCHES.c.last_seen.type),
         "times_seen": literal(1),

@@ -39,8 +39,9 @@ class Purged:
 def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
     """Delete what ended before ``older_than``: outcomes, intentions and runs, mismatches at rest, activity, quarantines.
 
-    Kept whatever their age: links, runs under way and all that hangs on them, mismatches that are open, decided or
-    applied, and for each environment its latest run that came to its end (a first load waits for approval).
+    Kept whatever their age: links, absences, protections (also those on mismatches that are deleted), runs under way and
+    all that hangs on them, mismatches that are open, decided or applied, and for each environment its latest run that
+    came to its end (a first load waits for approval).
     """
     with ledger.writing() as connection:
 

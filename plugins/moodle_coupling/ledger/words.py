@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from moodle_coupling.matching.frames import DecisionKind as DecisionKind  # noqa: PLC0414  # one of the ledger's words too
+
 
 class RunState(StrEnum):
     """Where a run is."""
@@ -41,18 +43,6 @@ class MismatchStatus(StrEnum):
     APPLIED = "applied"
     GONE = "gone"
     LAPSED = "lapsed"
-
-
-class DecisionKind(StrEnum):
-    """What an analyst can decide. ``later`` leaves the mismatch open, with the note on record."""
-
-    LINK = "link"
-    REKEY = "rekey"
-    CREATE_SEPARATE = "create_separate"
-    DO_NOT_TOUCH = "do_not_touch"
-    SUSPEND = "suspend"
-    IGNORE = "ignore"
-    LATER = "later"
 
 
 class ApprovalAnswer(StrEnum):
