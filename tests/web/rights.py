@@ -21,5 +21,13 @@ class Rule:
 
 RIGHTS: dict[str, Rule] = {
     "GET /": Rule("viewer"),
+    "GET /cards": Rule("viewer"),
+    "GET /environments/{env}": Rule("viewer"),
+    "POST /environments/{env}/pause": Rule("op", form={"reason": "because"}),
+    "POST /environments/{env}/resume": Rule("op"),
+    "POST /environments/{env}/test": Rule("op"),
+    "POST /environments/{env}/lift": Rule("op"),
+    "POST /environments/{env}/dry-run": Rule("user"),
+    "POST /environments/{env}/reconcile": Rule("user"),
     "POST /language": Rule("viewer", form={"lang": "nl"}),
 }

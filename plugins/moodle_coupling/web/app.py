@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from moodle_coupling.web import errorpages, headers
 from moodle_coupling.web.access import admitted
 from moodle_coupling.web.csrf import refuse_forged
-from moodle_coupling.web.pages import environments, language, mismatches, people, runs
+from moodle_coupling.web.pages import environment_actions, environments, language, mismatches, people, runs
 
 STATIC: Final = Path(__file__).parent / "static"
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -28,7 +28,7 @@ def make_app() -> FastAPI:
         dependencies=[Depends(admitted), Depends(refuse_forged)],
     )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    for page in (environments, mismatches, runs, people, language):
+    for page in (environments, environment_actions, mismatches, runs, people, language):
         app.include_router(page.router)
     app.add_api_route("/{path:path}", _nothing_here, methods=_METHODS)  # last: what no page has taken
     errorpages.add_to(app)

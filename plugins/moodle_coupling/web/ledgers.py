@@ -26,3 +26,13 @@ def the_ledger() -> Ledger:
         if url not in _open:
             _open[url] = open_ledger(url)
         return _open[url]
+
+
+def ledger_if_any() -> tuple[Ledger | None, str]:
+    """Give the ledger, or None and why there is none: for pages that are of use without it."""
+    from moodle_coupling.errors import CouplingError
+
+    try:
+        return the_ledger(), ""
+    except CouplingError as error:
+        return None, str(error)

@@ -30,11 +30,16 @@ REFUSED: Final = say(
 
 @dataclass(frozen=True, slots=True)
 class DagState:
-    """What Airflow knows of a DAG: whether it may run (switched on), and when it runs next (UTC; None: by hand only)."""
+    """What Airflow knows of a DAG.
+
+    ``is_on``: it may run; ``next_run``: when it runs next by its schedule (UTC; None: by hand only); ``queued``: how many
+    runs wait to begin.
+    """
 
     dag_id: str
     is_on: bool
     next_run: dt.datetime | None
+    queued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Started:
 def start(dag_id: str, conf: dict[str, Any], *, by: str) -> Started:
     """Ask for a run of a DAG; ``conf`` holds its Params. Raises CannotStart."""
     from airflow.api.common.trigger_dag import trigger_dag
-    from airflow.exceptions import AirflowException, ParamValidationError
+    from airflow.sdk.exceptions import AirflowException, ParamValidationError
     from airflow.utils.types import DagRunTriggeredByType
 
     model = _models([dag_id]).get(dag_id)
@@ -68,9 +73,20 @@ def start(dag_id: str, conf: dict[str, Any], *, by: str) -> Started:
 
 def dag_states(dag_ids: Collection[str]) -> dict[str, DagState]:
     """Give what Airflow knows of DAGs, by id; one it does not have (any more) is left out."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import func, select
+
+    models = _models(dag_ids)
+    waits = select(DagRun.dag_id, func.count()).where(
+        DagRun.dag_id.in_(list(models)), DagRun.state == DagRunState.QUEUED
+    )
+    with create_session() as session:
+        queued = {str(dag_id): int(number) for dag_id, number in session.execute(waits.group_by(DagRun.dag_id))}
     return {
-        dag_id: DagState(dag_id, not model.is_paused, model.next_dagrun_create_after)
-        for dag_id, model in _models(dag_ids).items()
+        dag_id: DagState(dag_id, not model.is_paused, model.next_dagrun_create_after, queued.get(dag_id, 0))
+        for dag_id, model in models.items()
     }
 
 

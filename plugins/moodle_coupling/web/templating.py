@@ -41,7 +41,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -67,15 +67,15 @@ class Addresses:
     def url(self, path: str, **query: Any) -> str:
         """Give the address of one of our pages; a query value None is left out, a list is repeated."""
         kept = {key: value for key, value in query.items() if value is not None}
-        return f"{self.ours}{path}" + (f"?{urlencode(kept, doseq=True)}" if kept else "")
+        return f"{self.ours}{quote(path)}" + (f"?{urlencode(kept, doseq=True)}" if kept else "")
 
     def static(self, name: str) -> str:
         """Give the address of a static file; it changes with the file, so browsers may keep it."""
         return f"{self.ours}/static/{name}?v={_version(name)}"
 
     def airflow(self, path: str = "") -> str:
-        """Give the address of one of Airflow's own pages."""
-        return f"{self.airflows}/{path}"
+        """Give the address of one of Airflow's own pages; ``path`` as it is, not quoted yet."""
+        return f"{self.airflows}/{quote(path)}"
 
 
 def addresses(request: Request) -> Addresses:
@@ -93,10 +93,10 @@ def render(
 ) -> HTMLResponse:
     """Give a template as an answer; a notice that waits for the user is shown by a whole page."""
     whole = not Path(template).name.startswith("_")
-    notice = flash.waiting(request) if whole else None
-    html = text_of(request, template, notice=notice, **values)
+    waiting = flash.waiting(request) if whole else None
+    html = text_of(request, template, **{"notice": waiting} | values)
     answer = HTMLResponse(html, status_code=status, headers=headers)
-    if notice is not None:
+    if waiting is not None:
         flash.forget(request, answer)
     return answer
 
@@ -151,7 +151,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"marked": marked, "words": words, "word_of": words.word}
-    made.filters |= {"iso": _iso, "minute": _minute}
+    made.filters |= {"iso": _iso, "minute": _minute, "digest": _digest}
     return made
 
 
@@ -166,3 +166,7 @@ def _iso(at: dt.datetime) -> str:
 
 def _minute(at: dt.datetime) -> str:
     return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+
+
+def _digest(html: str) -> str:
+    return hashlib.sha256(html.encode()).hexdigest()[:12]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.web.languages import say
 from moodle_coupling.web.notices import Tone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +87,12 @@ DECISIONS: Final = {
 def word(table: dict[str, Word], key: str) -> Word:
     """Give the word for a key; a key nobody foresaw is shown as it is."""
     return table.get(key) or Word(key.replace("_", " ").capitalize())
+
+
+def run_state(state: str, counts: Mapping[str, int]) -> Word:
+    """Give the word for a run's state.
+
+    A dry run, or a run for some persons only, is kept as 'stopped', since it is no load of everyone; with counts it came
+    to its end.
+    """
+    return RUN_STATES["done"] if state == "stopped" and counts else word(RUN_STATES, state)

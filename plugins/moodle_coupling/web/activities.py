@@ -1,0 +1,55 @@
+"""What was done lately in an environment, as its page tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.web.access import MASK
+from moodle_coupling.web.languages import say
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.web.languages import Texts
+
+LIMIT: Final = 30
+ACTIONS: Final = {
+    "pause": say("paused"),
+    "resume": say("resumed"),
+    "check": say("tested the connection"),
+    "dry run": say("asked for a dry run"),
+    "reconcile": say("asked for a reconciliation"),
+    "lift quarantine": say("lifted the quarantine"),
+    "forget": say("forgot a person"),
+    "mismatches told": say("mailed the number of new mismatches"),
+}
+"""What the pages and the commands note, in words; none of these has a person in its detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One thing someone did."""
+
+    at: dt.datetime
+    by: str
+    what: str
+    subject: str
+    detail: str
+
+
+def recent(ledger: Ledger, environment: str, texts: Texts, *, details: bool) -> list[Done]:
+    """Give what was done lately, latest first; without ``details`` free text that may name a person is masked."""
+    from moodle_coupling.ledger import activity
+
+    return [
+        Done(
+            at=one.at,
+            by=one.by,
+            what=texts(ACTIONS[one.action]) if one.action in ACTIONS else one.action,
+            subject=one.subject,
+            detail=one.detail if details or one.action in ACTIONS or not one.detail else MASK,
+        )
+        for one in activity.recent(ledger, environment, limit=LIMIT)
+    ]
