@@ -10,6 +10,7 @@ import pandas as pd
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.matching.frames import ACCOUNT_TEXT_COLUMNS, REASON_COLUMNS
 from moodle_coupling.matching.plan import make_plan
+from moodle_coupling.matching.remembered import Remembered
 
 
 def person(number: int = 1, **values: Any) -> dict[str, Any]:
@@ -98,6 +99,8 @@ def plan_of(
 ) -> list[dict[str, Any]]:
     """The plan's rows, with the JSON columns read."""
     given = reasons_frame() if reasons is None else reasons
+    if "links" in options:
+        options["remembered"] = Remembered(links=options.pop("links"))
     plan = make_plan(persons_frame(persons), given, accounts_of(accounts), settings or mapping(), **options)
     rows = plan.astype("object").where(plan.notna(), None).to_dict("records")
     for row in rows:

@@ -14,6 +14,7 @@ from matching.people import account, accounts_of, links_frame, mapping, person, 
 
 from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
+from moodle_coupling.matching.remembered import Remembered
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
@@ -121,7 +122,7 @@ def planned(
         reasons_frame(),
         accounts_of(accounts),
         with_,
-        links=links_frame(*links),
+        remembered=Remembered(links=links_frame(*links)),
         service_userid=12,
         full=full,
     )

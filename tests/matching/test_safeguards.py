@@ -14,6 +14,7 @@ from matching.people import account, account_of, accounts_of, links_frame, mappi
 from moodle_coupling.mapping import Safeguards
 from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
+from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.safeguard_words import percent
 from moodle_coupling.matching.safeguards import LIMITS, Facts, approval_body, evaluate, plain, rows_behind, sample
 
@@ -243,7 +244,7 @@ class TestWhatIsShown:
             reasons_frame(),
             accounts_of(accounts),
             mapping(leavers={"policy": "suspend", "grace_days": 0}),
-            links=links_frame((13, "E9", False)),
+            remembered=Remembered(links=links_frame((13, "E9", False))),
             full=True,
         )
         tripped = evaluate(

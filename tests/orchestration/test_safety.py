@@ -67,10 +67,18 @@ def creates(count: int) -> pd.DataFrame:
     rows: list[dict[str, Any]] = [
         dict.fromkeys(PLAN_COLUMNS, "")
         | {"row": n, "person_id": str(n), "idnumber": f"E{n}", "account_id": None, "verdict": "new", "action": "create"}
-        | {"changes": '{"username": [null, "x"]}', "reasons": "[]", "other_accounts": "[]"}
+        | {
+            "changes": '{"username": [null, "x"]}',
+            "reasons": "[]",
+            "other_accounts": "[]",
+            "decision": None,
+            "drift": "{}",
+        }
         for n in range(count)
     ]
-    return pd.DataFrame(rows, columns=list(PLAN_COLUMNS)).astype({"row": "Int64", "account_id": "Int64"})
+    return pd.DataFrame(rows, columns=list(PLAN_COLUMNS)).astype(
+        {"row": "Int64", "account_id": "Int64", "decision": "Int64"}
+    )
 
 
 def test_scheduled_runs_stay_away_from_a_quarantine_and_a_run_by_hand_lifts_it(run: Run, ledger: Ledger) -> None:

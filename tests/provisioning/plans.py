@@ -78,13 +78,15 @@ def row(
         "evidence": evidence,
         "other_accounts": "[]",
         "proposal": "",
+        "decision": None,
+        "drift": "{}",
     }
 
 
 def plan_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Give rows as the plan's frame, as it comes out of Parquet."""
-    frame = pd.DataFrame(list(rows), columns=list(PLAN_COLUMNS))
-    texts = [name for name in PLAN_COLUMNS if name not in ("row", "account_id")]
+    return frame.astype({"row": "Int64", "account_id": "Int64", "decision": "Int64", **dict.fromkeys(texts, "str")})
+    texts = [name for name in PLAN_COLUMNS if name not in ("row", "account_id", "decision")]
     return frame.astype({"row": "Int64", "account_id": "Int64", **dict.fromkeys(texts, "str")})
 
 

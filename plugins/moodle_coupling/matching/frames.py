@@ -59,6 +59,18 @@ class Action(StrEnum):
 WRITING_ACTIONS: Final = frozenset({Action.CREATE, Action.UPDATE, Action.LINK, Action.SUSPEND, Action.REACTIVATE})
 
 
+class DecisionKind(StrEnum):
+    """What an analyst can decide. ``later`` leaves the mismatch open, with the note on record."""
+
+    LINK = "link"
+    REKEY = "rekey"
+    CREATE_SEPARATE = "create_separate"
+    DO_NOT_TOUCH = "do_not_touch"
+    SUSPEND = "suspend"
+    IGNORE = "ignore"
+    LATER = "later"
+
+
 PROFILE_PREFIX: Final = "profile_field_"
 """Column prefix of a profile field, followed by its shortname: the spelling of Moodle's own CSV upload."""
 
@@ -114,6 +126,8 @@ PLAN_COLUMNS: Final = (
     "reasons",  # JSON [{code, field, message}]
     "evidence",  # one sentence: which key, which account, which other person
     "other_accounts",  # JSON [id, …]: the accounts a question points at
-    "proposal",  # '' | 'link' | 're-key': what a decision would most likely be
+    "proposal",  # '' | 'link' | 're-key' | 'suspend': what a decision would most likely be
+    "decision",  # Int64: the decision that this row obeys; missing when it obeys none
+    "drift",  # JSON {field: [in Moodle, in the source, "repaired"|"reported"]}: what was changed by hand in Moodle
 )
 """Columns of the plan: one row per person and, on full runs, per orphan."""

@@ -24,9 +24,12 @@ from moodle_coupling.matching.reasons import Reasons
 from moodle_coupling.matching.view import View, make_view
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
     from moodle_coupling.mapping import Leavers, Mapping
+    from moodle_coupling.matching.remembered import Remembered
 
 WRITTEN_VERDICTS: Final = (Verdict.LINKED, Verdict.EMAIL_TAKEN, Verdict.RETURNED)
 
@@ -37,15 +40,18 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     accounts: pd.DataFrame,
     mapping: Mapping,
     *,
-    links: pd.DataFrame | None = None,
+    remembered: Remembered | None = None,
     service_userid: int | None = None,
     full: bool = False,
     bystanders: pd.DataFrame | None = None,
+    account_ids: Collection[int] = (),
+    everyone_known: bool = True,
 ) -> pd.DataFrame:
     """Give the plan (PLAN_COLUMNS): persons in scope by row, then (``full``) orphans by account id.
 
-    ``candidates``, ``reasons`` and ``accounts`` are the frames of matching/frames.py. ``links`` is what the ledger
-    remembers: ``account_id``, ``idnumber``, ``suspended_by_us``; without it nobody is suspended or reactivated.
+    ``candidates``, ``reasons`` and ``accounts`` are the frames of matching/frames.py. ``remembered`` is what the
+    ledger knows; without it nobody is suspended or reactivated. ``account_ids``: orphans among these accounts have rows
+    though the run is not full. ``everyone_known``: False when the source left somebody out.
     ``bystanders`` are further candidates of the source, who get no row and whose accounts were not read: an account that
     somebody points at may be theirs.
     The order of the rows of what goes in changes nothing, and no account is written by more than one row.
@@ -55,7 +61,7 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
         accounts,
         mapping,
         reasons=reasons,
-        links=links,
+        links=remembered.links if remembered else None,
         service_userid=service_userid,
         bystanders=bystanders,
     )
@@ -239,8 +245,10 @@ class _Draft:
     def finished(self) -> pd.DataFrame:
         self.frame["changes"] = pd.Series(self.changes.texts(), index=self.frame.index, dtype="str")
         self.frame["reasons"] = pd.Series(self.reasons.texts(), index=self.frame.index, dtype="str")
+        self.frame["decision"] = pd.Series(pd.NA, index=self.frame.index, dtype="Int64")
+        self.frame["drift"] = "{}"
         plan = self.frame[list(PLAN_COLUMNS)].copy()
-        text = [name for name in PLAN_COLUMNS if name not in ("row", "account_id")]
+        text = [name for name in PLAN_COLUMNS if name not in ("row", "account_id", "decision")]
         plan[text] = plan[text].astype("str")
         return plan
 

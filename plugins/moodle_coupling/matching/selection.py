@@ -26,6 +26,15 @@ def chosen(candidates: pd.DataFrame, ids: Collection[str]) -> pd.Series:
     return found
 
 
+def only_asked(plan: pd.DataFrame, ids: Collection[str], account_ids: Collection[int]) -> pd.DataFrame:
+    """Give the rows of a plan (PLAN_COLUMNS) for these persons and accounts, and those that the same decisions bring along."""
+    asked = chosen(plan, ids) & plan["row"].notna()
+    asked |= plan["row"].isna() & plan["account_id"].isin(list(account_ids)).fillna(value=False)
+    obeyed = plan.loc[asked, "decision"].dropna()
+    together = plan["decision"].isin(obeyed).fillna(value=False)
+    return plan[asked | together].reset_index(drop=True)
+
+
 def unknown_ids(candidates: pd.DataFrame, ids: Collection[str]) -> list[str]:
     """Give the ids, in the order asked, that no candidate has."""
     known: set[str] = set()

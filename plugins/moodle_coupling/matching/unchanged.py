@@ -80,9 +80,10 @@ def unchanged_rows(skipped: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         "evidence": EVIDENCE,
         "other_accounts": "[]",
         "proposal": "",
+        "drift": "{}",
     }
-    plan = plan.assign(**told)
-    texts = [name for name in PLAN_COLUMNS if name not in ("row", "account_id")]
+    plan = plan.assign(**told, decision=pd.Series(pd.NA, index=plan.index, dtype="Int64"))
+    texts = [name for name in PLAN_COLUMNS if name not in ("row", "account_id", "decision")]
     plan[texts] = plan[texts].fillna("").astype("str")
     return plan[list(PLAN_COLUMNS)]
 

@@ -66,8 +66,8 @@ def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:
         state, reason = RunState.REJECTED, record.reason
     elif run.dry_run:
         state, reason = RunState.STOPPED, "a dry run"
-    elif run.person_ids:
-        state, reason = RunState.STOPPED, "a run for some persons only"
+    elif run.partial:
+        state, reason = RunState.STOPPED, "a run for some persons or accounts only"
     end_run(run.ledger, record.id, state, counts=counts, reason=reason)
     if state == RunState.DONE:
         quarantine.lift(run.ledger, run.mapping.environment, by=f"the good end of {run.holder}")

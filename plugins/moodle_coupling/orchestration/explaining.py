@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import MoodleError
 from moodle_coupling.mapping_file import load_mapping, source_base
+from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
+from moodle_coupling.orchestration import deciding
 from moodle_coupling.orchestration import explaining_steps as steps
 from moodle_coupling.orchestration.history import History, person_history
 from moodle_coupling.orchestration.origins import Record
@@ -43,7 +46,7 @@ class _Asked:
     person: str
     hook: MoodleHook
     history: History
-    links: pd.DataFrame | None
+    ledger: Ledger | None
     from_file: frozenset[str]
 
 
@@ -76,7 +79,7 @@ def explain_person(
         person=person,
         hook=hook,
         history=person_history(ledger, mapping.environment, *_known_as(mine, person)),
-        links=_links(ledger, mapping.environment),
+        ledger=ledger,
         from_file=frozenset(load_mapping(mapping_path).fields),
     )
     if mine.empty:
@@ -117,14 +120,6 @@ def _known_as(mine: pd.DataFrame, person: str) -> tuple[str, str]:
     if mine.empty:
         return "", person
     return str(mine["person_id"].iloc[0]), str(mine["idnumber"].iloc[0])
-
-
-def _links(ledger: Ledger | None, environment: str) -> pd.DataFrame | None:
-    if ledger is None:
-        return None
-    from moodle_coupling.ledger.links import links_frame
-
-    return links_frame(ledger, environment)
 
 
 def _of_nobody(asked: _Asked, found: Step) -> Trace:
@@ -168,19 +163,28 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
 
 
 def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
-    """Give the person's own row of the plan, judged beside everyone who has something in common with the person."""
+    """Give the person's own row of the plan, judged beside everyone who has something in common with the person.
+
+    Decisions on exactly what is found are obeyed, as a run would.
+    """
+    environment, ledger = asked.mapping.environment, asked.ledger
     candidates = source.transformed.candidates
     near = neighbourhood(candidates, [asked.person])
     service_userid = asked.hook.site_info().userid
     accounts = read_accounts(asked.hook, near).accounts
-    plan = make_plan(
+    plan_with = partial(
+        make_plan,
         near,
         source.transformed.reasons,
         accounts,
         asked.mapping,
-        links=asked.links,
         service_userid=service_userid,
         bystanders=candidates[~candidates["row"].isin(near["row"])],
     )
+    known = deciding.remembered(ledger, environment)
+    plan = plan_with(remembered=known)
+    decided = deciding.decided(ledger, environment, mismatches_with_facts(plan, accounts))
+    if decided is not None:
+        plan = plan_with(remembered=replace(known, decided=decided))
     mine: pd.DataFrame = plan[plan["row"] == source.candidate["row"]].reset_index(drop=True)
     return mine

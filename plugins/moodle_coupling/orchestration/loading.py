@@ -10,6 +10,7 @@ from moodle_coupling.ledger.links import fingerprints, record_links
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.unchanged import links_to_forget, which_to_remember
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.deciding import carried_out
 from moodle_coupling.orchestration.journal import load_with_ledger
 from moodle_coupling.provisioning.stopping import StopRule
 
@@ -38,6 +39,7 @@ def load_part(run: Run, part: pd.DataFrame, digest: str, lease: Lease) -> LoadRe
         stop=StopRule(limits.stop_share, limits.stop_minimum),
     )
     _remember(run, part, result.outcomes)
+    carried_out(run, part, result.outcomes)
     return result
 
 

@@ -6,11 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping_file import load_mapping
 from moodle_coupling.orchestration.remembering import the_ledger
 from moodle_coupling.orchestration.staging import run_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Mapping as AbcMapping
 
     from airflow.sdk import ObjectStoragePath
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 class Run:
     """What every step of a run needs.
 
-    ``person_ids`` is empty for everyone; ``full`` compares every account of the Moodle, so that orphans show;
+    ``person_ids`` and ``account_ids`` (orphans) are empty for everyone; ``full`` compares every account of the Moodle, so that orphans show;
     ``dry_run`` stops after the plan; ``scheduled`` is False when a person started it. ``holder`` is the run's name in
     messages and leases.
     """
@@ -38,10 +40,16 @@ class Run:
     record: Record
     holder: str
     person_ids: tuple[str, ...] = ()
+    account_ids: tuple[int, ...] = ()
     full: bool = False
     dry_run: bool = False
     scheduled: bool = False
     started_by: str = ""
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is for some persons or accounts only."""
+        return bool(self.person_ids or self.account_ids)
 
     def hook(self) -> MoodleHook:
         """Give the hook of this environment; it refuses every request while the environment is paused."""
@@ -63,6 +71,8 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     mapping = load_mapping(path)
     mapping = with_defaults(mapping, MoodleHook(mapping.connection).settings)
     dag_run, params = context["dag_run"], context["params"]
+    persons = tuple(params.get("person_ids") or ())
+    accounts = _numbers(params.get("account_ids") or ())
     ledger = the_ledger()
     mode = "dry run" if params.get("dry_run") else str(params.get("mode") or "changed")
     found = find_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id)
@@ -73,12 +83,23 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
         ledger=ledger,
         record=found or begin_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id, mode=mode),
         holder=f"{dag_run.dag_id} {dag_run.run_id}",
-        person_ids=tuple(params.get("person_ids") or ()),
-        full=params.get("mode") == "full" and not params.get("person_ids"),
+        person_ids=persons,
+        account_ids=accounts,
+        full=params.get("mode") == "full" and not persons and not accounts,
         dry_run=bool(params.get("dry_run")),
         scheduled=str(dag_run.run_type) in {"scheduled", "DagRunType.SCHEDULED", "backfill"},
         started_by=str(getattr(dag_run, "triggering_user_name", None) or "a manual run"),
     )
+
+
+def _numbers(values: Iterable[object]) -> tuple[int, ...]:
+    wrong = [value for value in values if not str(value).strip().isdecimal()]
+    if wrong:
+        msg = (
+            f"account_ids: '{wrong[0]}' is no account id; give the numbers that Moodle has in the address of a profile."
+        )
+        raise SettingError(msg)
+    return tuple(int(str(value)) for value in values)
 
 
 def with_defaults(mapping: Mapping, settings: MoodleSettings) -> Mapping:

@@ -59,7 +59,7 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
     facts = Facts(
         links=len(links_frame(run.ledger, environment)),
         persons_now=in_scope,
-        persons_before=None if run.person_ids else _persons_before(run),
+        persons_before=None if run.partial else _persons_before(run),
         ever_loaded=ever_loaded(run.ledger, environment),
     )
     tripped = evaluate(plan, facts, run.mapping.safeguards)

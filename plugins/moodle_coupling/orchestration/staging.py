@@ -69,6 +69,25 @@ def has_frame(folder: ObjectStoragePath, name: str) -> bool:
     return bool((folder / f"{name}.parquet").exists())
 
 
+class FolderKeeper:
+    """Keeps the pieces of a snapshot in a run's folder (a provisioning.keeping.Keeper)."""
+
+    def __init__(self, folder: ObjectStoragePath) -> None:
+        self._folder = folder
+
+    def has(self, name: str) -> bool:
+        """Tell whether that piece was kept."""
+        return has_frame(self._folder, f"piece-{name}")
+
+    def put(self, name: str, frame: pd.DataFrame) -> None:
+        """Keep a piece."""
+        write_frame(self._folder, f"piece-{name}", frame)
+
+    def get(self, name: str) -> pd.DataFrame:
+        """Give a piece."""
+        return read_frame(self._folder, f"piece-{name}")
+
+
 def sweep(environment: str, *, now: dt.datetime) -> int:
     """Remove the folders of runs older than ``[moodle_coupling] staging_days`` (default 14); they hold personal data.
 

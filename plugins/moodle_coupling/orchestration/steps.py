@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypedDict
 
 import pandas as pd
@@ -18,16 +19,16 @@ from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
 from moodle_coupling.ledger.digests import plan_digest
 from moodle_coupling.ledger.links import fingerprints as known_fingerprints
 from moodle_coupling.ledger.links import links_frame
-from moodle_coupling.ledger.mismatches import record_mismatches, subjects
+from moodle_coupling.ledger.progress import tell_progress
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.mapping_file import source_base
 from moodle_coupling.matching.accounts import no_accounts
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.selection import chosen, neighbourhood, unknown_ids
+from moodle_coupling.matching.selection import neighbourhood, only_asked, unknown_ids
 from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows, with_unchanged
-from moodle_coupling.orchestration import loading, safety, staging
+from moodle_coupling.orchestration import deciding, loading, safety, staging
 from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.remembering import held
 from moodle_coupling.people.fingerprint import fingerprints
@@ -38,6 +39,7 @@ from moodle_coupling.provisioning.snapshot import read_accounts
 from moodle_coupling.sources.file import read_persons
 
 if TYPE_CHECKING:
+    from moodle_coupling.matching.remembered import Remembered
     from moodle_coupling.orchestration.run import Run
 
 log = logging.getLogger(__name__)
@@ -99,7 +101,7 @@ def transform(run: Run) -> dict[str, int]:
     prints = fingerprints(candidates, run.mapping, result.reasons)
     known = known_fingerprints(run.ledger, run.mapping.environment)
     look, skipped, bystanders = candidates, candidates.iloc[:0], candidates.iloc[:0]
-    if run.person_ids:
+    if run.partial:
         missing = unknown_ids(candidates, run.person_ids)
         if missing:
             msg = (
@@ -128,15 +130,28 @@ def transform(run: Run) -> dict[str, int]:
 
 
 def snapshot(run: Run) -> dict[str, int]:
-    """Read the accounts that matter from Moodle; no call at all when nobody is to be looked at."""
+    """Read the accounts that matter from Moodle; no call at all when nobody is to be looked at.
+
+    On a full run those of everyone: what was read before a pause or a crash is not read again. How far it is stands in
+    the log and in the ledger.
+    """
     candidates = staging.read_frame(run.folder, "candidates")
-    if candidates.empty and not run.full:
+    if candidates.empty and not run.full and not run.account_ids:
         staging.write_frame(run.folder, "accounts", no_accounts().assign(is_service_user=False))
         return {"accounts": 0, "unreadable": 0, "calls": 0}
     hook = run.hook()
     with held(run.ledger, run.mapping.environment, run.holder):
         service_userid = hook.site_info().userid
-        read = read_accounts(hook, candidates, full=run.full)
+        read = read_accounts(
+            hook,
+            candidates,
+            full=run.full,
+            account_ids=run.account_ids,
+            settings=run.mapping.snapshot,
+            known=links_frame(run.ledger, run.mapping.environment),
+            keep=staging.FolderKeeper(run.folder),
+            progress=partial(tell_progress, run.ledger, run.record.id, "snapshot"),
+        )
     accounts = read.accounts.assign(is_service_user=read.accounts["id"] == service_userid)
     staging.write_frame(run.folder, "accounts", accounts)
     if read.unreadable:
@@ -145,30 +160,50 @@ def snapshot(run: Run) -> dict[str, int]:
 
 
 def plan(run: Run) -> dict[str, int]:
-    """Match the candidates with the accounts, plan what to do, and weigh the plan; nothing is written to Moodle."""
+    """Match the candidates with the accounts, plan what to do, and weigh the plan; nothing is written to Moodle.
+
+    What is found without anyone's decision goes into the ledger first; decisions on exactly that are then obeyed.
+    """
     accounts = staging.read_frame(run.folder, "accounts")
+    known = deciding.remembered(run.ledger, run.mapping.environment, as_written=_as_written(run))
+    frame = _planned(run, accounts, known)
+    found = mismatches_with_facts(frame, accounts.drop(columns="is_service_user"))
+    if not run.dry_run:
+        deciding.record(run, found, frame)
+    decided = deciding.decided(run.ledger, run.mapping.environment, found)
+    if decided is not None:
+        frame = _planned(run, accounts, replace(known, decided=decided))
+    frame = with_unchanged(frame, staging.read_frame(run.folder, "unchanged"))
+    staging.write_frame(run.folder, "plan", frame)
+    tripped = safety.weigh(run, frame, _in_scope(run))
+    counts = {action.value: int((frame["action"] == action).sum()) for action in Action}
+    return counts | {"decided": int(frame["decision"].notna().sum()), "safeguards": len(tripped)}
+
+
+def _planned(run: Run, accounts: pd.DataFrame, known: Remembered) -> pd.DataFrame:
     service = accounts.loc[accounts["is_service_user"], "id"]
     frame = make_plan(
         staging.read_frame(run.folder, "candidates"),
         staging.read_frame(run.folder, "reasons"),
         accounts.drop(columns="is_service_user"),
         run.mapping,
-        links=links_frame(run.ledger, run.mapping.environment),
+        remembered=known,
         service_userid=int(service.iloc[0]) if len(service) else None,
         full=run.full,
         bystanders=staging.read_frame(run.folder, "bystanders"),
+        account_ids=run.account_ids,
+        everyone_known=staging.read_frame(run.folder, "left_out").empty,
     )
-    if run.person_ids:
-        frame = frame[chosen(frame, run.person_ids)].reset_index(drop=True)
-    frame = with_unchanged(frame, staging.read_frame(run.folder, "unchanged"))
-    staging.write_frame(run.folder, "plan", frame)
-    tripped = safety.weigh(run, frame, _in_scope(run))
-    if not run.dry_run:
-        found = mismatches_with_facts(frame, accounts)
-        environment, record = run.mapping.environment, run.record.id
-        record_mismatches(run.ledger, environment, record, found, full=run.full, examined=subjects(frame))
-    counts = {action.value: int((frame["action"] == action).sum()) for action in Action}
-    return counts | {"safeguards": len(tripped)}
+    return only_asked(frame, run.person_ids, run.account_ids) if run.partial else frame
+
+
+def _as_written(run: Run) -> list[int]:
+    """Give the rows of whom the source says what was last written; what differs in Moodle was changed there."""
+    candidates = staging.read_frame(run.folder, "candidates")
+    prints = staging.read_frame(run.folder, "fingerprints").set_index("row")["fingerprint"]
+    before = known_fingerprints(run.ledger, run.mapping.environment).set_index("idnumber")["fingerprint"]
+    written = candidates["idnumber"].map(before[before != ""])
+    return [int(row) for row in candidates.loc[written == candidates["row"].map(prints), "row"]]
 
 
 def _in_scope(run: Run) -> int:
@@ -257,6 +292,9 @@ def _counts(frame: pd.DataFrame, outcomes: pd.DataFrame | None) -> dict[str, int
     counts = {f"planned_{action.value}": int((frame["action"] == action).sum()) for action in Action}
     if outcomes is not None:
         done = outcomes[outcomes["status"] == "done"]
+        # Of whom there was nothing to do the ledger keeps no row; the head table of the run's page has them from here.
+        pairs = Counter(zip(outcomes["verdict"], outcomes["status"], strict=True))
+        counts |= {f"{verdict or 'rejected'}.{status}": number for (verdict, status), number in sorted(pairs.items())}
         counts |= {f"done_{action.value}": int((done["action"] == action).sum()) for action in WRITING_ACTIONS}
         counts |= {str(status): int(count) for status, count in outcomes["status"].value_counts().items()}
     return counts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from moodle_coupling.matching.frames import MISMATCHES, WRITING_ACTIONS, Action
@@ -55,6 +57,7 @@ def summary(
     parts += _counts(plan, outcomes)
     parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), named=named)
     parts += _mismatches(plan, named=named)
+    parts += _drift(plan)
     if left_out is not None and len(left_out):
         parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
@@ -130,6 +133,19 @@ def _mismatches(plan: pd.DataFrame, *, named: bool) -> list[str]:
         parts += ["", f"### {in_words(verdict)} (`{verdict}`): {len(group)}", ""]
         parts += _people(group, "evidence", named=named)
     return parts
+
+
+def _drift(plan: pd.DataFrame) -> list[str]:
+    """Say what was changed by hand in Moodle: how often in which field, and whether the plan puts it right."""
+    found: Counter[tuple[str, str]] = Counter()
+    for text in plan.loc[plan["drift"] != "{}", "drift"]:
+        found.update((field, str(what)) for field, (_, _, what) in json.loads(text).items())
+    if not found:
+        return []
+    rows = sorted({field for field, _ in found})
+    lines = [f"| {field} | {found[field, 'repaired']} | {found[field, 'reported']} |" for field in rows]
+    head = ["", "## Changed by hand in Moodle", "", "| field | put right | left as it is |", "|---|---:|---:|"]
+    return [*head, *lines]
 
 
 def _people(group: pd.DataFrame, why: str, *, named: bool) -> list[str]:

@@ -1,0 +1,68 @@
+"""What the ledger knows for a plan, and what becomes of the decisions that analysts took."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from moodle_coupling.ledger.absences import absences, note_absences
+from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, mark_applied
+from moodle_coupling.ledger.links import links_frame
+from moodle_coupling.ledger.mismatches import record_mismatches, subjects
+from moodle_coupling.ledger.protections import protections
+from moodle_coupling.matching.frames import DecisionKind, Verdict
+from moodle_coupling.matching.remembered import Remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.orchestration.run import Run
+
+ONCE = frozenset(
+    {DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE, DecisionKind.SUSPEND},
+)
+"""Kinds that are carried out once; the others stay in force."""
+
+
+def remembered(ledger: Ledger | None, environment: str, *, as_written: Collection[int] = ()) -> Remembered:
+    """Give what the ledger knows of an environment, all but decisions; without a ledger nothing is known."""
+    now = dt.datetime.now(dt.UTC)
+    if ledger is None:
+        return Remembered(now=now)
+    marked, gone = protections(ledger, environment), absences(ledger, environment)
+    return Remembered(
+        links=links_frame(ledger, environment),
+        protections={int(account): by for account, by in zip(marked["account_id"], marked["by"], strict=True)},
+        gone_since={int(account): at for account, at in zip(gone["account_id"], gone["since"], strict=True)},
+        as_written=frozenset(int(row) for row in as_written),
+        now=now,
+    )
+
+
+def record(run: Run, found: pd.DataFrame, plan: pd.DataFrame) -> None:
+    """Write down the mismatches that a plan without decisions shows, and since when its orphans are gone."""
+    environment, ledger = run.mapping.environment, run.ledger
+    record_mismatches(ledger, environment, run.record.id, found, full=run.full, examined=subjects(plan))
+    if run.full:
+        orphans = plan.loc[plan["verdict"] == Verdict.ORPHAN, ["account_id", "idnumber"]]
+        note_absences(ledger, environment, orphans, complete=True)
+
+
+def decided(ledger: Ledger | None, environment: str, found: pd.DataFrame) -> pd.DataFrame | None:
+    """Give the decisions in force on these mismatches (rows of a plan with facts), for Remembered; None without any."""
+    if ledger is None or found.empty or decisions_in_force(ledger, environment).empty:
+        return None
+    on = decisions_on(ledger, environment, found)
+    return on if len(on) else None
+
+
+def carried_out(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:
+    """Mark the decisions of which every row was done as carried out by this run; ``outcomes`` is aligned with ``part``."""
+    rows = pd.DataFrame({"decision": part["decision"], "done": (outcomes["status"] == "done").to_numpy()}).dropna()
+    if rows.empty:
+        return
+    done = rows.groupby("decision")["done"].all()
+    mark_applied(run.ledger, run.record.id, [int(decision) for decision in done.index[done]])
