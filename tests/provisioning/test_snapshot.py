@@ -137,7 +137,7 @@ def test_a_full_snapshot_holds_everyone_once(moodle):
 
 def test_a_full_snapshot_goes_around_an_odd_account(moodle):
     moodle.add_accounts([account(f"jan{n}") for n in range(5)])
-    moodle.add_accounts([account("jos\u00e9", email="jaap@example.org")])
+    (odd,) = moodle.add_accounts([account("jos\u00e9", email="jaap@example.org")])
     snapshot = read(moodle, full=True)
     assert {f"jan{n}" for n in range(5)} <= names(snapshot)
-    assert snapshot.unreadable == ("jaap@e%",)
+    assert snapshot.unreadable == (str(odd),)

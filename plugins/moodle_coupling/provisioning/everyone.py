@@ -1,56 +1,183 @@
-"""Reading all accounts of a Moodle with nothing but the functions every version has."""
+"""Reading all accounts of a Moodle, complete and checked: by number, by address, or by a custom report."""
 
 from __future__ import annotations
 
-import string
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from moodle_coupling.errors import MoodleAnswerUnreadable
-from moodle_coupling.provisioning.looking import Found
+from moodle_coupling.errors import MoodleDenied, MoodleRefused
+from moodle_coupling.mapping_snapshot import SnapshotStrategy
+from moodle_coupling.provisioning.keeping import Pieces
+from moodle_coupling.provisioning.snapshots.by_report import Concern, read_by_report
+from moodle_coupling.provisioning.snapshots.choosing import find_report, why, without_report
+from moodle_coupling.provisioning.snapshots.folding import all_folded
+from moodle_coupling.provisioning.snapshots.hidden import refuse_hidden, refuse_hidden_idnumbers, refuse_nobody
+from moodle_coupling.provisioning.snapshots.listing import read_by_listing
+from moodle_coupling.provisioning.snapshots.numbers import read_by_number
+from moodle_coupling.provisioning.snapshots.overview import (
+    ReportUnfit,
+    read_overview,
+    refuse_incomplete,
+    refuse_left_out,
+    refuse_other_columns,
+)
+from moodle_coupling.provisioning.snapshots.reading import Reading
 
 if TYPE_CHECKING:
-    from moodle_coupling.hooks.moodle_types import Account
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from moodle_coupling.errors import CouplingError
+    from moodle_coupling.hooks.moodle_types import Report
+    from moodle_coupling.mapping_snapshot import SnapshotSettings
+    from moodle_coupling.provisioning.keeping import Keeper
+    from moodle_coupling.provisioning.snapshots.tracker import Tracker
     from moodle_coupling.provisioning.wire import Wire
 
-_FIRST: Final = (*string.ascii_lowercase, *string.digits, *"!#$&'*+-/=?^`{|}~.", "\\_", "\\%")
-"""Characters with which an address Moodle takes can begin; letter case does not count in its search, and _ and % are
-wildcards unless escaped."""
-_NEXT: Final = (*_FIRST, "@")
-_DEEPEST: Final = 6
+log = logging.getLogger(__name__)
 
 
-def read_everyone(wire: Wire) -> Found:
-    """Read every account whose e-mail address begins with an ASCII character, guest and service users too.
+@dataclass(frozen=True, slots=True)
+class Beforehand:
+    """What is known before anyone is read.
 
-    In slices by the first character of the address: a large site does not answer for everyone at once (299 accounts a
-    second in one call, measured). A slice that one odd account spoils is cut into smaller ones; what cannot be read even
-    at six characters is in ``unreadable``, as the beginning of an address with ``%``. Not seen: accounts with an empty
-    address, or with one that begins with any other character; both are old imports, since Moodle refuses them today.
+    ``candidates``: whose keys matter; ``links``: the ledger's (account_id, idnumber, perhaps username), None when not
+    known; ``account_ids``: accounts that somebody asks for.
     """
-    found = Found()
-    slices = list(_FIRST)
-    with ThreadPoolExecutor(wire.hook.settings.parallel_requests, thread_name_prefix="moodle") as pool:
-        while slices:
-            spoilt = []
-            for part, accounts in zip(slices, pool.map(lambda part: _read_slice(wire, part), slices), strict=True):
-                found.calls += 1
-                if accounts is None:
-                    spoilt.append(part)
-                else:
-                    found.accounts += accounts
-            too_deep = [part for part in spoilt if _length(part) >= _DEEPEST]
-            found.unreadable.update(f"{part}%" for part in too_deep)
-            slices = [part + character for part in spoilt if part not in too_deep for character in _NEXT]
-    return found
+
+    candidates: pd.DataFrame
+    links: pd.DataFrame | None
+    account_ids: frozenset[int]
+
+    def ids(self) -> set[int]:
+        """Give all ids that are known to have been an account's."""
+        linked = set() if self.links is None else set(self.links["account_id"].astype("int64").tolist())
+        return linked | self.account_ids
+
+    def unseen(self, accounts: pd.DataFrame, idnumbers: pd.Series[str] | None = None) -> Iterator[str]:
+        """Give the ids that are worth a lookup, as text: known or asked for, and not among these accounts.
+
+        With ``idnumbers`` only the links of these count.
+        """
+        wanted = set(self.account_ids)
+        if self.links is not None:
+            links = self.links if idnumbers is None else self.links[self.links["idnumber"].isin(idnumbers)]
+            wanted |= set(links["account_id"].astype("int64").tolist())
+        return (str(id_) for id_ in sorted(wanted - set(accounts["id"].tolist())))
 
 
-def _read_slice(wire: Wire, beginning: str) -> list[Account] | None:
-    try:
-        return list(wire.search("email", f"{beginning}%"))
-    except MoodleAnswerUnreadable:
-        return None
+class Everyone:
+    """The accounts of a Moodle, read the way that suits it."""
 
+    def __init__(
+        self, wire: Wire, settings: SnapshotSettings, known: Beforehand, keep: Keeper | None, tracker: Tracker
+    ) -> None:
+        self._wire = wire
+        self._settings = settings
+        self._known = known
+        self._keep = keep
+        self._tracker = tracker
+        self._info = wire.site_info()
+        self._report: tuple[Report, pd.DataFrame] | None = None
+        self._asked_to = 0
 
-def _length(beginning: str) -> int:
-    return len(beginning.replace("\\", ""))
+    def read(self) -> pd.DataFrame:
+        """Read everyone whom a plan can be about; give the accounts frame.
+
+        Raises MoodleAccessDenied where the token may not see what it must, ReportUnfit where the mapping asks for a report
+        that does not show what it must (with ``auto`` another way is taken, and the log says why), and what the hook raises.
+        """
+        report = find_report(self._wire, self._settings, self._info)
+        if report is None or not self._read_by_report(report):
+            self._read_without_report()
+        return self._reading.accounts()
+
+    def _begin(self, strategy: SnapshotStrategy) -> None:
+        log.info("Everyone is read by %s: %s.", strategy, why(strategy, self._settings))
+        self.strategy = strategy
+        self._pieces = Pieces(self._keep, str(strategy))
+        self._reading = Reading(self._wire, self._pieces, self._tracker)
+
+    # ---- by a report -------------------------------------------------------------------------------------------------
+
+    def _read_by_report(self, report: Report) -> bool:
+        try:
+            overview = self._overview(report)
+        except (ReportUnfit, MoodleDenied, MoodleRefused) as error:
+            return self._another_way(error)
+        self._begin(SnapshotStrategy.REPORT)
+        try:
+            read_by_report(self._reading, report, overview, self._concern())
+        except ReportUnfit as error:
+            return self._another_way(error)
+        self._report = report, overview
+        return True
+
+    def _overview(self, report: Report) -> pd.DataFrame:
+        overview = read_overview(self._wire, report, self._tracker)
+        own = self._wire.find("id", [str(self._info.userid)]).accounts
+        refuse_hidden(own)
+        refuse_other_columns(report, overview, own)
+        refuse_incomplete(self._wire, report, overview, self._known.links)
+        return overview
+
+    def _concern(self) -> Concern:
+        candidates = self._known.candidates
+        return Concern(
+            emails=all_folded(candidates["email"]),
+            usernames=all_folded(candidates["username"]),
+            ids=self._known.ids(),
+            own_id=self._info.userid,
+        )
+
+    def _another_way(self, error: CouplingError) -> bool:
+        if self._settings.strategy == SnapshotStrategy.REPORT:
+            raise error
+        log.warning("Everyone is read another way than by the custom report: %s", error)
+        self._tracker.restart()
+        return False
+
+    # ---- without a report --------------------------------------------------------------------------------------------
+
+    def _read_without_report(self) -> None:
+        anchors = {self._info.userid, *self._known.ids()}
+        self._begin(without_report(self._settings, anchors))
+        if self.strategy == SnapshotStrategy.LISTING:
+            self._asked_to = read_by_listing(self._reading, anchors, list(self._known.candidates["email"]))
+        else:
+            self._asked_to = read_by_number(self._reading, anchors)
+
+    # ---- what other lookups found ------------------------------------------------------------------------------------
+
+    def beyond(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Go on where accounts that were found by other keys lie beyond those that were read; give all accounts.
+
+        Raises ReportUnfit when the report should have shown them.
+        """
+        if self._report is not None:
+            highest = max(self._reading.ids, default=0)
+            refuse_left_out(*self._report, found[~found["id"].isin(self._reading.ids)], highest)
+            return self._reading.accounts()
+        while further := {int(id_) for id_ in found["id"] if id_ > self._asked_to}:
+            self._asked_to = read_by_number(self._reading, further, start=self._asked_to + 1)
+        return self._reading.accounts()
+
+    def finish(self, accounts: pd.DataFrame) -> int:
+        """Check what was read in the end, and give how many accounts there are.
+
+        Raises MoodleAccessDenied when nobody is seen, or ID numbers are hidden.
+        """
+        refuse_nobody(accounts)
+        refuse_hidden_idnumbers(accounts, self._known.links, own_id=self._info.userid)
+        self._pieces.finish()
+        self._tracker.end()
+        if self._report is not None:
+            return max(len(self._report[1]), len(accounts))
+        return len(accounts) + len(self._reading.unreadable)
+
+    @property
+    def unreadable(self) -> set[str]:
+        """Values whose accounts Moodle cannot show: ids, where everyone was read by number."""
+        return self._reading.unreadable

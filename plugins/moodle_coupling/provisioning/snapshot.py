@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from moodle_coupling.errors import MoodleAccessDenied
-from moodle_coupling.matching.accounts import accounts_frame
-from moodle_coupling.people.numbering import numbered
-from moodle_coupling.provisioning.everyone import read_everyone
-from moodle_coupling.provisioning.looking import lookup_batches
+from moodle_coupling.mapping_snapshot import SnapshotSettings
+from moodle_coupling.provisioning.everyone import Beforehand, Everyone
+from moodle_coupling.provisioning.snapshots.finding import Finder
+from moodle_coupling.provisioning.snapshots.pieces import joined
+from moodle_coupling.provisioning.snapshots.tracker import Tracker
 from moodle_coupling.provisioning.wire import Moodle, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     import pandas as pd
 
-    from moodle_coupling.hooks.moodle_types import Account
-    from moodle_coupling.mapping_snapshot import SnapshotSettings
     from moodle_coupling.provisioning.keeping import Keeper
-
-_MOST_NUMBERS: Final = 10_000
-_DIGITS: Final = re.compile(r"[0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What was read: ``accounts`` (the accounts frame), the values that could not be looked up, and the calls it took.
 
-    ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts there are, None when not
-    everyone was read.
+    ``unreadable`` holds ids, idnumbers, usernames or e-mail addresses, as they were asked: an account with one of them is
+    there, and odd. ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts there are
+    in the whole Moodle, None when not everyone was read. With strategy ``report`` it is more than ``accounts`` has: those that no plan can
+    be about are counted only.
     """
 
     accounts: pd.DataFrame
@@ -61,150 +55,34 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     accents, so what comes back is compared again: kept is what equals a key that was asked, letter case and surrounding
     spaces aside.
 
-    ``full`` reads everyone first (see :func:`read_everyone` for whom it cannot see), so that orphans show; ``settings``
-    say how. ``account_ids`` are looked up by id too. ``known``: the ledger's links (account_id, idnumber and, where there
-    is one, username); whoever is among them and was not seen is looked up by id. ``keep`` keeps the pieces of a full
-    reading. ``progress`` hears how many accounts were read, and of how many (None: not known), about once a second.
+    ``full`` reads everyone first, so that orphans show; ``settings`` say how (docs/snapshot.md). ``account_ids`` are looked
+    up by id too. ``known``: the ledger's links (account_id, idnumber and, where there is one, username); whoever of them
+    was not seen under that idnumber is looked up by id: all of them when ``full``, else those of the candidates. ``keep``
+    keeps the pieces of a full reading until it is finished. ``progress`` hears how many accounts were read, and of how
+    many (None: not known), about once a second, in the caller's thread.
 
-    Raises MoodleAccessDenied when an account comes back without e-mail address: hidden is not empty, and everyone would
-    look new. Otherwise what the hook raises.
+    Raises MoodleAccessDenied when the token sees less of an account than it must: hidden is not empty, and everyone would
+    look new. Raises SettingError when the mapping asks for a custom report that is not there or does not show what it
+    must. Otherwise what the hook raises.
     """
-    reader = _Reader(hook)
-    if full:
-        reader.take_everyone()
-    reader.find("idnumber", (spelling for value in candidates["idnumber"] for spelling in _spellings(value)))
-    linked = {account.idnumber: account for account in reader.accounts()}
-    people = _People.of(candidates, linked)
-    reader.find_several(
-        {
-            "email": (spelling for value in people.emails for spelling in (value, value.lower())),
-            "username": people.names,
-        }
-    )
-    reader.find_numbered(people.wanted)
-    return Snapshot(accounts_frame(reader.accounts()), tuple(sorted(reader.unreadable)), reader.calls())
+    wire = Wire(hook)
+    beforehand = Beforehand(candidates, known, frozenset(int(id_) for id_ in account_ids))
+    if not full:
+        finder = Finder(wire)
+        finder.find_for(candidates)
+        finder.find("id", beforehand.unseen(finder.found(), candidates["idnumber"]))
+        return Snapshot(finder.found(), tuple(sorted(finder.unreadable)), _calls(wire))
+
+    everyone = Everyone(wire, settings or SnapshotSettings(), beforehand, keep, Tracker(progress))
+    finder = Finder(wire, everyone.read())
+    finder.find_for(candidates)
+    accounts = joined([everyone.beyond(finder.found()), finder.found()])
+    finder.find("id", beforehand.unseen(accounts))
+    accounts = joined([accounts, finder.found()])
+    total = everyone.finish(accounts)
+    unreadable = tuple(sorted(everyone.unreadable | finder.unreadable))
+    return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total)
 
 
-def _spellings(idnumber: str) -> tuple[str, ...]:
-    # For databases that compare exactly (PostgreSQL): the near misses people make.
-    plain = idnumber.strip()
-    return plain, plain.lower(), plain.upper()
-
-
-@dataclass(frozen=True, slots=True)
-class _People:
-    """What is still to be asked once the accounts with the candidates' idnumbers are known.
-
-    ``wanted``: how many new usernames may be needed, by the name before numbering.
-    """
-
-    emails: list[str]
-    names: list[str]
-    wanted: Counter[str]
-
-    @classmethod
-    def of(cls, candidates: pd.DataFrame, linked: dict[str, Account]) -> _People:
-        emails, names, wanted = [], [], Counter[str]()
-        columns = (candidates[name] for name in ("idnumber", "email", "username", "in_scope"))
-        for idnumber, email, name, in_scope in zip(*columns, strict=True):
-            account = linked.get(idnumber) if idnumber else None
-            if account is None or (account.email or "").casefold() != email.casefold():
-                emails.append(email)
-            if name and (account is None or not _is_numbered(account.username, name)):
-                names.append(name)
-                if in_scope:
-                    wanted[name] += 1
-        return cls(emails, names, wanted)
-
-
-def _is_numbered(username: str, base: str) -> bool:
-    return username.startswith(base) and _DIGITS.fullmatch(username[len(base) :]) is not None
-
-
-class _Reader:
-    """Looks accounts up, several calls at once, and keeps what really matches."""
-
-    def __init__(self, hook: Moodle) -> None:
-        self._wire = Wire(hook)
-        self._known: dict[int, Account] = {}
-        self._asked: dict[str, set[str]] = {}
-        self._everyone_known = False
-        self.unreadable: set[str] = set()
-
-    def accounts(self) -> list[Account]:
-        """Give the accounts found so far."""
-        return list(self._known.values())
-
-    def calls(self) -> int:
-        """Give how many calls were made."""
-        return sum(self._wire.calls.values())
-
-    def take_everyone(self) -> None:
-        """Read everyone who can be read at once."""
-        read = read_everyone(self._wire)
-        self._keep(read.accounts)
-        self.unreadable |= read.unreadable
-        self._everyone_known = True
-
-    def find(self, name: str, values: Iterable[str]) -> None:
-        """Look up by one field."""
-        self.find_several({name: values})
-
-    def find_several(self, wanted: dict[str, Iterable[str]]) -> None:
-        """Look up by several fields at once; each value once, and none of which the account is known already."""
-        jobs = [(name, batch) for name, values in wanted.items() for batch in self._batches(name, values)]
-        with ThreadPoolExecutor(self._wire.hook.settings.parallel_requests, thread_name_prefix="moodle") as pool:
-            for (name, batch), read in zip(
-                jobs, pool.map(lambda job: self._wire.find(job[0], job[1]), jobs), strict=True
-            ):
-                asked = {_folded(value) for value in batch}
-                self._keep(account for account in read.accounts if _folded(_value(account, name)) in asked)
-                self.unreadable.update(read.unreadable)
-
-    def find_numbered(self, wanted: Counter[str]) -> None:
-        """Look up name2, name3 …, further and further, until enough free ones are known.
-
-        How many persons want a name says how many must be free; a name alone that is free needs no look at its numbers.
-        """
-        reach = dict.fromkeys(wanted, 1)
-        while reach:
-            taken = {_folded(account.username) for account in self._known.values()}
-            further = {base: to * 2 + 1 for base, to in reach.items() if self._lacks(base, to, wanted[base], taken)}
-            self.find(
-                "username",
-                (numbered(base, number) for base, to in further.items() for number in range(reach[base] + 1, to + 1)),
-            )
-            reach = {base: to for base, to in further.items() if to < _MOST_NUMBERS}
-
-    @staticmethod
-    def _lacks(base: str, reach: int, need: int, taken: set[str]) -> bool:
-        names = [base, *(numbered(base, number) for number in range(2, reach + 1))]
-        return sum(name not in taken for name in names) < need
-
-    def _batches(self, name: str, values: Iterable[str]) -> list[list[str]]:
-        asked = self._asked.setdefault(name, set())
-        new = [value for value in dict.fromkeys(values) if value and value not in asked]
-        asked.update(new)
-        if self._everyone_known:
-            # Whoever was seen is known by every key; only someone who was not seen is worth a question.
-            known = {_folded(_value(account, name)) for account in self._known.values()}
-            new = [value for value in new if _folded(value) not in known]
-        return list(lookup_batches(self._wire, name, new))
-
-    def _keep(self, accounts: Iterable[Account]) -> None:
-        for account in accounts:
-            if account.email is None:
-                raise MoodleAccessDenied(
-                    f"Account {account.id} ({account.username}) came back without its e-mail address: the token may not "
-                    "see it, and matching would take everyone for new. Give the service user's role "
-                    "moodle/site:viewuseridentity and moodle/user:viewalldetails."
-                )
-            self._known[account.id] = account
-
-
-def _value(account: Account, name: str) -> str:
-    return str(getattr(account, name) or "")
-
-
-def _folded(text: str) -> str:
-    return text.strip().casefold()
+def _calls(wire: Wire) -> int:
+    return sum(wire.calls.values())

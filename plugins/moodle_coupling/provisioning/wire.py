@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.hooks.moodle_types import Account, AccountChange, CreatedAccount, NewAccount, UpdateWarning
+    from moodle_coupling.hooks.moodle_types import (
+        Account,
+        AccountChange,
+        CreatedAccount,
+        NewAccount,
+        Report,
+        ReportPage,
+        SiteInfo,
+        UpdateWarning,
+    )
 
 
 class Settings(Protocol):
@@ -40,6 +49,10 @@ class AccountsRead(Protocol):
     def unreadable(self) -> Sequence[str]:
         """Values of which the account spoils Moodle's whole answer."""
 
+    @property
+    def deleted(self) -> Sequence[int]:
+        """Ids that Moodle keeps of deleted accounts."""
+
 
 class Moodle(Protocol):
     """The part of MoodleHook that provisioning uses; each method raises what errors.py says, after its own retries."""
@@ -62,6 +75,15 @@ class Moodle(Protocol):
 
     def takes_variables(self, count: int) -> bool:
         """Tell whether a form of so many variables arrives whole."""
+
+    def site_info(self) -> SiteInfo:
+        """Ask the site about itself and the token's service."""
+
+    def list_reports(self) -> Sequence[Report]:
+        """Give the custom reports that the service user may see."""
+
+    def report_page(self, report_id: int, page: int, per_page: int) -> ReportPage:
+        """Give one page (from 0) of a custom report."""
 
 
 class Stopped(Exception):
@@ -107,6 +129,21 @@ class Wire:
         """Tell whether a form of so many variables arrives whole, in one call."""
         self._before("read")
         return self.hook.takes_variables(count)
+
+    def site_info(self) -> SiteInfo:
+        """Ask the site about itself and the token's service, in one call."""
+        self._before("read")
+        return self.hook.site_info()
+
+    def list_reports(self) -> Sequence[Report]:
+        """Give the custom reports that the service user may see, in one call."""
+        self._before("read")
+        return self.hook.list_reports()
+
+    def report_page(self, report_id: int, page: int, per_page: int) -> ReportPage:
+        """Give one page of a custom report in one call."""
+        self._before("read")
+        return self.hook.report_page(report_id, page, per_page)
 
     def refuse_when_stopped(self) -> None:
         """Raise Stopped when nothing more may be sent."""

@@ -1,0 +1,160 @@
+"""Looking up by their keys the accounts that persons of the source can be, or can be confused with."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.matching.accounts import accounts_frame
+from moodle_coupling.people.numbering import numbered
+from moodle_coupling.provisioning.looking import lookup_batches
+from moodle_coupling.provisioning.snapshots.folding import all_folded, folded
+from moodle_coupling.provisioning.snapshots.hidden import refuse_hidden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+
+    from moodle_coupling.hooks.moodle_types import Account
+    from moodle_coupling.provisioning.wire import Wire
+
+_MOST_NUMBERS: Final = 10_000
+_DIGITS: Final = re.compile(r"[0-9]*")
+_KEYS: Final = ("idnumber", "username", "email")
+
+
+class Finder:
+    """Looks accounts up, several calls at once, and keeps what really matches.
+
+    ``everyone``: the accounts frame of those who were read already; a key of one of them is not asked again, since only
+    someone who was not seen is worth a question.
+    """
+
+    def __init__(self, wire: Wire, everyone: pd.DataFrame | None = None) -> None:
+        self._wire = wire
+        self._everyone = everyone
+        self._found: dict[int, Account] = {}
+        self._asked: dict[str, set[str]] = {}
+        self._known = {name: set[str]() if everyone is None else all_folded(everyone[name]) for name in _KEYS}
+        self.unreadable: set[str] = set()
+
+    def found(self) -> pd.DataFrame:
+        """Give the accounts found, besides everyone."""
+        return accounts_frame(self._found.values())
+
+    def find_for(self, candidates: pd.DataFrame) -> None:
+        """Look up what these candidates can be or be confused with.
+
+        By their idnumbers; then, for those whose account does not settle it, by e-mail address and username; then by numbered
+        usernames, until as many free ones are known as persons may need.
+        """
+        self.find("idnumber", (spelling for value in candidates["idnumber"] for spelling in _spellings(value)))
+        people = _People.of(candidates, self._linked(candidates["idnumber"]))
+        self.find_several(
+            {
+                "email": (spelling for value in people.emails for spelling in (value, value.lower())),
+                "username": people.names,
+            }
+        )
+        self.find_numbered(people.wanted)
+
+    def _linked(self, idnumbers: pd.Series[str]) -> dict[str, tuple[str, str]]:
+        """Give username and e-mail address by idnumber, of the accounts with one of these idnumbers."""
+        linked = {}
+        if self._everyone is not None:
+            theirs = self._everyone[self._everyone["idnumber"].isin(idnumbers)]
+            columns = (theirs[name] for name in ("idnumber", "username", "email"))
+            linked = {idnumber: (username, email) for idnumber, username, email in zip(*columns, strict=True)}
+        return linked | {one.idnumber: (one.username, one.email or "") for one in self._found.values()}
+
+    def find(self, name: str, values: Iterable[str]) -> None:
+        """Look up by one field."""
+        self.find_several({name: values})
+
+    def find_several(self, wanted: Mapping[str, Iterable[str]]) -> None:
+        """Look up by several fields at once; each value once, and none of which the account is known already."""
+        jobs = [
+            (name, batch)
+            for name, values in wanted.items()
+            for batch in lookup_batches(self._wire, name, self._new(name, values))
+        ]
+        with ThreadPoolExecutor(self._wire.hook.settings.parallel_requests, thread_name_prefix="moodle") as pool:
+            for (name, batch), read in zip(
+                jobs, pool.map(lambda job: self._wire.find(job[0], job[1]), jobs), strict=True
+            ):
+                # MariaDB takes more for equal than matching does.
+                asked = all_folded(batch)
+                self._keep(account for account in read.accounts if folded(str(getattr(account, name) or "")) in asked)
+                self.unreadable.update(read.unreadable)
+
+    def find_numbered(self, wanted: Counter[str]) -> None:
+        """Look up name2, name3 …, further and further, until enough free ones are known.
+
+        How many persons want a name says how many must be free; a name alone that is free needs no look at its numbers.
+        """
+        reach = dict.fromkeys(wanted, 1)
+        while reach:
+            taken = self._known["username"] | all_folded(account.username for account in self._found.values())
+            further = {base: to * 2 + 1 for base, to in reach.items() if self._lacks(base, to, wanted[base], taken)}
+            self.find(
+                "username",
+                (numbered(base, number) for base, to in further.items() for number in range(reach[base] + 1, to + 1)),
+            )
+            reach = {base: to for base, to in further.items() if to < _MOST_NUMBERS}
+
+    @staticmethod
+    def _lacks(base: str, reach: int, need: int, taken: set[str]) -> bool:
+        names = [base, *(numbered(base, number) for number in range(2, reach + 1))]
+        return sum(name not in taken for name in names) < need
+
+    def _new(self, name: str, values: Iterable[str]) -> list[str]:
+        asked = self._asked.setdefault(name, set())
+        new = [value for value in dict.fromkeys(values) if value and value not in asked]
+        asked.update(new)
+        known = self._known.get(name, set())
+        return [value for value in new if folded(value) not in known] if known else new
+
+    def _keep(self, accounts: Iterable[Account]) -> None:
+        kept = list(accounts)
+        refuse_hidden(kept)
+        self._found.update((account.id, account) for account in kept)
+
+
+def _spellings(idnumber: str) -> tuple[str, ...]:
+    # For databases that compare exactly (PostgreSQL): the near misses people make.
+    plain = idnumber.strip()
+    return plain, plain.lower(), plain.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """What is still to be asked once the accounts with the candidates' idnumbers are known.
+
+    ``wanted``: how many new usernames may be needed, by the name before numbering.
+    """
+
+    emails: list[str]
+    names: list[str]
+    wanted: Counter[str]
+
+    @classmethod
+    def of(cls, candidates: pd.DataFrame, linked: Mapping[str, tuple[str, str]]) -> _People:
+        emails, names, wanted = [], [], Counter[str]()
+        columns = (candidates[name] for name in ("idnumber", "email", "username", "in_scope"))
+        for idnumber, email, name, in_scope in zip(*columns, strict=True):
+            username, address = linked.get(idnumber, (None, "")) if idnumber else (None, "")
+            if username is None or address.casefold() != email.casefold():
+                emails.append(email)
+            if name and (username is None or not _is_numbered(username, name)):
+                names.append(name)
+                if in_scope:
+                    wanted[name] += 1
+        return cls(emails, names, wanted)
+
+
+def _is_numbered(username: str, base: str) -> bool:
+    return username.startswith(base) and _DIGITS.fullmatch(username[len(base) :]) is not None
