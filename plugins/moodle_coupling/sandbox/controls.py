@@ -68,6 +68,8 @@ class Controls:
             return 404, {"error": f"No such control. There are: {known}."}
         try:
             return 200, route(json.loads(body) if body else None)
+        except KeyError as error:
+            return 400, {"error": f"{error} is missing."}
         except (SettingError, ValueError, TypeError, AttributeError) as error:
             return 400, {"error": str(error)}
 

@@ -1,0 +1,175 @@
+"""The people in a sandbox Coachview: kept in memory, changed with their audit trail as Coachview changes it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from moodle_coupling.errors import SettingError
+from moodle_coupling.sandbox.coachview.fields import (
+    AUDIT,
+    CATEGORIES,
+    CHANGED,
+    CREATED,
+    EXTRA,
+    FREE,
+    PERSON_FIELDS,
+    RELATIONS,
+    Person,
+    Rules,
+    is_guid,
+)
+from moodle_coupling.sandbox.coachview.index import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from moodle_coupling.sandbox.coachview.definitions import FreeField
+
+_PARTS: dict[str, set[str]] = {
+    top: {field.path[1] for field in PERSON_FIELDS if field.path[0] == top and len(field.path) > 1}
+    for top in dict.fromkeys(field.path[0] for field in PERSON_FIELDS)
+}
+"""The keys of a person, each with the keys below it."""
+_FREE_FORM = {FREE: dict, CATEGORIES: list, EXTRA: dict, RELATIONS: list}
+_BY = "Sandbox"
+
+
+class People:
+    """All people, by id, in the order in which they were added. ``stamp`` gives the local time as Coachview writes it."""
+
+    def __init__(self, stamp: Callable[[], str], free_fields: Iterable[FreeField]) -> None:
+        self.free_fields = {field.code: field for field in free_fields}
+        self._stamp = stamp
+        self._lock = threading.RLock()
+        self._by_id: dict[str, Person] = {}
+        self._extern: dict[tuple[str, str], str] = {}
+        self._snapshots: dict[Rules, Snapshot] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def all(self) -> list[Person]:
+        """Return everyone; what is in it must not be changed."""
+        with self._lock:
+            return list(self._by_id.values())
+
+    def get(self, person_id: str) -> Person | None:
+        """Return a person, None where there is none of that id."""
+        return self._by_id.get(person_id)
+
+    def snapshot(self, rules: Rules) -> Snapshot:
+        """Return everyone as of now, to be searched by these rules."""
+        with self._lock:
+            found = self._snapshots.get(rules)
+            if found is None:
+                found = self._snapshots[rules] = Snapshot(list(self._by_id.values()), rules)
+            return found
+
+    def add(self, people: Iterable[Person]) -> list[str]:
+        """Add people and return their ids; without an id or an audit trail they get one.
+
+        All or nothing. Raises :class:`SettingError` for a key that a person does not have, an id that is no GUID in small
+        letters or there already, or an externId that is there already under the same externSource.
+        """
+        with self._lock:
+            added: list[str] = []
+            try:
+                for person in people:
+                    added.append(self._add(person))  # noqa: PERF401 - those before a wrong one are taken out again
+            except SettingError:
+                self.remove(added)
+                raise
+            self._snapshots.clear()
+            return added
+
+    def change(self, person_id: str, changes: dict[str, Any]) -> Person:
+        """Change a person and stamp the audit trail; parts such as ``adres`` and ``vrijevelden`` are merged.
+
+        An ``auditTrail`` among the changes goes before the stamp. Raises :class:`SettingError`.
+        """
+        with self._lock:
+            old = self._by_id.get(person_id)
+            if old is None:
+                raise SettingError(f"The sandbox Coachview has no person {person_id!r}.")
+            trail = {**old[AUDIT], CHANGED: self._stamp(), "gewijzigdDoor": _BY, "etag": uuid.uuid4().hex}
+            new = {**old, **{key: _merged(old.get(key), value) for key, value in changes.items()}}
+            new[AUDIT] = {**trail, **changes.get(AUDIT, {})}
+            if new["id"] != person_id:
+                raise SettingError(f"A person's id does not change: {person_id!r}.")
+            self._check(new)
+            self._claim(new, instead_of=old)
+            self._by_id[person_id] = new
+            self._snapshots.clear()
+            return new
+
+    def deactivate(self, person_ids: Iterable[str]) -> None:
+        """Set people inactive, which is how one leaves in Coachview. Raises :class:`SettingError`."""
+        for person_id in person_ids:
+            self.change(person_id, {"inactief": True})
+
+    def remove(self, person_ids: Iterable[str]) -> None:
+        """Take people away without a trace; no feed tells of it."""
+        with self._lock:
+            for person_id in person_ids:
+                person = self._by_id.pop(person_id, None)
+                if person is not None:
+                    self._extern.pop(_extern_key(person), None)
+            self._snapshots.clear()
+
+    # ---- one person --------------------------------------------------------------------------------------------------
+
+    def _add(self, given: Person) -> str:
+        person = {"inactief": False, **given}
+        person.setdefault("id", str(uuid.uuid4()))
+        now = self._stamp() if CHANGED not in person.get(AUDIT, {}) else ""
+        trail = person.get(AUDIT, {})
+        moment = trail.get(CHANGED) or trail.get(CREATED) or now
+        person[AUDIT] = {CREATED: moment, "aangemaaktDoor": _BY, CHANGED: moment, "gewijzigdDoor": _BY, **trail}
+        self._check(person)
+        person_id = str(person["id"])
+        if person_id in self._by_id:
+            raise SettingError(f"Person id {person_id!r} is there already.")
+        self._claim(person)
+        self._by_id[person_id] = person
+        return person_id
+
+    def _check(self, person: Person) -> None:
+        if not is_guid(person["id"]):
+            raise SettingError(f"A person's id must be a GUID in small letters, not {person['id']!r}.")
+        for key, value in person.items():
+            if key in _FREE_FORM:
+                if not isinstance(value, _FREE_FORM[key]):
+                    raise SettingError(f"Person {person['id']}: '{key}' must be a {_FREE_FORM[key].__name__}.")
+            elif key not in _PARTS:
+                raise SettingError(f"A person has no key {key!r}. It knows: {', '.join([*_PARTS, *_FREE_FORM])}.")
+            elif _PARTS[key] and not (isinstance(value, dict) and _PARTS[key].issuperset(value)):
+                raise SettingError(
+                    f"Person {person['id']}: '{key}' must be an object with keys of {', '.join(sorted(_PARTS[key]))}."
+                )
+        if not isinstance(person["inactief"], bool):
+            raise SettingError(f"Person {person['id']}: 'inactief' must be true or false.")
+        unknown = set(person.get(FREE, ())) - set(self.free_fields)
+        if unknown:
+            raise SettingError(f"Person {person['id']}: free field {min(unknown)!r} has no definition.")
+
+    def _claim(self, person: Person, instead_of: Person | None = None) -> None:
+        """Keep externId and externSource together unique, letter case aside, as Coachview does."""
+        key = _extern_key(person)
+        if key[0] and self._extern.get(key, person["id"]) != person["id"]:
+            raise SettingError(
+                f"externId {person['externId']!r} is there already under externSource {person.get('externSource', '')!r}."
+            )
+        if instead_of is not None:
+            self._extern.pop(_extern_key(instead_of), None)
+        if key[0]:
+            self._extern[key] = person["id"]
+
+
+def _extern_key(person: Person) -> tuple[str, str]:
+    return str(person.get("externId") or "").casefold(), str(person.get("externSource") or "").casefold()
+
+
+def _merged(old: Any, new: Any) -> Any:
+    return {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
