@@ -85,9 +85,10 @@ def row(
 
 def plan_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Give rows as the plan's frame, as it comes out of Parquet."""
-    return frame.astype({"row": "Int64", "account_id": "Int64", "decision": "Int64", **dict.fromkeys(texts, "str")})
-    texts = [name for name in PLAN_COLUMNS if name not in ("row", "account_id", "decision")]
-    return frame.astype({"row": "Int64", "account_id": "Int64", **dict.fromkeys(texts, "str")})
+    frame = pd.DataFrame(list(rows), columns=list(PLAN_COLUMNS))
+    numbers = ("row", "account_id", "decision")
+    texts = [name for name in PLAN_COLUMNS if name not in numbers]
+    return frame.astype({**dict.fromkeys(numbers, "Int64"), **dict.fromkeys(texts, "str")})
 
 
 def hook_for(moodle: SandboxMoodle, **settings: Any) -> MoodleHook:
