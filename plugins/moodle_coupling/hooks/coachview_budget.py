@@ -70,15 +70,17 @@ class Budget:
         if remaining is None and reset is None:
             return
         with self._shared.held() as document:
+            self._begin_anew(document)
             document["remaining"] = remaining
             document["reset"] = reset
             if reset is not None and reset > self._now():
                 # The count ends with Coachview's day, also where each answer moves that day's end.
-                document["until"] = min(document.get("until", reset), reset)
+                document["until"] = min(document["until"], reset)
 
     def stop_until(self, reset: float | None) -> None:
         """Remember that Coachview refuses requests, until ``reset`` (seconds since 1970) or, not knowing that, a while."""
         with self._shared.held() as document:
+            self._begin_anew(document)
             document["remaining"] = 0
             document["reset"] = reset if reset is not None else self._now() + LOOK_AGAIN
 
