@@ -1,15 +1,22 @@
 """Make the sample people and the sandbox's accounts: every kind of case, with the same seed always the same files.
 
+The people are there twice: as a file (persons.csv) and as Coachview has them (coachview.json), so that the coupling does the
+same with both. Only who cannot be in Coachview is in the file alone: a person without a surname, and one whose 'inactive' is
+neither yes nor no. Where two people share an extern id, Coachview has it from two sources.
+
 Run it from the project: ``python scripts/make_samples.py``. Everybody is invented; all addresses are at example.org.
 """
 
 from __future__ import annotations
 
 import csv
+import datetime as dt
+import json
 import random
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,6 +27,7 @@ from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.people.cleaning import with_particles
 from moodle_coupling.people.numbering import assign_usernames
 from moodle_coupling.people.usernames import base_usernames, plain_maker
+from moodle_coupling.sandbox.coachview import DEFAULT_FREE_FIELDS
 
 SAMPLES = Path(__file__).parents[1] / "include" / "samples"
 FIRST_ID = 50
@@ -66,8 +74,38 @@ class Person:
 
     @property
     def person_id(self) -> str:
-        """The source's own id: a number above 100000."""
-        return str(100_000 + self.number)
+        """The source's own id: a GUID as Coachview gives, here rising with the number."""
+        bits = random.Random(self.number).getrandbits(128)  # noqa: S311
+        tail = f"{bits:032x}"
+        first = 0x0A00_0000 + self.number * 0x0051_F3B7
+        return f"{first:08x}-{tail[8:12]}-4{tail[13:16]}-a{tail[17:20]}-{tail[20:]}"
+
+    def in_coachview(self, extern_source: str) -> dict[str, Any]:
+        """Return the person as Coachview has it, what is empty left out."""
+        rng = random.Random(f"stamps {self.number}")  # noqa: S311
+        created = dt.datetime(2019, 1, 7, 9, tzinfo=dt.UTC) + dt.timedelta(minutes=rng.randrange(2_000_000))
+        changed = created + dt.timedelta(minutes=rng.randrange(1_000_000))
+        row = {
+            "id": self.person_id,
+            "voorletters": self.initials,
+            "voornaam": self.first,
+            "tussenvoegsels": self.infix,
+            "achternaam": self.last,
+            "inactief": self.inactive == "ja",
+            "adres": {"plaats": self.city, "landCode": self.country},
+            "email1": self.email,
+            "email2": self.email2,
+            "externId": self.extern_id,
+            "externSource": extern_source if self.extern_id else "",
+            "auditTrail": {"aangemaaktDatumTijd": _stamp(created), "gewijzigdDatumTijd": _stamp(changed)},
+            "vrijevelden": {
+                "Vrijveld1": self.group,
+                "VrijveldAfdeling": self.department,
+                "VrijveldNotitie": f"Vertrouwelijk over {self.number}",
+            },
+            "categorieen": ["Cursist", "Medewerker"] if self.number % 40 == 0 else ["Cursist"],
+        }
+        return {key: value for key, value in row.items() if value != ""}
 
     def cells(self) -> list[str]:
         """Return the cells under PERSON_HEADINGS."""
@@ -75,6 +113,10 @@ class Person:
             self.person_id, self.extern_id, self.initials, self.first, self.infix, self.last, self.email, self.email2,
             self.city, self.country, self.department, "Cursist", self.inactive, self.group, "",
         ]  # fmt: skip
+
+
+def _stamp(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @dataclass(frozen=True)
@@ -266,8 +308,25 @@ def _with_free_usernames(accounts: list[Account]) -> list[Account]:
     return [replace(item, username=name) for item, name in zip(accounts, free, strict=True)]
 
 
+def in_coachview(people: list[Person]) -> str:
+    """Return the people as JSON for the sandbox Coachview, one on each line."""
+    seen: set[str] = set()
+    rows = []
+    for person in people:
+        if person.last and person.inactive in ("ja", "nee"):
+            rows.append(person.in_coachview("Magister" if person.extern_id in seen else "AFAS"))
+            seen.add(person.extern_id)
+    definitions = [asdict(definition) for definition in DEFAULT_FREE_FIELDS]
+    parts = ((name, map(_line, items)) for name, items in (("vrijveldDefinities", definitions), ("personen", rows)))
+    return "{\n" + ",\n".join(f'"{name}": [\n' + ",\n".join(lines) + "\n]" for name, lines in parts) + "\n}\n"
+
+
+def _line(item: dict[str, Any]) -> str:
+    return json.dumps(item, ensure_ascii=False)
+
+
 def main() -> None:
-    """Write include/samples/persons.csv and accounts.csv."""
+    """Write include/samples/persons.csv, coachview.json and accounts.csv."""
     people, accounts = make()
     SAMPLES.mkdir(parents=True, exist_ok=True)
     with (SAMPLES / "persons.csv").open("w", encoding="utf-8-sig", newline="") as file:
@@ -276,6 +335,7 @@ def main() -> None:
         writer.writerows(person.cells() for person in people)
         # One line with a delimiter too many, as happens: it is left out, and the run says so.
         writer.writerow([*people[-1].cells()[:-1], "", "te veel"])
+    (SAMPLES / "coachview.json").write_text(in_coachview(people), encoding="utf-8")
     with (SAMPLES / "accounts.csv").open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(ACCOUNT_HEADINGS)

@@ -1,4 +1,4 @@
-"""``moodle-coupling sandbox moodle``: a Moodle to try things on, in the terminal."""
+"""``moodle-coupling sandbox moodle`` and ``sandbox coachview``: stand-ins to try things on, in the terminal."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ import sqlite3
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from moodle_coupling.errors import InputError
+from moodle_coupling.errors import InputError, SettingError
+from moodle_coupling.sandbox.coachview import FaultKind as CoachviewFaultKind
+from moodle_coupling.sandbox.coachview import SandboxCoachview, ServerSettings
+from moodle_coupling.sandbox.coachview.generate import generate_people
+from moodle_coupling.sandbox.coachview.people_file import PeopleFile, read_people
+from moodle_coupling.sandbox.coachview.sandbox import CLIENT_ID
 from moodle_coupling.sandbox.moodle import SandboxMoodle, SiteSettings
 from moodle_coupling.sandbox.moodle.accounts import UsernameTaken
 from moodle_coupling.sandbox.moodle.people_file import read_accounts
 
-if TYPE_CHECKING:
-    from moodle_coupling.sandbox.moodle.accounts import Accounts
-
+CLIENT_SECRET_VARIABLE = "COACHVIEW_SANDBOX_CLIENT_SECRET"  # noqa: S105 - the name of a variable
+COACHVIEW_SECRET_VARIABLE = "COACHVIEW_SANDBOX_SECRET"  # noqa: S105 - the name of a variable
 TOKEN_VARIABLE = "MOODLE_SANDBOX_TOKEN"  # noqa: S105 - the name of a variable
 SECRET_VARIABLE = "MOODLE_SANDBOX_SECRET"  # noqa: S105 - the name of a variable
-_DEFAULT_PORT = 8088
+_MOODLE_PORT, _COACHVIEW_PORT = 8088, 8089
+_COACHVIEW_FAULT_HELP = (
+    f"a fault, may be given more than once: {', '.join(CoachviewFaultKind)}; then ,endpoint=NAME ,first=N ,every=N ,skip=N "
+    ",retry_after=S ,seconds=S ,size=BYTES ,rows=N ,person=ID. Example: edit_person,endpoint=Personen,skip=1,first=1"
+)
 _FAULT_HELP = (
     "a fault, may be given more than once: latency=SECONDS, hold, 500, 502, 503, 504, reset_before, reset_after, truncated, "
     "html, php_warning, slow_drip; then ,function=NAME ,first=N ,every=N ,skip=N ,retry_after=S ,after=1 ,seconds=S "
@@ -31,16 +39,20 @@ _FAULT_HELP = (
 
 
 def add_sandbox_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``sandbox moodle`` to a command line; the chosen function is left in ``func``."""
-    sandbox = subparsers.add_parser("sandbox", help="run a stand-in for Moodle on this machine")
+    """Add ``sandbox moodle`` and ``sandbox coachview`` to a command line; the chosen function is left in ``func``."""
+    sandbox = subparsers.add_parser("sandbox", help="run a stand-in for Moodle or Coachview on this machine")
     kinds = sandbox.add_subparsers(dest="sandbox", required=True, metavar="KIND")
+    _add_moodle(kinds)
+    _add_coachview(kinds)
+
+
+def _add_moodle(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = kinds.add_parser(
         "moodle",
         help="a Moodle that speaks the REST protocol",
         description="Runs a stand-in Moodle on this machine until Ctrl-C. It answers as a real Moodle 5.1 or 4.5 does.",
     )
-    parser.add_argument("--port", type=_port, default=_DEFAULT_PORT, help="default %(default)s; 0 takes a free one")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    _add_common(parser, _MOODLE_PORT, _FAULT_HELP, "a site setting, such as max_input_vars=1000")
     parser.add_argument("--accounts", type=Path, metavar="FILE", help="CSV with the accounts to start with")
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="keep the accounts in this file (default: in memory)"
@@ -48,39 +60,86 @@ def add_sandbox_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentP
     parser.add_argument(
         "--token", metavar="TOKEN", help=f"the service's token (default: ${TOKEN_VARIABLE}, else a random one is shown)"
     )
-    parser.add_argument("--fault", action="append", default=[], metavar="SPEC", help=_FAULT_HELP)
-    parser.add_argument(
-        "--setting",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="a site setting, such as max_input_vars=1000",
-    )
-    parser.add_argument("--realistic", action="store_true", help="take as long as a real Moodle does")
     parser.set_defaults(func=run_moodle)
 
 
+def _add_coachview(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = kinds.add_parser(
+        "coachview",
+        help="a Coachview with its REST API",
+        description="Runs a stand-in Coachview on this machine until Ctrl-C. It answers as Coachview does as far as that is "
+        "known; what is not known is a setting. docs/sandbox-coachview.md has them all.",
+    )
+    _add_common(parser, _COACHVIEW_PORT, _COACHVIEW_FAULT_HELP, "a server setting, such as take_maximum=50")
+    people = parser.add_mutually_exclusive_group()
+    people.add_argument("--people", type=Path, metavar="FILE", help="JSON with the people to start with")
+    people.add_argument("--generate", type=_count, metavar="N", default=0, help="invent so many people")
+    parser.add_argument(
+        "--client-id", metavar="ID", default=CLIENT_ID, help="the API client's id (default %(default)s)"
+    )
+    parser.add_argument(
+        "--client-secret",
+        metavar="SECRET",
+        help=f"the API client's secret (default: ${CLIENT_SECRET_VARIABLE}, else a random one is shown)",
+    )
+    parser.set_defaults(func=run_coachview)
+
+
+def _add_common(parser: argparse.ArgumentParser, port: int, faults: str, settings: str) -> None:
+    parser.add_argument("--port", type=_port, default=port, help="default %(default)s; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--fault", action="append", default=[], metavar="SPEC", help=faults)
+    parser.add_argument("--setting", action="append", default=[], metavar="KEY=VALUE", help=settings)
+    parser.add_argument("--realistic", action="store_true", help="take as long as a real one does")
+
+
 def run_moodle(arguments: argparse.Namespace) -> int:
-    """Run the sandbox until it is interrupted; return 0, or 1 where it cannot start."""
+    """Run a sandbox Moodle until it is interrupted; return 0, or 1 where it cannot start."""
     try:
-        sandbox = _sandbox(arguments)
+        sandbox = _moodle(arguments)
     except (InputError, OSError, sqlite3.Error) as error:
         return _failed(str(error))
+    if not _started(sandbox, "Moodle", arguments):
+        return 1
+    print(f"Sandbox Moodle {sandbox.settings.release} at {sandbox.url}  (Ctrl-C ends it)")
+    print(f"  accounts: {len(sandbox.table.all())}   controls: {sandbox.url}/sandbox/state, calls, faults, settings")
+    if not (arguments.token or os.environ.get(TOKEN_VARIABLE)):
+        print(f"  token:    {sandbox.token}")
+    _until_interrupted(sandbox)
+    return 0
+
+
+def run_coachview(arguments: argparse.Namespace) -> int:
+    """Run a sandbox Coachview until it is interrupted; return 0, or 1 where it cannot start."""
+    try:
+        sandbox = _coachview(arguments)
+    except InputError as error:
+        return _failed(str(error))
+    if not _started(sandbox, "Coachview", arguments):
+        return 1
+    print(f"Sandbox Coachview at {sandbox.url}  (Ctrl-C ends it)")
+    print(f"  people:   {len(sandbox.people)}   controls: {sandbox.url}/sandbox/state, people, calls, faults, settings")
+    print(f"  client:   {sandbox.client_id}")
+    if not (arguments.client_secret or os.environ.get(CLIENT_SECRET_VARIABLE)):
+        print(f"  secret:   {sandbox.client_secret}")
+    _until_interrupted(sandbox)
+    return 0
+
+
+def _started(sandbox: SandboxMoodle | SandboxCoachview, title: str, arguments: argparse.Namespace) -> bool:
     try:
         sandbox.start(arguments.host, arguments.port)
     except OSError as error:
         sandbox.stop()
-        return _failed(
-            f"The sandbox Moodle cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}. "
+        _failed(
+            f"The sandbox {title} cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}. "
             "Choose another with --port, or --port 0 for a free one."
         )
-    _announce(sandbox, show_token=not (arguments.token or os.environ.get(TOKEN_VARIABLE)))
-    _wait()
-    sandbox.stop()
-    return 0
+        return False
+    return True
 
 
-def _sandbox(arguments: argparse.Namespace) -> SandboxMoodle:
+def _moodle(arguments: argparse.Namespace) -> SandboxMoodle:
     settings = SiteSettings()
     settings.change(_pairs(arguments.setting))
     settings.realistic = settings.realistic or arguments.realistic
@@ -126,16 +185,32 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _announce(sandbox: SandboxMoodle, *, show_token: bool) -> None:
-    print(f"Sandbox Moodle {sandbox.settings.release} at {sandbox.url}  (Ctrl-C ends it)")
-    print(f"  accounts: {_count(sandbox.table)}   controls: {sandbox.url}/sandbox/state, calls, faults, settings")
-    if show_token:
-        print(f"  token:    {sandbox.token}")
-    sys.stdout.flush()
+def _coachview(arguments: argparse.Namespace) -> SandboxCoachview:
+    settings = ServerSettings()
+    settings.change(_pairs(arguments.setting))
+    settings.realistic = settings.realistic or arguments.realistic
+    found = read_people(arguments.people) if arguments.people else PeopleFile([])
+    sandbox = SandboxCoachview(
+        free_fields=found.free_fields,
+        settings=settings,
+        client_id=arguments.client_id,
+        client_secret=arguments.client_secret or os.environ.get(CLIENT_SECRET_VARIABLE, ""),
+        control_secret=os.environ.get(COACHVIEW_SECRET_VARIABLE, ""),
+    )
+    for spec in arguments.fault:
+        sandbox.faults.add(spec)
+    sandbox.people.add(generate_people(arguments.generate))
+    try:
+        sandbox.people.add(found.people)
+    except SettingError as error:
+        raise InputError(f"The people in {arguments.people} do not fit Coachview: {error}") from error
+    return sandbox
 
 
-def _count(accounts: Accounts) -> int:
-    return len(accounts.all())
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 10_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of people: use 0 to 10000000")
+    return int(text)
 
 
 def _failed(text: str) -> int:
@@ -143,10 +218,11 @@ def _failed(text: str) -> int:
     return 1
 
 
-def _wait() -> None:
-    """Sleep until Ctrl-C or a polite kill."""
+def _until_interrupted(sandbox: SandboxMoodle | SandboxCoachview) -> None:
+    """Let it run until Ctrl-C or a polite kill, then stop it."""
     ended = threading.Event()
     previous = signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    sys.stdout.flush()
     try:
         while not ended.wait(3600):
             pass
@@ -154,3 +230,4 @@ def _wait() -> None:
         print()
     finally:
         signal.signal(signal.SIGTERM, previous)
+        sandbox.stop()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from moodle_coupling.sandbox.answers import Answer
 from moodle_coupling.sandbox.coachview.faults import Fault, FaultKind
-from moodle_coupling.sandbox.coachview.fields import Person, Rules
+from moodle_coupling.sandbox.coachview.fields import FREE, Person, Rules
 from moodle_coupling.sandbox.coachview.filters import raw_conditions, read_order, read_where
 from moodle_coupling.sandbox.coachview.listing import Asked, Page, change_after, damaged, page_of
 from moodle_coupling.sandbox.coachview.oauth import TokenServer, token_refused
@@ -20,7 +20,6 @@ from moodle_coupling.sandbox.coachview.rows import (
     all_categories,
     category_rows,
     example_rows,
-    free_field_rows,
     person_row,
 )
 
@@ -151,16 +150,16 @@ class Api:
         conditions = read_where(asked.text("where"), rules) if settings.where_obeyed else ()
         snapshot = self._people.snapshot(rules)
         found = snapshot.find(conditions, read_order(asked.text("orderby")))
-        definitions = self._people.free_fields
+        free_fields = self._people.free_fields
         return (
             self._paged(call, found, snapshot.people.__getitem__),
-            lambda person: person_row(person, wanted, definitions),
+            lambda person: person_row(person, wanted, free_fields),
         )
 
     def _free_fields(self, call: Call) -> tuple[Page, Callable[[Row], Row]]:
         ids = _record_ids(call.asked.text("where"))
         people = [person for person in map(self._people.get, ids) if person]
-        rows = [row for person in people for row in free_field_rows(person, self._people.free_fields)]
+        rows = [row for person in people for row in self._people.free_fields.with_definitions(person.get(FREE, {}))]
         return self._paged(call, rows, dict), dict
 
     def _categories(self, call: Call) -> tuple[Page, Callable[[Row], Row]]:

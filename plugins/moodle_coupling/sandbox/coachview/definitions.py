@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moodle_coupling.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _CODE = re.compile(r"Vrijveld[A-Za-z0-9]{1,17}")
 
@@ -53,10 +53,21 @@ def free_field_from(values: Any) -> FreeField:
     return field
 
 
-def with_definitions(free: dict[str, Any], definitions: Mapping[str, FreeField]) -> list[dict[str, Any]]:
-    """Return a person's free fields as a list of data with its definition, in the definitions' order.
+class FreeFields:
+    """The free fields there are."""
 
-    A field that the person has no value for is there with ``data`` null.
-    """
-    ordered = sorted(definitions.values(), key=lambda field: field.volgorde)
-    return [{"data": free.get(field.code), "vrijveldDefinitie": field.as_json()} for field in ordered]
+    def __init__(self, fields: Iterable[FreeField]) -> None:
+        self._fields = sorted(fields, key=lambda field: field.volgorde)
+        self.codes = frozenset(field.code for field in self._fields)
+        self._written = [(field.code, field.as_json()) for field in self._fields]
+
+    def with_definitions(self, free: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return a person's free fields (code → value) as a list of data with its definition, in their order.
+
+        A field that the person has no value for is there with ``data`` null.
+        """
+        return [{"data": free.get(code), "vrijveldDefinitie": definition} for code, definition in self._written]
+
+    def by_code(self, free: Mapping[str, Any], *, also_empty: bool) -> dict[str, Any]:
+        """Return a person's free fields as code → value, in their order."""
+        return {code: free.get(code) for code, _ in self._written if also_empty or free.get(code) is not None}

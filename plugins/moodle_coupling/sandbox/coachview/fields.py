@@ -11,9 +11,10 @@ from typing import Any
 from moodle_coupling.sandbox.coachview.refusals import bad_request
 
 Person = dict[str, Any]
-"""A person as Coachview writes it, with its further parts under ``FREE``, ``CATEGORIES``, ``EXTRA`` and ``RELATIONS``."""
+"""A person as Coachview writes it, and beside its keys those of ``FURTHER``."""
 
 FREE, CATEGORIES, EXTRA, RELATIONS = "vrijevelden", "categorieen", "extraVelden", "directeRelaties"
+FURTHER = frozenset({FREE, CATEGORIES, EXTRA, RELATIONS})
 CREATED, CHANGED = "aangemaaktDatumTijd", "gewijzigdDatumTijd"
 AUDIT = "auditTrail"
 _ADDRESS = ("adres1", "adres2", "adres3", "adres4", "postcode", "plaats", "landCode")

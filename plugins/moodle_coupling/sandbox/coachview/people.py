@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import SettingError
+from moodle_coupling.sandbox.coachview.definitions import FreeFields
 from moodle_coupling.sandbox.coachview.fields import (
     AUDIT,
     CATEGORIES,
@@ -40,7 +41,7 @@ class People:
     """All people, by id, in the order in which they were added. ``stamp`` gives the local time as Coachview writes it."""
 
     def __init__(self, stamp: Callable[[], str], free_fields: Iterable[FreeField]) -> None:
-        self.free_fields = {field.code: field for field in free_fields}
+        self.free_fields = FreeFields(free_fields)
         self._stamp = stamp
         self._lock = threading.RLock()
         self._by_id: dict[str, Person] = {}
@@ -150,7 +151,7 @@ class People:
                 )
         if not isinstance(person["inactief"], bool):
             raise SettingError(f"Person {person['id']}: 'inactief' must be true or false.")
-        unknown = set(person.get(FREE, ())) - set(self.free_fields)
+        unknown = set(person.get(FREE, ())) - self.free_fields.codes
         if unknown:
             raise SettingError(f"Person {person['id']}: free field {min(unknown)!r} has no definition.")
 

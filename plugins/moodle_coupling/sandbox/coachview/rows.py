@@ -6,21 +6,20 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.coachview.definitions import with_definitions
 from moodle_coupling.sandbox.coachview.fields import (
     CATEGORIES,
     EXTRA,
     FREE,
+    FURTHER,
     PERSON_FIELDS,
     RELATIONS,
+    Field,
     Kind,
     Person,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from moodle_coupling.sandbox.coachview.definitions import FreeField
+    from moodle_coupling.sandbox.coachview.definitions import FreeFields
 
 Row = dict[str, Any]
 _EXAMPLE_ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
@@ -46,21 +45,12 @@ class Wanted:
     free_shape: str = "list"
 
 
-def person_row(person: Person, wanted: Wanted, definitions: Mapping[str, FreeField]) -> Row:
+def person_row(person: Person, wanted: Wanted, free_fields: FreeFields) -> Row:
     """Return a person as a row of Personen."""
-    row: Row = {}
-    for field in PERSON_FIELDS:
-        value = field.of(person)
-        if value is None:
-            if wanted.empty == "absent":
-                continue
-            value = None if wanted.empty == "null" or field.kind is not Kind.TEXT else ""
-        at = row
-        for key in field.path[:-1]:
-            at = at.setdefault(key, {})
-        at[field.path[-1]] = value
+    row = _without_empty(person) if wanted.empty == "absent" else _with_empty(person, null=wanted.empty == "null")
     if wanted.free:
-        row.update(_free_fields(person.get(FREE, {}), wanted, definitions))
+        free = person.get(FREE, {})
+        row.update(_free_fields(free, wanted, free_fields))
     if wanted.extra:
         row[EXTRA] = person.get(EXTRA, {})
     if wanted.relations:
@@ -68,19 +58,41 @@ def person_row(person: Person, wanted: Wanted, definitions: Mapping[str, FreeFie
     return row
 
 
-def _free_fields(free: dict[str, Any], wanted: Wanted, definitions: Mapping[str, FreeField]) -> Row:
+def _without_empty(person: Person) -> Row:
+    row: Row = {}
+    for key, value in person.items():
+        kept = _filled(value) if isinstance(value, dict) else value
+        if key not in FURTHER and kept not in ("", None, {}):
+            row[key] = kept
+    return row
+
+
+def _filled(part: Row) -> Row:
+    return {key: value for key, value in part.items() if value not in ("", None)}
+
+
+def _with_empty(person: Person, *, null: bool) -> Row:
+    row: Row = {}
+    for field in PERSON_FIELDS:
+        value = field.of(person)
+        if value is None and field.kind is Kind.TEXT and not null:
+            value = ""
+        _put(row, field, value)
+    return row
+
+
+def _put(row: Row, field: Field, value: Any) -> None:
+    for key in field.path[:-1]:
+        row = row.setdefault(key, {})
+    row[field.path[-1]] = value
+
+
+def _free_fields(free: Row, wanted: Wanted, free_fields: FreeFields) -> Row:
     """Return the free fields in one of the shapes that are possible; only the list tells which are confidential."""
     if wanted.free_shape == "list":
-        return {FREE: with_definitions(free, definitions)}
-    values = {code: free.get(code) for code in definitions}
-    if wanted.empty != "null":
-        values = {code: value for code, value in values.items() if value is not None}
+        return {FREE: free_fields.with_definitions(free)}
+    values = free_fields.by_code(free, also_empty=wanted.empty == "null")
     return {FREE: values} if wanted.free_shape == "object" else values
-
-
-def free_field_rows(person: Person, definitions: Mapping[str, FreeField]) -> list[Row]:
-    """Return a person's free fields as Personen/Vrijevelden lists them."""
-    return with_definitions(person.get(FREE, {}), definitions)
 
 
 def category_rows(person: Person, *, with_person: bool) -> list[Row]:
@@ -104,10 +116,7 @@ def example_rows(endpoint: str, take: int) -> list[Row]:
     if endpoint == "Personen":
         row: Row = {}
         for field in PERSON_FIELDS:
-            at = row
-            for key in field.path[:-1]:
-                at = at.setdefault(key, {})
-            at[field.path[-1]] = _EXAMPLES[field.kind]
+            _put(row, field, _EXAMPLES[field.kind])
     else:
         row = {"id": _EXAMPLE_ID, "naam": "string"}
     return [row] * min(take, _MOST_EXAMPLES)
