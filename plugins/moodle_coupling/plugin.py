@@ -15,21 +15,19 @@ from airflow.plugins_manager import AirflowPlugin
 from moodle_coupling.web.lazy import LazyApp
 
 _ICONS: Final = {"icon": "moodle/static/icon.svg", "icon_dark_mode": "moodle/static/icon-dark.svg"}
-_CATEGORY: Final = "Moodle"
 
 
-def _view(name: str, route: str, href: str, destination: str = "nav") -> dict[str, Any]:
+def _view(name: str, route: str, href: str, destination: str = "nav", **more: Any) -> dict[str, Any]:
     """Give one view; ``href`` has no leading slash, so that it holds wherever Airflow is mounted."""
-    made = {"name": name, "url_route": route, "href": f"moodle/{href}", "destination": destination, **_ICONS}
-    return made | ({"category": _CATEGORY} if destination == "nav" else {})
+    return {"name": name, "url_route": route, "href": f"moodle/{href}", "destination": destination, **_ICONS, **more}
 
 
 _APPS: Final = [{"app": LazyApp(), "url_prefix": "/moodle", "name": "Moodle coupling"}]
 # Airflow shows views of a DAG or a run on every DAG; on one that is not ours the page says so.
 _VIEWS: Final = [
-    _view("Moodle environments", "moodle-environments", ""),
-    _view("Moodle mismatches", "moodle-mismatches", "mismatches"),
-    _view("Moodle people", "moodle-people", "people"),
+    _view("Moodle", "moodle-environments", "", nav_top_level=True),
+    _view("Moodle mismatches", "moodle-mismatches", "mismatches", category="Moodle"),
+    _view("Moodle people", "moodle-people", "people", category="Moodle"),
     _view("Moodle mismatches", "moodle-dag-mismatches", "mismatches?dag_id={DAG_ID}", "dag"),
     _view("Moodle runs", "moodle-dag-runs", "runs?dag_id={DAG_ID}", "dag"),
     _view("Moodle report", "moodle-run-report", "runs/of?dag_id={DAG_ID}&run_id={RUN_ID}", "dag_run"),

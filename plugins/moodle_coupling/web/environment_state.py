@@ -62,9 +62,14 @@ class EnvironmentState:
 
     @property
     def is_active(self) -> bool:
-        """Tell whether nothing keeps its scheduled runs from going on."""
+        """Tell whether nothing keeps its runs from going on."""
         held = self.quarantine is not None and not self.quarantine_over
-        return not (self.coupling.error or self.pause or held or self.waiting)
+        return not (self.coupling.error or self.pause or held or self.waiting or self.is_off)
+
+    @property
+    def is_off(self) -> bool:
+        """Tell whether Airflow runs neither of its DAGs: both are switched off, or not read yet."""
+        return not any(dag is not None and dag.is_on for dag in (self.provision, self.reconcile))
 
 
 _NONE: Final[Mapping[str, int]] = {}

@@ -87,6 +87,9 @@ def _sections(mapping: BaseModel, from_connection: set[Any]) -> Iterator[Section
         value, about = getattr(mapping, name), field.description or ""
         if isinstance(value, BaseModel):
             parts.append(Section(name, about, tuple(_entries(value, "", said=name in mapping.model_fields_set))))
+        elif isinstance(value, list) and value and isinstance(value[0], BaseModel):
+            each = enumerate(value, start=1)
+            parts += [Section(f"{name} {n}", about, tuple(_entries(part, "", said=True))) for n, part in each]
         elif isinstance(value, dict) and value and isinstance(next(iter(value.values())), BaseModel):
             parts.append(Section(name, about, tuple(_named(value, from_connection if name == "fields" else set()))))
         else:

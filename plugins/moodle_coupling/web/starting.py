@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,7 +10,6 @@ from moodle_coupling.errors import SettingError
 from moodle_coupling.web.languages import say
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Collection
 
     from airflow.models.dag import DagModel
@@ -32,14 +32,19 @@ REFUSED: Final = say(
 class DagState:
     """What Airflow knows of a DAG.
 
-    ``is_on``: it may run; ``next_run``: when it runs next by its schedule (UTC; None: by hand only); ``queued``: how many
-    runs wait to begin.
+    ``is_on``: it may run; ``next_run``: when it runs next by its schedule (UTC; None: by hand only), which may be past when
+    Airflow is about to begin; ``queued``: how many runs wait to begin.
     """
 
     dag_id: str
     is_on: bool
     next_run: dt.datetime | None
     queued: int = 0
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether the next run should have begun already."""
+        return self.next_run is not None and self.next_run <= dt.datetime.now(dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
