@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow.sdk import BaseHook
@@ -15,7 +13,7 @@ from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewRefused, 
 from moodle_coupling.hooks.coachview_calls import Ask, CoachviewCalls
 from moodle_coupling.hooks.coachview_connection import CategoriesVia, CoachviewSettings, FullRead, from_connection
 from moodle_coupling.hooks.coachview_free import FreeFields, definitions
-from moodle_coupling.hooks.coachview_pages import ListOf, PageReader
+from moodle_coupling.hooks.coachview_pages import ListOf, PageReader, ahead
 from moodle_coupling.hooks.coachview_persons import PersonFields, PersonPage, PersonReading, Resume
 from moodle_coupling.hooks.coachview_rows import PERSONS, category_names, lowered
 from moodle_coupling.hooks.coachview_state import SharedState, airflow_folder, airflow_seal, file_name
@@ -34,7 +32,6 @@ FREE_FIELDS: Final = "Personen/Vrijevelden"
 _PERSON_OF_CATEGORY: Final = "persoonid"
 _AHEAD: Final = dt.timedelta(days=2)
 """Days after today that a reading reaches: whose midnight counts is not known, nor whether the last day belongs to it."""
-_CHUNK: Final = 64
 
 
 class CoachviewHook(CoachviewCalls, BaseHook):
@@ -223,10 +220,8 @@ class CoachviewHook(CoachviewCalls, BaseHook):
             for some in lists_of_ids("PersoonId", ids, self.settings.page_size):
                 yield from self._categories_of_some(some)
             return
-        waiting = iter(dict.fromkeys(ids))
-        with ThreadPoolExecutor(self.settings.parallel_requests, thread_name_prefix="coachview") as pool:
-            while chunk := list(itertools.islice(waiting, _CHUNK)):
-                yield from zip(chunk, pool.map(self.categories_of, chunk), strict=True)
+        persons = list(dict.fromkeys(ids))
+        yield from zip(persons, ahead(self.categories_of, persons, self.settings.parallel_requests), strict=True)
 
     def categories_of(self, person: str) -> tuple[str, ...]:
         """Give the names of one person's categories, by Coachview's ``id``. Raises a CoachviewError."""

@@ -13,7 +13,7 @@ import math
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moodle_coupling.errors import (
     CoachviewAnswerUnreadable,
@@ -58,6 +58,8 @@ class ListOf:
     at_a_time: int
 
 
+A = TypeVar("A")
+B = TypeVar("B")
 _Page = tuple[int, list[dict[str, Any]]]
 """How many rows there are in all, and the rows of the page."""
 
@@ -160,7 +162,7 @@ class PageReader:
         step = self._of.page_size - 1
         skips = range(step, count - 1, step)
         had = len(rows)
-        pages = self._ahead(lambda skip: self._page(part.where, skip, patient=False), skips)
+        pages = ahead(lambda skip: self._page(part.where, skip, patient=False), skips, self._of.at_a_time)
         with contextlib.closing(pages):
             try:
                 for skip, (counted, page) in zip(skips, pages, strict=True):
@@ -223,23 +225,24 @@ class PageReader:
         if _id_of(page[0], self._of.endpoint) != _id_of(before, self._of.endpoint):
             raise _NotWhole(f"the rows moved between two pages, after {skip} of {count}")
 
-    def _ahead(self, page: Callable[[int], _Page], skips: Iterable[int]) -> Generator[_Page]:
-        """Ask for the pages at these skips, a few at a time, and give them in order."""
-        if self._of.at_a_time == 1:
-            yield from map(page, skips)
-            return
-        waiting: deque[Future[_Page]] = deque()
-        with ThreadPoolExecutor(self._of.at_a_time, thread_name_prefix="coachview") as pool:
-            try:
-                for skip in skips:
-                    waiting.append(pool.submit(page, skip))
-                    if len(waiting) > self._of.at_a_time:
-                        yield waiting.popleft().result()
-                while waiting:
+
+def ahead(ask: Callable[[A], B], of: Iterable[A], at_a_time: int) -> Generator[B]:
+    """Ask for each of these, a few at a time, and give the answers in order; after an error no further one is begun."""
+    if at_a_time == 1:
+        yield from map(ask, of)
+        return
+    waiting: deque[Future[B]] = deque()
+    with ThreadPoolExecutor(at_a_time, thread_name_prefix="coachview") as pool:
+        try:
+            for one in of:
+                waiting.append(pool.submit(ask, one))
+                if len(waiting) > at_a_time:
                     yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _id_of(row: dict[str, Any], endpoint: str) -> str:

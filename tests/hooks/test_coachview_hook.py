@@ -1,0 +1,277 @@
+"""The hook as Airflow uses it: its connection, its retries, categories, the test button."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests_mock as mocking
+from airflow.sdk import Connection
+from hooks.coachview_small import SECRET, URL, Clock, SmallCoachview, guid, hook_for, ids_of, people
+
+from moodle_coupling.errors import (
+    CoachviewAnswerUnreadable,
+    CoachviewError,
+    CoachviewRefused,
+    CoachviewScopeMissing,
+    CoachviewTimedOut,
+    CoachviewUnavailable,
+    NotACoachview,
+    SettingError,
+)
+from moodle_coupling.hooks import coachview as module
+from moodle_coupling.hooks.coachview import CoachviewHook
+from moodle_coupling.hooks.coachview_calls import LONGEST_WAIT, Ask
+from moodle_coupling.hooks.coachview_connection import CategoriesVia
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def site() -> Iterator[SmallCoachview]:
+    small = SmallCoachview(people(3))
+    with mocking.Mocker() as mock:
+        small.serve(mock)
+        yield small
+
+
+def read(hook: CoachviewHook) -> None:
+    assert len(ids_of(hook.persons())) == 3
+
+
+# ---- from airflow ----------------------------------------------------------------------------------------------------
+
+
+def connection(monkeypatch: pytest.MonkeyPatch, conn_id: str = "coachview_demo", **extra: Any) -> None:
+    made = Connection(
+        conn_id=conn_id,
+        conn_type="coachview",
+        host=URL,
+        login="c",
+        password=SECRET,
+        extra=json.dumps({"page_size": 10, **extra}),
+    )
+    monkeypatch.setenv(
+        f"AIRFLOW_CONN_{conn_id.upper()}", made.as_json() if hasattr(made, "as_json") else made.get_uri()
+    )
+
+
+def test_it_reads_its_airflow_connection_and_shares_below_airflow_home(
+    site: SmallCoachview, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from cryptography.fernet import Fernet
+
+    seal = Fernet(Fernet.generate_key())
+    monkeypatch.setattr(module, "airflow_folder", lambda: tmp_path)
+    monkeypatch.setattr(module, "airflow_seal", lambda: seal)
+    connection(monkeypatch)
+    for _ in range(2):
+        with CoachviewHook("coachview_demo") as hook:
+            read(hook)
+    assert site.tokens == 1
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".budget", ".token"]
+    assert json.loads(next(tmp_path.glob("*.budget")).read_text())["used"] == 2
+
+
+def test_secret_and_token_are_masked_in_airflows_logs(site: SmallCoachview, monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[object] = []
+    monkeypatch.setattr("airflow.sdk.log.mask_secret", lambda value, *_: masked.append(value))
+    connection(monkeypatch)
+    read(CoachviewHook("coachview_demo"))
+    assert SECRET in masked
+    assert site.good in masked
+
+
+def test_a_connection_that_is_not_there_is_named() -> None:
+    with pytest.raises(SettingError, match="There is no connection 'coachview_nowhere'"):
+        ids_of(CoachviewHook("coachview_nowhere").persons())
+
+
+def test_airflows_key_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.crypto import get_fernet
+    from cryptography.fernet import Fernet
+
+    from moodle_coupling.hooks.coachview_state import airflow_seal
+
+    for key, there in ((Fernet.generate_key().decode(), True), ("", False), ("no key", False)):
+        get_fernet.cache_clear()
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", key)
+        seal = airflow_seal()
+        assert (seal is not None) is there
+        if seal is not None:
+            assert seal.decrypt(seal.encrypt(b"x")) == b"x"
+    get_fernet.cache_clear()
+
+
+# ---- trying again ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [502, 503, 408])
+def test_an_outage_is_waited_for_a_few_times_and_then_raised(site: SmallCoachview, status: int) -> None:
+    clock = Clock()
+    site.before = lambda _number, _params: {"status_code": status}
+    with pytest.raises(CoachviewUnavailable, match=f"HTTP {status}"):
+        read(hook_for(clock))
+    assert len(site.asked) == 4
+    assert sum(clock.waits) <= LONGEST_WAIT
+
+
+def test_it_comes_back_and_nobody_notices(site: SmallCoachview, caplog: pytest.LogCaptureFixture) -> None:
+    site.before = lambda number, _params: {"status_code": 503} if number < 4 else None
+    read(hook_for())
+    assert caplog.text.count("trying again") == 3
+
+
+def test_retry_after_is_respected_and_one_that_is_too_long_is_raised(site: SmallCoachview) -> None:
+    clock = Clock()
+    site.before = lambda number, _params: (
+        {"status_code": 503, "headers": {"Retry-After": "40"}} if number == 1 else None
+    )
+    read(hook_for(clock))
+    assert clock.waits[0] >= 40
+
+    site.before = lambda _number, _params: {"status_code": 503, "headers": {"Retry-After": "600"}}
+    site.asked.clear()
+    with pytest.raises(CoachviewUnavailable) as caught:
+        read(hook_for(clock))
+    assert caught.value.retry_after == pytest.approx(600)
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, CoachviewRefused), (403, CoachviewScopeMissing), (404, NotACoachview), (301, NotACoachview)],
+)
+def test_what_does_not_pass_is_not_tried_again(site: SmallCoachview, status: int, kind: type[CoachviewError]) -> None:
+    site.before = lambda _number, _params: {"status_code": status}
+    with pytest.raises(kind):
+        read(hook_for())
+    assert len(site.asked) == 1
+
+
+def test_a_page_that_times_out_is_asked_for_a_few_times_where_less_cannot_be_asked(site: SmallCoachview) -> None:
+    site.before = lambda _number, _params: {"status_code": 500}
+    hook = hook_for()
+    with pytest.raises(CoachviewTimedOut):
+        hook.ask(Ask.page("Personen", 0, 10))
+    assert len(site.asked) == 4
+    with pytest.raises(CoachviewTimedOut):
+        hook.ask(Ask.page("Personen", 90, 10, patient=False))
+    assert len(site.asked) == 6
+
+
+def test_logs_hold_no_names_and_no_addresses_of_persons(site: SmallCoachview, caplog: pytest.LogCaptureFixture) -> None:
+    site.before = lambda number, _params: {"status_code": 503} if number == 2 else None
+    with caplog.at_level(logging.DEBUG):
+        read(hook_for())
+    assert "Jansen" not in caplog.text
+    assert "@example.org" not in caplog.text
+
+
+# ---- categories ------------------------------------------------------------------------------------------------------
+
+
+def with_categories(site: SmallCoachview) -> None:
+    def answer(params: dict[str, str]) -> list[dict[str, Any]]:
+        number = int(params["PersoonId"][:8], 16)
+        return [
+            {"id": f"{number}-{n}", "naam": f"Categorie {n}", "persoonId": params["PersoonId"]} for n in range(number)
+        ]
+
+    site.other["Persoonscategorieen"] = answer
+
+
+@pytest.mark.parametrize("at_a_time", [1, 4])
+def test_categories_come_per_person_in_the_order_asked(site: SmallCoachview, at_a_time: int) -> None:
+    with_categories(site)
+    wanted = [guid(2), guid(0), guid(1)]
+    found = list(hook_for(parallel_requests=at_a_time).categories(wanted))
+    assert found == [(guid(2), ("Categorie 0", "Categorie 1")), (guid(0), ()), (guid(1), ("Categorie 0",))]
+    assert len(site.asked) == 3
+
+
+def test_an_error_in_one_ends_it_and_the_others_are_not_asked(site: SmallCoachview) -> None:
+    with_categories(site)
+    site.before = lambda number, _params: {"status_code": 403} if number == 3 else None
+    with pytest.raises(CoachviewScopeMissing, match=r"Persoonscategorieen\.Lezen"):
+        list(hook_for().categories([guid(n) for n in range(1, 60)]))
+    assert len(site.asked) == 3
+
+
+def test_categories_may_be_off(site: SmallCoachview) -> None:
+    assert list(hook_for(categories_via=CategoriesVia.OFF).categories([guid(1)])) == []
+    assert site.asked == []
+
+
+def test_example_rows_mean_that_their_scope_is_missing(site: SmallCoachview) -> None:
+    site.other["Persoonscategorieen"] = lambda _params: [{"id": "x", "naam": "string"}] * 2
+    with pytest.raises(CoachviewScopeMissing, match=r"Persoonscategorieen\.Lezen"):
+        hook_for().categories_of(guid(1))
+
+
+def test_categories_of_somebody_else_are_refused(site: SmallCoachview) -> None:
+    site.other["Persoonscategorieen"] = lambda _params: [{"id": "x", "naam": "Docent", "persoonId": guid(9)}]
+    with pytest.raises(CoachviewRefused, match="does not obey the filter on persons"):
+        hook_for().categories_of(guid(1))
+
+
+def test_fewer_categories_than_announced_are_refused(site: SmallCoachview) -> None:
+    site.headers = {"RowCount": "2"}
+    site.other["Persoonscategorieen"] = lambda _params: [{"id": "x", "naam": "Docent"}]
+    with pytest.raises(CoachviewAnswerUnreadable, match="1 rows came where 2"):
+        hook_for().categories_of(guid(1))
+
+
+class TestManyInOneRequest:
+    @pytest.fixture
+    def links(self, site: SmallCoachview) -> list[dict[str, Any]]:
+        # The small Coachview filters its rows on any key, so these stand where its persons stand.
+        site.rows = [{"id": f"k{n:02}", "PersoonId": guid(n % 12), "naam": f"Categorie {n // 12}"} for n in range(30)]
+        return site.rows
+
+    def test_each_person_gets_its_own(self, site: SmallCoachview, links: list[dict[str, Any]]) -> None:
+        hook = hook_for(categories_via=CategoriesVia.BATCHED)
+        found = dict(hook.categories([guid(n) for n in range(14)]))
+        assert found[guid(0)] == ("Categorie 0", "Categorie 1", "Categorie 2")
+        assert found[guid(11)] == ("Categorie 0", "Categorie 1")
+        assert found[guid(13)] == ()
+        assert hook.requests_made == 4
+
+    def test_a_link_that_does_not_say_whose_it_is_is_refused(
+        self, site: SmallCoachview, links: list[dict[str, Any]]
+    ) -> None:
+        site.before = lambda _number, _params: {"text": '[{"id": "k", "naam": "x"}]', "headers": {"RowCount": "1"}}
+        with pytest.raises(CoachviewRefused, match="per_person"):
+            list(hook_for(categories_via=CategoriesVia.BATCHED).categories([guid(1)]))
+
+
+# ---- the test button -------------------------------------------------------------------------------------------------
+
+
+def test_the_test_button_says_what_is_the_matter(site: SmallCoachview, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.other["Persoonscategorieen"] = lambda _params: []
+    fit, said = hook_for().test_connection()
+    assert fit
+    assert "3 persons can be read" in said
+
+    site.before = lambda _number, _params: {"status_code": 403}
+    fit, said = hook_for().test_connection()
+    assert not fit
+    assert "Personen.Lezen" in said
+
+    connection(monkeypatch, page_size=1)
+    fit, said = CoachviewHook("coachview_demo").test_connection()
+    assert not fit
+    assert "page_size" in said
+
+
+def test_a_closed_hook_opens_again(site: SmallCoachview) -> None:
+    hook = hook_for()
+    read(hook)
+    hook.close()
+    hook.close()
+    read(hook)
