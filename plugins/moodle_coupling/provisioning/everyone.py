@@ -154,12 +154,18 @@ class Everyone:
     def beyond(self, found: pd.DataFrame) -> pd.DataFrame:
         """Go on where accounts that were found by other keys lie beyond those that were read; give all accounts.
 
-        Raises ReportUnfit when the report should have shown them.
+        An account that the report should have shown makes it unfit: then as in :meth:`read`.
         """
         if self._report is not None:
-            highest = max(self._reading.ids, default=0)
-            refuse_left_out(*self._report, found[~found["id"].isin(self._reading.ids)], highest)
-            return self._reading.accounts()
+            try:
+                unread = found[~found["id"].isin(self._reading.ids)]
+                refuse_left_out(*self._report, unread, max(self._reading.ids, default=0))
+            except ReportUnfit as error:
+                self._another_way(error)
+                self._report = None
+                self._read_without_report()
+            else:
+                return self._reading.accounts()
         while further := {int(id_) for id_ in found["id"] if id_ > self._asked_to}:
             self._asked_to = read_by_number(self._reading, further, start=self._asked_to + 1)
         return self._reading.accounts()

@@ -40,7 +40,12 @@ class Finder:
         self._found: dict[int, Account] = {}
         self._asked: dict[str, set[str]] = {}
         self._known = {name: set[str]() if everyone is None else all_folded(everyone[name]) for name in _KEYS}
-        self.unreadable: set[str] = set()
+        self._unreadable: dict[str, str] = {}
+
+    @property
+    def unreadable(self) -> set[str]:
+        """Values whose accounts Moodle cannot show, in the spelling that was asked first."""
+        return set(self._unreadable.values())
 
     def found(self) -> pd.DataFrame:
         """Give the accounts found, besides everyone."""
@@ -89,7 +94,8 @@ class Finder:
                 # MariaDB takes more for equal than matching does.
                 asked = all_folded(batch)
                 self._keep(account for account in read.accounts if folded(str(getattr(account, name) or "")) in asked)
-                self.unreadable.update(read.unreadable)
+                for value in read.unreadable:
+                    self._unreadable.setdefault(folded(value), value)
 
     def find_numbered(self, wanted: Counter[str]) -> None:
         """Look up name2, name3 …, further and further, until enough free ones are known.
