@@ -17,6 +17,9 @@ import pytest
 
 from moodle_coupling import provider_info
 from moodle_coupling.errors import SettingError
+from moodle_coupling.hooks.coachview import CoachviewHook
+from moodle_coupling.hooks.coachview_connection import CoachviewSettings
+from moodle_coupling.hooks.coachview_connection import from_connection as coachview_from_connection
 from moodle_coupling.hooks.moodle import MoodleHook
 from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
 
@@ -82,8 +85,60 @@ def test_the_forms_bounds_are_those_the_hook_keeps(name: str) -> None:
             from_connection(Conn({name: value}))
 
 
+def coachview_type() -> dict[str, Any]:
+    return provider_info.get_provider_info()["connection-types"][1]
+
+
+def coachview_fields() -> dict[str, dict[str, Any]]:
+    return coachview_type()["conn-fields"]
+
+
+class CoachviewConn(Conn):
+    login, host = "client", "https://coachview.example.org"
+
+
+def coachview_settings(**extra: Any) -> CoachviewSettings:
+    return coachview_from_connection(CoachviewConn(extra))
+
+
+def test_the_coachview_connection_type_is_the_hooks() -> None:
+    assert coachview_type()["hook-class-name"] == f"{CoachviewHook.__module__}.{CoachviewHook.__qualname__}"
+    assert (coachview_type()["connection-type"], coachview_type()["hook-name"]) == (
+        CoachviewHook.conn_type,
+        CoachviewHook.hook_name,
+    )
+
+
+def test_the_advanced_coachview_fields_are_the_settings_with_their_defaults() -> None:
+    settings = CoachviewSettings("demo", CoachviewConn.host, CoachviewConn.login, CoachviewConn.password)
+    advanced = {field.name for field in fields(CoachviewSettings)}
+    assert set(coachview_fields()) == advanced - {"conn_id", "base_url", "client_id", "client_secret"}
+    as_shown = {name: field["schema"].get("default") for name, field in coachview_fields().items()}
+    assert coachview_settings() == settings
+    assert coachview_settings(**as_shown) == settings
+
+
+@pytest.mark.parametrize("name", [n for n, f in coachview_fields().items() if "minimum" in f["schema"]])
+def test_the_coachview_forms_bounds_are_those_the_hook_keeps(name: str) -> None:
+    low, high = (coachview_fields()[name]["schema"][bound] for bound in ("minimum", "maximum"))
+    beside = {"daily_budget": 10_000_000} if name == "budget_reserve" else {}
+    for value in (low, high):
+        assert getattr(coachview_settings(**{**beside, name: value}), name) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(SettingError, match=name):
+            coachview_settings(**{**beside, name: value})
+
+
+@pytest.mark.parametrize("name", [n for n, f in coachview_fields().items() if "enum" in f["schema"]])
+def test_the_coachview_forms_choices_are_those_the_hook_knows(name: str) -> None:
+    choices = coachview_fields()[name]["schema"]["enum"]
+    assert [getattr(coachview_settings(**{name: choice}), name) for choice in choices] == choices
+    assert sorted(choices) == sorted(type(getattr(coachview_settings(), name)))
+
+
 def test_every_field_has_a_help_text() -> None:
-    assert all(len(field["description"]) > 20 for field in conn_fields().values())
+    every = [*conn_fields().values(), *coachview_fields().values()]
+    assert all(len(field["description"]) > 20 for field in every)
 
 
 SHOW = """
@@ -92,6 +147,7 @@ from airflow.providers_manager import ProvidersManager
 manager = ProvidersManager()
 shown = {
     "behaviour": manager.field_behaviours["moodle"],
+    "coachview": manager.field_behaviours["coachview"],
     "fields": {name: widget.is_sensitive for name, widget in manager.connection_form_widgets.items()},
 }
 print("SHOWN " + json.dumps(shown))
@@ -120,3 +176,9 @@ def test_airflow_shows_the_form(tmp_path: Path) -> None:
     mine = {name: masked for name, masked in shown["fields"].items() if name.startswith("extra__moodle__")}
     assert set(mine) == {f"extra__moodle__{name}" for name in conn_fields()}
     assert [name for name, masked in mine.items() if masked] == ["extra__moodle__proxy"]
+    assert shown["coachview"]["relabeling"] == {
+        "host": "Coachview URL", "login": "Client id", "password": "Client secret"
+    }  # fmt: skip
+    theirs = {name: masked for name, masked in shown["fields"].items() if name.startswith("extra__coachview__")}
+    assert set(theirs) == {f"extra__coachview__{name}" for name in coachview_fields()}
+    assert [name for name, masked in theirs.items() if masked] == ["extra__coachview__proxy"]
