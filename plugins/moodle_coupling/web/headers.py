@@ -53,6 +53,7 @@ class Shell:
             await self.app(scope, receive, send)
             return
         inner = dict(scope)
+        keep = _may_be_kept(scope)
         scope["query_string"] = b""  # Airflow's access log reads it when the answer is out; it may name a person
         started = False
 
@@ -60,7 +61,7 @@ class Shell:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                _set_headers(MutableHeaders(scope=message), inner)
+                _set_headers(MutableHeaders(scope=message), keep=keep)
             await send(message)
 
         try:
@@ -74,7 +75,12 @@ class Shell:
             await broken(Request(inner, receive), reference)(inner, receive, with_headers)
 
 
-def _set_headers(headers: MutableHeaders, scope: Scope) -> None:
+def _set_headers(headers: MutableHeaders, *, keep: bool) -> None:
     headers.update(_HEADERS)
-    is_static = scope["path"].removeprefix(scope.get("root_path", "")).startswith("/static/")
-    headers["Cache-Control"] = _A_YEAR if is_static and b"v=" in scope["query_string"] else "no-store"
+    headers["Cache-Control"] = _A_YEAR if keep and "etag" in headers else "no-store"
+
+
+def _may_be_kept(scope: Scope) -> bool:
+    """Tell whether the address is that of a static file and changes with the file."""
+    path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+    return path.startswith("/static/") and b"v=" in scope["query_string"]
