@@ -87,14 +87,17 @@ TABLES: Final = {"keys": reference, "columns": columns, "connection": connection
 
 def _rows(schema: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator[str]:
     required = part.get("required", ())
-    for name, raw in part["properties"].items():
+    # Of keys that come in kinds, such as a source's, the kind comes first.
+    for name, raw in sorted(part["properties"].items(), key=lambda item: item[0] != "type"):
         key = f"{prefix}{name}"
         spec = _resolved(schema, raw)
         default = "**must be said**" if name in required else _default(spec)
         yield f"| `{key}` | {_takes(schema, spec)} | {default} | {_cell(spec.get('description', '')).replace('<', '&lt;')} |"
-        inner, step = _inner(schema, spec)
-        if inner:
-            yield from _rows(schema, inner, f"{key}{step}")
+        kinds = [each for option in spec.get("anyOf", ()) if "properties" in (each := _resolved(schema, option))]
+        for each in kinds if len(kinds) > 1 else [spec]:
+            inner, step = _inner(schema, each)
+            if inner:
+                yield from _rows(schema, inner, f"{key}{step}")
 
 
 def _resolved(schema: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
@@ -119,9 +122,8 @@ def _inner(schema: dict[str, Any], spec: dict[str, Any]) -> tuple[dict[str, Any]
 
 def _takes(schema: dict[str, Any], spec: dict[str, Any]) -> str:
     if "anyOf" in spec:
-        return ", ".join(
-            _takes(schema, _resolved(schema, each)) for each in spec["anyOf"] if each.get("type") != "null"
-        )
+        takes = (_takes(schema, _resolved(schema, each)) for each in spec["anyOf"] if each.get("type") != "null")
+        return ", ".join(dict.fromkeys(takes))
     if "const" in spec:
         return f"`{spec['const']}`"
     if "enum" in spec:

@@ -3,6 +3,7 @@
 What to do with an error is decided by its place in the tree, never by its text:
 
 * :class:`InputError`: a setting or a file is wrong; mend it and run again. Never retried.
+* :class:`SourceUnavailable`: the source of persons did not give everything now; the same read may go through later.
 * :class:`MoodleDenied`: Moodle answered and says no to *us* (token, rights, service); mend the site or connection.
 * :class:`MoodleRefused`: Moodle answered and says no to *what was sent*; some record in it is the culprit.
 * :class:`MoodleUnavailable`: nothing was done; the same call may go through later. Safe to repeat.
@@ -36,6 +37,10 @@ class MappingError(InputError):
 
 class SourceError(InputError):
     """The source of persons cannot be read as a whole; the text names file, line and column where there is one."""
+
+
+class SourceUnavailable(CouplingError):
+    """The source of persons cannot be reached, broke off, or is being written just now; reading it again may do."""
 
 
 class SettingError(InputError):

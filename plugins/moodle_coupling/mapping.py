@@ -28,11 +28,12 @@ from moodle_coupling.mapping_parts import (
 )
 from moodle_coupling.mapping_safeguards import Limit, Notify, Safeguards, connection_id
 from moodle_coupling.mapping_snapshot import SnapshotSettings, SnapshotStrategy
-from moodle_coupling.mapping_source import FileSource
+from moodle_coupling.mapping_source import AnySource, FileSource, Sources, SqlSource
 from moodle_coupling.matching.frames import PROFILE_PREFIX
 
 __all__ = [
     "ENVIRONMENT",
+    "AnySource",
     "Condition",
     "FieldValue",
     "FileSource",
@@ -50,6 +51,7 @@ __all__ = [
     "Scope",
     "SnapshotSettings",
     "SnapshotStrategy",
+    "SqlSource",
     "Username",
     "UsernameRecipe",
     "Write",
@@ -78,7 +80,9 @@ class Mapping(Part):
     connection: str = Field(
         description="Airflow connection of type 'moodle'. The address and the token stand there, never here."
     )
-    source: FileSource = Field(description="Where the persons come from.")
+    source: Sources = Field(
+        description="Where the persons come from; or a list of such, the one with the most authority first."
+    )
     idnumber: IdnumberFrom = Field(
         description="Which of the person's ids becomes Moodle's ID number, the key that joins a person and an account."
     )
@@ -131,6 +135,11 @@ class Mapping(Part):
     def path(self) -> Path | None:
         """The file it was read from, absolute; None for a mapping made in code."""
         return self._path
+
+    @property
+    def sources(self) -> tuple[AnySource, ...]:
+        """The sources, the one with the most authority first."""
+        return tuple(self.source) if isinstance(self.source, list) else (self.source,)
 
     def write_policy(self, field: str) -> Write:
         """Say when a field is written; ``field`` is Moodle's name, or profile_field_<shortname>.

@@ -124,7 +124,9 @@ def problems(data: Any) -> Iterator[tuple[Location, str]]:
     extra = _extra_columns(data)
     yield from _column_problems(data, extra)
     yield from _constant_problems(data)
-    yield from _unused_columns(data, extra)
+    used = {name for _, name in _used_columns(data)}
+    for where, source in _sources(data):
+        yield from _unused_columns((*where, "columns"), [name for name in extra if name in _columns(source)], used)
     auth = _at(data, "fields", "auth", "value")
     if _at(data, "password") == "none" and auth in _KEEPS_PASSWORDS:
         yield (
@@ -146,9 +148,18 @@ def _items(data: Any) -> Iterable[tuple[str, Any]]:
     return data.items() if isinstance(data, dict) else ()
 
 
+def _sources(data: Any) -> Iterator[tuple[Location, Any]]:
+    source = _at(data, "source")
+    if isinstance(source, list):
+        yield from ((("source", position), each) for position, each in enumerate(source))
+    else:
+        yield ("source",), source
+
+
 def _extra_columns(data: Any) -> list[str]:
     known = {column.name for column in PERSON_COLUMNS}
-    return [name for name, _ in _items(_at(data, "source", "columns")) if name not in known]
+    named = (name for _, source in _sources(data) for name in _columns(source))
+    return list(dict.fromkeys(name for name in named if name not in known))
 
 
 def _used_columns(data: Any) -> Iterator[tuple[Location, Any]]:
@@ -186,12 +197,15 @@ def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
                 yield ("profile_fields", name, key), f"{len(value)} characters; Moodle silently cuts at 2048"
 
 
-def _unused_columns(data: Any, extra: list[str]) -> Iterator[tuple[Location, str]]:
-    used = {name for _, name in _used_columns(data)}
+def _columns(source: Any) -> list[str]:
+    return [name for name, _ in _items(_at(source, "columns"))]
+
+
+def _unused_columns(where: Location, extra: list[str], used: set[Any]) -> Iterator[tuple[Location, str]]:
     for name in extra:
         if name in used or re.fullmatch(r"free[0-9]+", name):
             continue
         if name in _SET_ELSEWHERE:
-            yield ("source", "columns", name), f"a file cannot bring '{name}': {set_elsewhere(name)}"
+            yield (*where, name), f"a source cannot bring '{name}': {set_elsewhere(name)}"
         elif hint := did_you_mean(name, TEXT_COLUMNS, cutoff=0.8):
-            yield ("source", "columns", name), f"'{name}' is not one of our columns and is used nowhere{hint}"
+            yield (*where, name), f"'{name}' is not one of our columns and is used nowhere{hint}"

@@ -116,14 +116,12 @@ def source_base(path: Path) -> Path:
 
 
 def source_path(mapping: Mapping) -> str:
-    """Give the source file of a mapping as an absolute path; a URL (s3://…) stays as it is.
+    """Give where the persons of a mapping come from, for people: an absolute path, an address, a table; '+' between several.
 
     For a mapping made in code a relative path starts at the working directory.
     """
-    if "://" in mapping.source.path:
-        return mapping.source.path
     base = source_base(mapping.path) if mapping.path else Path.cwd()
-    return str((base / Path(mapping.source.path).expanduser()).resolve())
+    return " + ".join(source.where(base) for source in mapping.sources)
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import types
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping_checks import did_you_mean, set_elsewhere
+from moodle_coupling.mapping_source import KINDS, kind_of
 from moodle_coupling.mapping_yaml import Document, Problem, key_path
 
 if TYPE_CHECKING:
@@ -33,24 +35,36 @@ def problems_of(error: ValidationError, document: Document) -> list[Problem]:
 
 def _problem(error: ErrorDetails, document: Document) -> Problem:
     where = tuple(step for step in error["loc"] if step != "[key]")
-    return Problem(*document.mark(where), key_path(where), _say(error, where))
+    return Problem(*document.mark(where), key_path(where), _say(error, _Place(where, document.data)))
 
 
-def _say(error: ErrorDetails, where: Location) -> str:
+@dataclass(frozen=True)
+class _Place:
+    """Where in the file, and the file: what a source may hold depends on the type it says."""
+
+    where: Location
+    data: Any
+
+    @property
+    def above(self) -> _Place:
+        return _Place(self.where[:-1], self.data)
+
+
+def _say(error: ErrorDetails, place: _Place) -> str:
     kind = error["type"]
     if kind == "extra_forbidden" or "[key]" in error["loc"]:
-        return _unknown_key(where)
+        return _unknown_key(place)
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "missing":
-        return f"is missing: {_description(where)}"
+        return f"is missing: {_description(place)}"
     if error["input"] is None:
-        return f"is empty: say something, or take the key out. {_description(where)}".rstrip()
+        return f"is empty: say something, or take the key out. {_description(place)}".rstrip()
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         return f"{_quoted(error)} {words}, {error['ctx'][bound]}"
     say = _SENTENCES.get(kind)
-    return say(error, where) if say else f"{_quoted(error)}: {error['msg']}"
+    return say(error, place) if say else f"{_quoted(error)}: {error['msg']}"
 
 
 def _quoted(error: ErrorDetails) -> str:
@@ -63,73 +77,88 @@ def _quoted(error: ErrorDetails) -> str:
     return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"
 
 
-def _choice(error: ErrorDetails, _: Location) -> str:
+def _choice(error: ErrorDetails, _: _Place) -> str:
     choices = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
     hint = did_you_mean(error["input"], choices) if isinstance(error["input"], str) else ""
     return f"{_quoted(error)} is not one of {', '.join(choices)}{hint}"
 
 
-def _list(error: ErrorDetails, _: Location) -> str:
+def _list(error: ErrorDetails, _: _Place) -> str:
     value = error["input"]
     example = f": [{value}]" if isinstance(value, str) else ""
     return f"must be a list, also when it holds one thing{example}"
 
 
-_SENTENCES: Final[dict[str, Callable[[ErrorDetails, Location], str]]] = {
+_SENTENCES: Final[dict[str, Callable[[ErrorDetails, _Place], str]]] = {
     "enum": _choice,
     "literal_error": _choice,
     "list_type": _list,
     "string_type": lambda error, _: f"must be a text, not {_quoted(error)}",
-    "string_pattern_mismatch": lambda error, where: f"{_quoted(error)} is not possible: {_description(where)}",
-    "string_too_short": lambda _, where: f"must not be empty: {_description(where)}",
-    "too_short": lambda _, where: f"must not be empty: {_description(where)}",
+    "string_pattern_mismatch": lambda error, place: f"{_quoted(error)} is not possible: {_description(place)}",
+    "string_too_short": lambda _, place: f"must not be empty: {_description(place)}",
+    "too_short": lambda _, place: f"must not be empty: {_description(place)}",
     "bool_parsing": lambda error, _: f"{_quoted(error)} must be true or false",
     "bool_type": lambda error, _: f"must be true or false, not {_quoted(error)}",
     "int_parsing": lambda error, _: f"{_quoted(error)} must be a whole number",
     "int_type": lambda error, _: f"must be a whole number, not {_quoted(error)}",
     "float_parsing": lambda error, _: f"{_quoted(error)} must be a number, such as 0.05",
     "float_type": lambda error, _: f"must be a number, not {_quoted(error)}",
-    "dict_type": lambda error, where: (
-        f"must hold keys with values, not {_quoted(error)}. {_description(where)}".rstrip()
+    "dict_type": lambda error, place: (
+        f"must hold keys with values, not {_quoted(error)}. {_description(place)}".rstrip()
     ),
-    "model_type": lambda error, where: f"must hold keys ({', '.join(_keys(where))}), not {_quoted(error)}",
+    "model_type": lambda error, place: f"must hold keys ({', '.join(_keys(place))}), not {_quoted(error)}",
 }
 
 
-def _unknown_key(where: Location) -> str:
-    key, known = str(where[-1]), _keys(where[:-1])
-    if key in _SECRETS and len(where) == 1:
-        return "unknown key: the address and the token of a Moodle stand in the Airflow connection, never in this file"
+def _unknown_key(place: _Place) -> str:
+    where = place.where
+    key, known = str(where[-1]), _keys(place.above)
+    if key in _SECRETS and (len(where) == 1 or where[0] == "source"):
+        what = "a Moodle" if len(where) == 1 else "a source"
+        return f"unknown key: the address and the token of {what} stand in the Airflow connection, never in this file"
     if where[0] == "fields" and (elsewhere := set_elsewhere(key)):
         return f"'{key}' is not set here: {elsewhere}"
     if key == "<<":
         return "merging (<<) is not used here; write the keys out"
+    if where[0] == "source" and (
+        kind := next((kind for kind, model in KINDS.items() if key in model.model_fields), "")
+    ):
+        return f"unknown key here: it belongs to a source of type {kind} (say 'type: {kind}')"
     hint = did_you_mean(key, known) or f". Known here: {', '.join(known)}"
     return f"unknown key{hint}"
 
 
-def _keys(where: Location) -> list[str]:
+def _keys(place: _Place) -> list[str]:
     """Give the keys that are possible at a location."""
-    annotation = _annotation(where)
+    annotation = _annotation(place)
     if _is_model(annotation):
         return list(annotation.model_fields)
     keys = get_args(annotation)[:1] if get_origin(annotation) is dict else ()
     return [str(key) for each in keys if get_origin(each) is Literal for key in get_args(each)]
 
 
-def _description(where: Location) -> str:
+def _description(place: _Place) -> str:
     """Give what the model says of the key at a location, '' when it says nothing."""
-    owner: Any = _annotation(where[:-1]) if where else None
-    field = owner.model_fields.get(str(where[-1])) if _is_model(owner) else None
+    owner: Any = _annotation(place.above) if place.where else None
+    field = owner.model_fields.get(str(place.where[-1])) if _is_model(owner) else None
     return (field.description or "") if field else ""
 
 
-def _annotation(where: Location) -> Any:
+def _annotation(place: _Place) -> Any:
     """Follow a location through the model; gives the type that is meant there, or None."""
     annotation: Any = Mapping
-    for step in where:
-        annotation = _inner(annotation, step)
+    value: Any = place.data
+    for number, step in enumerate(place.where):
+        value = value.get(step) if isinstance(value, dict) else _item(value, step)
+        if place.where[0] == "source" and number == (1 if isinstance(step, int) else 0):
+            annotation = kind_of(value)
+        else:
+            annotation = _inner(annotation, step)
     return annotation
+
+
+def _item(value: Any, step: str | int) -> Any:
+    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
 
 
 def _inner(annotation: Any, step: str | int) -> Any:

@@ -3,24 +3,66 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import (
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from moodle_coupling.mapping_checks import Location, did_you_mean
 from moodle_coupling.mapping_parts import FilledText, Part, refuse
+from moodle_coupling.mapping_safeguards import connection_id
+from moodle_coupling.mapping_sql import NAME, query_problem
 from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as MappingOf
 
 _COLUMN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _WRITTEN_TAB: Final = {"tab": "\t", "\\t": "\t"}
 
 
-class FileSource(Part):
-    """A CSV or XLSX file."""
+class SourceSettings(Part):
+    """What every kind of source can be told."""
+
+    name: str = Field("", description="Name for people, where several sources are told apart.")
+    columns: dict[str, FilledText] = Field(
+        default_factory=dict,
+        description="Our column name → the source's heading, where the usual Dutch and English headings do not do. A "
+        "name that is not one of ours adds a free field under that name.",
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _column_names(cls, value: dict[str, str]) -> dict[str, str]:
+        found: list[tuple[Location, str]] = [
+            ((name,), problem) for name, heading in value.items() if (problem := _name_problem(name, heading))
+        ]
+        if found:
+            refuse(found)
+        return value
+
+
+class FileSource(SourceSettings):
+    """A CSV, XLSX or Parquet file, on disk or in object storage."""
 
     type: Literal["file"] = Field("file", description="A file of persons.")
-    path: FilledText = Field(description="File to read; a relative path starts at the mapping file's folder.")
-    format: Literal["auto", "csv", "xlsx"] = Field("auto", description="auto: by the file's content.")
+    path: FilledText = Field(
+        description="File to read; a relative path starts at the mapping file's folder. Or an address such as "
+        "s3://connection@bucket/persons.csv. With * or ? in the last part the newest such file is read."
+    )
+    newest_by: Literal["name", "modified"] = Field(
+        "name",
+        description="Which of several files is the newest: by its name (numbers by size), or by when it changed.",
+    )
+    format: Literal["auto", "csv", "xlsx", "parquet"] = Field("auto", description="auto: by the file's content.")
     encoding: str = Field("auto", description="auto: UTF-8 (with or without BOM), else cp1252.")
     delimiter: Literal["auto", ",", ";", "\t", "|"] = Field(
         "auto",
@@ -28,17 +70,32 @@ class FileSource(Part):
         json_schema_extra={"enum": ["auto", ",", ";", "tab", "\t", "|"]},
     )
     sheet: str | None = Field(None, description="Sheet of an XLSX file; the first one by default.")
-    columns: dict[str, FilledText] = Field(
-        default_factory=dict,
-        description="Our column name → the file's heading, where the usual Dutch and English headings do not do. A "
-        "name that is not one of ours adds a free field under that name.",
+    stale: Literal["warn", "refuse", "allow"] = Field(
+        "warn", description="What happens when the file is old: warn and go on, refuse to run, or nothing."
     )
+    max_age_hours: int = Field(
+        36,
+        ge=0,
+        le=24 * 366,
+        description="Hours after which a file is old: since it was written, and since a run first saw this content. "
+        "0: every run wants another content than the last good one.",
+    )
+
+    def where(self, base: Path) -> str:
+        """Give the absolute path or the address; ``base`` is the folder a relative path starts at."""
+        if "://" in self.path:
+            return self.path
+        return str((base / Path(self.path).expanduser()).resolve())
 
     @field_validator("path")
     @classmethod
     def _as_written(cls, value: str) -> str:
         if "${" in value or "{{" in value:
             msg = "variables are not filled in here: write the path itself"
+            raise ValueError(msg)
+        if ":" in _user(value):
+            # The text is not repeated: there is a password in it.
+            msg = "no password here: make an Airflow connection, and write its id before the '@'"
             raise ValueError(msg)
         return value
 
@@ -61,23 +118,116 @@ class FileSource(Part):
     def _tab_by_name(cls, value: object) -> object:
         return _WRITTEN_TAB.get(value, value) if isinstance(value, str) else value
 
-    @field_validator("columns")
+
+class SqlSource(SourceSettings):
+    """A table or a query of a database."""
+
+    type: Literal["sql"] = Field(description="A database.")
+    connection: str = Field(description="Airflow connection of the database, of any type that Airflow has SQL for.")
+    table: str = Field("", description="Table or view to read, as schema.table; or say 'query'.")
+    query: str = Field("", description="SELECT that gives the persons, instead of a table.")
+    count: str = Field(
+        "", description="Query that gives one number: how many rows there must be. A table is counted by itself."
+    )
+    changed_column: str = Field(
+        "",
+        description="Column of the result that says when a row changed (time, date or rising number): with it a changed "
+        "run reads only what changed since.",
+    )
+    changed_query: str = Field(
+        "",
+        description="SELECT for a changed run, with :since for the greatest changed_column of the last good run; without "
+        "it 'query' or 'table' is filtered.",
+    )
+    overlap_minutes: int = Field(
+        10, ge=0, le=1440, description="A changed run looks this much further back, for changes that came in late."
+    )
+    chunk_size: int = Field(10_000, ge=100, le=100_000, description="Rows that are fetched at a time.")
+
+    def where(self, base: Path) -> str:  # noqa: ARG002  # the same question to every kind of source
+        """Give the table or the query's place, and the connection."""
+        return f"{self.table or 'the query'} of connection '{self.connection}'"
+
+    @field_validator("connection")
     @classmethod
-    def _column_names(cls, value: dict[str, str]) -> dict[str, str]:
-        found: list[tuple[Location, str]] = [
-            ((name,), problem) for name, heading in value.items() if (problem := _name_problem(name, heading))
-        ]
+    def _connection_id(cls, value: str) -> str:
+        return connection_id(value)
+
+    @field_validator("table", "changed_column")
+    @classmethod
+    def _plain_name(cls, value: str, info: ValidationInfo) -> str:
+        parts = value.split(".") if info.field_name == "table" else [value]
+        if value and not all(NAME.fullmatch(part) for part in parts):
+            msg = f"'{value}' is no plain name of letters, digits and '_'; say source.query where a name needs quotes"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("query", "count", "changed_query")
+    @classmethod
+    def _reads(cls, value: str, info: ValidationInfo) -> str:
+        problem = query_problem(value, since=info.field_name == "changed_query") if value.strip() else ""
+        if problem:
+            raise ValueError(problem)
+        return value.strip().rstrip(";").rstrip()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SqlSource:
+        found: list[tuple[Location, str]] = []
+        if bool(self.table) == bool(self.query):
+            found.append((("query",) if self.query else (), "say either 'table' or 'query'"))
+        if self.changed_query and not self.changed_column:
+            found.append((("changed_query",), "needs changed_column: the column that :since is taken from"))
         if found:
             refuse(found)
+        return self
+
+
+AnySource: TypeAlias = FileSource | SqlSource
+"""The settings of one source, of any kind."""
+
+KINDS: Final[MappingOf[str, type[AnySource]]] = {"file": FileSource, "sql": SqlSource}
+"""``source.type`` → its settings; where no type is said a file is meant."""
+
+
+def kind_of(value: Any) -> type[AnySource] | None:
+    """Give the model that a source's keys are read by; None where its ``type`` is none of KINDS."""
+    kind = value.get("type", "file") if isinstance(value, dict) else "file"
+    return KINDS.get(kind) if isinstance(kind, str) else None
+
+
+def _by_its_type(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ARG001
+    if isinstance(value, SourceSettings):
         return value
+    model = kind_of(value)
+    if model is None:
+        kind = str(value["type"])
+        refuse([(("type",), f"'{kind[:60]}' is not one of {', '.join(KINDS)}{did_you_mean(kind, KINDS)}")])
+    return model.model_validate(value)
+
+
+_OneSource = Annotated[AnySource, WrapValidator(_by_its_type)]
+_SEVERAL: Final[TypeAdapter[list[AnySource]]] = TypeAdapter(Annotated[list[_OneSource], Field(min_length=1)])
+
+
+def _one_or_several(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    return _SEVERAL.validate_python(value) if isinstance(value, list) else _by_its_type(value, handler)
+
+
+Sources = Annotated[AnySource | list[AnySource], WrapValidator(_one_or_several)]
+"""What ``source:`` holds: one source, or several in order of authority."""
+
+
+def _user(address: str) -> str:
+    """Give what stands before the '@' of an address, '' when nothing does."""
+    return address.partition("://")[2].partition("/")[0].rpartition("@")[0]
 
 
 def _name_problem(name: str, heading: str) -> str:
     if name == ROW:
-        return f"'{ROW}' is the line number; a file cannot bring it"
+        return f"'{ROW}' is the line number; a source cannot bring it"
     if _COLUMN_NAME.fullmatch(name):
         return ""
     ours = [column.name for column in PERSON_COLUMNS]
     if heading in ours:
-        return f"our name stands before the colon, the file's heading behind it: {heading}: {name}"
+        return f"our name stands before the colon, the source's heading behind it: {heading}: {name}"
     return f"'{name}' is no column name: small letters, digits and '_'{did_you_mean(name, ours)}"

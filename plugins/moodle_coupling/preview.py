@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.mapping import Mapping
+    from moodle_coupling.mapping import FileSource, Mapping
 
 MAPPINGS: Final = Path("include/mappings")
 LIVE: Final = "live"
@@ -38,7 +38,9 @@ def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentP
         description="Matches persons with accounts and shows the plan of a run. It writes nothing to Moodle.",
     )
     parser.add_argument("mapping", metavar="MAPPING", help="a mapping file, or an environment in include/mappings")
-    parser.add_argument("--persons", metavar="FILE", help="CSV or XLSX of persons, instead of the mapping's source")
+    parser.add_argument(
+        "--persons", metavar="FILE", help="CSV, XLSX or Parquet of persons, instead of the mapping's source"
+    )
     parser.add_argument(
         "--accounts",
         metavar="FILE|live",
@@ -96,22 +98,34 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
 
 
 def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> pd.DataFrame:
-    from moodle_coupling.mapping_file import source_path
-    from moodle_coupling.sources.file import read_persons
+    from moodle_coupling.sources.contract import Wanted, open_source
 
-    source = mapping.source
-    path = source_path(mapping)
     if override:
-        path = override if "://" in override else str(Path(override).expanduser().resolve())
-        source = source.model_copy(update={"path": path, "format": "auto"})
-    extract = read_persons(source, Path.cwd() if override else _base(mapping))
+        mapping = mapping.model_copy(update={"source": _other_file(mapping, override)})
+    source = open_source(mapping, _base(mapping))
+    with redirect_stdout(
+        sys.stderr
+    ):  # a database or object storage makes Airflow log to stdout, and that is the plan's
+        extract = source.extract(Wanted())
+    for warning in extract.warnings:
+        say(warning)
     if extract.left_out:
-        say(f"{len(extract.left_out)} lines of {path} could not be read and are left out:")
+        say(f"{len(extract.left_out)} lines of {source.where} could not be read and are left out:")
         for one in extract.left_out[:_SHOWN_LINES]:
-            say(f"  line {one.line}: {one.message_nl if dutch else one.message}")
+            of = f"{one.source}, " if one.source else ""
+            say(f"  {of}line {one.line}: {one.message_nl if dutch else one.message}")
         if len(extract.left_out) > _SHOWN_LINES:
             say(f"  and {len(extract.left_out) - _SHOWN_LINES} more")
     return extract.persons
+
+
+def _other_file(mapping: Mapping, path: str) -> FileSource:
+    """Give a file to read in the place of the mapping's source, with the settings of its first file."""
+    from moodle_coupling.mapping import FileSource
+
+    own = next((source for source in mapping.sources if isinstance(source, FileSource)), FileSource(path=path))
+    absolute = path if "://" in path else str(Path(path).expanduser().resolve())
+    return own.model_copy(update={"path": absolute, "format": "auto", "stale": "allow"})
 
 
 def _base(mapping: Mapping) -> Path:

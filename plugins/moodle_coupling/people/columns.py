@@ -55,3 +55,13 @@ EMAIL_COLUMNS: Final = ("email1", "email2", "email3")
 
 INACTIVE_UNREAD: Final = "inactive_unread"
 """Optional extra column: what stood in ``inactive`` when it was neither yes nor no, else ''."""
+
+SOURCES_DIFFER: Final = "sources_differ"
+"""Optional extra column where persons come from several sources: JSON {our column: what the sources say}, else ''."""
+
+SOURCES_DISAGREE: Final = "sources_disagree"
+"""Optional extra column where persons come from several sources: what each says of who this is, where that is not clear,
+else ''."""
+
+FINDINGS: Final = (INACTIVE_UNREAD, SOURCES_DIFFER, SOURCES_DISAGREE)
+"""The optional columns of a persons frame that hold what was found about a person; they come last."""

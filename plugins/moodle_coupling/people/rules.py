@@ -147,6 +147,15 @@ RULES: Final[tuple[Rule, ...]] = (
         "Write ja/nee, yes/no, true/false, waar/onwaar, 1/0, x or nothing in that column.",
         "Zet ja/nee, yes/no, true/false, waar/onwaar, 1/0, x of niets in die kolom.",
     ),
+    Rule(
+        "sources_disagree",
+        "",
+        Blocks.ALL,
+        "The sources do not agree on who this is: {value}.",
+        "De bronnen zijn het niet eens over wie dit is: {value}.",
+        "Two persons share an id there: correct the id in one of the sources.",
+        "Twee personen delen daar een id: verbeter het id in een van de bronnen.",
+    ),
     _missing(
         "firstname",
         Blocks.CREATE,
@@ -270,6 +279,15 @@ RULES: Final[tuple[Rule, ...]] = (
         "'{value}' in {field} bevat het teken voor een onleesbare letter (U+FFFD): de tekst was al beschadigd.",
         "Correct it at the source, or export the file again in UTF-8.",
         "Verbeter het in de bron, of exporteer het bestand opnieuw in UTF-8.",
+    ),
+    Rule(
+        "sources_differ",
+        "*",
+        Blocks.NOTHING,
+        "The sources differ on {field}, and the first of them is followed: {value}.",
+        "De bronnen verschillen over {field}; de eerste wordt gevolgd: {value}.",
+        "Correct it in the source that is wrong.",
+        "Verbeter het in de bron die het mis heeft.",
     ),
 )
 """All rules, in the order in which a person's reasons are listed. What is known of Moodle is from its recordings

@@ -14,6 +14,7 @@ from moodle_coupling.people import checks
 from moodle_coupling.people.arrow import blank_where, choose, is_blank, join, longer_than, pc, same_text, to_series
 from moodle_coupling.people.cleaning import damaged, with_particles
 from moodle_coupling.people.columns import INACTIVE_UNREAD
+from moodle_coupling.people.differing import note_sources
 from moodle_coupling.people.reasons import Reasons
 from moodle_coupling.people.rules import FIELD_LIMITS, PROFILE_LIMIT, Blocks
 from moodle_coupling.people.scope import holds
@@ -82,6 +83,7 @@ def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
     if table.has(INACTIVE_UNREAD):
         unread = table.texts(INACTIVE_UNREAD)
         reasons.add("inactive_unclear", ~is_blank(unread), unread)
+    note_sources(table, reasons)
     columns |= _names(table, mapping, reasons)
     columns["email"] = _email(table, mapping, reasons)
     columns["username"] = _username(table, mapping, columns["email"], reasons)

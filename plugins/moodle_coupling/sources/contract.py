@@ -62,8 +62,8 @@ class Source(Protocol):
         """Read what is wanted, and nothing by halves.
 
         Raises:
-            SourceError: it cannot be read, or gave less than it announced; the text says which source. Errors of a
-                hook (CoachviewError) come through as they are.
+            SourceError: it cannot be read, or gave less than it announced; the text says which source.
+            SourceUnavailable: the same read may go through later. Errors of a hook (CoachviewError) come as they are.
 
         """
 
@@ -73,9 +73,9 @@ def open_source(mapping: Mapping, base: Path) -> Source:
 
     ``base`` is the folder a relative path starts at: the mapping file's (``mapping_file.source_base``).
     """
-    from moodle_coupling.sources.opening import open_settings
+    from moodle_coupling.sources.opening import open_mapping
 
-    return open_settings(mapping.source, base, mapping.idnumber)
+    return open_mapping(mapping, base)
 
 
 def merge_changed(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:

@@ -35,6 +35,10 @@ class ExtractCounts:
     blank: int
 
 
+def _start(part: tuple[str, int]) -> int:
+    return part[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Extract:
     """Persons as read, not cleaned.
@@ -47,6 +51,7 @@ class Extract:
     ``watermark`` is the next run's ``Wanted.since``, once this run has ended well; opaque, '' when there is nothing to say.
     ``fingerprint`` is the SHA-256 of a file's bytes, '' for other sources. ``warnings`` are sentences for the log, without
     names or addresses of persons. ``kept`` is to be stored beside the persons, for ``Wanted.known``; mostly empty.
+    ``starts``, where there are several sources: the name of each, and the ``row`` after which its persons begin.
     """
 
     persons: pd.DataFrame
@@ -59,3 +64,9 @@ class Extract:
     fingerprint: str = ""
     warnings: tuple[str, ...] = ()
     kept: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    starts: tuple[tuple[str, int], ...] = ()
+
+    def place(self, row: int) -> str:
+        """Say where a person stands: 'line 12', or 'line 12 of <source>' where there are several."""
+        name, start = max(((name, start) for name, start in self.starts if start < row), key=_start, default=("", 0))
+        return f"line {row - start} of {name}" if name else f"line {row}"

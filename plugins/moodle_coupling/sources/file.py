@@ -1,79 +1,133 @@
-"""Persons from a file: CSV or XLSX."""
+"""Persons from a file: CSV, XLSX or Parquet."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+import hashlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.csv_file import read_csv
+from moodle_coupling.sources.places import take
 from moodle_coupling.sources.selecting import only
+from moodle_coupling.sources.staleness import age_problem
+from moodle_coupling.sources.watermark import seal, unseal
 from moodle_coupling.sources.xlsx_file import read_xlsx
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from moodle_coupling.mapping import FileSource
+    from moodle_coupling.mapping import AnySource, FileSource
     from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.places import Taken
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PARQUET: Final = (b"PAR1", b"PARE")
+_NAMES: Final = {"csv": "a text", "xlsx": "an Excel workbook (.xlsx) or ZIP", "parquet": "a Parquet file"}
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 @dataclass(frozen=True)
 class FileReader:
-    """A file of persons: it is always read as a whole."""
+    """A file of persons, or the newest of several; it is always read as a whole."""
 
     settings: FileSource
     base: Path
+    now: Callable[[], dt.datetime] = _now
     kind: str = "file"
     incremental: bool = False
 
     @property
     def where(self) -> str:
-        """The path."""
-        return str(self.base / self.settings.path)
+        """The absolute path, or the address."""
+        return self.settings.where(self.base)
 
     def extract(self, wanted: Wanted) -> Extract:
-        """Read the file; of mode ids only those persons come through."""
-        extract = read_persons(self.settings, self.base)
-        return only(extract, wanted.ids) if wanted.mode is Mode.IDS else extract
+        """Read the file; of mode ids only those persons come through.
+
+        Raises:
+            SourceError: the file is not there, cannot be read as a whole (names line and column where there are), or is
+                old and the mapping says to refuse that.
+            SourceUnavailable: its place cannot be reached, or it is being written.
+
+        """
+        taken = take(self.where, self.settings.newest_by)
+        fingerprint = hashlib.sha256(taken.data).hexdigest()
+        seen = self._seen(fingerprint, wanted)
+        warnings = self._warnings(taken, seen, wanted)
+        found = read_file(taken.data, self.settings, taken.where)
+        found = replace(
+            found,
+            notes={**found.notes, "file": taken.where},
+            watermark=seal(self.settings, {"sha256": fingerprint, "seen": (seen or self.now()).isoformat()}),
+            fingerprint=fingerprint,
+            warnings=warnings,
+        )
+        return only(found, wanted.ids) if wanted.mode is Mode.IDS else found
+
+    def _seen(self, fingerprint: str, wanted: Wanted) -> dt.datetime | None:
+        last = unseal(self.settings, wanted.since)
+        return dt.datetime.fromisoformat(last["seen"]) if last.get("sha256") == fingerprint else None
+
+    def _warnings(self, taken: Taken, seen: dt.datetime | None, wanted: Wanted) -> tuple[str, ...]:
+        problem = "" if self.settings.stale == "allow" else age_problem(taken, self.settings, seen, self.now())
+        # One person by hand is no nightly run: an old file is told then, and used.
+        if problem and self.settings.stale == "refuse" and wanted.mode is not Mode.IDS:
+            raise SourceError(problem)
+        return (problem,) if problem else ()
 
 
-def read_persons(source: FileSource, base: Path) -> Extract:
-    """Return the persons of a file, as text and not cleaned, with the lines that could not be read.
+def read_persons(source: AnySource | list[AnySource], base: Path) -> Extract:
+    """Return everyone in a source, as text and not cleaned, with the lines that could not be read.
 
-    ``base`` is the folder a relative path starts at: the mapping file's. With format 'auto' the content decides.
+    ``base`` is the folder a relative path starts at: the mapping file's.
 
     Raises:
-        SourceError: the file is not there or cannot be read as a whole; names file, line and column where there are.
+        SourceError: it is not there or cannot be read as a whole; names file, line and column where there are.
 
     """
-    path = base / source.path
-    data = _bytes(path)
+    from moodle_coupling.sources.opening import open_settings
+
+    return open_settings(source, base).extract(Wanted())
+
+
+def read_file(data: bytes, settings: FileSource, file: str) -> Extract:
+    """Return the persons of a file's bytes; ``file`` is how errors call it. With format 'auto' the content decides.
+
+    Raises:
+        SourceError: it cannot be read as a whole; names line and column where there are.
+
+    """
+    found = _format(data, file)
+    if settings.format not in {"auto", found}:
+        msg = (
+            f"{file} is {_NAMES[found]}, and source.format says {settings.format}. Set it to {found} or auto, or put the "
+            "right file there."
+        )
+        raise SourceError(msg)
+    if found == "csv":
+        return read_csv(data, settings, file)
+    if found == "xlsx":
+        return read_xlsx(data, settings, file)
+    from moodle_coupling.sources.parquet_file import read_parquet
+
+    return read_parquet(data, settings, file)
+
+
+def _format(data: bytes, file: str) -> str:
     if data.startswith(_OLE):
         msg = (
-            f"{path} is an old Excel file (.xls) or is protected with a password; neither can be read here. Open it in "
+            f"{file} is an old Excel file (.xls) or is protected with a password; neither can be read here. Open it in "
             "Excel and save it, without a password, as an Excel workbook (.xlsx) or as CSV UTF-8."
         )
         raise SourceError(msg)
-    zipped = data.startswith(_ZIP)
-    if source.format == "csv" and zipped:
-        msg = f"{path} is a ZIP or Excel workbook, and source.format says csv. Set it to xlsx or auto."
-        raise SourceError(msg)
-    if source.format == "xlsx" and not zipped:
-        msg = f"{path} is no Excel workbook (.xlsx), and source.format says xlsx. Set it to csv or auto."
-        raise SourceError(msg)
-    return read_xlsx(data, source, str(path)) if zipped else read_csv(data, source, str(path))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        msg = f"{path} does not exist (source.path). A relative path starts at the mapping file's folder."
-        raise SourceError(msg) from None
-    except OSError as error:
-        msg = f"{path} cannot be read (source.path): {error.strerror or error}."
-        raise SourceError(msg) from error
+    if data.startswith(_ZIP):
+        return "xlsx"
+    return "parquet" if data.startswith(_PARQUET) else "csv"

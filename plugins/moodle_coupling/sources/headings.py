@@ -42,11 +42,15 @@ KNOWN: Final = {
 """Compared heading → our column."""
 
 
-def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str) -> Headings:
+_CURE: Final = "Is the first line the header, and the delimiter right?"
+
+
+def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str, cure: str = _CURE) -> Headings:
     """Return where our columns stand in the header row ``cells``.
 
     ``wanted`` is the mapping's ``source.columns``: our name → the file's heading. What it names is found there and
     nowhere else; the remaining headings are recognised by themselves. Headings that mean nothing to us are ignored.
+    ``cure`` says what to look at when there is no id.
 
     Raises:
         SourceError: a wanted heading is missing or there twice, two headings mean the same column, or there is no id.
@@ -67,7 +71,7 @@ def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str) ->
             )
             raise SourceError(msg)
         positions[name] = position
-    _check_ids(positions, cells, file)
+    _check_ids(positions, cells, file, cure)
     return Headings(positions, {name: _shown(cells[position]) for name, position in positions.items()})
 
 
@@ -83,7 +87,7 @@ def _position(name: str, heading: str, cells: Sequence[str], plain: Sequence[str
     if not found:
         there = ", ".join(f"'{_shown(cell)}'" for cell in cells if cell.strip())
         msg = (
-            f"{file}: source.columns.{name} asks for the heading '{heading}', which the file does not have"
+            f"{file}: source.columns.{name} asks for the heading '{heading}', which is not there"
             f"{did_you_mean(heading, [_shown(cell) for cell in cells if cell.strip()]) or '.'} Its headings are: {there}."
         )
         raise SourceError(msg)
@@ -97,15 +101,15 @@ def _position(name: str, heading: str, cells: Sequence[str], plain: Sequence[str
     return found[0]
 
 
-def _check_ids(positions: Mapping[str, int], cells: Sequence[str], file: str) -> None:
+def _check_ids(positions: Mapping[str, int], cells: Sequence[str], file: str, cure: str) -> None:
     if any(name in positions for name in ID_COLUMNS):
         return
     there = [_shown(cell) for cell in cells if cell.strip()]
     hint = next((found for name in ("PersonId", "ExternId") if (found := did_you_mean(name, there))), "")
     msg = (
         f"{file}: no column with an id of the person: expected a heading such as PersonId or ExternId{hint or '.'} The "
-        f"headings are: {', '.join(repr(cell) for cell in there)}. Is the first line the header, and the delimiter "
-        "right? Another heading can be named in the mapping file: source.columns.person_id or source.columns.extern_id."
+        f"headings are: {', '.join(repr(cell) for cell in there)}. {cure} "
+        "Another heading can be named in the mapping file: source.columns.person_id or source.columns.extern_id."
     )
     raise SourceError(msg)
 

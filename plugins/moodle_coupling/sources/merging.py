@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.people.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW
+from moodle_coupling.people.columns import FINDINGS, PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,11 +34,10 @@ def merged(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
 
 
 def alike(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Return persons frames with the columns of all: the declared ones, the free ones, and what could not be read."""
+    """Return persons frames with the columns of all: the declared ones, the free ones, and what was found."""
     names = dict.fromkeys(column.name for column in PERSON_COLUMNS)
-    names |= dict.fromkeys(name for frame in frames for name in frame.columns if name != INACTIVE_UNREAD)
-    if any(INACTIVE_UNREAD in frame.columns for frame in frames):
-        names[INACTIVE_UNREAD] = None
+    names |= dict.fromkeys(name for frame in frames for name in frame.columns if name not in FINDINGS)
+    names |= dict.fromkeys(name for name in FINDINGS if any(name in frame.columns for frame in frames))
     return [_with_columns(frame, list(names)) for frame in frames]
 
 

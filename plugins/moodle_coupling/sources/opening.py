@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.mapping import IdnumberFrom, SqlSource, UsernameRecipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from moodle_coupling.mapping import FileSource, IdnumberFrom
+    from moodle_coupling.mapping import AnySource, Mapping
     from moodle_coupling.sources.contract import Source
 
+_ALWAYS_USED: Final = ("extern_id", "firstname", "lastname", "inactive")
+_WITH_INITIALS: Final = (UsernameRecipe.INITIALS_INFIX_LAST, UsernameRecipe.INITIAL_INFIX_LAST)
 
-def open_settings(settings: FileSource, base: Path, idnumber: IdnumberFrom) -> Source:  # noqa: ARG001
-    """Open what ``source:`` of a mapping file says; the module of a source is imported when it is used."""
+
+def open_mapping(mapping: Mapping, base: Path) -> Source:
+    """Open the source of a mapping, or all of them as one; see :func:`moodle_coupling.sources.contract.open_source`."""
+    return _open(mapping.sources, base, mapping.idnumber, frozenset(_used(mapping)))
+
+
+def open_settings(source: AnySource | list[AnySource], base: Path) -> Source:
+    """Open what ``source:`` of a mapping file says, where nothing more of the mapping is known."""
+    settings = tuple(source) if isinstance(source, list) else (source,)
+    return _open(settings, base, IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID, None)
+
+
+def _open(settings: tuple[AnySource, ...], base: Path, idnumber: IdnumberFrom, told: frozenset[str] | None) -> Source:
+    parts = tuple(_open_one(each, base) for each in settings)
+    if len(parts) == 1:
+        return parts[0]
+    from moodle_coupling.sources.combining import Joining
+    from moodle_coupling.sources.several import SeveralReader
+
+    names = tuple(each.name or part.where for each, part in zip(settings, parts, strict=True))
+    return SeveralReader(parts, names, Joining(idnumber, told))
+
+
+def _open_one(settings: AnySource, base: Path) -> Source:
+    """Open one source; its module is imported when it is used."""
+    if isinstance(settings, SqlSource):
+        from moodle_coupling.sources.sql import SqlReader
+
+        return SqlReader(settings, settings.where(base))
     from moodle_coupling.sources.file import FileReader
 
     return FileReader(settings, base)
+
+
+def _used(mapping: Mapping) -> Iterator[str]:
+    """Give the columns on which it matters that sources differ: those that are written, or that decide who belongs."""
+    yield from _ALWAYS_USED
+    yield from mapping.email
+    if mapping.username.recipe in _WITH_INITIALS:
+        yield "initials"
+    for value in (*mapping.fields.values(), *mapping.profile_fields.values()):
+        yield value.column or ""
+    for condition in mapping.scope.include:
+        yield condition.column

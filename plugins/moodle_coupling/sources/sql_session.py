@@ -1,0 +1,191 @@
+"""One connection to a database, only for reading: a steady view of it, rows in chunks, values bound."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.errors import SourceError, SourceUnavailable
+from moodle_coupling.mapping_sql import bound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_CURSOR: Final = "moodle_coupling"
+_PASSING_STATES: Final = ("08", "40", "53", "57", "58")
+"""Classes of SQLSTATE: connection, serialisation and deadlock, resources, shutdown and time-outs, system."""
+_PASSING_KINDS: Final = frozenset({"OperationalError", "InterfaceError"})
+_PASSING_SQLITE: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR")
+_NOT_LET_IN: Final = ("authentication", "password", "does not exist", "permission", "login failed", "access denied")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection (PEP 249). ``steady``: all queries see the database as it was at one moment."""
+
+    connection: Any
+    paramstyle: str
+    steady: bool
+
+    def chunks(self, query: str, since: object, size: int) -> Iterator[tuple[list[str], Sequence[Sequence[Any]]]]:
+        """Give the result's column names with ``size`` rows at a time; at least once, also when there are none.
+
+        ``since`` is bound to every ``:since``. On PostgreSQL the rows stay at the server until they are fetched.
+        """
+        cursor = self._cursor(named=True)
+        try:
+            self._execute(cursor, query, since)
+            rows = cursor.fetchmany(size)
+            names = [str(column[0]) for column in cursor.description]
+            yield names, _plain(rows)
+            while rows:
+                rows = cursor.fetchmany(size)
+                if rows:
+                    yield names, _plain(rows)
+        finally:
+            cursor.close()
+
+    def number(self, query: str, since: object = None) -> int:
+        """Give the one number of a query; raises SourceError when it gives something else."""
+        cursor = self._cursor(named=False)
+        try:
+            self._execute(cursor, query, since)
+            rows = _plain(cursor.fetchmany(2))
+        finally:
+            cursor.close()
+        try:
+            ((value,),) = rows
+            return int(value)
+        except (TypeError, ValueError):
+            msg = "the query that counts (source.count) must give one row with one number"
+            raise SourceError(msg) from None
+
+    def _cursor(self, *, named: bool) -> Any:
+        if named and _driver(self.connection) in {"psycopg", "psycopg2"}:
+            return self.connection.cursor(name=_CURSOR)
+        return self.connection.cursor()
+
+    def _execute(self, cursor: Any, query: str, since: object) -> None:
+        mark = {"qmark": "?", "numeric": ":1", "named": ":since"}.get(self.paramstyle, "%s")
+        sql, times = bound(query, mark)
+        if not times:
+            cursor.execute(sql)
+        elif self.paramstyle == "named":
+            cursor.execute(sql, {"since": since})
+        else:
+            cursor.execute(sql, (since,) if self.paramstyle == "numeric" else (since,) * times)
+
+
+@contextmanager
+def reading(connection_id: str, where: str) -> Iterator[Session]:
+    """Open an Airflow connection for reading; what goes wrong in it is told as ours, with ``where``.
+
+    On PostgreSQL and SQLite everything is read in one read-only transaction that sees one moment (REPEATABLE READ). Other
+    databases are read as their driver does it.
+
+    Raises:
+        SourceError: the connection, the rights or the SQL is wrong.
+        SourceUnavailable: the database cannot be reached, is busy, or broke off.
+
+    """
+    with _told(where):
+        hook = _hook(connection_id, where)
+        connection = hook.get_conn()
+        try:
+            steady = _begin(connection)
+            yield Session(connection, _paramstyle(connection, hook), steady)
+        finally:
+            connection.close()
+
+
+def _hook(connection_id: str, where: str) -> Any:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowException
+
+    try:
+        connection: Any = BaseHook.get_connection(connection_id)
+        hook = connection.get_hook()
+    except (AirflowException, ImportError) as error:
+        msg = (
+            f"{where}: {error}. source.connection must be an Airflow connection of a database whose provider is installed on "
+            "every worker, such as apache-airflow-providers-postgres."
+        )
+        raise SourceError(msg) from error
+    if not isinstance(hook, DbApiHook):
+        msg = f"{where}: that connection is of type '{connection.conn_type}', which is no SQL database (source.connection)."
+        raise SourceError(msg)
+    return hook
+
+
+def _driver(connection: object) -> str:
+    return type(connection).__module__.partition(".")[0]
+
+
+def _begin(connection: Any) -> bool:
+    """Begin a read-only transaction that sees one moment, where the driver is known; returns whether it does."""
+    driver = _driver(connection)
+    if driver == "psycopg":
+        from psycopg import IsolationLevel
+
+        connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+    elif driver == "psycopg2":
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True, autocommit=False)
+    elif driver == "sqlite3":
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("BEGIN")
+    else:
+        return False
+    return True
+
+
+def _paramstyle(connection: object, hook: Any) -> str:
+    """Give how the driver marks values (PEP 249); the module of its connection, or one above it, says so."""
+    parts = type(connection).__module__.split(".")
+    for length in range(len(parts), 0, -1):
+        style = getattr(sys.modules.get(".".join(parts[:length])), "paramstyle", None)
+        if isinstance(style, str):
+            return style
+    return "qmark" if hook.placeholder == "?" else "format"
+
+
+def _plain(rows: Any) -> Sequence[Sequence[Any]]:
+    """Return rows as sequences of values, also where the connection asks for dictionaries."""
+    return [tuple(row.values()) for row in rows] if rows and isinstance(rows[0], dict) else rows
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (SourceError, SourceUnavailable) as error:
+        raise type(error)(error if where in str(error) else f"{where}: {error}") from error.__cause__
+    except Exception as error:
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        if "Error" not in kinds and not isinstance(error, OSError):
+            raise
+        if "DataError" in kinds:
+            # Its text repeats the value that could not be converted, which may be somebody's name.
+            msg = f"{where}: the database could not convert a value ({type(error).__name__}). Look at the casts in the query."
+            raise SourceError(msg) from None
+        said = str(error).strip().partition("\n")[0] or "no more is said"
+        text = f"{where}: {type(error).__name__}: {said[:300]}."
+        if _is_passing(error, kinds):
+            msg = f"{text} Nothing was taken from it; reading it again may do."
+            raise SourceUnavailable(msg) from error
+        msg = f"{text} Look at 'source' in the mapping file, and at the connection and its rights."
+        raise SourceError(msg) from error
+
+
+def _is_passing(error: Exception, kinds: set[str]) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return str(getattr(error, "sqlite_errorname", "")).startswith(_PASSING_SQLITE)
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if state:
+        return str(state).startswith(_PASSING_STATES)
+    said = str(error).lower()
+    return bool(kinds & _PASSING_KINDS or isinstance(error, OSError)) and not any(word in said for word in _NOT_LET_IN)
