@@ -24,6 +24,9 @@ def _small(monkeypatch):
     monkeypatch.setattr(numbers, "LONGEST_GAP", 200)
 
 
+NOBODY = accounts_frame([])
+
+
 class Readings:
     """Answers lookups by id for a site with these ids, some parts at a time as a real reading does."""
 
@@ -45,7 +48,7 @@ class Readings:
             found = [id_ for id_ in ids if id_ in self.there]
             self.ids.update(found)
             self.tracker.add(len(found))
-            yield part, Piece(deleted=tuple(found))
+            yield part, Piece(NOBODY, deleted=tuple(found))
 
 
 SITES = st.sets(st.integers(1, 600), max_size=40)
