@@ -27,6 +27,7 @@ ANSWERS: list[Any] = [
     *[pytest.param({"status_code": status, "text": json.dumps({"message": BOTH})}, id=str(status)) for status in (400, 401, 403, 404, 429, 500, 502, 503)],
     *[pytest.param({"status_code": 400, "text": json.dumps({key: BOTH})}, id=key) for key in ("error", "error_description", "detail", "title")],
     pytest.param({"status_code": 400, "text": f"<title>{BOTH}</title>"}, id="page with 400"),
+    pytest.param({"status_code": 400, "text": json.dumps({"message": "x" * 140 + SECRET})}, id="cut in the secret"),
     pytest.param({"status_code": 302, "headers": {"Location": f"https://x.example.org/?t={TOKEN}"}}, id="redirect"),
     pytest.param({"text": f"<title>{BOTH}</title>"}, id="page"),
     pytest.param({"text": f'[{{"token": "{BOTH}"'}, id="cut"),
@@ -85,4 +86,5 @@ def test_neither_shows(
     # Before a token was given nobody can know what it looks like.
     assert at_the_token or TOKEN not in everything
     assert SECRET not in everything
+    assert SECRET[:8] not in everything
     assert quote(SECRET, safe="") not in everything

@@ -93,25 +93,32 @@ def _row_count(value: str | None, endpoint: str) -> int | None:
 
 
 def json_of(raw: RawAnswer, endpoint: str) -> Any:
-    """Read a body as JSON. Raises NotACoachview for a page, CoachviewUnavailable for an answer that broke off."""
+    """Read a body as JSON.
+
+    Raises CoachviewUnavailable for an answer that broke off, and for a page instead of a list: where a token was given a
+    moment before, that is an outage. A page instead of the token is NotACoachview.
+    """
     text = raw.body.decode("utf-8-sig", errors="replace").strip()
     try:
         return json.loads(text)
     except ValueError:
         pass
-    what = endpoint or "The token"
-    if text.startswith("<") or not text or "html" in raw.headers.get("content-type", ""):
-        raise NotACoachview(
-            f"{what}: {'an HTML or XML page' if text else 'an empty answer'} came where Coachview's API should answer"
-            f"{said_by(raw)}. Check the Coachview URL of the connection, and what stands in between.",
+    is_page = text.startswith("<") or not text or "html" in raw.headers.get("content-type", "")
+    if not is_page:
+        raise CoachviewUnavailable(
+            f"{endpoint or 'The token'}: the answer is no whole JSON; it breaks off or was changed on its way ({len(text)} "
+            "characters).",
             endpoint=endpoint,
             status=raw.status,
-        ) from None
-    raise CoachviewUnavailable(
-        f"{what}: the answer is no whole JSON; it breaks off or was changed on its way ({len(text)} characters).",
+        )
+    kind = CoachviewUnavailable if endpoint else NotACoachview
+    raise kind(
+        f"{endpoint or 'The token'}: {'an HTML or XML page' if text else 'an empty answer'} came where Coachview's API should "
+        f"answer{said_by(raw)}. It is out of order, or something stands in between; if it stays, check the Coachview URL of the "
+        "connection.",
         endpoint=endpoint,
         status=raw.status,
-    ) from None
+    )
 
 
 def by_status(raw: RawAnswer, endpoint: str) -> CoachviewError:

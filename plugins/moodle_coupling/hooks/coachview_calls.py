@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
@@ -154,7 +154,7 @@ class CoachviewCalls(ABC):
         with self._making:
             self.requests_made += 1
         started = time.monotonic()
-        raw = self.get_conn().get(self.settings.url(ask.endpoint), ask.query, token, ask.endpoint)
+        raw = self._cleaned(self.get_conn().get(self.settings.url(ask.endpoint), ask.query, token, ask.endpoint))
         budget.learn(raw.headers)
         log.debug(
             "%s: HTTP %s, %s bytes in %.2f s", ask.endpoint, raw.status, len(raw.body), time.monotonic() - started
@@ -178,7 +178,7 @@ class CoachviewCalls(ABC):
     def _ask_token(self) -> Token:
         settings = self.settings
         try:
-            raw = self.get_conn().post_form(settings.token_url, token_form(settings), "The token")
+            raw = self._cleaned(self.get_conn().post_form(settings.token_url, token_form(settings), "The token"))
             if raw.status == 429:
                 raise self._too_many(raw, "The token")
             return read_token(raw, settings)
@@ -224,12 +224,22 @@ class CoachviewCalls(ABC):
             return max(0.0, error.resets.timestamp() - self._now())
         return (error.retry_after or 0.0) if isinstance(error, CoachviewUnavailable) else 0.0
 
-    def _clean(self, error: CoachviewError) -> CoachviewError:
-        """Take token and secret out of an error's text, should Coachview repeat them."""
+    def _secrets(self) -> set[str]:
+        """Give what must not show, as it is and percent-encoded."""
         known = self._keeper.known if self._keeper else ()
-        for secret in (*known, self.settings.client_secret):
-            for form in {secret, quote(secret, safe="")} - {""}:
-                error.args = tuple(str(arg).replace(form, "[secret]") for arg in error.args)
+        return {form for one in (*known, self.settings.client_secret) for form in (one, quote(one, safe=""))}
+
+    def _cleaned(self, raw: RawAnswer) -> RawAnswer:
+        """Take token and secret out of an answer, should Coachview repeat them; before its words are cut short."""
+        body = raw.body
+        for secret in self._secrets():
+            body = body.replace(secret.encode(), b"[secret]")
+        return replace(raw, body=body)
+
+    def _clean(self, error: CoachviewError) -> CoachviewError:
+        """Take them out of an error's text."""
+        for secret in self._secrets():
+            error.args = tuple(str(arg).replace(secret, "[secret]") for arg in error.args)
         return error
 
 
