@@ -78,7 +78,7 @@ class SmallCoachview:
 
     ``before`` is called with the number of each list request (from 1) and its parameters; what it returns (a
     dict for the answer's ``status_code``, ``headers`` and ``text``) goes instead of an answer. ``deepest`` is the highest skip
-    that does not time out. ``asked`` are the parameters of all list requests, ``tokens`` how many tokens were given.
+    that does not time out. ``other`` are further endpoints: rows, or rows and RowCount, by parameters. ``asked`` are the parameters of all list requests, ``tokens`` how many tokens were given.
     """
 
     def __init__(self, rows: Iterable[dict[str, Any]] = ()) -> None:
@@ -124,7 +124,10 @@ class SmallCoachview:
                 context.headers.update(instead.get("headers", {}))
                 return str(instead.get("text", ""))
             if endpoint in self.other:
-                return json.dumps(self.other[endpoint](params))
+                found = self.other[endpoint](params)
+                if isinstance(found, tuple):
+                    found, context.headers["RowCount"] = found[0], str(found[1])
+                return json.dumps(found)
             return self._page(params, context)
 
     def _page(self, params: dict[str, str], context: Any) -> str:

@@ -227,24 +227,51 @@ def test_fewer_categories_than_announced_are_refused(site: SmallCoachview) -> No
 
 
 class TestManyInOneRequest:
-    @pytest.fixture
-    def links(self, site: SmallCoachview) -> list[dict[str, Any]]:
-        # The small Coachview filters its rows on any key, so these stand where its persons stand.
-        site.rows = [{"id": f"k{n:02}", "PersoonId": guid(n % 12), "naam": f"Categorie {n // 12}"} for n in range(30)]
-        return site.rows
+    """Every person ``n`` of the small Coachview is in ``n % 3`` categories."""
 
-    def test_each_person_gets_its_own(self, site: SmallCoachview, links: list[dict[str, Any]]) -> None:
+    @pytest.fixture(autouse=True)
+    def links(self, site: SmallCoachview) -> None:
+        def answer(params: dict[str, str]) -> tuple[list[dict[str, Any]], int]:
+            asked = params["PersoonId"].split(",")
+            rows = [
+                {"id": f"k{n}", "PersoonId": person, "naam": f"Categorie {n}"}
+                for person in asked
+                for n in range(int(person[:8], 16) % 3)
+            ]
+            return rows[: int(params["take"])], len(rows)
+
+        site.other["Persoonscategorieen"] = answer
+
+    def test_each_person_gets_its_own(self, site: SmallCoachview) -> None:
         hook = hook_for(categories_via=CategoriesVia.BATCHED)
-        found = dict(hook.categories([guid(n) for n in range(14)]))
-        assert found[guid(0)] == ("Categorie 0", "Categorie 1", "Categorie 2")
-        assert found[guid(11)] == ("Categorie 0", "Categorie 1")
-        assert found[guid(13)] == ()
-        assert hook.requests_made == 4
+        found = list(hook.categories([guid(n) for n in range(14)]))
+        assert [len(names) for _, names in found] == [n % 3 for n in range(14)]
+        assert [person for person, _ in found] == [guid(n) for n in range(14)]
+        assert hook.requests_made == 3
 
-    def test_a_link_that_does_not_say_whose_it_is_is_refused(
-        self, site: SmallCoachview, links: list[dict[str, Any]]
-    ) -> None:
-        site.before = lambda _number, _params: {"text": '[{"id": "k", "naam": "x"}]', "headers": {"RowCount": "1"}}
+    def test_more_than_a_page_is_asked_for_in_parts(self, site: SmallCoachview) -> None:
+        hook = hook_for(categories_via=CategoriesVia.BATCHED, page_size=14)
+        twice = [guid(n) for n in range(2, 60, 3)]
+        assert all(names == ("Categorie 0", "Categorie 1") for _, names in hook.categories(twice[:7]))
+        assert hook.requests_made == 1
+        hook = hook_for(categories_via=CategoriesVia.BATCHED, page_size=10)
+        site.other["Persoonscategorieen"], links = (
+            lambda params: links({**params, "take": "8"}),
+            site.other["Persoonscategorieen"],
+        )
+        assert all(names == ("Categorie 0", "Categorie 1") for _, names in hook.categories(twice[:5]))
+        assert hook.requests_made == 3
+
+    @pytest.mark.parametrize("headers", [{}, {"RowCount": "0"}, {"RowCount": "3"}])
+    def test_without_the_right_count_it_is_refused(self, site: SmallCoachview, headers: dict[str, str]) -> None:
+        row = {"id": "k", "PersoonId": guid(1), "naam": "x"}
+        site.before = lambda _number, _params: {"text": json.dumps([row]), "headers": headers}
+        with pytest.raises(CoachviewAnswerUnreadable, match="1 rows came where"):
+            list(hook_for(categories_via=CategoriesVia.BATCHED).categories([guid(1)]))
+
+    @pytest.mark.parametrize("row", [{"id": "k", "naam": "x"}, {"id": "k", "naam": "x", "persoonId": guid(9)}])
+    def test_a_link_that_does_not_say_whose_it_is_is_refused(self, site: SmallCoachview, row: dict[str, Any]) -> None:
+        site.before = lambda _number, _params: {"text": json.dumps([row]), "headers": {"RowCount": "1"}}
         with pytest.raises(CoachviewRefused, match="per_person"):
             list(hook_for(categories_via=CategoriesVia.BATCHED).categories([guid(1)]))
 

@@ -217,7 +217,8 @@ class CoachviewHook(CoachviewCalls, BaseHook):
         if via is CategoriesVia.OFF:
             return
         if via is CategoriesVia.BATCHED:
-            for some in lists_of_ids("PersoonId", ids, self.settings.page_size):
+            # Some are in several categories, and the answer must fit one page.
+            for some in lists_of_ids("PersoonId", ids, max(1, self.settings.page_size // 2)):
                 yield from self._categories_of_some(some)
             return
         persons = list(dict.fromkeys(ids))
@@ -225,7 +226,7 @@ class CoachviewHook(CoachviewCalls, BaseHook):
 
     def categories_of(self, person: str) -> tuple[str, ...]:
         """Give the names of one person's categories, by Coachview's ``id``. Raises a CoachviewError."""
-        listing = self.ask(Ask(CATEGORIES, {"PersoonId": person}, example_keys=("id", "naam")))
+        listing = self.ask(Ask(CATEGORIES, {"PersoonId": person, "Count": True}, example_keys=("id", "naam")))
         if listing.count is not None and listing.count != len(listing.rows):
             raise CoachviewAnswerUnreadable(
                 f"{CATEGORIES}: {len(listing.rows)} rows came where {listing.count} were announced.",
@@ -235,11 +236,26 @@ class CoachviewHook(CoachviewCalls, BaseHook):
         return category_names(listing.rows, CATEGORIES)
 
     def _categories_of_some(self, some: Ids) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Ask for several persons at once, and for fewer where that is more than a page: no order is known to page by."""
+        params: dict[str, str | int | bool] = {
+            "PersoonId": ",".join(some.values),
+            "take": self.settings.page_size,
+            "Count": True,
+        }
+        listing = self.ask(Ask(CATEGORIES, params, example_keys=("id", "naam", _PERSON_OF_CATEGORY)))
+        if some.is_divisible and (listing.count or 0) > len(listing.rows):
+            for fewer in some.cut(2):
+                yield from self._categories_of_some(fewer)
+            return
+        if listing.count != len(listing.rows):
+            raise CoachviewAnswerUnreadable(
+                f"{CATEGORIES}: {len(listing.rows)} rows came where {listing.count} were announced.",
+                endpoint=CATEGORIES,
+            )
         rows: dict[str, list[dict[str, Any]]] = {person.lower(): [] for person in some.values}
-        for piece in self._pages(CATEGORIES).read(some):
-            for row in map(lowered, piece.rows):
-                _check_whose([row], some.values, demanded=True)
-                rows[str(row[_PERSON_OF_CATEGORY]).lower()].append(row)
+        for row in map(lowered, listing.rows):
+            _check_whose([row], some.values, demanded=True)
+            rows[str(row[_PERSON_OF_CATEGORY]).lower()].append(row)
         for person in some.values:
             yield person, category_names(rows[person.lower()], CATEGORIES)
 
