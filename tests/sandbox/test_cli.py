@@ -1,4 +1,4 @@
-"""``moodle-coupling sandbox moodle`` in a terminal."""
+"""``moodle-coupling sandbox moodle`` and ``sandbox coachview`` in a terminal."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ sys.exit(arguments.func(arguments))
 """
 
 
-def parse(*words):
+def parse(*words, kind="moodle"):
     parser = argparse.ArgumentParser()
     add_sandbox_parser(parser.add_subparsers(required=True))
-    return parser.parse_args(["sandbox", "moodle", *words])
+    return parser.parse_args(["sandbox", kind, *words])
 
 
-def run(*words):
+def run(*words, kind="moodle"):
     """Run a command line that is expected to end at once; give status."""
-    arguments = parse(*words)
+    arguments = parse(*words, kind=kind)
     return arguments.func(arguments)
 
 
 class Terminal:
     """A sandbox in a process of its own."""
 
-    def __init__(self, *words, **environment):
+    def __init__(self, *words, kind="moodle", **environment):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(PLUGINS), "sandbox", "moodle", "--port", "0", *words],
+            [sys.executable, "-c", RUN, str(PLUGINS), "sandbox", kind, "--port", "0", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -68,6 +68,10 @@ class Terminal:
         self.process.send_signal(how)
         self.rest, _ = self.process.communicate(timeout=30)
         return self.process.returncode
+
+    def token(self, client_id, secret):
+        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+        return requests.post(f"{self.url}/auth/connect/token", data=form, timeout=30)
 
     def info(self, token):
         fields = {"wstoken": token, "wsfunction": "core_webservice_get_site_info", "moodlewsrestformat": "json"}
@@ -102,13 +106,42 @@ def test_the_token_can_come_from_the_environment():
         assert terminal.info("fr0m-env").json()["userid"] == 3
 
 
-def test_a_port_that_is_taken_is_said_and_another_can_be_chosen(capsys):
+def test_a_coachview_runs_until_it_is_ended(tmp_path):
+    people = tmp_path / "people.json"
+    people.write_text('[{"achternaam": "Jansen"}]')
+    words = ("--people", str(people), "--client-id", "school", "--setting", "take_maximum=50", "--fault", "503,first=1")
+    with Terminal(*words, "--realistic", kind="coachview", COACHVIEW_SANDBOX_CLIENT_SECRET="s3cret") as terminal:
+        assert terminal.token("school", "s3cret").status_code == 503
+        token = terminal.token("school", "s3cret").json()["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        (row,) = requests.get(f"{terminal.url}/api/v1/Personen", headers=bearer, timeout=30).json()
+        settings = requests.get(f"{terminal.url}/sandbox/settings", timeout=30).json()
+
+        assert row["achternaam"] == "Jansen"
+        assert (settings["take_maximum"], settings["realistic"]) == (50, True)
+        assert "people:   1 " in terminal.head
+        assert terminal.end(signal.SIGTERM) == 0
+        assert "s3cret" not in terminal.head + terminal.rest
+
+
+def test_a_coachview_of_invented_people_shows_a_random_secret():
+    with Terminal("--generate", "30", kind="coachview", COACHVIEW_SANDBOX_CLIENT_SECRET="") as terminal:
+        assert "people:   30 " in terminal.head
+        assert terminal.process.stdout.readline() == "  client:   sandbox-client\n"
+        secret = re.fullmatch(r"  secret:   (\S{32})\n", terminal.process.stdout.readline())[1]
+
+        assert terminal.token("sandbox-client", secret).status_code == 200
+        assert terminal.end(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("kind", ["moodle", "coachview"])
+def test_a_port_that_is_taken_is_said_and_another_can_be_chosen(capsys, kind):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
 
-        assert run("--port", str(port)) == 1
+        assert run("--port", str(port), kind=kind) == 1
     told = capsys.readouterr().err
     assert f"cannot listen on 127.0.0.1:{port}" in told
     assert "Choose another with --port" in told
@@ -138,6 +171,36 @@ def test_two_accounts_with_one_id_are_refused(tmp_path, capsys):
     assert "an id is there twice" in capsys.readouterr().err
 
 
-def test_a_port_is_a_number():
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--fault", "teapot"), "Sandbox fault 'teapot' is unknown"),
+        (("--setting", "nonsense=1"), "The sandbox has no setting 'nonsense'"),
+        (("--setting", "empty_values=odd"), "choose one of absent, null, empty"),
+        (("--people", "nothing.json"), "nothing.json cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_a_coachview_is_said(capsys, words, complaint):
+    assert run("--port", "0", *words, kind="coachview") == 1
+    assert complaint in capsys.readouterr().err
+
+
+def test_people_that_do_not_fit_coachview_are_refused(tmp_path, capsys):
+    people = tmp_path / "people.json"
+    people.write_text('[{"achternaam": "Jansen", "inactief": "ja"}]')
+
+    assert run("--port", "0", "--people", str(people), kind="coachview") == 1
+    assert "people.json do not fit Coachview" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("--port", "many"), "moodle"),
+        (("--generate", "many"), "coachview"),
+        (("--generate", "5", "--people", "x.json"), "coachview"),
+    ],
+)
+def test_words_that_make_no_sense_are_a_usage_error(words, kind):
     with pytest.raises(SystemExit, match="2"):
-        parse("--port", "many")
+        parse(*words, kind=kind)

@@ -90,7 +90,7 @@ def _add_common(parser: argparse.ArgumentParser, port: int, faults: str, setting
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--fault", action="append", default=[], metavar="SPEC", help=faults)
     parser.add_argument("--setting", action="append", default=[], metavar="KEY=VALUE", help=settings)
-    parser.add_argument("--realistic", action="store_true", help="take as long as a real one does")
+    parser.add_argument("--realistic", action="store_true", help="take time over each request, as a real one does")
 
 
 def run_moodle(arguments: argparse.Namespace) -> int:
@@ -101,11 +101,13 @@ def run_moodle(arguments: argparse.Namespace) -> int:
         return _failed(str(error))
     if not _started(sandbox, "Moodle", arguments):
         return 1
-    print(f"Sandbox Moodle {sandbox.settings.release} at {sandbox.url}  (Ctrl-C ends it)")
-    print(f"  accounts: {len(sandbox.table.all())}   controls: {sandbox.url}/sandbox/state, calls, faults, settings")
+    lines = [
+        f"Sandbox Moodle {sandbox.settings.release} at {sandbox.url}  (Ctrl-C ends it)",
+        f"  accounts: {len(sandbox.table.all())}   controls: {sandbox.url}/sandbox/state, calls, faults, settings",
+    ]
     if not (arguments.token or os.environ.get(TOKEN_VARIABLE)):
-        print(f"  token:    {sandbox.token}")
-    _until_interrupted(sandbox)
+        lines.append(f"  token:    {sandbox.token}")
+    _until_interrupted(sandbox, lines)
     return 0
 
 
@@ -117,12 +119,14 @@ def run_coachview(arguments: argparse.Namespace) -> int:
         return _failed(str(error))
     if not _started(sandbox, "Coachview", arguments):
         return 1
-    print(f"Sandbox Coachview at {sandbox.url}  (Ctrl-C ends it)")
-    print(f"  people:   {len(sandbox.people)}   controls: {sandbox.url}/sandbox/state, people, calls, faults, settings")
-    print(f"  client:   {sandbox.client_id}")
+    lines = [
+        f"Sandbox Coachview at {sandbox.url}  (Ctrl-C ends it)",
+        f"  people:   {len(sandbox.people)}   controls: {sandbox.url}/sandbox/state, people, calls, faults, settings",
+        f"  client:   {sandbox.client_id}",
+    ]
     if not (arguments.client_secret or os.environ.get(CLIENT_SECRET_VARIABLE)):
-        print(f"  secret:   {sandbox.client_secret}")
-    _until_interrupted(sandbox)
+        lines.append(f"  secret:   {sandbox.client_secret}")
+    _until_interrupted(sandbox, lines)
     return 0
 
 
@@ -218,12 +222,12 @@ def _failed(text: str) -> int:
     return 1
 
 
-def _until_interrupted(sandbox: SandboxMoodle | SandboxCoachview) -> None:
-    """Let it run until Ctrl-C or a polite kill, then stop it."""
+def _until_interrupted(sandbox: SandboxMoodle | SandboxCoachview, lines: list[str]) -> None:
+    """Say where it is, let it run until Ctrl-C or a polite kill, then stop it."""
     ended = threading.Event()
     previous = signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    sys.stdout.flush()
     try:
+        print("\n".join(lines), flush=True)  # whoever reads this may end us from now on
         while not ended.wait(3600):
             pass
     except KeyboardInterrupt:

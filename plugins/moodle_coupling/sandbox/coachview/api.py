@@ -84,7 +84,7 @@ class Api:
     def answer(self, call: Call, request: HttpRequest) -> Answer:
         """Return the answer to a request, refusals included; each tells how the limit stands."""
         counted = call.endpoint != TOKEN or self._settings.token_counts
-        standing = self._budget.spend(1 if counted else 0)
+        standing = self._budget.spend() if counted else self._budget.look()
         try:
             answer = self._within_limit(call, request, standing, counted=counted)
         except Refusal as refusal:

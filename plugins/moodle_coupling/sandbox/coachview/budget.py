@@ -33,12 +33,22 @@ class Budget:
         self._used = 0
         self._reset = 0.0
 
-    def spend(self, count: int = 1) -> Standing:
-        """Count a request (0: only look) and return how the limit stands."""
+    def spend(self) -> Standing:
+        """Count a request and return how the limit stands."""
         with self._lock:
             self._begin_anew()
-            self._used = min(self._used + count, self._settings.rate_limit + 1)
+            self._used = min(self._used + 1, self._settings.rate_limit + 1)
             return Standing(self._used, self._reset)
+
+    def look(self) -> Standing:
+        """Return how the limit stands, without a request; where no period runs, as if it began now."""
+        with self._lock:
+            now = self._clock.now()
+            return (
+                Standing(self._used, self._reset)
+                if now < self._reset
+                else Standing(0, now + self._settings.rate_window)
+            )
 
     def use(self, used: int) -> None:
         """Say how many requests of the period have been made."""

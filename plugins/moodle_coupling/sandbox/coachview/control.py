@@ -46,7 +46,7 @@ class Control(Controls):
 
     def _state(self) -> dict[str, Any]:
         sandbox = self._sandbox
-        standing = sandbox.budget.spend(0)
+        standing = sandbox.budget.look()
         return {
             "people": len(sandbox.people),
             "inactive": sum(person["inactief"] for person in sandbox.people.all()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from moodle_coupling.sandbox.coachview.people import People
     from moodle_coupling.sandbox.coachview.settings import ServerSettings
 
-_INSERTED = "00000000-0000-4000-8000-"
+_INSERTED = "00000000-0000-0000-0000-"
 T = TypeVar("T")
 
 
@@ -92,11 +93,13 @@ def _with_double(rows: list[Any], before: Any) -> list[Any]:
 
 
 def change_after(page: Page, people: People, faults: Iterable[Fault]) -> None:
-    """Change the people as somebody else would between this page and the next; ``page`` holds persons."""
+    """Change the people as somebody else would between this page and the next; ``page`` holds persons.
+
+    Who is inserted has an id in front of all others.
+    """
     for fault in faults:
         if fault.kind is FaultKind.INSERT_PERSON:
-            number = len(people)
-            people.add([{"id": f"{_INSERTED}{number:012x}", "achternaam": "Tussendoor", "voornaam": "Tom"}])
+            people.add([{"id": f"{_INSERTED}{secrets.token_hex(6)}", "achternaam": "Tussendoor", "voornaam": "Tom"}])
             continue
         person_id = fault.person or (page.rows[0]["id"] if page.rows else "")
         if fault.kind is FaultKind.EDIT_PERSON and people.get(person_id):
