@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle_types import Report
     from moodle_coupling.provisioning.snapshots.reading import Reading
 
-_AT_ONCE: Final = 2000
-"""Accounts per piece, four calls."""
+_AT_ONCE: Final = 1000
+"""Accounts per piece, two calls or so."""
 
 _SPOT_CHECK: Final = 500
 """Accounts of no concern that are looked up all the same, to see that the report tells the truth."""

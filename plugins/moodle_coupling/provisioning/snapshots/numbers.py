@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AT_ONCE: Final = 2000
-"""Ids per piece, four calls."""
+AT_ONCE: Final = 1000
+"""Ids per piece, two calls."""
 
 BEYOND: Final = 10_000
 """Ids without an account after which nobody is expected any more. Every refused create uses up numbers, so a gap of a few
