@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from moodle_coupling.matching.frames import MISMATCHES
+from moodle_coupling.matching.frames import MISMATCHES, SUSPEND, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +17,8 @@ ACCOUNT_FACTS: Final = ("username", "idnumber", "firstname", "lastname", "email"
 
 
 def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Give the plan's rows whose verdict is a mismatch, with ``facts``: JSON of the person and the accounts meant."""
-    found = plan[plan["verdict"].isin([str(verdict) for verdict in MISMATCHES])].reset_index(drop=True)
+    """Give the plan's rows that a human must judge, with ``facts``: JSON of the person and the accounts meant."""
+    found = plan[are_mismatches(plan)].reset_index(drop=True)
     meant = [_accounts_of(row) for row in found[["account_id", "other_accounts"]].to_dict("records")]
     wanted = {account for accounts_ in meant for account in accounts_}
     known = _known(accounts[accounts["id"].isin(wanted)])
@@ -30,6 +30,12 @@ def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.Data
         for person, ids in zip(persons, meant, strict=True)
     ]
     return found.assign(facts=pd.Series(texts, index=found.index, dtype="str"))
+
+
+def are_mismatches(plan: pd.DataFrame) -> pd.Series[bool]:
+    """Tell which rows of a plan a human must judge: mismatches, and orphans with whom the mapping's policy does nothing."""
+    listed = (plan["verdict"] == Verdict.ORPHAN) & (plan["proposal"] == SUSPEND)
+    return plan["verdict"].isin([str(verdict) for verdict in MISMATCHES]) | listed
 
 
 def _accounts_of(row: dict[Any, Any]) -> list[int]:

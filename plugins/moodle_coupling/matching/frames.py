@@ -59,6 +59,13 @@ class Action(StrEnum):
 WRITING_ACTIONS: Final = frozenset({Action.CREATE, Action.UPDATE, Action.LINK, Action.SUSPEND, Action.REACTIVATE})
 
 
+SUSPEND: Final = "suspend"
+"""The proposal for an orphan that a human must judge."""
+
+WRITTEN_VERDICTS: Final = (Verdict.LINKED, Verdict.EMAIL_TAKEN, Verdict.RETURNED)
+"""Verdicts on persons whose account is brought up to date without anyone's decision."""
+
+
 class DecisionKind(StrEnum):
     """What an analyst can decide. ``later`` leaves the mismatch open, with the note on record."""
 

@@ -50,7 +50,7 @@ def _judge_one(view: View, at: pd.Series[int]) -> pd.DataFrame:
     why = view.protected.loc[at].set_axis(at.index)
     by_us = view.suspended_by_us.loc[at].set_axis(at.index)
     has_key = _has_key(view, at, persons)
-    owners = _email_owners(view, at, persons, accounts)
+    owners = other_holders(view, at)
 
     frame = pd.DataFrame({"a": at.astype("Int64"), "verdict": Verdict.LINKED.value, "evidence": has_key + "."})
     frame["others"] = owners.reindex(at.index)
@@ -81,8 +81,13 @@ def _has_key(view: View, at: pd.Series[int], persons: pd.DataFrame) -> pd.Series
     return "A" + names.str.slice(1) + " has idnumber '" + persons["idnumber"] + "'"
 
 
-def _email_owners(view: View, at: pd.Series[int], persons: pd.DataFrame, accounts: pd.DataFrame) -> pd.Series[Any]:
-    """Other accounts that hold the address a linked person would get, where Moodle forbids that; only those found."""
+def other_holders(view: View, at: pd.Series[int]) -> pd.Series[Any]:
+    """Give the other accounts that hold the address a person would get, where Moodle forbids that; only those found.
+
+    ``at``: person's label → label of the account that is, or becomes, the person's.
+    """
+    persons = view.persons.loc[at.index]
+    accounts = view.accounts.loc[at].set_axis(at.index)
     policy = view.email_policy()
     new, old = folded(persons["email"]), folded(accounts["email"])
     wanted = (new != "") & (new != old) & ~view.email_barred.loc[at.index]

@@ -16,6 +16,8 @@ from moodle_coupling.matching.questions import find_points, pairs
 from moodle_coupling.matching.view import View, make_view
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from moodle_coupling.mapping import Mapping
 
 MATCH_COLUMNS: Final = (
@@ -32,6 +34,7 @@ MATCH_COLUMNS: Final = (
     "email_kept",  # bool: the new e-mail address is another account's, so the account keeps its own
     "shared_field",  # 'idnumber' or 'email' for a duplicate_person
     "question_open",  # bool: some person points at this orphan
+    "explained",  # bool: the source has this orphan's person, who is not in scope
 )
 """Columns of the match frame: persons in scope by row, then orphans by account id."""
 
@@ -55,8 +58,8 @@ def match(
     return match_view(view, full=full)
 
 
-def match_view(view: View, *, full: bool) -> pd.DataFrame:
-    """Do what :func:`match` does, on frames already laid side by side."""
+def match_view(view: View, *, full: bool, account_ids: Collection[int] = ()) -> pd.DataFrame:
+    """Do what :func:`match` does, on frames already laid side by side; ``account_ids``: these orphans, though not full."""
     standing = view.persons[~view.rejected]
     doubles = _duplicates(view, standing)
     exact = pairs(standing["idnumber"], view.accounts["idnumber"])
@@ -69,7 +72,9 @@ def match_view(view: View, *, full: bool) -> pd.DataFrame:
     judged["others"] = judged["others"].map(lambda found: found if isinstance(found, list) else [])
 
     persons = view.persons[["row", "person_id", "extern_id", "idnumber"]].join(judged)
-    parts = [persons, find_orphans(view, judged, points)] if full else [persons]
+    parts = [persons]
+    if full or account_ids:
+        parts.append(find_orphans(view, judged, points, only=None if full else account_ids))
     return _finished(view, pd.concat(parts, ignore_index=True))
 
 
@@ -90,7 +95,7 @@ def _finished(view: View, rows: pd.DataFrame) -> pd.DataFrame:
         for found in rows["others"]
     ]
     frame = rows.reindex(columns=list(MATCH_COLUMNS))
-    for name in ("may_link", "email_kept", "question_open"):
+    for name in ("may_link", "email_kept", "question_open", "explained"):
         frame[name] = frame[name].astype("boolean").fillna(value=False).astype("bool")
     for name in ("person_id", "extern_id", "idnumber", "verdict", "evidence", "proposal", "shared_field"):
         frame[name] = frame[name].astype("object").fillna("").astype("str")

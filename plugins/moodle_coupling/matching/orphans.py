@@ -11,19 +11,27 @@ from moodle_coupling.matching.evidence import persons_listed
 from moodle_coupling.matching.frames import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from moodle_coupling.matching.view import View
 
 REKEYABLE = frozenset({Verdict.ID_CASE, Verdict.ID_OTHER_SCHEME})
 
 
-def find_orphans(view: View, judged: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """Give one row per orphan, by account's index label: ``a``, ``verdict``, ``evidence``, ids and ``question_open``.
+def find_orphans(
+    view: View, judged: pd.DataFrame, points: pd.DataFrame, *, only: Collection[int] | None = None
+) -> pd.DataFrame:
+    """Give one row per orphan, by account's index label: ``a``, ``verdict``, ``evidence``, ids, ``question_open``, ``explained``.
 
+    ``only``: those of these account ids. ``explained``: a person of the source has the idnumber and is not in scope.
     ``judged`` are the persons' verdicts (``a``, ``verdict``, ``others``); ``points`` who points at which account. An
     account that is a person's under another spelling or the other id is no orphan: its re-key is a question already.
     """
     idnumbers = view.accounts["idnumber"]
-    orphan = ~is_blank(idnumbers) & ~idnumbers.isin(view.persons["idnumber"]) & (view.protected == "")
+    somebodys = view.everyone.loc[view.everyone["in_scope"], "idnumber"]
+    orphan = ~is_blank(idnumbers) & ~idnumbers.isin(somebodys) & (view.protected == "")
+    if only is not None:
+        orphan &= view.accounts["id"].isin(list(only))
     rekeyed = judged.loc[judged["verdict"].isin(REKEYABLE), "a"].dropna()
     orphan &= ~idnumbers.index.isin(rekeyed)
     accounts = view.accounts[orphan]
@@ -39,6 +47,7 @@ def find_orphans(view: View, judged: pd.DataFrame, points: pd.DataFrame) -> pd.D
     names = view.account_names.loc[accounts.index]
     reasons = [why.get(idnumber, "which belongs to no person") for idnumber in accounts["idnumber"]]
     frame["verdict"] = Verdict.ORPHAN.value
+    frame["explained"] = accounts["idnumber"].isin(list(why)).to_numpy()
     frame["evidence"] = [
         f"A{name[1:]} has idnumber '{idnumber}', {reason}."
         for name, idnumber, reason in zip(names, accounts["idnumber"], reasons, strict=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.mapping import LeaverPolicy
 from moodle_coupling.matching.changes import (
     CREATE_FIELDS,
     NAME_FIELDS,
@@ -17,10 +16,14 @@ from moodle_coupling.matching.changes import (
     further_fields,
     to_write,
 )
-from moodle_coupling.matching.frames import PLAN_COLUMNS, PROFILE_PREFIX, Action, Verdict
+from moodle_coupling.matching.drift import Drift
+from moodle_coupling.matching.frames import PLAN_COLUMNS, PROFILE_PREFIX, SUSPEND, WRITTEN_VERDICTS, Action, Verdict
+from moodle_coupling.matching.leaving import Leaver, fate_of
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename
+from moodle_coupling.matching.obeying import Obeyed, obey
 from moodle_coupling.matching.reasons import Reasons
+from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.view import View, make_view
 
 if TYPE_CHECKING:
@@ -28,10 +31,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from moodle_coupling.mapping import Leavers, Mapping
-    from moodle_coupling.matching.remembered import Remembered
+    from moodle_coupling.mapping import Mapping
 
-WRITTEN_VERDICTS: Final = (Verdict.LINKED, Verdict.EMAIL_TAKEN, Verdict.RETURNED)
+_UPDATED_BY_DECISION: Final = (Action.LINK, Action.UPDATE, Action.REACTIVATE)
 
 
 def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
@@ -56,19 +58,23 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     somebody points at may be theirs.
     The order of the rows of what goes in changes nothing, and no account is written by more than one row.
     """
+    known = remembered or Remembered()
     view = make_view(
         candidates,
         accounts,
         mapping,
         reasons=reasons,
-        links=remembered.links if remembered else None,
+        links=known.links,
         service_userid=service_userid,
         bystanders=bystanders,
+        protections=known.protections,
     )
-    draft = _Draft.start(view, match_view(view, full=full), reasons)
+    obeyed = obey(view, match_view(view, full=full, account_ids=account_ids), known.decided)
+    draft = _Draft.start(view, obeyed, reasons, Drift.of(view, known))
     draft.plan_creates()
     draft.plan_updates()
-    draft.plan_orphans()
+    draft.plan_orphans(known, everyone_known=everyone_known)
+    draft.plan_decided()
     return draft.finished()
 
 
@@ -81,10 +87,11 @@ class _Draft:
     given: pd.DataFrame
     changes: Changes
     reasons: Reasons
+    drift: Drift
 
     @classmethod
-    def start(cls, view: View, matched: pd.DataFrame, given: pd.DataFrame) -> _Draft:
-        frame = matched.assign(action=Action.NONE.value)
+    def start(cls, view: View, obeyed: Obeyed, given: pd.DataFrame, drift: Drift) -> _Draft:
+        frame = obeyed.frame.assign(action=Action.NONE.value)
         at_account = pd.Series(view.accounts.index, index=view.accounts["id"])
         frame["a"] = frame["account_id"].map(at_account).astype("Int64")
         known = view.accounts.reindex(frame["a"].fillna(-1).astype("int64")).set_axis(frame.index)
@@ -94,10 +101,13 @@ class _Draft:
             theirs = known[name].fillna("").astype("str") if name in known else pd.Series("", index=frame.index)
             frame[name] = pd.concat([view.persons[name], theirs.iloc[persons:]]).astype("str")
         positions = pd.Series(view.persons.index, index=view.persons["row"])
-        draft = cls(view, frame, given[given["row"].isin(positions.index)], Changes(len(frame)), Reasons(len(frame)))
+        mine = given[given["row"].isin(positions.index)]
+        draft = cls(view, frame, mine, Changes(len(frame)), Reasons(len(frame)), drift)
         draft.given = draft.given.assign(at=draft.given["row"].map(positions))
         draft.reasons.add_given(draft.given)
         draft.reasons.add_verdicts(frame["verdict"], frame["evidence"], frame["shared_field"])
+        for at, why in obeyed.impossible.items():
+            draft.reasons.add(at, "decision_not_possible", "", why)
         draft._reject()
         return draft
 
@@ -114,7 +124,7 @@ class _Draft:
 
     def plan_creates(self) -> None:
         """Give new persons a username and all their fields; reject whom Moodle would refuse."""
-        new = self.frame.index[self.frame["verdict"] == Verdict.NEW]
+        new = self.frame.index[(self.frame["verdict"] == Verdict.NEW) | (self.frame["forced"] == Action.CREATE)]
         stopped = set(self.given.loc[self.given["blocks"] != "", "at"])
         stopped |= self._incomplete(new[~new.isin(stopped)])
         rejected = new[new.isin(stopped)]
@@ -157,7 +167,9 @@ class _Draft:
 
     def _written(self) -> pd.Index[int]:
         """Persons whose existing account is brought up to date."""
-        return self.frame.index[self.frame["verdict"].isin(WRITTEN_VERDICTS) | self.frame["may_link"]]
+        by_decision = self.frame["forced"].isin([action.value for action in _UPDATED_BY_DECISION])
+        written = self.frame["verdict"].isin(WRITTEN_VERDICTS) | self.frame["may_link"] | by_decision
+        return self.frame.index[written & self.frame["row"].notna()]
 
     def _renamed(self) -> pd.Index[int]:
         written = self._written()
@@ -190,6 +202,7 @@ class _Draft:
             remarked = self._with_reason(field, blocking=False)[at]
             where = to_write(field, old, persons[field], self.view.mapping, barred=barred, remarked=remarked)
             self.changes.add(at[where], field, old[where], persons[field][where])
+            self.drift.note(field, old, persons[field], barred=barred, written=where)
         self._link()
         self._reactivate()
         changed = np.array([text != "{}" for text in self.changes.texts()], dtype=bool)
@@ -214,57 +227,57 @@ class _Draft:
             self.reasons.add(at, Verdict.EMAIL_TAKEN.value, "email", said)
 
     def _link(self) -> None:
-        linked = self.frame.index[self.frame["may_link"]]
+        linked = self.frame.index[self.frame["may_link"] | (self.frame["forced"] == Action.LINK)]
         self.frame.loc[linked, "action"] = Action.LINK.value
         present = self.view.accounts["idnumber"].loc[self.frame["a"].loc[linked].astype("int64")]
         self.changes.add(linked, "idnumber", present, self.frame.loc[linked, "idnumber"])
 
     def _reactivate(self) -> None:
-        returned = self.frame.index[self.frame["verdict"] == Verdict.RETURNED]
+        returned = self.frame.index[
+            (self.frame["verdict"] == Verdict.RETURNED) | (self.frame["forced"] == Action.REACTIVATE)
+        ]
         self.frame.loc[returned, "action"] = Action.REACTIVATE.value
         self.changes.add_flag(returned, "suspended", "true, false")
 
-    def plan_orphans(self) -> None:
+    def plan_orphans(self, known: Remembered, *, everyone_known: bool) -> None:
         """Do with orphans what the mapping's leaver policy says, and say why not where it is not done."""
-        leavers = self.view.mapping.leavers
-        orphans = self.frame[self.frame["verdict"] == Verdict.ORPHAN]
+        orphans = self.frame[(self.frame["verdict"] == Verdict.ORPHAN) & (self.frame["forced"] == "")]
         at_account = orphans["a"].astype("int64")
         suspended = self.view.accounts["suspended"].loc[at_account]
         ours = self.view.linked_by_us.loc[at_account]
-        leaving = []
-        for at, evidence, asked, is_suspended, is_ours in zip(
-            orphans.index, orphans["evidence"], orphans["question_open"], suspended, ours, strict=True
+        leaving, listed = [], []
+        facts = (orphans[name] for name in ("evidence", "question_open", "explained", "account_id"))
+        for at, evidence, asked, explained, account, is_suspended, is_ours in zip(
+            orphans.index, *facts, suspended, ours, strict=True
         ):
-            kept = _why_kept(leavers, asked=asked, suspended=is_suspended, ours=is_ours)
-            self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", f"{evidence} {kept}".strip())
-            if not kept:
+            since = known.gone_since.get(int(account))
+            leaver = Leaver(asked, is_suspended, is_ours, explained, since)
+            fate = fate_of(leaver, self.view.mapping.leavers, known.now, everyone_known=everyone_known)
+            self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", f"{evidence} {fate.why}".strip())
+            if fate.suspend:
                 leaving.append(at)
-        self.frame.loc[leaving, "action"] = Action.SUSPEND.value
-        self.changes.add_flag(leaving, "suspended", "false, true")
+            if fate.listed:
+                listed.append(at)
+        self._suspend(leaving)
+        self.frame.loc[listed, "proposal"] = SUSPEND
+
+    def plan_decided(self) -> None:
+        """Suspend what was decided on, and take an idnumber off the accounts that must not keep it."""
+        others = self.frame["row"].isna()
+        self._suspend(list(self.frame.index[self.frame["forced"] == Action.SUSPEND]))
+        freed = self.frame.index[others & (self.frame["forced"] == Action.UPDATE)]
+        self.frame.loc[freed, "action"] = Action.UPDATE.value
+        self.changes.add(freed, "idnumber", self.frame.loc[freed, "idnumber"], [""] * len(freed))
+
+    def _suspend(self, at: list[int]) -> None:
+        self.frame.loc[at, "action"] = Action.SUSPEND.value
+        self.changes.add_flag(at, "suspended", "false, true")
 
     def finished(self) -> pd.DataFrame:
         self.frame["changes"] = pd.Series(self.changes.texts(), index=self.frame.index, dtype="str")
         self.frame["reasons"] = pd.Series(self.reasons.texts(), index=self.frame.index, dtype="str")
-        self.frame["decision"] = pd.Series(pd.NA, index=self.frame.index, dtype="Int64")
-        self.frame["drift"] = "{}"
+        self.frame["drift"] = pd.Series(self.drift.texts(len(self.frame)), index=self.frame.index, dtype="str")
         plan = self.frame[list(PLAN_COLUMNS)].copy()
         text = [name for name in PLAN_COLUMNS if name not in ("row", "account_id", "decision")]
         plan[text] = plan[text].astype("str")
         return plan
-
-
-def _why_kept(leavers: Leavers, *, asked: bool, suspended: bool, ours: bool) -> str:
-    """Say why an orphan is left as it is; '' when it is to be suspended."""
-    reasons = (
-        (asked, "Nothing is done while the question of a person who points at it is open."),
-        (leavers.policy == LeaverPolicy.IGNORE, "The mapping ignores leavers."),
-        (leavers.policy == LeaverPolicy.REPORT, "The mapping only reports leavers."),
-        (suspended, "It is suspended already."),
-        (not ours, "It is not suspended: this coupling neither made nor linked it, as far as is known."),
-        # Nobody counts the days yet, and a day too early locks somebody out.
-        (
-            leavers.grace_days > 0,
-            f"It is not suspended: since when it is an orphan is not known, and leavers.grace_days is {leavers.grace_days}.",
-        ),
-    )
-    return next((why for holds, why in reasons if holds), "")

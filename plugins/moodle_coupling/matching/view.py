@@ -13,6 +13,7 @@ from moodle_coupling.matching.evidence import account_labels, labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Mapping as Mapping_
 
     from moodle_coupling.mapping import Mapping, Write
 
@@ -52,7 +53,7 @@ class View:
         return self.mapping.write_policy("email")
 
 
-def make_view(
+def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
     candidates: pd.DataFrame,
     accounts: pd.DataFrame,
     mapping: Mapping,
@@ -61,6 +62,7 @@ def make_view(
     links: pd.DataFrame | None = None,
     service_userid: int | None = None,
     bystanders: pd.DataFrame | None = None,
+    protections: Mapping_[int, str] | None = None,
 ) -> View:
     """Lay candidates and accounts side by side; raises KeyError when the accounts lack a column of REQUIRED."""
     everyone = candidates.sort_values("row", ignore_index=True)
@@ -75,7 +77,7 @@ def make_view(
         accounts=known,
         rejected=stopped | is_blank(persons["idnumber"]),
         email_barred=barred,
-        protected=_protected(known, mapping, service_userid),
+        protected=_protected(known, mapping, service_userid, protections or {}),
         linked_by_us=ours["linked"],
         suspended_by_us=ours["suspended"],
         person_names=labels(persons),
@@ -100,9 +102,12 @@ def _stopped(persons: pd.DataFrame, reasons: pd.DataFrame | None) -> tuple[pd.Se
     return persons["row"].isin(rejected), persons["row"].isin(emails)
 
 
-def _protected(accounts: pd.DataFrame, mapping: Mapping, service_userid: int | None) -> pd.Series[str]:
+def _protected(
+    accounts: pd.DataFrame, mapping: Mapping, service_userid: int | None, marked: Mapping_[int, str]
+) -> pd.Series[str]:
     """Why an account is never written; by name and not by id, since the admin is not number 2 everywhere."""
-    why = pd.Series("", index=accounts.index, dtype="str")
+    said = {id_: f"do not touch, by {by}" for id_, by in marked.items()}
+    why = pd.Series([said.get(int(id_), "") for id_ in accounts["id"]], index=accounts.index, dtype="str")
     usernames = folded(accounts["username"])
     why[accounts["idnumber"].isin(mapping.matching.protected_idnumbers) & ~is_blank(accounts["idnumber"])] = (
         "do not touch"
