@@ -162,6 +162,7 @@ def test_guids_can_be_in_the_order_of_sql_server(office, client):
 WHERES = (
     "", "inactief=true", "audittrail.gewijzigddatumtijd=01-01-2020,01-07-2020", "audittrail.gewijzigddatumtijd>01-06-2024",
     "adres.plaats=zwolle,gent;inactief=false", "achternaam=王;audittrail.aangemaaktdatumtijd>=01-01-2021", "id>80", "voornaam=nobody",
+    "inactief=true;tussenvoegsels=de",
 )  # fmt: skip
 
 
@@ -191,3 +192,9 @@ def test_the_index_finds_what_looking_at_everyone_finds(where, orderby):
         nulls = len(keys) - len(filled)
         assert [key is None for key in keys] == sorted((key is None for key in keys), reverse=not order.descending)
         assert nulls == 0 or orderby.startswith("tussenvoegsels")
+
+
+def test_more_filters_than_are_kept_are_all_answered(office, client):
+    office.people.add(someone(number) for number in range(10, 100))
+    for number in [*range(10, 100), 10]:
+        assert client.names(f"externid=CV-{number:03}") == [f"Jansen {number:03}"]

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from sandbox.coachview.client import guid, someone
+from sandbox.coachview.client import Client, someone
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.sandbox.coachview import DEFAULT_FREE_FIELDS, FreeField, running_coachview
@@ -144,6 +144,12 @@ class TestInventedPeople:
         assert all(p["auditTrail"]["aangemaaktDatumTijd"] <= p["auditTrail"]["gewijzigdDatumTijd"] for p in people)
 
     def test_a_sandbox_gives_them_page_by_page(self):
-        with running_coachview(people=generate_people(250)) as sandbox:
-            assert len(sandbox.people) == 250
-            assert sandbox.people.get(guid(1)) is None
+        with running_coachview(people=generate_people(250), settings={"take_default": 7}) as sandbox:
+            client = Client(sandbox)
+            with client.session:
+                client.log_in()
+                rows = client.rows(skip=245, take=100, where="externsource=generator")
+                default = client.rows()
+
+        assert [row["externId"] for row in rows] == [f"GEN-{number:07}" for number in range(246, 251)]
+        assert len(default) == 7

@@ -126,7 +126,9 @@ class SandboxCoachview:
     def _timed(self, call: Call, request: HttpRequest) -> Answer:
         started = time.monotonic()
         answer = self._api.answer(call, request)
-        time.sleep(max(0.0, self.settings.seconds(call.rows, call.skipped) - (time.monotonic() - started)))
+        left = self.settings.seconds(call.rows, call.skipped) - (time.monotonic() - started)
+        if left > 0:
+            time.sleep(left)
         if call.struck_by(FaultKind.BROKEN_JSON):
             return Answer(answer.status, answer.content_type, answer.body[: len(answer.body) // 2], answer.headers)
         return answer
