@@ -76,6 +76,7 @@ class TestRights:
     def test_each_is_one_permission_on_one_environment(self, access, granted, right):
         may = access(READS, granted)
         assert may.may(right, "demo")
+        assert may.may(str(right), "demo")
         others = {Right.DECIDE, Right.RUN, Right.OPERATE} - {right}
         assert not any(may.may(other, "demo") for other in others)
         assert not may.may(right, "other")

@@ -78,9 +78,9 @@ class Access:
 
     def may(self, right: Right, environment: str) -> bool:
         """Tell whether the user has a right on an environment that exists; every right takes that one may read."""
-        key = (right, environment)
+        key = (Right(right), environment)  # a template gives the bare word
         if key not in self._known:
-            self._known[key] = environment in self._couplings and self._may(right, environment)
+            self._known[key] = environment in self._couplings and self._may(*key)
         return self._known[key]
 
     def require(self, right: Right, environment: str) -> None:

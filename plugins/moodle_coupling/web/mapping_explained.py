@@ -111,7 +111,10 @@ def _entries(part: BaseModel, prefix: str, *, said: bool) -> Iterator[Entry]:
         value, about = getattr(part, name), field.description or ""
         in_file = said and name in part.model_fields_set
         if isinstance(value, BaseModel):
-            shown = ", ".join(f"{entry.key} {entry.value}" for entry in _entries(value, "", said=True))
+            parts = (
+                f"{each} {_written(part)}" for each, part in value.model_dump().items() if part
+            )  # 0: not looked at
+            shown = ", ".join(parts)
             yield Entry(prefix + name, shown, about, Origin.FILE if in_file else Origin.DEFAULT)
         else:
             yield _entry(prefix + name, value, about, said=in_file, unwatched=isinstance(part, Safeguards))
