@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.errors import MappingError, SettingError
 from moodle_coupling.orchestration.commands import mappings_folder
 
 if TYPE_CHECKING:
@@ -64,10 +65,18 @@ def reconcile_id(environment: str) -> str:
 
 
 def _state(folder: Path) -> list[tuple[str, int, int]]:
-    if not folder.is_dir():
-        return []
-    files = [path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}]
-    return sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files if path.is_file())
+    found = []
+    try:
+        for path in folder.iterdir():
+            if path.suffix in {".yaml", ".yml"}:
+                now = path.stat()
+                found.append((path.name, now.st_mtime_ns, now.st_size))
+    except FileNotFoundError:
+        pass  # no folder (yet), or a file that has just gone: then the next look differs from this one
+    except OSError as error:
+        msg = f"The folder of mapping files {folder} cannot be read: {error.strerror}."
+        raise SettingError(msg) from error
+    return sorted(found)
 
 
 def _load(folder: Path) -> dict[str, Coupling]:
@@ -83,7 +92,6 @@ def _load(folder: Path) -> dict[str, Coupling]:
 
 
 def _connection(path: Path, folder: Path) -> str:
-    from moodle_coupling.errors import MappingError
     from moodle_coupling.orchestration.pausing import find_switch
 
     try:
