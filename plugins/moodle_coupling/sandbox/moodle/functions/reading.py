@@ -78,10 +78,18 @@ def _unsupported(key: str) -> dict[str, str]:
 def _search(context: Context, criteria: dict[str, str]) -> list[dict[str, Any]]:
     cleaned = {key: _search_value(context, key, value) for key, value in criteria.items()}
     quick = next((key for key in ("id", "username", "idnumber") if key in cleaned), None)
-    rows = context.accounts.find(quick, [cleaned[quick]]) if quick else context.accounts.all()
+    rows = context.accounts.find(quick, [cleaned[quick]]) if quick else _scan(context, cleaned)
     return [
         row for row in rows if not row["deleted"] and all(_matches(row, key, value) for key, value in cleaned.items())
     ]
+
+
+def _scan(context: Context, cleaned: dict[str, str | int]) -> list[dict[str, Any]]:
+    key = next((key for key in _WITH_WILDCARDS if key in cleaned), None)
+    if key is None:
+        return context.accounts.all()
+    fitting = [userid for userid, value in context.accounts.column(key) if like(value, str(cleaned[key]))]
+    return context.accounts.find("id", fitting)
 
 
 def _search_value(context: Context, key: str, value: str) -> str | int:

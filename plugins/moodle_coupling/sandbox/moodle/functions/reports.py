@@ -88,9 +88,11 @@ def retrieve_report(context: Context, parameters: dict[str, Any]) -> dict[str, A
     context.require_ready_user()
     if not _may_see(context, report):
         raise _no_access(context)
-    users = _sorted(report, context.accounts.all(), parameters["page"])
+    ids = _sorted(report, context, parameters["page"])
     start = parameters["page"] * parameters["perpage"]
-    part = users[start : start + parameters["perpage"]]
+    shown = ids[start : start + parameters["perpage"]]
+    by_id = {user["id"]: user for user in context.accounts.find("id", shown)}
+    part = [by_id[userid] for userid in shown if userid in by_id]
     context.work.report_rows += len(part)
     profiles = context.accounts.profiles(user["id"] for user in part)
     site = context.site
@@ -107,7 +109,7 @@ def retrieve_report(context: Context, parameters: dict[str, Any]) -> dict[str, A
                 }
                 for user in part
             ],
-            "totalrowcount": len(users),
+            "totalrowcount": len(ids),
         },
         "warnings": [],
     }
@@ -126,12 +128,15 @@ def _no_access(context: Context) -> MoodleException:
     )
 
 
-def _sorted(report: CustomReport, users: list[dict[str, Any]], page: int) -> list[dict[str, Any]]:
-    users = [user for user in users if not (report.hides_suspended and user["suspended"])]
+def _sorted(report: CustomReport, context: Context, page: int) -> list[int]:
+    rows = context.accounts.column("suspended", report.sort or "id")
+    rows = [row for row in rows if not (report.hides_suspended and row[1])]
     if report.sort:
-        return sorted(users, key=lambda user: (collation_key(str(user[report.sort])), user["id"]))
-    # Nothing is promised: a database may well go through its table the other way round for another page.
-    return users[::-1] if page % 2 else users
+        rows.sort(key=lambda row: (collation_key(str(row[2])), row[0]))
+    elif page % 2:
+        # Nothing is promised: a database may well go through its table the other way round for another page.
+        rows.reverse()
+    return [row[0] for row in rows]
 
 
 def _details(context: Context, report: CustomReport) -> dict[str, Any]:
