@@ -44,6 +44,7 @@ bench: ## the benchmarks, each with its peer in the same run
 	$(PY) benchmarks/transform.py
 	$(PY) benchmarks/matching.py
 	$(PY) benchmarks/loading.py
+	$(PY) benchmarks/snapshot.py
 	$(PY) benchmarks/ledger.py
 
 docs: ## what is generated: the mapping's JSON Schema and reference, the samples

@@ -63,8 +63,9 @@ class Beforehand:
         """
         wanted = set(self.account_ids)
         if self.links is not None:
-            links = self.links if idnumbers is None else self.links[self.links["idnumber"].isin(idnumbers)]
-            wanted |= set(links["account_id"].astype("int64").tolist())
+            ours = None if idnumbers is None else set(idnumbers)
+            pairs = zip(self.links["account_id"], self.links["idnumber"], strict=True)
+            wanted |= {int(id_) for id_, idnumber in pairs if ours is None or idnumber in ours}
         return (str(id_) for id_ in sorted(wanted - set(accounts["id"].tolist())))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from moodle_coupling.errors import MoodleAccessDenied
 from moodle_coupling.provisioning.looking import can_look_up
-from moodle_coupling.provisioning.snapshots.folding import all_folded, folded
+from moodle_coupling.provisioning.snapshots.folding import all_folded, folded, is_among
 from moodle_coupling.provisioning.snapshots.overview import ReportUnfit
 from moodle_coupling.provisioning.snapshots.parts import Lookups
 
@@ -59,7 +59,7 @@ def read_by_report(reading: Reading, report: Report, overview: pd.DataFrame, con
     reading.tracker.expect(len(overview))
     reading.tracker.credit(len(overview) - len(asked))
     _look_up(reading, _by_best_key(asked))
-    unseen = asked[~asked["username"].map(folded).isin(all_folded(reading.accounts()["username"]))]
+    unseen = asked[~is_among(asked["username"], all_folded(reading.accounts()["username"]))]
     # A username that Moodle refuses in a lookup, or one that was changed since.
     _look_up(reading, _by_other_keys(unseen))
     found = reading.accounts()
@@ -71,8 +71,8 @@ def read_by_report(reading: Reading, report: Report, overview: pd.DataFrame, con
 def _wanted(overview: pd.DataFrame, concern: Concern) -> pd.Series[bool]:
     return (
         (overview["idnumber"] != "")
-        | overview["email"].map(folded).isin(concern.emails)
-        | overview["username"].map(folded).isin(concern.usernames)
+        | is_among(overview["email"], concern.emails)
+        | is_among(overview["username"], concern.usernames)
         | (overview["id"].isin(concern.ids) & (overview["id"] > 0))
     )
 
@@ -132,7 +132,7 @@ def _few(of: int) -> float:
 
 
 def _refuse_invisible(report: Report, asked: pd.DataFrame, found: pd.DataFrame) -> None:
-    missing = len(asked) - int(asked["username"].map(folded).isin(all_folded(found["username"])).sum())
+    missing = len(asked) - int(is_among(asked["username"], all_folded(found["username"])).sum())
     if missing > _few(len(asked)) or (missing and found.empty):
         raise MoodleAccessDenied(
             f"Report '{report.name}' ({report.id}) shows {len(asked)} accounts that were then looked up, and {missing} of them "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 def folded(text: str) -> str:
@@ -17,3 +19,8 @@ def folded(text: str) -> str:
 def all_folded(texts: Iterable[str]) -> set[str]:
     """Give the folded keys of texts, without the empty one."""
     return {key for text in texts if (key := folded(text))}
+
+
+def is_among(texts: pd.Series[str], keys: Collection[str]) -> pd.Series[bool]:
+    """Tell which texts have one of these folded keys (``isin`` on a column of Arrow strings takes seconds for 200,000)."""
+    return pd.Series([folded(text) in keys for text in texts], index=texts.index, dtype="bool")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.provisioning.looking import look_up
-from moodle_coupling.provisioning.snapshots.folding import all_folded, folded
+from moodle_coupling.provisioning.snapshots.folding import all_folded, folded, is_among
 from moodle_coupling.provisioning.snapshots.rolling import in_turn
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ def refuse_incomplete(wire: Wire, report: Report, overview: pd.DataFrame, links:
     if links is None or links.empty:
         return
     usernames = all_folded(overview["username"])
-    shown = links["idnumber"].map(folded).isin(all_folded(overview["idnumber"]))
+    shown = is_among(links["idnumber"], all_folded(overview["idnumber"]))
     if "username" in links:
-        shown |= links["username"].map(folded).isin(usernames)
+        shown |= is_among(links["username"], usernames)
     found = look_up(wire, "id", (str(id_) for id_ in links.loc[~shown, "account_id"])).accounts
     hidden = [account.id for account in found if account.username and folded(account.username) not in usernames]
     if hidden:
@@ -128,7 +128,7 @@ def refuse_left_out(report: Report, overview: pd.DataFrame, accounts: pd.DataFra
 
     Whoever has an id above ``highest`` may have come later.
     """
-    shown = accounts["username"].map(folded).isin(all_folded(overview["username"]))
+    shown = is_among(accounts["username"], all_folded(overview["username"]))
     hidden = accounts.loc[~shown & (accounts["id"] <= highest), "id"].tolist()
     if hidden:
         raise _leaves_out(report, hidden)
