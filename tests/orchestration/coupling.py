@@ -32,7 +32,7 @@ HEADINGS = ("PersonId", "ExternId", "Voornaam", "Tussenvoegsel", "Achternaam", "
 
 @dataclass
 class Coupling:
-    """One environment in a folder of its own; ``run`` gives the end of a run of its provision DAG."""
+    """One environment in a folder of its own; ``run`` and ``reconcile`` give the end of a run of its DAGs."""
 
     folder: Path
     name: str
@@ -48,8 +48,14 @@ class Coupling:
             writer.writerows(rows)
 
     def run(self, **conf: Any) -> Run:
+        return self._run(f"moodle_provision__{self.name}", conf)
+
+    def reconcile(self, **conf: Any) -> Run:
+        return self._run(f"moodle_reconcile__{self.name}", conf)
+
+    def _run(self, dag_id: str, conf: dict[str, Any]) -> Run:
         (self.folder / f"{self.name}.yaml").write_text(MAPPING.format(name=self.name) + self.more)
-        dag = DagBag(self.airflow_home / "dags").dags[f"moodle_provision__{self.name}"]
+        dag = DagBag(self.airflow_home / "dags").dags[dag_id]
         before = set(self.staging.glob(f"{self.name}/*"))
         finished = dag.test(run_conf=conf)
         made = set(self.staging.glob(f"{self.name}/*")) - before

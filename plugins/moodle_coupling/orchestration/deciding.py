@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, m
 from moodle_coupling.ledger.links import links_frame
 from moodle_coupling.ledger.mismatches import record_mismatches, subjects
 from moodle_coupling.ledger.protections import protections
-from moodle_coupling.matching.frames import DecisionKind, Verdict
+from moodle_coupling.matching.frames import Action, DecisionKind, Verdict
 from moodle_coupling.matching.remembered import Remembered
 
 if TYPE_CHECKING:
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.orchestration.run import Run
 
-ONCE = frozenset(
-    {DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE, DecisionKind.SUSPEND},
-)
-"""Kinds that are carried out once; the others stay in force."""
+OF_AN_ACCOUNT: Final = "account "
+"""How the ledger names the subject of a mismatch that is about an account and no person."""
 
 
 def remembered(ledger: Ledger | None, environment: str, *, as_written: Collection[int] = ()) -> Remembered:
@@ -59,10 +57,18 @@ def decided(ledger: Ledger | None, environment: str, found: pd.DataFrame) -> pd.
     return on if len(on) else None
 
 
+def decided_orphans(ledger: Ledger, environment: str) -> list[int]:
+    """Give the accounts of nobody that analysts decided to suspend, so that every run looks at them."""
+    found = decisions_in_force(ledger, environment)
+    meant = found[(found["kind"] == DecisionKind.SUSPEND) & found["subject"].str.startswith(OF_AN_ACCOUNT)]
+    return [int(subject.removeprefix(OF_AN_ACCOUNT)) for subject in meant["subject"]]
+
+
 def carried_out(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:
-    """Mark the decisions of which every row was done as carried out by this run; ``outcomes`` is aligned with ``part``."""
-    rows = pd.DataFrame({"decision": part["decision"], "done": (outcomes["status"] == "done").to_numpy()}).dropna()
+    """Mark the decisions of which every row is as decided as carried out by this run; ``outcomes`` goes along with ``part``."""
+    right = (outcomes["status"] == "done").to_numpy() | (part["action"] == Action.NONE).to_numpy()
+    rows = pd.DataFrame({"decision": part["decision"], "right": right}).dropna()
     if rows.empty:
         return
-    done = rows.groupby("decision")["done"].all()
+    done = rows.groupby("decision")["right"].all()
     mark_applied(run.ledger, run.record.id, [int(decision) for decision in done.index[done]])

@@ -39,6 +39,8 @@ from moodle_coupling.provisioning.snapshot import read_accounts
 from moodle_coupling.sources.file import read_persons
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from moodle_coupling.matching.remembered import Remembered
     from moodle_coupling.orchestration.run import Run
 
@@ -136,7 +138,8 @@ def snapshot(run: Run) -> dict[str, int]:
     the log and in the ledger.
     """
     candidates = staging.read_frame(run.folder, "candidates")
-    if candidates.empty and not run.full and not run.account_ids:
+    account_ids = _account_ids(run)
+    if candidates.empty and not run.full and not account_ids:
         staging.write_frame(run.folder, "accounts", no_accounts().assign(is_service_user=False))
         return {"accounts": 0, "unreadable": 0, "calls": 0}
     hook = run.hook()
@@ -146,7 +149,7 @@ def snapshot(run: Run) -> dict[str, int]:
             hook,
             candidates,
             full=run.full,
-            account_ids=run.account_ids,
+            account_ids=account_ids,
             settings=run.mapping.snapshot,
             known=links_frame(run.ledger, run.mapping.environment),
             keep=staging.FolderKeeper(run.folder),
@@ -191,10 +194,17 @@ def _planned(run: Run, accounts: pd.DataFrame, known: Remembered) -> pd.DataFram
         service_userid=int(service.iloc[0]) if len(service) else None,
         full=run.full,
         bystanders=staging.read_frame(run.folder, "bystanders"),
-        account_ids=run.account_ids,
+        account_ids=_account_ids(run),
         everyone_known=staging.read_frame(run.folder, "left_out").empty,
     )
     return only_asked(frame, run.person_ids, run.account_ids) if run.partial else frame
+
+
+def _account_ids(run: Run) -> Sequence[int]:
+    """Give the accounts of nobody that are looked at: those asked for, or those on which something was decided."""
+    if run.partial or run.full:
+        return run.account_ids
+    return deciding.decided_orphans(run.ledger, run.mapping.environment)
 
 
 def _as_written(run: Run) -> list[int]:

@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from moodle_coupling.matching.frames import MISMATCHES, WRITING_ACTIONS, Action
+from moodle_coupling.matching.facts import are_mismatches
+from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.mending import how_to_mend, in_words
 from moodle_coupling.provisioning.outcomes import OutcomeStatus, count_statuses
 
@@ -73,7 +74,7 @@ def _counts(plan: pd.DataFrame, outcomes: pd.DataFrame | None) -> list[str]:
         count = int(actions.get(action, 0))
         if count:
             rows.append(f"| {word} | {count} | {'–' if done is None else int(done.get(action, 0))} |")
-    mismatches = int(((plan["action"] == Action.NONE) & plan["verdict"].isin([str(v) for v in MISMATCHES])).sum())
+    mismatches = int(((plan["action"] == Action.NONE) & _open(plan)).sum())
     unchanged = int(actions.get(Action.NONE, 0)) - mismatches
     rows.append(f"| unchanged | {unchanged} | |")
     rows.append(f"| waiting for a decision | {mismatches} | |")
@@ -123,8 +124,12 @@ def _rejects_of_plan(plan: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _open(plan: pd.DataFrame) -> pd.Series[bool]:
+    return are_mismatches(plan) & plan["decision"].isna()
+
+
 def _mismatches(plan: pd.DataFrame, *, named: bool) -> list[str]:
-    found = plan[plan["verdict"].isin([str(verdict) for verdict in MISMATCHES])]
+    found = plan[_open(plan)]
     if found.empty:
         return []
     parts = ["", "## Mismatches: a person must judge"]

@@ -117,6 +117,8 @@ def _item(index: int, row: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
     profile = {name.removeprefix(PROFILE_PREFIX): v for name, v in new.items() if name.startswith(PROFILE_PREFIX)}
     fields = {name: value for name, value in new.items() if not name.startswith(PROFILE_PREFIX)}
     blank = [name for name in NEVER_EMPTY if name in fields and not str(fields[name] or "").strip()]
+    if _is_missing(row["row"]) and not _is_missing(row["decision"]):
+        blank = [name for name in blank if name != "idnumber"]  # an analyst decided that another account keeps it
     if row["action"] == Action.CREATE:
         blank = [name for name in NEVER_EMPTY if not str(fields.get(name) or "").strip()]
     if blank:
