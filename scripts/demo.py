@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 HOME: Final = ROOT / ".demo"
 DAG: Final = "moodle_provision__demo"
+RECONCILE: Final = "moodle_reconcile__demo"
 PEOPLE: Final = HOME / "include/samples/persons.csv"
 ENDED: Final = ("success", "failed", "skipped", "upstream_failed")
 
@@ -77,6 +78,7 @@ def start(airflow: LocalAirflow, moodle_port: int) -> int:
     demo.connect()
     airflow.put_pool("moodle__demo", 1, "Tasks that talk to the demo's Moodle at a time")
     airflow.wait_for_dag(DAG)
+    airflow.wait_for_dag(RECONCILE)
     airflow.wait_for_dag("moodle_check_connection")
     ready = time.monotonic()
     run = demo.main_run()
@@ -87,6 +89,8 @@ def start(airflow: LocalAirflow, moodle_port: int) -> int:
     print(f"The run took {ended - ready:.0f} s, starting everything {ready - began:.0f} s.\n")
     if first and good:
         demo.show_safety()
+        demo.show_reconcile()
+    print(f"Mismatches:      {airflow.url}/plugin/moodle-mismatches (in Airflow's navigation under Moodle)")
     print(f"Airflow's UI:    {airflow.url}/dags/{DAG}/runs/{run['dag_run_id']}")
     print(f"  log in as      {ADMIN}, password {airflow.password}")
     print(f"Sandbox Moodle:  http://127.0.0.1:{moodle_port} (connection 'moodle_demo')")
@@ -138,6 +142,27 @@ class Demo:
         self._tell("one person has another surname", self.airflow.run(DAG))
         self._empty_source(before.splitlines()[0] + "\n")
         self._pause_half_way(married)
+
+    def show_reconcile(self) -> None:
+        """Change something by hand in Moodle, let the night's run find it, and tell what waits for an analyst."""
+        changed = self._by_hand()
+        run = self.airflow.run(RECONCILE)
+        counts = self.airflow.xcom(RECONCILE, run["dag_run_id"], "report")
+        print(f"The nightly run, by hand ({RECONCILE}): every person with every account.\n")
+        print(f"* {changed} accounts were changed by hand in Moodle: {counts.get('done_update', 0)} put right.")
+        told = self.airflow.command("moodle-coupling", "status", "demo")
+        waiting = next(line for line in told.splitlines() if "open mismatches" in line)
+        print(f"* For an analyst: {waiting.strip()}.\n", flush=True)
+
+    def _by_hand(self) -> int:
+        """Move two accounts to Belgium, as somebody in Moodle might."""
+        linked = [one for one in self._state() if one["idnumber"].startswith("NW-")][:2]
+        for one in linked:
+            form = {"wstoken": self.token, "wsfunction": "core_user_update_users", "moodlewsrestformat": "json"}
+            form |= {"users[0][id]": one["id"], "users[0][country]": "BE"}
+            url = f"http://127.0.0.1:{self.moodle_port}/webservice/rest/server.php"
+            requests.post(url, data=form, timeout=30).raise_for_status()
+        return len(linked)
 
     def _empty_source(self, header: str) -> None:
         self._with_people(header)
@@ -201,9 +226,13 @@ class Demo:
         return str(self.airflow.api("GET", f"dags/{DAG}/dagRuns/{run_id}")["state"]) in {"success", "failed"}
 
     def _accounts(self) -> int:
+        return len(self._state())
+
+    def _state(self) -> list[dict[str, Any]]:
         answer = requests.get(f"http://127.0.0.1:{self.moodle_port}/sandbox/state", timeout=30)
         answer.raise_for_status()
-        return len(answer.json()["accounts"])
+        accounts: list[dict[str, Any]] = answer.json()["accounts"]
+        return accounts
 
     def _sandbox(self, method: str, body: list[str] | None) -> None:
         answer = requests.request(method, f"http://127.0.0.1:{self.moodle_port}/sandbox/faults", json=body, timeout=30)
