@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from moodle_coupling.mapping import Mapping
+from moodle_coupling.provider_info import get_provider_info
 from moodle_coupling.web import mapping_explained
 from moodle_coupling.web.couplings import Coupling
+from moodle_coupling.web.languages import dutch
 from moodle_coupling.web.mapping_explained import DOTS, Origin, explained
 
 SAID = {
@@ -121,3 +124,28 @@ def test_a_mapping_file_that_is_wrong_shows_its_connection(setup):
 
 def test_a_mapping_without_connection():
     assert explained(Coupling("demo", "", None, "wrong")) == mapping_explained.Setup((), (), "")
+
+
+def descriptions(model, seen):
+    """Every description in a model of the mapping file and in the models of its fields."""
+    if model in seen:
+        return
+    seen.add(model)
+    for field in model.model_fields.values():
+        yield field.description
+        for part in models_in(field.annotation):
+            yield from descriptions(part, seen)
+
+
+def models_in(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from models_in(inner)
+
+
+def test_each_meaning_has_its_dutch():
+    """A new or changed description of a key gets its Dutch in web/locale/nl/mapping.json."""
+    forms = [one for one in get_provider_info()["connection-types"] if one["connection-type"] == "moodle"]
+    fields = [field["description"] for field in forms[0]["conn-fields"].values()]
+    assert sorted({*descriptions(Mapping, set()), *fields} - set(dutch())) == []
