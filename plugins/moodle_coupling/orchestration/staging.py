@@ -27,10 +27,15 @@ def staging_root() -> ObjectStoragePath:
     return ObjectStoragePath(url)
 
 
+def folder_of(environment: str, run_after: dt.datetime, run_id: str) -> ObjectStoragePath:
+    """Give where the folder of one run is, or would be: nothing is made."""
+    stamp = run_after.astimezone(dt.UTC).strftime(_STAMP)
+    return staging_root() / environment / f"{stamp}__{re.sub(r'[^A-Za-z0-9_.-]', '_', run_id)}"
+
+
 def run_folder(environment: str, run_after: dt.datetime, run_id: str) -> ObjectStoragePath:
     """Give the folder of one run, made if it is not there; readable by the service's own user only."""
-    stamp = run_after.astimezone(dt.UTC).strftime(_STAMP)
-    folder = staging_root() / environment / f"{stamp}__{re.sub(r'[^A-Za-z0-9_.-]', '_', run_id)}"
+    folder = folder_of(environment, run_after, run_id)
     folder.mkdir(parents=True, exist_ok=True)
     if _is_local(folder):
         Path(folder.path).chmod(0o700)
