@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.sources.csv_fast import read_regular
@@ -42,10 +42,11 @@ def read_csv(data: bytes, source: FileSource, file: str) -> Extract:
 
     A record's ``row`` is the line it begins on. A record with another number of cells than the header, with text
     after a closing quote, or with a NUL is left out with its reason; records without any text are skipped and counted.
+    A last line that is too short and has no line end is no such record but the sign of half a file.
 
     Raises:
-        SourceError: the file is empty, no text in its encoding, its header lacks what is needed, or a quote is not
-            closed; names line and column.
+        SourceError: the file is empty, no text in its encoding, cut off, its header lacks what is needed, or a quote is
+            not closed; names line and column.
 
     """
     text, encoding = decode(data, source.encoding, file)
@@ -130,11 +131,21 @@ def _read_records(text: str, layout: _Layout, records: Records, file: str) -> No
         if _is_blank(cells):
             records.blank += 1
         elif len(cells) != width:
+            if len(cells) < width and lines.position == len(text) and not text.endswith(("\n", "\r")):
+                _refuse_cut_off(line, len(cells), width, file)
             _leave_out_ragged(records, (line, layout.first_line + reader.line_num - 1), len(cells), layout)
         elif nul and any("\0" in cell for cell in cells):
             _leave_out_nul(records, line, next(number for number, cell in enumerate(cells, 1) if "\0" in cell))
         else:
             records.add(line, cells)
+
+
+def _refuse_cut_off(line: int, found: int, width: int, file: str) -> NoReturn:
+    msg = (
+        f"{file}, line {line}: the file ends in the middle of a line ({found} cells of {width}, and no line end), so it is "
+        "probably cut off. Nothing was taken from it: have it exported or sent again."
+    )
+    raise SourceError(msg)
 
 
 def _leave_out_quote(records: Records, line: int) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import queue
 import re
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +14,7 @@ from moodle_coupling.errors import SourceError, SourceUnavailable
 from moodle_coupling.sources.places import Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _EXTRAS: Final = {
     "s3": "s3",
@@ -46,24 +48,24 @@ def open_storage(where: str) -> tuple[Storage, str]:
 
     """
     from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io import has_fs
 
+    scheme = where.partition("://")[0]
     with _told(where):
-        path = ObjectStoragePath(where)
-        scheme = str(path.protocol)
         try:
-            system = path.fs
+            path = ObjectStoragePath(where)
+            system = path.fs if has_fs(scheme) or path.conn_id else _without_airflow(where, scheme)
         except ValueError as error:
-            if path.conn_id:
-                raise _provider_missing(where, scheme) from error
-            system = _without_airflow(where, scheme)
+            raise _provider_missing(where, scheme) from error
         return Storage(system, where), str(path.path)
 
 
 def _without_airflow(where: str, scheme: str) -> Any:
+    """Give the storage as its own library has it, with the machine's own credentials."""
     fsspec: Any = importlib.import_module("fsspec")
     try:
         return fsspec.filesystem(scheme)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
         raise _provider_missing(where, scheme) from error
 
 
@@ -71,6 +73,31 @@ def _provider_missing(where: str, scheme: str) -> SourceError:
     extra = _EXTRAS.get(scheme)
     cure = f"install airflow-moodle-coupling[{extra}]" if extra else "install the Airflow provider for it"
     return SourceError(f"{where}: Airflow knows no '{scheme}' addresses here (source.path). On every worker, {cure}.")
+
+
+_LOOK_SECONDS: Final = 60.0
+_READ_SECONDS: Final = 900.0
+"""How long an answer may take. Some file systems wait for ever when a connection has died (sshfs 2026.8)."""
+
+
+def _in_time(seconds: float, work: Callable[[], Any]) -> Any:
+    answers: queue.Queue[tuple[Any, Exception | None]] = queue.Queue(1)
+
+    def run() -> None:
+        try:
+            answers.put((work(), None))
+        except Exception as error:  # noqa: BLE001  # carried over to the caller
+            answers.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        found, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        msg = f"no answer within {seconds:g} seconds"
+        raise TimeoutError(msg) from None
+    if error is not None:
+        raise error
+    return found
 
 
 class Storage:
@@ -84,7 +111,7 @@ class Storage:
         """Look at one file, not at what was heard of it earlier."""
         with _told(self._where):
             self._system.invalidate_cache()
-            found = self._system.info(path)
+            found = _in_time(_LOOK_SECONDS, lambda: self._system.info(path))
             if found.get("type") == "directory":
                 msg = f"{self._where} is a folder (source.path). Add the file's name, or a pattern such as *.csv."
                 raise SourceError(msg)
@@ -94,22 +121,22 @@ class Storage:
         """List the files directly in a folder."""
         with _told(self._where):
             self._system.invalidate_cache()
-            listed = self._system.ls(folder, detail=True)
+            listed = _in_time(_LOOK_SECONDS, lambda: self._system.ls(folder, detail=True))
             return [self._stat(each) for each in listed if each.get("type") != "directory"]
 
     def read(self, path: str) -> bytes:
         """Give all bytes of a file."""
         with _told(self._where):
-            return bytes(self._system.cat_file(path))
+            return bytes(_in_time(_READ_SECONDS, lambda: self._system.cat_file(path)))
 
     def _stat(self, found: dict[str, Any]) -> Stat:
         return Stat(str(found["name"]), int(found["size"] or 0), self._modified(found))
 
     def _modified(self, found: dict[str, Any]) -> dt.datetime | None:
-        value = next((found[key] for key in _MODIFIED if found.get(key)), None)
+        value = next((found[key] for key in _MODIFIED if found.get(key) is not None), None)
         if value is None:
             try:
-                value = self._system.modified(found["name"])
+                value = _in_time(_LOOK_SECONDS, lambda: self._system.modified(found["name"]))
             except NotImplementedError:
                 return None
         if isinstance(value, str):
