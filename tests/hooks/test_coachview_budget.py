@@ -91,6 +91,12 @@ def test_what_coachview_says_goes_before_our_count() -> None:
         spend(ours)
 
 
+def test_less_than_nothing_is_nothing() -> None:
+    ours = budget()
+    ours.learn(told(-3))
+    assert (ours.left().left, ours.left().told) == (0, True)
+
+
 def test_our_count_goes_before_what_coachview_says_where_it_is_less() -> None:
     ours = budget()
     spend(ours, 90)

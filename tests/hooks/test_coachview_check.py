@@ -156,9 +156,11 @@ def test_keys_that_are_not_there_are_named(site: SmallCoachview) -> None:
 
 
 def test_a_person_id_key_that_is_not_there_or_not_unique_is_an_error(site: SmallCoachview) -> None:
-    assert "no 'persoonNummer'" in text_of(check(person_id_key="persoonNummer"), "unreadable")
+    assert "no row has 'persoonNummer'" in text_of(check(person_id_key="persoonNummer"), "unreadable")
     assert codes(check(person_id_key="adres.plaats"), Level.ERROR) == ["person_id"]
     assert is_fit(check(person_id_key="externId"))
+    site.rows[0]["externId"] = None
+    assert "1 of 5 persons looked at have no 'externId'" in text_of(check(person_id_key="externId"), "person_id")
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,17 @@ def test_codes_match_without_letter_case_and_keep_the_spelling_that_was_asked_fo
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), ("", ""), ("rood", "rood"), (3, "3"), (2.5, "2.5"), (True, "true"), (False, "false"), ("0", "0")],
+    [
+        (None, ""),
+        ("", ""),
+        ("rood", "rood"),
+        (3, "3"),
+        (2.5, "2.5"),
+        (True, "true"),
+        (False, "false"),
+        ("0", "0"),
+        (["a", None, "b"], "a, b"),
+    ],
 )
 def test_values_become_text(value: Any, text: str) -> None:
     assert fields(COLOUR).read(in_shape("list", {COLOUR: value}), "a") == {COLOUR: text}
@@ -74,8 +84,8 @@ def test_values_become_text(value: Any, text: str) -> None:
 
 @pytest.mark.parametrize("shape", ["object", "list", "top_level"])
 def test_a_value_no_field_can_hold_is_refused_by_its_kind(shape: str) -> None:
-    with pytest.raises(CoachviewAnswerUnreadable, match=r"(?i:vrijveldkleur) holds a list"):
-        fields(COLOUR).read(in_shape(shape, {COLOUR: ["rood"]}), "a")
+    with pytest.raises(CoachviewAnswerUnreadable, match=r"(?i:vrijveldkleur) holds a dict"):
+        fields(COLOUR).read(in_shape(shape, {COLOUR: {"kleur": "rood"}}), "a")
 
 
 # ---- confidential ----------------------------------------------------------------------------------------------------
@@ -122,6 +132,11 @@ def test_a_field_of_which_nobody_can_tell_is_refused(answer: Any, said: str) -> 
 def test_a_list_that_leaves_the_mark_out_is_asked_about_too() -> None:
     row = {"vrijevelden": [item(NUMBER, "123456782")]}
     assert fields(NUMBER).read(row, "a") == {NUMBER: ""}
+
+
+def test_data_without_its_definition_is_asked_about_too() -> None:
+    row = {"vrijevelden": {NUMBER: {"data": "123456782"}, COLOUR: {"data": "rood", "vrijveldDefinitie": None}}}
+    assert fields(NUMBER, COLOUR).read(row, "a") == {NUMBER: "", COLOUR: "rood"}
 
 
 def test_what_the_connection_says_is_public_is_not_asked_about() -> None:

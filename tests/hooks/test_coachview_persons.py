@@ -439,6 +439,12 @@ def test_who_was_deleted_in_the_meantime_is_no_error_then(
     assert "200 persons were read over two days, Coachview counts 199" in caplog.text
 
 
+def test_by_pages_there_is_nothing_to_go_on_from_and_everyone_is_read(site: SmallCoachview) -> None:
+    site.rows = people(35)
+    hook = hook_for(full_read=FullRead.PAGES)
+    assert len(ids_of(hook.persons(resume=Resume(TODAY, frozenset({guid(0)}))))) == 35
+
+
 def test_whom_nobody_has_read_is_an_error_then_too(site: SmallCoachview) -> None:
     site.rows = people(200)
     found, until = read_until_spent(site)
@@ -472,6 +478,28 @@ def test_further_keys_and_free_fields_come_along(site: SmallCoachview) -> None:
     assert page.persons[0].extra == {"bedrijf.naam": "Bakkerij", "geboorteplaats": ""}
     assert page.confidential == {"VrijveldBsn"}
     assert "geheim" not in repr(page)
+
+
+def test_the_next_reading_of_changes_begins_on_the_day_this_one_began(site: SmallCoachview) -> None:
+    site.rows = people(5)
+    hook = hook_for()
+    began = hook.today()
+    ids_of(hook.persons())
+    site.change(2)
+    assert ids_of(hook.persons((began, hook.today()))) == [guid(2)]
+
+
+@pytest.mark.parametrize("odd", [None, "", True, {"a": 1}])
+def test_a_row_without_an_id_is_refused(site: SmallCoachview, odd: Any) -> None:
+    site.before = lambda _number, _params: answer_of([person_row(1), person_row(2, id=odd)], 2)
+    with pytest.raises(CoachviewAnswerUnreadable, match="a row has no id"):
+        ids_of(hook_for().persons())
+
+
+def test_rows_of_something_else_are_refused(site: SmallCoachview) -> None:
+    site.rows = [{"id": guid(n), "naam": "Excel"} for n in range(3)]
+    with pytest.raises(CoachviewAnswerUnreadable, match="they are no persons"):
+        ids_of(hook_for().persons())
 
 
 def test_the_query_is_percent_encoded_and_in_the_order_of_ids(site: SmallCoachview) -> None:

@@ -92,6 +92,23 @@ def test_where_no_file_can_be_made_it_is_kept_in_memory_and_said_once(
     assert caplog.text.count("nothing is shared") == 1
 
 
+@pytest.mark.parametrize("broken", ["flock", "write"])
+def test_a_disk_that_fails_is_no_reason_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        f"moodle_coupling.hooks.coachview_state.{'fcntl.flock' if broken == 'flock' else '_write_all'}", fail
+    )
+    state = SharedState(tmp_path / "x")
+    count_up(None, state)
+    with state.held() as document:
+        assert document == {"count": 200}
+    assert caplog.text.count("No space left on device") == 1
+
+
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("{}")

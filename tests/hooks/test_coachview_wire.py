@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
+import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ from moodle_coupling.hooks.coachview_connection import CoachviewSettings
 from moodle_coupling.hooks.coachview_wire import CoachviewWire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -163,6 +165,43 @@ def test_an_answer_that_drips_is_cut_off() -> None:
         over.set()
     assert type(error) is CoachviewTimedOut
     assert "not complete" in str(error)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    subprocess.run(
+        [*command.split(), "-keyout", "key.pem", "-out", "cert.pem"], cwd=folder, check=True, capture_output=True
+    )
+    return folder
+
+
+@pytest.fixture
+def tls_url(certificate: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+    def serve(conn: socket.socket, listener: Listener) -> None:
+        with context.wrap_socket(conn, server_side=True) as wrapped:
+            replying(answer(b"[]"))(wrapped, listener)
+
+    with listening(serve) as server:
+        yield f"https://localhost:{server.port}"
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(tls_url: str) -> None:
+    with pytest.raises(CoachviewTlsFailed, match="CA file"):
+        get(tls_url)
+
+
+def test_the_connections_ca_file_is_trusted_and_verification_can_be_switched_off(
+    tls_url: str, certificate: Path
+) -> None:
+    assert get(tls_url, ca_file=str(certificate / "cert.pem")).status == 200
+    assert get(tls_url, verify_tls=False).status == 200
 
 
 def test_plain_http_on_a_tls_port_is_said() -> None:

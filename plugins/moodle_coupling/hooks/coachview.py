@@ -182,7 +182,7 @@ class CoachviewHook(CoachviewCalls, BaseHook):
             fields.free, shape=settings.free_fields, public=settings.public_free_fields, ask=self.confidential_fields
         )
         reader = self._pages(PERSONS, fields)
-        return PersonReading(reader, free, fields, settings.person_id_key, self._today())
+        return PersonReading(reader, free, fields, settings.person_id_key, self.today())
 
     def _pages(self, endpoint: str, fields: PersonFields | None = None) -> PageReader:
         settings = self.settings
@@ -193,9 +193,10 @@ class CoachviewHook(CoachviewCalls, BaseHook):
 
     def _everything(self) -> Everything:
         settings = self.settings
-        return Everything(settings.first_day, self._today() + _AHEAD, by_windows=settings.full_read is FullRead.WINDOWS)
+        return Everything(settings.first_day, self.today() + _AHEAD, by_windows=settings.full_read is FullRead.WINDOWS)
 
-    def _today(self) -> dt.date:
+    def today(self) -> dt.date:
+        """Give the day (UTC): asked before a reading, it is the first day of the next reading of changes."""
         return dt.datetime.fromtimestamp(self._now(), tz=dt.UTC).date()
 
     def confidential_fields(self, person: str) -> dict[str, bool]:

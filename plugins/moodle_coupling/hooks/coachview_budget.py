@@ -145,7 +145,7 @@ def _utc(moment_: float | None) -> dt.datetime | None:
 
 
 def _whole(value: str | None) -> int | None:
-    return int(value) if value is not None and re.fullmatch(r"\s*\d{1,9}\s*", value) else None
+    return max(0, int(value)) if value is not None and re.fullmatch(r"\s*-?\d{1,9}\s*", value) else None
 
 
 def moment(value: str | None, now: float) -> float | None:

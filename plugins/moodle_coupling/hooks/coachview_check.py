@@ -25,9 +25,9 @@ from moodle_coupling.errors import (
 from moodle_coupling.hooks.coachview import CATEGORIES, CoachviewHook
 from moodle_coupling.hooks.coachview_answers import Listing, scope_of
 from moodle_coupling.hooks.coachview_calls import Ask
-from moodle_coupling.hooks.coachview_connection import CategoriesVia, FreeShape
-from moodle_coupling.hooks.coachview_free import definitions, free_codes, shapes_of
-from moodle_coupling.hooks.coachview_rows import PERSONS, UNPROVEN, CoachviewPerson, lowered, person
+from moodle_coupling.hooks.coachview_check_free import check_free_fields
+from moodle_coupling.hooks.coachview_connection import CategoriesVia
+from moodle_coupling.hooks.coachview_rows import PERSONS, UNPROVEN, CoachviewPerson, check_persons, lowered, person
 from moodle_coupling.hooks.coachview_windows import impossible
 from moodle_coupling.hooks.moodle_check import Finding, Level
 
@@ -99,7 +99,7 @@ def _persons(hook: CoachviewHook, wanted: Sequence[str], *, categories: bool) ->
     rows = [lowered(row) for row in sample.rows]
     yield from _keys(rows)
     yield from _caught(_typed(hook, rows))
-    yield from _caught(_free(hook, rows, wanted))
+    yield from _caught(check_free_fields(hook, rows, wanted))
     yield from _caught(_dates(hook))
     yield from _categories(hook, str(rows[0].get("id") or ""), needed=categories)
 
@@ -147,14 +147,23 @@ def _keys(rows: list[dict[str, Any]]) -> Iterator[Finding]:
 
 def _typed(hook: CoachviewHook, rows: list[dict[str, Any]]) -> Iterator[Finding]:
     key = hook.settings.person_id_key
+    check_persons(rows, key)
     persons = [person(row, person_id_key=key, free={}) for row in rows]
-    doubled = sum(times > 1 for times in Counter(one.person_id for one in persons).values())
+    with_id = [one.person_id for one in persons if one.person_id.strip()]
+    doubled = sum(times > 1 for times in Counter(with_id).values())
     if doubled:
         yield Finding(
             Level.ERROR,
             "person_id",
             f"Among {len(persons)} persons {doubled} values of '{key}' belong to more than one person.",
             "Choose another 'person_id_key' in the connection: it must tell persons apart.",
+        )
+    elif len(with_id) < len(persons):
+        yield Finding(
+            Level.WARNING,
+            "person_id",
+            f"{len(persons) - len(with_id)} of {len(persons)} persons looked at have no '{key}', so they have no person id.",
+            "Choose another 'person_id_key' in the connection if that is not meant.",
         )
     else:
         yield Finding(
@@ -183,90 +192,6 @@ def _extern_ids(persons: list[CoachviewPerson]) -> Iterator[Finding]:
             "extern_id",
             f"{len(with_id)} of {len(persons)} persons looked at have an extern id, all different.",
         )
-
-
-# ---- free fields -----------------------------------------------------------------------------------------------------
-
-
-def _free(hook: CoachviewHook, rows: list[dict[str, Any]], wanted: Sequence[str]) -> Iterator[Finding]:
-    shapes = sorted({shape for row in rows for shape in shapes_of(row)})
-    said = hook.settings.free_fields
-    if not shapes:
-        yield Finding(
-            Level.ERROR if wanted and said is FreeShape.AUTO else Level.WARNING if wanted else Level.OK,
-            "free_fields",
-            f"None of {len(rows)} persons looked at shows free fields in a shape that is known.",
-            "If they have some in Coachview, compare with its Swagger page; else set 'free_fields' in the connection to the shape "
-            "your Coachview uses."
-            if wanted
-            else "",
-        )
-        return
-    if said is not FreeShape.AUTO and shapes != [said]:
-        yield Finding(
-            Level.ERROR,
-            "free_shape",
-            f"Free fields come in the shape {' and '.join(shapes)}; the connection says '{said}'.",
-            "Set 'free_fields' to 'auto' or to what comes.",
-        )
-    flags = _flags(hook, rows)
-    if isinstance(flags, Finding):
-        yield flags
-        flags = {}
-    codes = sorted({code for row in rows for code in free_codes(row)}, key=str.lower)
-    hidden = sum(flags.get(code.lower(), False) for code in codes)
-    yield Finding(
-        Level.OK,
-        "free_fields",
-        f"Free fields come in the shape {' and '.join(shapes)}: {len(codes)} codes, {hidden} confidential.",
-    )
-    seen = {code.lower() for code in codes}
-    yield from (_wanted_field(hook, code, seen, flags) for code in dict.fromkeys(wanted))
-
-
-def _flags(hook: CoachviewHook, rows: list[dict[str, Any]]) -> dict[str, bool] | Finding:
-    """Give which codes (in lower case) are confidential: from the rows, else from Coachview's list for one person."""
-    flags = {code: secret for row in rows for code, secret in definitions(row).items()}
-    holder = next((row for row in rows if free_codes(row)), None)
-    if flags or holder is None:
-        return flags
-    try:
-        return hook.confidential_fields(str(holder.get("id") or ""))
-    except CoachviewError as error:
-        return Finding(
-            Level.WARNING,
-            "free_field_list",
-            f"Which free fields are confidential cannot be found out: {error}",
-            "A run refuses free fields of which that is not known; name those that are not confidential in the connection's "
-            "field 'public_free_fields'.",
-        )
-
-
-def _wanted_field(hook: CoachviewHook, code: str, seen: set[str], flags: dict[str, bool]) -> Finding:
-    lower = code.lower()
-    vouched = lower in {one.lower() for one in hook.settings.public_free_fields}
-    if flags.get(lower):
-        return Finding(
-            Level.ERROR,
-            "free_field_confidential",
-            f"Free field {code} is confidential (vertrouwelijk) and is never sent to Moodle.",
-            "Take it out of the mapping, or make it not confidential in Coachview.",
-        )
-    if lower not in seen:
-        return Finding(
-            Level.WARNING,
-            "free_field_unseen",
-            f"Free field {code} is on none of the persons looked at.",
-            "Compare the code with Coachview's settings for free fields.",
-        )
-    if lower not in flags and not vouched:
-        return Finding(
-            Level.ERROR,
-            "free_field_unproven",
-            f"Nothing tells whether free field {code} is confidential.",
-            "If it is not, name it in the connection's field 'public_free_fields'.",
-        )
-    return Finding(Level.OK, "free_field", f"Free field {code} is there and not confidential.")
 
 
 # ---- filters, categories, budget -------------------------------------------------------------------------------------

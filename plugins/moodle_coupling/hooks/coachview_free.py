@@ -198,4 +198,6 @@ def _text(code: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
+    if isinstance(value, list):
+        return ", ".join(filter(None, (_text(code, one) for one in value)))
     raise CoachviewAnswerUnreadable(f"Free field {code} holds a {type(value).__name__}, which no field in Moodle can.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import CoachviewIncomplete, CoachviewRefused
-from moodle_coupling.hooks.coachview_rows import PERSONS, CoachviewPerson, lowered, person, text_at
+from moodle_coupling.hooks.coachview_rows import PERSONS, CoachviewPerson, check_persons, lowered, person, text_at
 from moodle_coupling.hooks.coachview_windows import Everything, Ids, Window
 
 if TYPE_CHECKING:
@@ -59,9 +59,10 @@ class Resume:
 class PersonPage:
     """Some persons, each in the version that was read last.
 
-    ``again`` are the ids of persons who were on an earlier page and have changed since: the later page stands. ``read_until`` is
-    the day up to which, not included, everyone is in; None while that cannot be said. ``confidential`` are the wanted free
-    fields that are confidential: they were left out.
+    ``again`` are the ids of persons who were on an earlier page and have changed since: the later page stands.
+    ``read_until`` is the day up to which, not included, everyone is in, for ``Resume``; None while that cannot be said. It
+    is no watermark: the next reading of changes begins on the day this one began. ``confidential`` are the wanted free fields
+    that are confidential: they were left out.
     """
 
     persons: tuple[CoachviewPerson, ...]
@@ -72,7 +73,7 @@ class PersonPage:
 
 @dataclass(slots=True)
 class PersonReading:
-    """One reading of persons; ``read`` may be called once."""
+    """One reading of persons, of one part or of several lists of ids; ``today`` is the day it began."""
 
     reader: PageReader
     free: FreeFields
@@ -88,12 +89,12 @@ class PersonReading:
         CoachviewError.
         """
         begin: Part = part
-        if resume is not None and isinstance(part, Everything):
+        if resume is not None and isinstance(part, Everything) and part.by_windows:
             self._versions = dict.fromkeys(resume.ids, 0)
             begin = Window(resume.after - dt.timedelta(days=1), part.until)
         yield from self._pages(begin)
         # A part that was read in one go has proved itself, page by page.
-        if self.reader.was_cut or begin is not part:
+        if not isinstance(part, Ids) and (self.reader.was_cut or begin is not part):
             yield from self._until_counted(part, may_be_more=resume is not None)
 
     def _pages(self, part: Part) -> Iterator[PersonPage]:
@@ -105,6 +106,7 @@ class PersonReading:
     def _page(self, piece: Slice) -> PersonPage:
         rows = [lowered(row) for row in piece.rows]
         _check_obeyed(rows, piece.part)
+        check_persons(rows, self.person_id_key)
         now: list[CoachviewPerson] = []
         again: set[str] = set()
         for one in map(self._typed, rows):
@@ -124,25 +126,23 @@ class PersonReading:
         free = self.free.read(row, str(row.get("id") or "")) if self.fields.free else {}
         return person(row, person_id_key=self.person_id_key, free=free, extra=self.fields.extra)
 
-    def _until_counted(self, part: Part, *, may_be_more: bool) -> Iterator[PersonPage]:
+    def _until_counted(self, part: Window | Everything, *, may_be_more: bool) -> Iterator[PersonPage]:
         """Compare with Coachview's own count of the whole part; who came in the meantime is read after all."""
-        for _ in range(_RECOUNTS):
+        for more_tries in range(_RECOUNTS, -1, -1):
             counted, have = self.reader.count(part), len(self._versions)
             if have == counted:
                 return
             if have > counted:
                 self._too_many(have, counted, part, may_be_more=may_be_more)
                 return
-            log.info("%s: %s persons read, Coachview counts %s; reading what changed today.", part, have, counted)
-            until = part.until if isinstance(part, Window | Everything) else self.today
-            yield from self._pages(Window(self.today - dt.timedelta(days=1), until))
-        counted, have = self.reader.count(part), len(self._versions)
-        if have < counted:
-            raise CoachviewIncomplete(
-                f"{PERSONS}, {part}: {have} persons were read by their change dates, and Coachview counts {counted}. Nothing of it "
-                "counts as read. If it stays, persons without a change date exist: set 'full_read' in the connection to 'pages'.",
-                endpoint=PERSONS,
-            )
+            if more_tries:
+                log.info("%s: %s persons read, Coachview counts %s; reading what changed today.", part, have, counted)
+                yield from self._pages(Window(self.today - dt.timedelta(days=1), part.until))
+        raise CoachviewIncomplete(
+            f"{PERSONS}, {part}: {have} persons were read by their change dates, and Coachview counts {counted}. Nothing of it "
+            "counts as read. If it stays, persons without a change date exist: set 'full_read' in the connection to 'pages'.",
+            endpoint=PERSONS,
+        )
 
     def _too_many(self, have: int, counted: int, part: Part, *, may_be_more: bool) -> None:
         if may_be_more:

@@ -69,19 +69,15 @@ def person(
 ) -> CoachviewPerson:
     """Read one row of Personen, its keys in lower case.
 
-    Raises CoachviewAnswerUnreadable naming the key, never a value, for a row without id, person id or ``achternaam`` (the one
-    field Coachview demands), or a value that is no text.
+    Raises CoachviewAnswerUnreadable naming the key, never a value, for a row without id or a value that is no text.
     """
-    if "achternaam" not in row:
-        raise _unreadable(f"a row has no 'achternaam', so it is no person. Keys on it: {_keys(row)}.")
+    record_id = text_at(row, "id")
+    if not record_id.strip():
+        raise _unreadable(f"a row has no id. Keys on it: {_keys(row)}.")
     inactive, unread = _inactive(row.get("inactief"))
     return CoachviewPerson(
-        id=_demanded(row, "id", "a row has no id."),
-        person_id=_demanded(
-            row,
-            person_id_key,
-            f"a row has no '{person_id_key}', the connection's person_id_key. Keys on it: {_keys(row)}.",
-        ),
+        id=record_id,
+        person_id=text_at(row, person_id_key),
         inactive=inactive,
         inactive_unread=unread,
         free=free,
@@ -108,11 +104,20 @@ def text_at(row: Mapping[str, Any], path: str) -> str:
     raise _unreadable(f"'{path}' is a {'list' if isinstance(value, list) else 'group'}, where a text was expected.")
 
 
-def _demanded(row: Mapping[str, Any], path: str, otherwise: str) -> str:
-    text = text_at(row, path)
-    if not text.strip():
-        raise _unreadable(otherwise)
-    return text
+def check_persons(rows: list[dict[str, Any]], person_id_key: str) -> None:
+    """Make sure that rows, their keys in lower case, are of persons and have a person id at all.
+
+    One person may lack either, and is then judged by itself; where all of several do, something is wrong with all. Raises
+    CoachviewAnswerUnreadable naming the keys that came.
+    """
+    if len(rows) < 2:
+        return
+    if not any("achternaam" in row for row in rows):
+        raise _unreadable(f"no row has 'achternaam', so they are no persons. Keys on them: {_keys(rows[0])}.")
+    if not any(text_at(row, person_id_key).strip() for row in rows):
+        raise _unreadable(
+            f"no row has '{person_id_key}', the connection's person_id_key. Keys on them: {_keys(rows[0])}."
+        )
 
 
 def _inactive(value: object) -> tuple[bool, str]:

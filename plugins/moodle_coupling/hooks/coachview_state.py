@@ -50,29 +50,43 @@ class SharedState:
                 yield self._own
                 return
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                before = _read_all(handle)
-                document = self._understood(before)
+                document = self._understood(_read_all(handle))
                 was = json.dumps(document)
                 try:
                     yield document
                 finally:
-                    now = json.dumps(document)
-                    if now != was:
-                        _write_all(handle, self._seal.encrypt(now.encode()) if self._seal else now.encode())
+                    self._keep(handle, was, document)
             finally:
                 os.close(handle)
 
     def _open(self) -> int | None:
+        """Open the file and lock it; None where it cannot be used."""
         if self._path is None:
             return None
+        handle = None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         except OSError as error:
-            log.warning("%s cannot be used (%s); nothing is shared with other tasks.", self._path, error.strerror)
-            self._path = None
+            if handle is not None:
+                os.close(handle)
+            self._go_on_alone(error, {})
             return None
+        return handle
+
+    def _keep(self, handle: int, was: str, document: dict[str, Any]) -> None:
+        now = json.dumps(document)
+        if now == was:
+            return
+        try:
+            _write_all(handle, self._seal.encrypt(now.encode()) if self._seal else now.encode())
+        except OSError as error:
+            self._go_on_alone(error, document)
+
+    def _go_on_alone(self, error: OSError, document: dict[str, Any]) -> None:
+        log.warning("%s cannot be used (%s); nothing is shared with other tasks.", self._path, error.strerror)
+        self._path, self._own = None, dict(document)
 
     def _understood(self, content: bytes) -> dict[str, Any]:
         try:
