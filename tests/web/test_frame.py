@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from web.conftest import TestClient, token_of
 
 from moodle_coupling import web
 from moodle_coupling.errors import MappingError
@@ -93,6 +95,27 @@ class TestHeaders:
     def test_the_app_still_reads_its_query(self, visit):
         assert visit("op").get("/cards?only=demo").status_code == 200
         assert visit("op").get("/cards?only=other").status_code == 404
+
+
+class TestBehindAPath:
+    @pytest.fixture
+    def html(self, app, visit):
+        airflow = FastAPI(root_path="/airflow")
+        airflow.mount("/moodle", app)
+        with TestClient(airflow, base_url="http://127.0.0.1") as browser:
+            browser.cookies.set("_token", token_of("op"))
+            return browser.get("/airflow/moodle/environments/demo").text
+
+    def test_every_address_has_the_path(self, html):
+        tags = Tags(html)
+        for tag, name in (("a", "href"), ("link", "href"), ("script", "src"), ("form", "action")):
+            for one in tags.all(tag):
+                start = "/airflow/" if "data-airflow" in one else ("/airflow/moodle/", "#")
+                assert (one[name] or "").startswith(start), one
+
+    def test_a_form_leads_back_to_its_page(self, html):
+        back = {one["value"] for one in Tags(html).all("input") if one.get("name") == "back"}
+        assert back == {"/environments/demo"}
 
 
 class TestErrors:
