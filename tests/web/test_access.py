@@ -182,6 +182,12 @@ class TestOnThePages:
     def test_an_environment_that_is_not_there(self, visit, path):
         assert visit("admin").get(path).status_code == 404
 
+    def test_people_in_the_mapping_file_are_masked_for_viewers(self, visit, mappings):
+        path = mappings / "demo.yaml"
+        path.write_text(path.read_text() + "\nnotify:\n  to: [anna@example.org]\n")
+        assert "anna@example.org" not in visit("viewer").get("/environments/demo").text
+        assert "anna@example.org" in visit("user").get("/environments/demo").text
+
     def test_free_text_of_decisions_is_masked_for_viewers(self, visit, ledger):
         from moodle_coupling.ledger.activity import note
 

@@ -103,6 +103,19 @@ def test_the_token_and_what_a_proxy_needs_are_dots(setup):
     assert "secret" not in repr(made)
 
 
+def test_people_in_the_file_go_through_the_mask(setup):
+    made = setup(notify={"to": ["anna@example.org"]}, matching={"protected_usernames": ["headmaster"]})
+    assert entry(made, "notify", "to").value == "anna@example.org"
+    mapping = Mapping.model_validate(
+        SAID | {"notify": {"to": ["anna@example.org"]}, "matching": {"protected_usernames": ["headmaster"]}}
+    )
+    masked = explained(Coupling("demo", "moodle_demo", mapping), lambda _: "••••")
+    assert "anna" not in repr(masked)
+    assert "headmaster" not in repr(masked)
+    assert entry(masked, "", "environment").value == "demo"
+    assert entry(masked, "matching", "protected_idnumbers").value == "not set"
+
+
 def test_a_secret_in_a_mapping_would_be_dots():
     assert mapping_explained._written(SecretStr("x")) == DOTS
 

@@ -13,7 +13,7 @@ from moodle_coupling.mapping_safeguards import Safeguards
 from moodle_coupling.web.languages import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from moodle_coupling.hooks.moodle_connection import MoodleSettings
     from moodle_coupling.web.couplings import Coupling
@@ -60,8 +60,15 @@ class Setup:
     problem: str
 
 
-def explained(coupling: Coupling) -> Setup:
-    """Explain a coupling's mapping and connection; the token and what else is secret show as dots."""
+PERSONAL: Final = {"notify": ("to",), "matching": ("protected_usernames",)}
+"""Keys that may name people: shown through the mask."""
+
+
+def explained(coupling: Coupling, mask: Callable[[str], str] = str) -> Setup:
+    """Explain a coupling's mapping and connection; the token and what else is secret show as dots.
+
+    ``mask`` is what usernames and addresses of people go through (:meth:`moodle_coupling.web.access.Access.mask`).
+    """
     settings, problem = _settings(coupling.connection) if coupling.connection else (None, "")
     mapping = coupling.mapping
     if mapping is None:
@@ -74,7 +81,16 @@ def explained(coupling: Coupling) -> Setup:
         mapping = effective
     else:
         added = set()
-    return Setup(tuple(_sections(mapping, added)), _connection(settings), problem)
+    sections = [_masked(section, mask) for section in _sections(mapping, added)]
+    return Setup(tuple(sections), _connection(settings), problem)
+
+
+def _masked(section: Section, mask: Callable[[str], str]) -> Section:
+    keys = PERSONAL.get(section.key, ())
+    entries = (
+        replace(one, value=mask(one.value)) if one.key in keys and not one.word else one for one in section.entries
+    )
+    return replace(section, entries=tuple(entries))
 
 
 # ---- the mapping -----------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def whole_page(request: Request, access: Access, env: str, **more: Any) -> Respo
         request,
         "environments/one.html",
         one=values["states"][0],
-        setup=explained(coupling),
+        setup=explained(coupling, access.mask(env)),
         activities=done,
         **values,
     )
