@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,8 +67,9 @@ class SqlReader:
             query = (changed_since if changed else everyone)(self.settings)
             announced = session.number(count, since) if count else 0
             rows = _Rows(self.settings, self.where)
-            for names, chunk in session.chunks(query, since, self.settings.chunk_size):
-                rows.add(names, chunk)
+            with closing(session.chunks(query, since, self.settings.chunk_size)) as chunks:
+                for names, chunk in chunks:
+                    rows.add(names, chunk)
             if count:
                 _check(session, rows.read, announced, lambda: session.number(count, since))
         found = replace(

@@ -12,7 +12,7 @@ from moodle_coupling.errors import SourceError, SourceUnavailable
 from moodle_coupling.mapping_sql import bound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
 _CURSOR: Final = "moodle_coupling"
 _PASSING_STATES: Final = ("08", "40", "53", "57", "58")
@@ -30,7 +30,7 @@ class Session:
     paramstyle: str
     steady: bool
 
-    def chunks(self, query: str, since: object, size: int) -> Iterator[tuple[list[str], Sequence[Sequence[Any]]]]:
+    def chunks(self, query: str, since: object, size: int) -> Generator[tuple[list[str], Sequence[Sequence[Any]]]]:
         """Give the result's column names with ``size`` rows at a time; at least once, also when there are none.
 
         ``since`` is bound to every ``:since``. On PostgreSQL the rows stay at the server until they are fetched.
