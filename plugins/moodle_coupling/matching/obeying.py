@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from moodle_coupling.matching.compare import folded
-from moodle_coupling.matching.frames import WRITTEN_VERDICTS, Action, DecisionKind, Verdict
+from moodle_coupling.matching.decided import Decided, Decision, look_up, pointed
+from moodle_coupling.matching.decisions import OFFERED, choosable
+from moodle_coupling.matching.evidence import sentence
+from moodle_coupling.matching.frames import Action, DecisionKind, Verdict
 from moodle_coupling.matching.linked import other_holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from moodle_coupling.matching.decision_words import Account
     from moodle_coupling.matching.view import View
 
-WORDS: Final = {
-    DecisionKind.LINK: "link it",
-    DecisionKind.REKEY: "re-key it",
-    DecisionKind.CREATE_SEPARATE: "create an account of its own",
-    DecisionKind.SUSPEND: "suspend it",
-    DecisionKind.DO_NOT_TOUCH: "do not touch it",
-    DecisionKind.IGNORE: "ignore it",
-    DecisionKind.LATER: "decide later",
-}
+NOT_POSSIBLE: Final = "decision_not_possible"
+"""Code of the reason why a decision was not obeyed."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Obeyed:
     """The match frame after decisions; ``impossible`` says by row number why a decision was not obeyed.
 
-    The frame has, besides its own columns, ``decision`` (Int64), ``forced`` (the action decided on, '' for none), and rows
-    at its end for further accounts that decisions write: ``row`` is missing there, as for an orphan.
+    The frame has, besides its own columns, ``decision`` (Int64), ``forced`` (the action decided on, '' for none) and
+    ``holders`` (JSON: the accounts that have the address a person would get). Further accounts that decisions write have
+    rows of their own among the orphans, where ``row`` is missing.
     """
 
     frame: pd.DataFrame
@@ -43,201 +40,184 @@ class Obeyed:
 def obey(view: View, matched: pd.DataFrame, decided: pd.DataFrame | None) -> Obeyed:
     """Apply the decisions (Remembered.decided) to the match frame, in the order in which they were taken.
 
-    No account is written for two rows: who comes later is told so and left as it is.
+    No account is written for two rows: who comes later is told so and left as it is. Decisions on rows that are not here
+    are another run's.
     """
-    frame = matched.assign(decision=pd.Series(pd.NA, index=matched.index, dtype="Int64"), forced="")
+    nothing = pd.Series(pd.NA, index=matched.index, dtype="Int64")
+    frame = matched.assign(decision=nothing, forced="", holders=matched["other_accounts"])
     if decided is None or decided.empty:
         return Obeyed(frame)
-    work = _Work.over(view, frame)
-    for decision in decided.sort_values("decision").to_dict("records"):
-        work.take({str(name): value for name, value in decision.items()})
-    return Obeyed(work.finished(), work.impossible)
+    work = _Work(view, frame, look_up(view, frame, decided))
+    for decision in work.known.decisions:
+        work.take(decision)
+    return work.finished()
 
 
 class _Impossible(Exception):
-    """Why a decision cannot be obeyed, in a sentence."""
+    """Why a decision cannot be obeyed, in words."""
 
 
 @dataclass
 class _Work:
+    """Decisions at work; what they change is kept by column and row number, and put into the frame at the end."""
+
     view: View
     frame: pd.DataFrame
-    by_row: dict[int, int]
-    by_orphan: dict[int, int]
-    labels: dict[int, int]
-    taken: set[int]
+    known: Decided
+    changed: dict[str, dict[int, Any]] = field(default_factory=dict)
+    given: dict[int, int] = field(default_factory=dict)
+    """Row number → the account that is the person's by decision."""
     extra: list[dict[str, Any]] = field(default_factory=list)
-    covered: set[int] = field(default_factory=set)
     impossible: dict[int, str] = field(default_factory=dict)
 
-    @classmethod
-    def over(cls, view: View, frame: pd.DataFrame) -> _Work:
-        persons = frame.index[frame["row"].notna()]
-        orphans = frame.index[frame["row"].isna()]
-        written = frame.loc[persons, "verdict"].isin(WRITTEN_VERDICTS) | frame.loc[persons, "may_link"]
-        return cls(
-            view=view,
-            frame=frame,
-            by_row={int(row): int(at) for row, at in zip(frame.loc[persons, "row"], persons, strict=True)},
-            by_orphan={int(a): int(at) for a, at in zip(frame.loc[orphans, "account_id"], orphans, strict=True)},
-            labels={int(id_): a for a, id_ in enumerate(view.accounts["id"])},
-            taken={int(id_) for id_ in frame.loc[persons, "account_id"][written].dropna()},
-        )
-
-    def take(self, decision: dict[str, Any]) -> None:
-        """Apply one decision, or say why not; decisions on rows that are not here are another run's."""
-        at = self._at(decision)
-        how = _HOW.get(DecisionKind(decision["kind"]))
-        if at is None or how is None:
+    def take(self, decision: Decision) -> None:
+        """Apply one decision, or say why not."""
+        how = _HOW.get(decision.kind)
+        if how is None:
             return
+        row = self.known.rows[decision.at]
         try:
-            how(self, at, decision)
+            self._refuse_kind(decision, row)
+            which = how(self, decision, row)
         except _Impossible as why:
-            self.impossible[at] = f"{_said(decision)} It was not done: {why}"
+            self.impossible[decision.at] = sentence(f"{decision.said}. It was not done: {why}")
             return
-        self.frame.loc[at, "decision"] = decision["decision"]
-        self.frame.loc[at, "evidence"] = f"{self._cell(at, 'evidence')} {_said(decision)}"
+        self._obeyed(decision.at, decision, f"{row['evidence']} {sentence(decision.said + which)}", may_link=False)
 
-    def finished(self) -> pd.DataFrame:
-        """Give the frame without orphans whose account a person has by now, and with the rows that decisions added."""
-        gone = self.frame["row"].isna() & self.frame["account_id"].isin(self.covered).fillna(value=False)
-        frame = self.frame[~gone]
-        if gone.any():
-            kept = {int(old): new for new, old in enumerate(frame.index)}
-            self.impossible = {kept[at]: why for at, why in self.impossible.items() if at in kept}
-        if self.extra:
-            added = pd.DataFrame(self.extra).reindex(columns=frame.columns)
-            added = added.astype({name: frame[name].dtype for name in frame.columns})
-            frame = pd.concat([frame, added])
-        return frame.reset_index(drop=True)
-
-    def _cell(self, at: int, name: str) -> Any:
-        return self.frame.at[at, name]
-
-    def _at(self, decision: dict[str, Any]) -> int | None:
-        row, orphan = decision["row"], decision["orphan"]
-        return self.by_row.get(int(row)) if pd.notna(row) else self.by_orphan.get(int(orphan))
-
-    def link(self, at: int, decision: dict[str, Any]) -> None:
+    def link(self, decision: Decision, row: dict[str, Any]) -> str:
         """Make the account the person's: link, re-key, take over a suspended one, or choose among several."""
-        verdict = self._cell(at, "verdict")
-        account = self._chosen(at, decision)
-        others = self._others(at, account) if verdict == Verdict.DUPLICATE_ACCOUNT else []
-        for one in (account, *others):
-            self._refuse_protected(one)
-        self._refuse_owned(at, account)
-        for one in (account, *others):
-            self._reserve(one)
-        self._give(at, account)
-        if verdict == Verdict.HELD:
-            self.frame.loc[at, "forced"] = Action.REACTIVATE.value
-        elif verdict == Verdict.DUPLICATE_ACCOUNT:
-            self.frame.loc[at, "forced"] = Action.UPDATE.value
-        else:
-            self.frame.loc[at, "forced"] = Action.LINK.value
+        chosen, verdict = self._chosen(decision, row), row["verdict"]
+        others = [one for one in pointed(row) if one != chosen.id] if verdict == Verdict.DUPLICATE_ACCOUNT else []
+        for one in (chosen.id, *others):
+            self._refuse_account(one, decision, row)
+        self.known.taken.update(dict.fromkeys((chosen.id, *others), decision.at))
+        self.given[decision.at] = chosen.id
+        forced = {Verdict.HELD: Action.REACTIVATE, Verdict.DUPLICATE_ACCOUNT: Action.UPDATE}.get(verdict, Action.LINK)
+        self._set(decision.at, account_id=chosen.id, forced=forced.value)
+        # No idnumber stands in their rows: a link is remembered by it, and these accounts lose theirs.
+        person = {name: row[name] for name in ("person_id", "extern_id", "verdict")} | {"idnumber": ""}
         for one in others:
-            self._add(
-                at, one, decision, Action.UPDATE, f"Account {account} keeps the idnumber; it is taken off this one."
-            )
-        self.covered.add(account)
+            said = f"{self.known.accounts[one]} has idnumber '{row['idnumber']}' too, which {chosen} keeps"
+            self._add(decision, one, Action.UPDATE, said, person)
+        return f", {chosen}"
 
-    def create(self, at: int, _decision: dict[str, Any]) -> None:
+    def create(self, decision: Decision, _row: dict[str, Any]) -> str:
         """Give the person an account of its own."""
-        person = self.view.persons.loc[at]
-        if not self.view.mapping.matching.shared_email:
-            holders = self.view.accounts["id"][
-                folded(self.view.accounts["email"]) == person["email"].casefold().strip()
-            ]
-            if person["email"] and len(holders):
-                raise _Impossible(
-                    f"e-mail '{person['email']}' is on account {int(holders.iloc[0])}, and this Moodle forbids two "
-                    "accounts with one address. Give the person or the account another address."
-                )
-        self.frame.loc[at, "account_id"] = pd.NA
-        self.frame.loc[at, "forced"] = Action.CREATE.value
+        holder = self.known.holders.get(decision.at)
+        if holder is not None:
+            raise _Impossible(
+                f"account {holder} has e-mail '{self.view.persons['email'][decision.at]}', and this Moodle forbids two "
+                "accounts with one address; give the person or that account another"
+            )
+        self._set(decision.at, account_id=pd.NA, forced=Action.CREATE.value)
+        return ""
 
-    def suspend(self, at: int, decision: dict[str, Any]) -> None:
+    def suspend(self, decision: Decision, row: dict[str, Any]) -> str:
         """Suspend the account, whoever made it."""
-        account = self._chosen(at, decision)
-        self._refuse_protected(account)
-        if self.view.accounts["suspended"][self.labels[account]]:
-            raise _Impossible(f"account {account} is suspended already.")
-        self._reserve(account)
-        if pd.isna(self._cell(at, "row")):
-            self.frame.loc[at, "forced"] = Action.SUSPEND.value
+        chosen = self._chosen(decision, row)
+        self._refuse_account(chosen.id, decision, row)
+        self.known.taken[chosen.id] = decision.at
+        if row["verdict"] == Verdict.ID_DIFFERS:
+            self._suspend_stranger(decision, chosen)
         else:
-            self._add(at, account, decision, Action.SUSPEND, f"Account {account} is suspended.")
-            self.covered.add(account)
+            self._set(decision.at, account_id=chosen.id, forced=Action.SUSPEND.value)
+        return f", {chosen}"
 
-    def _chosen(self, at: int, decision: dict[str, Any]) -> int:
-        meant = decision["account_id"]
-        if pd.isna(meant):
-            meant = self._cell(at, "account_id")
-        if pd.isna(meant):
-            raise _Impossible("it does not say which account is meant. Decide again, and choose one.")
-        if int(meant) not in self.labels:
-            raise _Impossible(f"account {int(meant)} was not seen in Moodle.")
-        return int(meant)
+    def leave(self, _decision: Decision, _row: dict[str, Any]) -> str:
+        """Write nothing for it."""
+        return ""
 
-    def _others(self, at: int, account: int) -> list[int]:
-        idnumber = self._cell(at, "idnumber")
-        same = self.view.accounts["id"][self.view.accounts["idnumber"] == idnumber]
-        return [int(id_) for id_ in same if int(id_) != account]
+    def finished(self) -> Obeyed:
+        """Give the frame with all changes: persons by row, then orphans and further accounts by account id."""
+        self._tell_holders()
+        frame = self.frame.assign(impossible="")
+        for name, values in {**self.changed, "impossible": self.impossible}.items():
+            frame.loc[list(values), name] = pd.Series(values, dtype=frame[name].dtype)
+        # An account that is a person's by now is nobody's orphan.
+        gone = frame["row"].isna() & frame["account_id"].isin(list(self.given.values())).fillna(value=False)
+        persons, others = frame[frame["row"].notna()], frame[frame["row"].isna() & ~gone]
+        if self.extra:
+            added = pd.DataFrame(self.extra).reindex(columns=frame.columns).astype(frame.dtypes.to_dict())
+            others = pd.concat([others, added]).sort_values("account_id")
+        frame = pd.concat([persons, others], ignore_index=True)
+        why = frame["impossible"][frame["impossible"] != ""]
+        return Obeyed(frame.drop(columns="impossible"), dict(zip(why.index, why, strict=True)))
 
-    def _refuse_protected(self, account: int) -> None:
-        why = self.view.protected[self.labels[account]]
-        if why:
-            raise _Impossible(f"account {account} is protected ({why}).")
+    def _suspend_stranger(self, decision: Decision, account: Account) -> None:
+        """Suspend an account that a person points at and that is not the person's: its row is its own."""
+        at = self.known.orphans.get(account.id)
+        if at is not None:
+            evidence = f"{self.frame['evidence'][at]} {sentence(decision.said)}"
+            self._obeyed(at, decision, evidence, forced=Action.SUSPEND.value)
+            return
+        nobody = {"person_id": "", "extern_id": "", "idnumber": account.idnumber, "verdict": Verdict.ORPHAN.value}
+        said = f"{account} has idnumber '{account.idnumber}', which belongs to no person"
+        self._add(decision, account.id, Action.SUSPEND, said, nobody)
 
-    def _refuse_owned(self, at: int, account: int) -> None:
-        """Never take an account from a person of the source whose exact idnumber it has."""
-        held = self.view.accounts["idnumber"][self.labels[account]]
-        if held and held != self._cell(at, "idnumber"):
-            owners = [name for name in self.view.owners([held]).get(held, []) if not name.endswith("(not in scope)")]
-            if owners:
-                raise _Impossible(f"account {account} has the idnumber of person {owners[0]}.")
+    def _chosen(self, decision: Decision, row: dict[str, Any]) -> Account:
+        there = [self.known.accounts[id_] for id_ in pointed(row) if id_ in self.known.accounts]
+        possible = choosable(decision.kind, row["verdict"], there, row["idnumber"])
+        if decision.account_id is None:
+            if len(possible) != 1:
+                raise _Impossible("it does not say which account is meant; decide again, and choose one")
+            return possible[0]
+        for account in possible:
+            if account.id == decision.account_id:
+                return account
+        raise _Impossible(f"account {decision.account_id} is not, or no longer, one that this can be done with")
 
-    def _reserve(self, account: int) -> None:
-        if account in self.taken:
-            raise _Impossible(f"account {account} is written for somebody else in this very plan.")
-        self.taken.add(account)
+    def _refuse_kind(self, decision: Decision, row: dict[str, Any]) -> None:
+        if decision.at in self.changed.get("decision", {}):
+            raise _Impossible("an earlier decision was obeyed here")
+        if decision.kind not in OFFERED.get(row["verdict"], ()):
+            raise _Impossible(f"that cannot be decided on '{row['verdict'] or 'rejected before matching'}'")
 
-    def _give(self, at: int, account: int) -> None:
-        self.frame.loc[at, "account_id"] = account
-        holders = other_holders(self.view, pd.Series({at: self.labels[account]}))
-        self.frame.loc[at, "email_kept"] = bool(len(holders))
+    def _refuse_account(self, account: int, decision: Decision, row: dict[str, Any]) -> None:
+        """Refuse an account that is not there, protected, written for another row, or another person's by its idnumber."""
+        if account not in self.known.accounts:
+            raise _Impossible(f"account {account} was not seen in Moodle")
+        found = self.known.accounts[account]
+        if self.known.protected[account]:
+            raise _Impossible(f"{found} is protected ({self.known.protected[account]})")
+        if self.known.taken.get(account, decision.at) != decision.at:
+            raise _Impossible(f"{found} is written for somebody else in this very plan")
+        owners = self.known.owners.get(found.idnumber)
+        if owners and found.idnumber != row["idnumber"]:
+            raise _Impossible(f"{found} has the idnumber of person {owners[0]}")
 
-    def _add(self, at: int, account: int, decision: dict[str, Any], action: Action, evidence: str) -> None:
-        self.extra.append(
-            {
-                **{name: self._cell(at, name) for name in ("person_id", "extern_id", "verdict")},
-                "row": pd.NA,
-                "idnumber": self.view.accounts["idnumber"][self.labels[account]],
-                "account_id": account,
-                "evidence": f"{evidence} {_said(decision)}",
-                "other_accounts": "[]",
-                "proposal": "",
-                "may_link": False,
-                "email_kept": False,
-                "shared_field": "",
-                "question_open": False,
-                "explained": False,
-                "decision": decision["decision"],
-                "forced": action.value,
-            }
-        )
+    def _tell_holders(self) -> None:
+        """Note whose address is another account's, so that the account given keeps its own."""
+        given = pd.Series({at: self.known.labels[account] for at, account in self.given.items()}, dtype="int64")
+        if given.empty:
+            return
+        found, ids = other_holders(self.view, given).to_dict(), self.view.accounts["id"]
+        for at in self.given:
+            holders = [int(ids[a]) for a in found.get(at, ())]
+            self._set(at, email_kept=bool(holders), holders=json.dumps(holders))
+
+    def _obeyed(self, at: int, decision: Decision, evidence: str, **values: Any) -> None:
+        self._set(at, decision=decision.id, evidence=evidence, **values)
+
+    def _set(self, at: int, **values: Any) -> None:
+        for name, value in values.items():
+            self.changed.setdefault(name, {})[at] = value
+
+    def _add(self, decision: Decision, account: int, action: Action, said: str, row: dict[str, Any]) -> None:
+        """Add a row for an account that is no person's."""
+        columns = self.frame.columns
+        plain = {name: False if self.frame[name].dtype == "bool" else "" for name in columns}
+        told = {"row": pd.NA, "account_id": account, "other_accounts": "[]", "holders": "[]", "impossible": ""}
+        evidence = f"{sentence(said)} {sentence(decision.said)}"
+        obeyed = {"decision": decision.id, "forced": action.value, "evidence": evidence}
+        self.extra.append(plain | told | obeyed | row)
 
 
-_HOW: Final[dict[DecisionKind, Callable[[_Work, int, dict[str, Any]], None]]] = {
+_HOW: Final[dict[DecisionKind, Callable[[_Work, Decision, dict[str, Any]], str]]] = {
     DecisionKind.LINK: _Work.link,
     DecisionKind.REKEY: _Work.link,
     DecisionKind.CREATE_SEPARATE: _Work.create,
     DecisionKind.SUSPEND: _Work.suspend,
+    DecisionKind.DO_NOT_TOUCH: _Work.leave,
+    DecisionKind.IGNORE: _Work.leave,
 }
-"""The kinds that change a plan. The others leave it as it is: protected accounts are known to the view already."""
-
-
-def _said(decision: dict[str, Any]) -> str:
-    at = decision["at"]
-    day = f" on {at:%Y-%m-%d}" if isinstance(at, dt.datetime) and pd.notna(at) else ""
-    return f"{decision['by']} decided{day}: {WORDS[DecisionKind(decision['kind'])]}."
+"""How each kind is obeyed; what is decided later changes nothing."""

@@ -21,7 +21,7 @@ from moodle_coupling.matching.frames import PLAN_COLUMNS, PROFILE_PREFIX, SUSPEN
 from moodle_coupling.matching.leaving import Leaver, fate_of
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename
-from moodle_coupling.matching.obeying import Obeyed, obey
+from moodle_coupling.matching.obeying import NOT_POSSIBLE, Obeyed, obey
 from moodle_coupling.matching.reasons import Reasons
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.view import View, make_view
@@ -107,7 +107,7 @@ class _Draft:
         draft.reasons.add_given(draft.given)
         draft.reasons.add_verdicts(frame["verdict"], frame["evidence"], frame["shared_field"])
         for at, why in obeyed.impossible.items():
-            draft.reasons.add(at, "decision_not_possible", "", why)
+            draft.reasons.add(at, NOT_POSSIBLE, "", why)
         draft._reject()
         return draft
 
@@ -222,7 +222,7 @@ class _Draft:
         """Of whom the verdict does not tell already: those who returned while their new address is another's."""
         kept = self.frame.loc[written]
         kept = kept[kept["email_kept"] & (kept["verdict"] != Verdict.EMAIL_TAKEN)]
-        for at, email, others in zip(kept.index, kept["email"], kept["other_accounts"], strict=True):
+        for at, email, others in zip(kept.index, kept["email"], kept["holders"], strict=True):
             said = f"E-mail '{email}' belongs to another account ({others[1:-1]}), so the account keeps its own."
             self.reasons.add(at, Verdict.EMAIL_TAKEN.value, "email", said)
 
@@ -267,7 +267,8 @@ class _Draft:
         self._suspend(list(self.frame.index[self.frame["forced"] == Action.SUSPEND]))
         freed = self.frame.index[others & (self.frame["forced"] == Action.UPDATE)]
         self.frame.loc[freed, "action"] = Action.UPDATE.value
-        self.changes.add(freed, "idnumber", self.frame.loc[freed, "idnumber"], [""] * len(freed))
+        present = self.view.accounts["idnumber"].loc[self.frame["a"].loc[freed].astype("int64")]
+        self.changes.add(freed, "idnumber", present, [""] * len(freed))
 
     def _suspend(self, at: list[int]) -> None:
         self.frame.loc[at, "action"] = Action.SUSPEND.value
