@@ -8,7 +8,9 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
+from airflow.sdk import BaseHook
 from sources.cases import PostgreSql, Sqlite
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
@@ -251,14 +253,13 @@ class TestHalf:
             reader(postgresql, chunk_size=100).extract(Wanted())
         assert fetched == [100, 100]
 
-    def test_a_query_that_is_stopped_gives_nobody(self, postgresql):
+    def test_a_query_that_is_stopped_gives_nobody(self, postgresql, connect):
         postgresql.fill(numbered(2))
-        postgresql.run("ALTER ROLE ledger SET statement_timeout = 1")
-        try:
-            with pytest.raises(SourceUnavailable, match="QueryCanceled"):
-                reader(postgresql, query="SELECT people.* FROM people, pg_sleep(5)").extract(Wanted())
-        finally:
-            postgresql.run("ALTER ROLE ledger RESET statement_timeout")
+        made = BaseHook.get_connection(postgresql.connection)
+        hasty = {"options": "-c statement_timeout=100"}
+        connect(postgresql.connection, "postgres", host=made.host, login=made.login, schema=made.schema, extra=hasty)
+        with pytest.raises(SourceUnavailable, match="QueryCanceled"):
+            reader(postgresql, query="SELECT people.* FROM people, pg_sleep(60)").extract(Wanted())
 
     def test_a_busy_database_may_do_later(self, request, monkeypatch):
         database = Sqlite(request)
