@@ -127,6 +127,25 @@ def test_many_candidates_are_asked_in_calls_that_fit(moodle):
     assert max(call.fields for call in moodle.calls.all(READ)) <= 120
 
 
+def test_an_account_known_by_its_link_is_found_whatever_became_of_its_number(moodle):
+    emptied, other, renamed = moodle.add_accounts(
+        [account("a", idnumber=""), account("b", idnumber="X-9"), account("c", idnumber="CV-3")]
+    )
+    links = pd.DataFrame({"account_id": [emptied, other, renamed, 999], "idnumber": ["CV-1", "CV-2", "CV-3", "CV-4"]})
+    people = candidates(*({"idnumber": f"CV-{n}"} for n in (1, 3, 4)))
+    with hook_for(moodle) as hook:
+        snapshot = read_accounts(hook, people, known=links)
+        # Only the links of those who are looked at: CV-2 is nobody here.
+        assert names(snapshot) == {"a", "c"}
+        assert names(read_accounts(hook, people, account_ids=[other])) == {"b", "c"}
+    assert (snapshot.strategy, snapshot.total) == ("", None)
+
+
+def test_an_odd_account_is_named_once_in_the_spelling_of_the_source(moodle):
+    moodle.add_accounts([account("jos\u00e9", email="jose@example.org", idnumber="Cv-50")])
+    assert read(moodle, {"idnumber": "Cv-50"}).unreadable == ("Cv-50",)
+
+
 def test_a_full_snapshot_holds_everyone_once(moodle):
     moodle.add_accounts(account(f"{c}x", email=f"{c}x@example.org", idnumber=c) for c in "abcxyz059_-")
     moodle.add_accounts([account("leeg", email="", idnumber="CV-1")])

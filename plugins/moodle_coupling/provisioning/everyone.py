@@ -176,7 +176,7 @@ class Everyone:
 
         Raises MoodleAccessDenied when nobody is seen, or ID numbers are hidden.
         """
-        refuse_nobody(accounts)
+        refuse_nobody(accounts, own_id=self._info.userid)
         refuse_hidden_idnumbers(accounts, self._known.links, own_id=self._info.userid)
         self._pieces.finish()
         self._tracker.end()

@@ -113,6 +113,13 @@ class TestWhichReport:
             assert read(moodle, strategy="report", report=said).strategy == "report"
         assert {call.parameters["reportid"] for call in moodle.calls.all(RETRIEVE)} == {"4"}
 
+    def test_a_name_with_signs_is_compared_as_people_read_it(self, moodle):
+        def escaped(_listed):
+            return lambda: [Report(7, "R&amp;D &quot;all&quot;", "core_user\\reportbuilder\\datasource\\users")]
+
+        snapshot = read(moodle, strategy="report", report='R&D "all"', replaced={"list_reports": escaped})
+        assert snapshot.total == 3
+
     def test_one_that_is_not_there_or_there_twice_is_an_error_that_says_so(self, moodle):
         with pytest.raises(SettingError, match="no custom report 'X' that the service user may see"):
             read(moodle, strategy="report", report="X")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from provisioning.snapshots.site import (
 )
 
 from moodle_coupling.errors import AnswerLost
-from moodle_coupling.provisioning.snapshots import listing, numbers
+from moodle_coupling.provisioning.snapshots import listing, numbers, tracker
 from moodle_coupling.sandbox.moodle import running_moodle
 
 ODD = "jos\u00e9"
@@ -128,6 +130,25 @@ def test_a_site_with_the_report_is_read_by_it(moodle):
     assert len(moodle.calls.all(RETRIEVE)) == 1
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_progress_is_told_in_the_callers_thread_and_never_goes_back(moodle, strategy, monkeypatch):
+    monkeypatch.setattr(tracker, "TOLD_EVERY", 0)
+    moodle.add_accounts(account(f"u{n}", idnumber=f"{n}") for n in range(40))
+    told, threads = [], set()
+
+    def progress(done, total):
+        told.append((done, total))
+        threads.add(threading.current_thread())
+
+    read(moodle, strategy=strategy, progress=progress)
+    assert told[-1] == (43, 43)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert threads == {threading.current_thread()}
+    assert all(total is None or total >= done for done, total in told)
+    if strategy == "report":
+        assert {total for _, total in told if total is not None} == {43}
+
+
 class TestNumbers:
     def test_a_gap_that_refused_creates_left_is_no_end(self, moodle):
         moodle.add_accounts([account("voor")])
@@ -163,7 +184,7 @@ class TestNumbers:
         snapshot = read(moodle, known=links((ids[0], "CV-1")))
         assert snapshot.strategy == "listing"
         assert {"na", "leeg"} <= names(snapshot)
-        assert "were not asked" in caplog.text
+        assert "are not all asked" in caplog.text
         assert len(moodle.calls.all(READ)) < 200
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +54,7 @@ def _offered(wire: Wire, name: int | str, info: SiteInfo) -> Report | None:
 def _named(wire: Wire, name: int | str) -> Report:
     if isinstance(name, int):
         return Report(name, f"number {name}", USERS)
-    found = [report for report in wire.list_reports() if report.name.strip().casefold() == name.casefold()]
+    found = [report for report in wire.list_reports() if _plain(report.name) == _plain(name)]
     if len(found) == 1:
         return _on_users(found[0])
     if found:
@@ -65,6 +66,11 @@ def _named(wire: Wire, name: int | str) -> Report:
         f"There is no custom report '{name}' that the service user may see. Make it (docs/snapshot.md says how), put the "
         "service user in its audience or give its role moodle/reportbuilder:viewall, or name another in 'snapshot.report'."
     )
+
+
+def _plain(name: str) -> str:
+    # Moodle gives a report's name as it shows it: escaped.
+    return html.unescape(name).strip().casefold()
 
 
 def _on_users(report: Report) -> Report:

@@ -37,7 +37,7 @@ def refuse_hidden(accounts: Iterable[Account]) -> None:
             )
 
 
-def refuse_hidden_idnumbers(accounts: pd.DataFrame, links: pd.DataFrame | None, *, own_id: int | None) -> None:
+def refuse_hidden_idnumbers(accounts: pd.DataFrame, links: pd.DataFrame | None, *, own_id: int) -> None:
     """Raise MoodleAccessDenied when the ledger knows ID numbers of these accounts and not one account shows any.
 
     ``links``: account_id, idnumber; ``own_id``: the service user's account, which it sees whole whatever its rights.
@@ -45,7 +45,7 @@ def refuse_hidden_idnumbers(accounts: pd.DataFrame, links: pd.DataFrame | None, 
     if links is None or accounts.empty or links.empty:
         return
     numbered = links.loc[links["idnumber"] != "", "account_id"]
-    seen = accounts[accounts["id"] != own_id] if own_id is not None else accounts
+    seen = accounts[accounts["id"] != own_id]
     emptied = int(seen["id"].isin(numbered).sum())
     if emptied and not (seen["idnumber"] != "").any():
         raise MoodleAccessDenied(
@@ -55,10 +55,10 @@ def refuse_hidden_idnumbers(accounts: pd.DataFrame, links: pd.DataFrame | None, 
         )
 
 
-def refuse_nobody(accounts: pd.DataFrame) -> None:
+def refuse_nobody(accounts: pd.DataFrame, *, own_id: int) -> None:
     """Raise MoodleAccessDenied when a reading of everyone saw no more than the service user itself."""
-    if len(accounts) < 2:
+    if not (accounts["id"] != own_id).any():
         raise MoodleAccessDenied(
-            f"The service user sees {len(accounts)} account in the whole Moodle, and every Moodle has a guest and an "
-            f"administrator besides: so {_EVERYONE_NEW}. It lacks moodle/user:viewdetails. {_ROLE}"
+            "The service user sees no account but its own, and every Moodle has a guest and an administrator besides: so "
+            f"{_EVERYONE_NEW}. It lacks moodle/user:viewdetails. {_ROLE}"
         )
