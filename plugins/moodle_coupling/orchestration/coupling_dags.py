@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import (
     DAG,
-    Asset,
     CronTriggerTimetable,
     ExceptionRetryPolicy,
     Param,
@@ -37,6 +36,7 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.orchestration.approving import approval_task
+from moodle_coupling.orchestration.assets import persons_asset, users_asset
 from moodle_coupling.orchestration.notifying import notifiers
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
         """Refuse a paused environment, and a site on which a run cannot be right."""
         return _step("check", mapping_path, paused="skip")
 
-    @task(task_display_name="Extract persons")
+    @task(task_display_name="Extract persons", inlets=[persons_asset(environment)])
     def extract() -> Any:
-        """Read the source as a whole."""
+        """Read the source: everyone, or what changed since the last good run."""
         return _step("extract", mapping_path)
 
     @task(task_display_name="Transform to candidates")
@@ -227,11 +227,12 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
 
     @task(
         task_display_name="Announce",
-        outlets=[Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")],
+        inlets=[persons_asset(environment)],
+        outlets=[users_asset(environment)],
     )
     def announce(counts: Any) -> None:
-        """Emit the asset event with the counts; a dry run changes nothing and announces nothing."""
-        _announce(environment, counts)
+        """Emit the asset event with the counts, and let the next run begin where this one ended; not after a dry run."""
+        _announce(mapping_path, environment, counts)
 
     checked, candidates = check_site(), transform()
     accounts, planned, parts = snapshot(), plan(), chunks()
@@ -276,15 +277,20 @@ def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
     return report_and_end(open_run(mapping_path, context), parts or [], states, context)
 
 
-def _announce(environment: str, counts: dict[str, int]) -> None:
+def _announce(mapping_path: str, environment: str, counts: dict[str, int]) -> None:
     from airflow.sdk.exceptions import AirflowSkipException
+
+    from moodle_coupling.orchestration.extracting import move_watermark
+    from moodle_coupling.orchestration.run import open_run
 
     context = get_current_context()
     if f"done_{Action.CREATE}" not in counts:
         msg = "Nothing was loaded: a dry run, or the plan was rejected."
         raise AirflowSkipException(msg)
-    asset = Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")
-    context["outlet_events"][asset].extra = dict(counts)
+    run = open_run(mapping_path, context)
+    if not run.partial:
+        move_watermark(run, run.source_state)
+    context["outlet_events"][users_asset(environment)].extra = dict(counts)
 
 
 def _schedule(cron: str | None, timezone: str) -> CronTriggerTimetable | None:

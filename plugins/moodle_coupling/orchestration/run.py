@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run as Record
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.orchestration.extracting import State
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
     """What every step of a run needs.
 
-    ``person_ids`` and ``account_ids`` (orphans) are empty for everyone; ``full`` compares every account of the Moodle, so that orphans show;
-    ``dry_run`` stops after the plan; ``scheduled`` is False when a person started it. ``holder`` is the run's name in
-    messages and leases.
+    ``person_ids`` and ``account_ids`` (orphans) are empty for everyone; ``full`` compares every account of the Moodle, so
+    that orphans show; ``dry_run`` stops after the plan; ``scheduled`` is False when a person started it. ``holder`` is the
+    run's name in messages and leases. ``source_state`` is the state store of the source's asset, in the tasks that have it.
     """
 
     mapping: Mapping
@@ -45,6 +46,7 @@ class Run:
     dry_run: bool = False
     scheduled: bool = False
     started_by: str = ""
+    source_state: State | None = None
 
     @property
     def partial(self) -> bool:
@@ -88,8 +90,19 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
         full=params.get("mode") == "full" and not persons and not accounts,
         dry_run=bool(params.get("dry_run")),
         scheduled=str(dag_run.run_type) in {"scheduled", "DagRunType.SCHEDULED", "backfill"},
+        source_state=_source_state(context, mapping.environment),
         started_by=str(getattr(dag_run, "triggering_user_name", None) or "a manual run"),
     )
+
+
+def _source_state(context: AbcMapping[str, Any], environment: str) -> State | None:
+    from moodle_coupling.orchestration.assets import persons_asset
+
+    asset = persons_asset(environment)
+    if not any(getattr(inlet, "name", "") == asset.name for inlet in context["task"].inlets):
+        return None
+    found: State = context["asset_state_store"][asset]
+    return found
 
 
 def _numbers(values: Iterable[object]) -> tuple[int, ...]:

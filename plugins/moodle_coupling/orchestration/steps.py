@@ -21,14 +21,13 @@ from moodle_coupling.ledger.links import fingerprints as known_fingerprints
 from moodle_coupling.ledger.links import links_frame
 from moodle_coupling.ledger.progress import tell_progress
 from moodle_coupling.ledger.runs import begin_run
-from moodle_coupling.mapping_file import source_base
 from moodle_coupling.matching.accounts import no_accounts
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood, only_asked, unknown_ids
 from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows, with_unchanged
-from moodle_coupling.orchestration import deciding, loading, safety, staging
+from moodle_coupling.orchestration import deciding, extracting, loading, safety, staging
 from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.remembering import held
 from moodle_coupling.people.fingerprint import fingerprints
@@ -36,7 +35,6 @@ from moodle_coupling.people.transform import transform as transform_persons
 from moodle_coupling.provisioning.outcomes import merge_outcomes
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
 from moodle_coupling.provisioning.snapshot import read_accounts
-from moodle_coupling.sources.file import read_persons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,13 +78,14 @@ def check(run: Run) -> dict[str, int]:
 
 
 def extract(run: Run) -> dict[str, int]:
-    """Read the source as a whole: ``persons`` and ``left_out``."""
-    found = read_persons(run.mapping.source, source_base(run.mapping_path))
+    """Read the source: ``persons`` and ``left_out``."""
+    found = extracting.read_source(run, run.source_state)
     staging.write_frame(run.folder, "persons", found.persons)
-    left_out = pd.DataFrame(
-        [asdict(line) for line in found.left_out], columns=["line", "code", "message", "message_nl"]
+    columns = ["line", "code", "message", "message_nl", "source"]
+    staging.write_frame(
+        run.folder, "left_out", pd.DataFrame([asdict(line) for line in found.left_out], columns=columns)
     )
-    staging.write_frame(run.folder, "left_out", left_out)
+    staging.write_text(run.folder, "everyone_known", "yes" if found.complete and not found.left_out else "no")
     for line in found.left_out:
         log.warning("Line %d was left out: %s", line.line, line.code)
     return asdict(found.counts)
@@ -195,7 +194,7 @@ def _planned(run: Run, accounts: pd.DataFrame, known: Remembered) -> pd.DataFram
         full=run.full,
         bystanders=staging.read_frame(run.folder, "bystanders"),
         account_ids=_account_ids(run),
-        everyone_known=staging.read_frame(run.folder, "left_out").empty,
+        everyone_known=(run.folder / "everyone_known").read_text() == "yes",
     )
     return only_asked(frame, run.person_ids, run.account_ids) if run.partial else frame
 
