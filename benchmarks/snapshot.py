@@ -1,15 +1,18 @@
 """Accounts per second out of a sandbox Moodle: everyone, by each strategy, beside plain lookups by a field.
 
-Run it from the project: ``python benchmarks/snapshot.py --accounts 20000``. The sandbox runs in a process of its own and is
-asked over real HTTP; by default it takes the service times of a real Moodle (facts measured on Moodle 5.1, 2 cores,
-MariaDB), with ``--no-realistic`` only its own. Every reading is checked: whoever must be in it is, once, as it is there.
+Run it from the project: ``python benchmarks/snapshot.py --accounts 20000``. The sandbox runs in a process of its own
+and is asked over real HTTP; by default it takes the service times of a real Moodle (facts measured on Moodle 5.1, 2
+cores, MariaDB), with ``--no-realistic`` only its own. Every reading is checked: whoever must be in it is, once, as it
+is there.
 
-The peer knows every ID number beforehand and asks for nothing else; the strategies know nothing, and find whoever is there.
+The peer knows every ID number beforehand and asks for nothing else; the strategies know nothing, and find whoever is
+there.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import multiprocessing
 import resource
 import sys
@@ -138,6 +141,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[2])
     parser.add_argument("--realistic", action=argparse.BooleanOptionalAction, default=True)
     arguments = parser.parse_args()
+    logging.getLogger("moodle_coupling").setLevel(logging.WARNING)
     count = arguments.accounts
     kind = "service times of a real Moodle" if arguments.realistic else "the sandbox's own speed"
     print(f"{count:,} accounts, {kind}; accounts/s are those of the whole Moodle\n")

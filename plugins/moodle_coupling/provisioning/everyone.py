@@ -87,8 +87,9 @@ class Everyone:
     def read(self) -> pd.DataFrame:
         """Read everyone whom a plan can be about; give the accounts frame.
 
-        Raises MoodleAccessDenied where the token may not see what it must, ReportUnfit where the mapping asks for a report
-        that does not show what it must (with ``auto`` another way is taken, and the log says why), and what the hook raises.
+        Raises MoodleAccessDenied where the token may not see what it must, ReportUnfit where the mapping asks for a
+        report that does not show what it must (with ``auto`` another way is taken, and the log says why), and what the
+        hook raises.
         """
         report = find_report(self._wire, self._settings, self._info)
         if report is None or not self._read_by_report(report):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT_FOR: Final = timedelta(hours=4)
-"""A piece older than this is read anew: people work in Moodle meanwhile, and a snapshot is to be of about one moment."""
+"""A piece older than this is read anew: people work in Moodle meanwhile, and a snapshot is to be of about one
+moment."""
 
 _READING: Final = "snapshot-reading"
 

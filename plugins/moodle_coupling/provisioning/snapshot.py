@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class Snapshot:
     """What was read: ``accounts`` (the accounts frame), the values that could not be looked up, and the calls it took.
 
-    ``unreadable`` holds ids, idnumbers, usernames or e-mail addresses, as they were asked: an account with one of them is
-    there, and odd. ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts there are
-    in the whole Moodle, None when not everyone was read. With strategy ``report`` it is more than ``accounts`` has: those that no plan can
-    be about are counted only.
+    ``unreadable`` holds ids, idnumbers, usernames or e-mail addresses, as they were asked: an account with one of them
+    is there, and odd. ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts
+    there are in the whole Moodle, None when not everyone was read. With strategy ``report`` it is more than
+    ``accounts`` has: those that no plan can be about are counted only.
     """
 
     accounts: pd.DataFrame
@@ -50,20 +50,20 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
 ) -> Snapshot:
     """Read the accounts that these candidates (CANDIDATE_COLUMNS) can be, or can be confused with.
 
-    Looked up are their idnumbers; then, for those whose account does not settle it, e-mail addresses and usernames; then
-    numbered usernames, until as many free ones are seen as persons may need. MariaDB compares without letter case and
-    accents, so what comes back is compared again: kept is what equals a key that was asked, letter case and surrounding
-    spaces aside.
+    Looked up are their idnumbers; then, for those whose account does not settle it, e-mail addresses and usernames;
+    then numbered usernames, until as many free ones are seen as persons may need. MariaDB compares without letter case
+    and accents, so what comes back is compared again: kept is what equals a key that was asked, letter case and
+    surrounding spaces aside.
 
-    ``full`` reads everyone first, so that orphans show; ``settings`` say how (docs/snapshot.md). ``account_ids`` are looked
-    up by id too. ``known``: the ledger's links (account_id, idnumber and, where there is one, username); whoever of them
-    was not seen under that idnumber is looked up by id: all of them when ``full``, else those of the candidates. ``keep``
-    keeps the pieces of a full reading until it is finished. ``progress`` hears how many accounts were read, and of how
-    many (None: not known), about once a second, in the caller's thread.
+    ``full`` reads everyone first, so that orphans show; ``settings`` say how (docs/snapshot.md). ``account_ids`` are
+    looked up by id too. ``known``: the ledger's links (account_id, idnumber and, where there is one, username); whoever
+    of them was not seen under that idnumber is looked up by id: all of them when ``full``, else those of the
+    candidates. ``keep`` keeps the pieces of a full reading until it is finished. ``progress`` hears how many accounts
+    were read, and of how many (None: not known), about once a second, in the caller's thread.
 
-    Raises MoodleAccessDenied when the token sees less of an account than it must: hidden is not empty, and everyone would
-    look new. Raises SettingError when the mapping asks for a custom report that is not there or does not show what it
-    must. Otherwise what the hook raises.
+    Raises MoodleAccessDenied when the token sees less of an account than it must: hidden is not empty, and everyone
+    would look new. Raises SettingError when the mapping asks for a custom report that is not there or does not show
+    what it must. Otherwise what the hook raises.
     """
     wire = Wire(hook)
     beforehand = Beforehand(candidates, known, frozenset(int(id_) for id_ in account_ids))

@@ -33,7 +33,7 @@ _FEW: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Whom a plan can be about, besides whoever has an ID number: folded e-mail addresses and usernames, and account ids.
+    """Whom a plan can be about, besides whoever has an ID number: folded addresses and usernames, and account ids.
 
     ``own_id`` is the service user's.
     """
@@ -47,12 +47,12 @@ class Concern:
 def read_by_report(reading: Reading, report: Report, overview: pd.DataFrame, concern: Concern) -> None:
     """Look up the accounts of the overview that a plan can be about.
 
-    Those are: whoever has an ID number; whoever has an e-mail address or username of a person of the source; ``concern.ids``.
-    Nobody else can be linked, asked about, an orphan or in the way, since matching knows no other key; they are counted and
-    not looked up, but for some hundreds that show whether the report tells the truth.
+    Those are: whoever has an ID number; whoever has an e-mail address or username of a person of the source;
+    ``concern.ids``. Nobody else can be linked, asked about, an orphan or in the way, since matching knows no other key;
+    they are counted and not looked up, but for some hundreds that show whether the report tells the truth.
 
-    Raises ReportUnfit when the report shows other things than the lookups, and MoodleAccessDenied when ID numbers or accounts
-    that it shows are hidden from the lookups.
+    Raises ReportUnfit when the report shows other things than the lookups, and MoodleAccessDenied when ID numbers or
+    accounts that it shows are hidden from the lookups.
     """
     wanted = _wanted(overview, concern)
     asked = overview[wanted | _sample(overview, ~wanted)]

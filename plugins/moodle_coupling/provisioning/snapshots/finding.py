@@ -54,8 +54,8 @@ class Finder:
     def find_for(self, candidates: pd.DataFrame) -> None:
         """Look up what these candidates can be or be confused with.
 
-        By their idnumbers; then, for those whose account does not settle it, by e-mail address and username; then by numbered
-        usernames, until as many free ones are known as persons may need.
+        By their idnumbers; then, for those whose account does not settle it, by e-mail address and username; then by
+        numbered usernames, until as many free ones are known as persons may need.
         """
         self.find("idnumber", (spelling for value in candidates["idnumber"] for spelling in _spellings(value)))
         people = _People.of(candidates, self._linked(candidates["idnumber"]))

@@ -20,8 +20,8 @@ _EVERYONE_NEW: Final = "matching would take everyone for new"
 def refuse_hidden(accounts: Iterable[Account]) -> None:
     """Raise MoodleAccessDenied when an account came back without what every account has, naming the capability.
 
-    Without moodle/user:viewalldetails username and idnumber are missing together (seen on 4.5 and 5.1), and no account is
-    without a username: so an idnumber that is not there beside a username is empty.
+    Without moodle/user:viewalldetails username and idnumber are missing together (seen on 4.5 and 5.1), and no account
+    is without a username: so an idnumber that is not there beside a username is empty.
     """
     for account in accounts:
         if not account.username:

@@ -19,16 +19,16 @@ _FIRST: Final = (*string.ascii_lowercase, *string.digits, *"!#$&'*+-/=?^`{|}~.",
 _NEXT: Final = (*_FIRST, "@")
 _DEEPEST: Final = 6
 _MOST: Final = 3000
-"""Accounts that one call should give at most, as far as can be foreseen: ten seconds of work for the site (299 accounts a
-second, measured), and some megabytes."""
+"""Accounts that one call should give at most, as far as can be foreseen: ten seconds of work for the site (299
+accounts a second, measured), and some megabytes."""
 
 
 def read_by_listing(reading: Reading, anchors: Iterable[int], addresses: Collection[str]) -> int:
     """Read everyone in slices by the beginning of the address, then by number whoever was not among them.
 
-    So accounts with an empty address, or one that begins with no ASCII character, are seen too, and a slice that one odd
-    account spoils is read account by account. ``addresses``, of the persons of the source, tell beforehand which slices
-    would be large; one that is too large nevertheless is cut. Gives the highest id that was asked.
+    So accounts with an empty address, or one that begins with no ASCII character, are seen too, and a slice that one
+    odd account spoils is read account by account. ``addresses``, of the persons of the source, tell beforehand which
+    slices would be large; one that is too large nevertheless is cut. Gives the highest id that was asked.
     """
     todo = deque(_beginnings([address.casefold() for address in addresses]))
 

@@ -20,8 +20,8 @@ AT_ONCE: Final = 1000
 """Ids per piece, two calls."""
 
 BEYOND: Final = 10_000
-"""Ids without an account after which nobody is expected any more. Every refused create uses up numbers, so a gap of a few
-hundred is ordinary; asking for 500 ids that nobody has takes a call of some 15 ms."""
+"""Ids without an account after which nobody is expected any more. Every refused create uses up numbers, so a gap of
+a few hundred is ordinary; asking for 500 ids that nobody has takes a call of some 15 ms."""
 
 LONGEST_GAP: Final = 2_000_000
 """A longer stretch between two known accounts is not gone through: this one takes 4,000 calls, half a minute by two
@@ -31,8 +31,8 @@ connections."""
 def read_by_number(reading: Reading, anchors: Iterable[int], *, start: int = 1) -> int:
     """Read the accounts of all ids from ``start`` up that were not read yet; give the highest id that was asked.
 
-    ``anchors`` are ids known to have been an account's. Between two of them that are further apart than LONGEST_GAP only
-    BEYOND ids on either side are asked; the log says so.
+    ``anchors`` are ids known to have been an account's. Between two of them that are further apart than LONGEST_GAP
+    only BEYOND ids on either side are asked; the log says so.
     """
     stretches = _Stretches(_stretches({*anchors, *reading.ids}, start), reading.ids)
     for part, piece in reading.read(stretches.take):

@@ -1,4 +1,4 @@
-"""What a custom report in Moodle tells: who there is, with username, ID number and e-mail address, and how many they are."""
+"""What a custom report in Moodle tells: who there is, by username, ID number and e-mail address, and how many."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def refuse_other_columns(report: Report, overview: pd.DataFrame, own: Iterable[A
 def refuse_incomplete(wire: Wire, report: Report, overview: pd.DataFrame, links: pd.DataFrame | None) -> None:
     """Raise ReportUnfit when an account that the ledger knows is there and the report does not show it.
 
-    ``links``: account_id, idnumber and, where there is one, username. Whoever is not shown under the same number or name is
-    looked up by id.
+    ``links``: account_id, idnumber and, where there is one, username. Whoever is not shown under the same number or
+    name is looked up by id.
     """
     if links is None or links.empty:
         return
@@ -124,7 +124,7 @@ def refuse_incomplete(wire: Wire, report: Report, overview: pd.DataFrame, links:
 
 
 def refuse_left_out(report: Report, overview: pd.DataFrame, accounts: pd.DataFrame, highest: int) -> None:
-    """Raise ReportUnfit when some of these accounts, looked up by other keys, were there and the report did not show them.
+    """Raise ReportUnfit when some of these accounts, looked up by other keys, are not in the report and yet were there.
 
     Whoever has an id above ``highest`` may have come later.
     """

@@ -20,7 +20,7 @@ _ACCOUNT, _UNREADABLE, _DELETED, _READ_AT = "account", "unreadable", "deleted", 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``accounts``: an accounts frame; ``unreadable``: values that gave no answer; ``deleted``: ids of deleted accounts."""
+    """``accounts``: an accounts frame; ``unreadable``: values without an answer; ``deleted``: ids of deleted accounts."""
 
     accounts: pd.DataFrame = field(default_factory=no_accounts)
     unreadable: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ def joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def packed(piece: Piece, read_at: datetime) -> pd.DataFrame:
-    """Give a piece as one frame, to be kept: a row per account, unreadable value and deleted id, and one for the moment."""
+    """Give a piece as one frame, to be kept: a row per account, unreadable value and deleted id, and for the moment."""
     beside = [
         (0, _READ_AT, read_at.isoformat()),
         *((0, _UNREADABLE, value) for value in piece.unreadable),

@@ -24,11 +24,11 @@ def in_turn(
     *,
     tick: Callable[[], None],
 ) -> Iterator[tuple[Part, Result]]:
-    """Do the work on each part that ``take`` gives, ``at_once`` at a time; give part and result in the order of the parts.
+    """Do the work on each part that ``take`` gives, ``at_once`` at a time; give parts and results in order.
 
-    ``take`` gives None when there is nothing more for now, and is asked again after each result. ``tick`` is called about
-    once a second, and after each part, in the caller's thread. When a part fails, those under way are waited for, what
-    went well is given, and then the first error is raised.
+    ``take`` gives None when there is nothing more for now, and is asked again after each result. ``tick`` is called
+    about once a second, and after each part, in the caller's thread. When a part fails, those under way are waited for,
+    what went well is given, and then the first error is raised.
     """
     begun: deque[tuple[Part, Future[Result]]] = deque()
     failed: BaseException | None = None

@@ -17,7 +17,7 @@ LOGGED_EVERY: Final = 10.0
 
 
 class Tracker:
-    """Counts accounts read. ``add`` may be called from any thread; ``tell`` hears of it in the thread that calls ``tick``."""
+    """Counts accounts read; ``add`` may be called from any thread, ``tell`` is called in the thread that ticks."""
 
     def __init__(
         self, tell: Callable[[int, int | None], None] | None = None, clock: Callable[[], float] = time.monotonic
@@ -47,7 +47,7 @@ class Tracker:
             self._read += count
 
     def credit(self, count: int) -> None:
-        """Count accounts that cost nothing: kept by an earlier try, or of no concern. They say nothing about the rate."""
+        """Count accounts that cost nothing, kept or of no concern; they say nothing about the rate."""
         with self._lock:
             self._credit += count
 
