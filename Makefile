@@ -46,6 +46,7 @@ bench: ## the benchmarks, each with its peer in the same run
 	$(PY) benchmarks/loading.py
 	$(PY) benchmarks/snapshot.py
 	$(PY) benchmarks/ledger.py
+	$(PY) benchmarks/ledger_pages.py
 
 docs: ## what is generated: the mapping's JSON Schema and reference, the samples
 	$(PY) scripts/make_docs.py

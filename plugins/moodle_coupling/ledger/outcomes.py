@@ -60,6 +60,12 @@ def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame) -> Settled:
     return Settled(recorded=recorded, kept=len(outcomes) - recorded)
 
 
+def standing(run: str) -> tuple[Any, ...]:
+    """Give the conditions for the outcomes that stand, of the run's latest plan; part of a query."""
+    number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
+    return (_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number, _OUTCOMES.c.standing)
+
+
 def run_outcomes(
     ledger: Ledger,
     run: str,
@@ -73,7 +79,7 @@ def run_outcomes(
 
     ``statuses`` empty means all; ``keys`` (each once) asks for these rows only. For a page, ``after`` is the last ``id`` of the page before and ``limit`` its length.
     """
-    query = select(*SHOWN).where(*_standing(run), _OUTCOMES.c.id > after).order_by(_OUTCOMES.c.id).limit(limit)
+    query = select(*SHOWN).where(*standing(run), _OUTCOMES.c.id > after).order_by(_OUTCOMES.c.id).limit(limit)
     if statuses:
         query = query.where(_OUTCOMES.c.status.in_(list(statuses)))
     with ledger.reading() as connection, chosen_keys(connection, _OUTCOMES.c.key, keys) as chosen:
@@ -82,7 +88,7 @@ def run_outcomes(
 
 def count_statuses(ledger: Ledger, run: str) -> dict[str, int]:
     """Count the outcomes that stand by status; statuses that do not occur are not named."""
-    query = select(_OUTCOMES.c.status, func.count()).where(*_standing(run)).group_by(_OUTCOMES.c.status)
+    query = select(_OUTCOMES.c.status, func.count()).where(*standing(run)).group_by(_OUTCOMES.c.status)
     with ledger.reading() as connection:
         return {row[0]: row[1] for row in connection.execute(query)}
 
@@ -97,11 +103,6 @@ def environment_outcomes(
     query = query.order_by(_OUTCOMES.c.at.desc(), _OUTCOMES.c.id.desc()).limit(limit)
     with ledger.reading() as connection:
         return frame_of(connection.execute(query).all(), SHOWN)
-
-
-def _standing(run: str) -> tuple[Any, ...]:
-    number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
-    return (_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number, _OUTCOMES.c.standing)
 
 
 def _columns(frame: pd.DataFrame, now: dt.datetime) -> Mapping[str, Staged]:

@@ -31,6 +31,9 @@ class OutcomeRow(Base):
             sqlite_where=_STANDING,
             postgresql_where=_STANDING,
         ),
+        # All that the list of a run is filtered and counted by. Not WHERE standing: SQLAlchemy says standing = 1 to SQLite,
+        # for which that is something else.
+        Index("ix_outcomes_listed", "run", "plan_no", "standing", "status", "code", "action", "verdict", "id"),
         Index("ix_outcomes_environment_at", "environment", "at"),
         Index("ix_outcomes_person_id", "person_id", "at"),
         Index("ix_outcomes_extern_id", "extern_id", "at"),

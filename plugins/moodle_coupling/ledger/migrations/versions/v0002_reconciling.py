@@ -1,4 +1,4 @@
-"""What reconciling remembers: absences, protections, progress, and since when a mismatch has its status."""
+"""What reconciling remembers: absences, protections, progress, lists that open at once."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ def upgrade() -> None:
     op.add_column("mismatches", sa.Column("since", TIME, nullable=True))
     op.execute("UPDATE mismatches SET since = CASE WHEN status = 'open' THEN first_seen ELSE last_seen END")
     _protect()
+    listed = ["run", "plan_no", "standing", "status", "code", "action", "verdict", "id"]
+    op.create_index("ix_outcomes_listed", "outcomes", listed)
 
 
 def downgrade() -> None:
     """Remove the tables; decisions not to touch an account are in force as the first schema had them."""
+    op.drop_index("ix_outcomes_listed", "outcomes")
     _unprotect()
     op.drop_column("mismatches", "since")
     for table in ("progress", "protections", "absences"):

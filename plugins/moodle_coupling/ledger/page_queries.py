@@ -1,0 +1,62 @@
+"""What the pages' lists have in common: a page with its total, the text that is looked for, and a stable order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, or_
+
+from moodle_coupling.ledger import cells
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+_IDS: Final = ("person_id", "extern_id", "idnumber", "username")
+_MOST_DIGITS: Final = 18
+"""More do not fit in a number of the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a list, and how many rows the whole list has."""
+
+    rows: pd.DataFrame
+    total: int
+
+
+def matching(table: Any, text: str) -> list[Any]:
+    """Give the conditions for rows in which someone is found by what was typed; none when nothing was.
+
+    By how an id, a username or an e-mail address begins, by words with which parts of the name begin ('anna vr'), or by
+    the account's number. Letter case does not count; ``%`` and ``_`` are letters like any other.
+    """
+    wanted = cells.key_text(text.strip())
+    if not wanted:
+        return []
+    small = wanted.lower()
+    name = table.c.name_key
+    words = [
+        or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True))
+        for word in small.split()
+    ]
+    ways = [table.c[column].istartswith(wanted, autoescape=True) for column in _IDS]
+    ways += [table.c.email_key.startswith(small, autoescape=True), and_(*words)]
+    if wanted.isascii() and wanted.isdigit() and len(wanted) <= _MOST_DIGITS:
+        ways.append(table.c.account_id == int(wanted))
+    return [or_(*ways)]
+
+
+def sort_key(columns: Mapping[str, Any], sort: str) -> Any:
+    """Give the column to sort by; raises ValueError when ``sort`` is none of ``columns``."""
+    if sort not in columns:
+        msg = f"there is no order by '{sort}'; choose of {', '.join(sorted(columns))}"
+        raise ValueError(msg)
+    return columns[sort]
+
+
+def in_order(key: Any, tie: Any, *, descending: bool) -> tuple[Any, Any]:
+    """Give an order; what is missing comes last either way, and rows that are equal are in the order of ``tie``."""
+    return (key.desc() if descending else key.asc()).nulls_last(), tie.asc()
