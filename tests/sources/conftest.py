@@ -1,4 +1,4 @@
-"""What the tests of sources share: a PostgreSQL and an SFTP server of their own, and connections to them."""
+"""What the tests of sources share: an SFTP server of their own, and connections to them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING
 
 import fsspec
 import pytest
-from ledger.postgres import Postgres, PostgresMissing
 from sources.sftp_server import PASSWORD, USER, running_sftp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    try:
-        server = Postgres.start()
-    except PostgresMissing as missing:
-        if missing.must_be_there:
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    yield server
-    server.stop()
 
 
 @pytest.fixture

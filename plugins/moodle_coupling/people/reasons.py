@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from moodle_coupling.people.arrow import Mask, Texts
     from moodle_coupling.people.rules import Rule
 
-SHOWN: Final = 60
-"""Characters of a value that a message shows."""
 KEPT: Final = 300
 """Characters of a value that the frame keeps."""
 
@@ -80,7 +78,7 @@ def empty_reasons() -> pd.DataFrame:
 
 def _say(rule: Rule, field: str, text: str) -> tuple[str, str, str]:
     """Return the value as the frame keeps it, and the rule's two messages about it."""
-    filled = {"value": _cut(text, SHOWN), "field": field, "length": len(text), "limit": rule.limit}
+    filled = {"value": _cut(text, rule.shown), "field": field, "length": len(text), "limit": rule.limit}
     return (
         _cut(text, KEPT),
         f"{rule.message} {rule.mend}".format(**filled),

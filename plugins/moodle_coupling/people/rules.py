@@ -23,7 +23,8 @@ class Rule:
     """One rule.
 
     ``field`` is Moodle's name of the field (``profile_field_*`` for any profile field). The texts may hold ``{value}``,
-    ``{field}``, ``{length}`` (characters found) and ``{limit}`` (characters that Moodle holds, ``limit`` here).
+    ``{field}``, ``{length}`` (characters found) and ``{limit}`` (characters that Moodle holds, ``limit`` here). ``shown``
+    is how many characters of the value a message shows.
     """
 
     code: str
@@ -34,6 +35,7 @@ class Rule:
     mend: str
     mend_nl: str
     limit: int = 0
+    shown: int = 60
 
 
 FIELD_LIMITS: Final = {
@@ -155,6 +157,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "De bronnen zijn het niet eens over wie dit is: {value}.",
         "Two persons share an id there: correct the id in one of the sources.",
         "Twee personen delen daar een id: verbeter het id in een van de bronnen.",
+        shown=240,
     ),
     _missing(
         "firstname",
@@ -288,6 +291,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "De bronnen verschillen over {field}; de eerste wordt gevolgd: {value}.",
         "Correct it in the source that is wrong.",
         "Verbeter het in de bron die het mis heeft.",
+        shown=240,
     ),
 )
 """All rules, in the order in which a person's reasons are listed. What is known of Moodle is from its recordings
