@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from moodle_coupling.mapping import (
     Matching,
     Schedule,
     SnapshotStrategy,
+    SqlSource,
     Username,
     UsernameRecipe,
     Write,
@@ -116,6 +118,9 @@ class TestSource:
             source={"path": "a", "columns": {"row": "Nr"}}
         )
 
+    def test_nor_can_what_is_found_about_a_person_here(self):
+        assert "give the field another name" in complaint(source={"path": "a", "columns": {"sources_differ": "X"}})
+
     def test_heading_and_name_the_wrong_way_round_are_turned_round(self):
         said = complaint(source={"path": "a", "columns": {"Voornaam": "firstname"}})
         assert "firstname: Voornaam" in said
@@ -126,10 +131,83 @@ class TestSource:
     def test_a_file_cannot_bring_usernames(self):
         assert "the key 'username' says" in complaint(source={"path": "a", "columns": {"username": "Inlognaam"}})
 
+    @pytest.mark.parametrize("path", ["sftp://school:a-secret@host/p.csv", "s3://key:a-secret@bucket/p.csv"])
+    def test_a_password_in_an_address_is_refused_and_not_repeated(self, path):
+        said = complaint(source={"path": path})
+        assert "make an Airflow connection" in said
+        assert "a-secret" not in said
+
+    @pytest.mark.parametrize("path", ["s3://conn@bucket/p.csv", "sftp://drop@host:22/p.csv", "C:/x@y/p.csv"])
+    def test_a_connection_or_a_port_in_an_address_is_no_password(self, path):
+        assert make(source={"path": path}).sources[0].path == path
+
     def test_a_sixth_free_field_may_wait_to_be_used(self):
         assert make(source={"path": "a", "columns": {"free6": "Vrij veld 6"}}).source.columns == {
             "free6": "Vrij veld 6"
         }
+
+
+SQL = {"type": "sql", "connection": "hr_db", "table": "hr.persons"}
+
+
+class TestSqlSource:
+    def test_a_table_and_a_connection_are_enough(self):
+        source = make(source=SQL).source
+        assert isinstance(source, SqlSource)
+        assert source.where(Path("/")) == "hr.persons of connection 'hr_db'"
+        assert (source.changed_column, source.overlap_minutes, source.chunk_size) == ("", 10, 10_000)
+
+    def test_a_query_loses_its_semicolon(self):
+        assert make(source={"type": "sql", "connection": "hr_db", "query": " SELECT 1 ; "}).source.query == "SELECT 1"
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ({"query": "SELECT 1"}, "source.query: say either 'table' or 'query'"),
+            ({"table": ""}, "source: say either 'table' or 'query'"),
+            ({"table": "hr.per sons"}, "'hr.per sons' is no plain name"),
+            ({"table": "persons; DROP TABLE x"}, "is no plain name"),
+            ({"changed_column": "p.changed"}, "'p.changed' is no plain name"),
+            ({"connection": "postgresql://u:a-secret@host"}, "must be the id of an Airflow connection"),
+            ({"count": "DELETE FROM x"}, "source.count: must be one SELECT"),
+            ({"changed_column": "a", "changed_query": "SELECT 1"}, "source.changed_query: must use :since"),
+            ({"changed_query": "SELECT 1 WHERE a > :since"}, "source.changed_query: needs changed_column"),
+        ],
+    )
+    def test_what_does_not_fit_is_told_at_its_key(self, more, said):
+        found = complaint(source=SQL | more).replace("Value error, ", "")
+        assert said in found
+        assert "a-secret" not in found
+
+
+class TestSeveralSources:
+    def test_a_list_keeps_its_order(self):
+        mapping = make(source=[SQL, {"path": "a.csv"}])
+        assert [source.type for source in mapping.sources] == ["sql", "file"]
+        assert make().sources == (make().source,)
+
+    def test_a_list_of_nothing_is_refused(self):
+        assert "source: List should have at least 1" in complaint(source=[])
+
+    def test_what_is_wrong_is_told_with_its_place_in_the_list(self):
+        said = complaint(source=[{"path": "a.csv"}, {"type": "sqll"}, SQL | {"chunk_size": 1}])
+        assert "source.1.type: " in said
+        assert "'sqll' is not one of file, sql" in said
+        assert "source.2.chunk_size" in said
+
+    def test_free_columns_of_each_can_be_used(self):
+        sources = [{"path": "a", "columns": {"klas": "Klas"}}, SQL | {"columns": {"team": "team"}}]
+        fields = {"klas": {"column": "klas"}, "team": {"column": "team"}}
+        assert len(make(source=sources, profile_fields=fields).profile_fields) == 2
+
+    def test_a_misspelt_column_is_pointed_out_in_its_own_source(self):
+        sources = [{"path": "a"}, {"path": "b", "columns": {"firstnam": "Voornaam"}}]
+        assert "source.1.columns.firstnam" in complaint(source=sources)
+
+    def test_a_mapping_survives_being_written_out(self):
+        mapping = make(source=[SQL, {"path": "a.csv"}])
+        assert Mapping.model_validate(mapping.model_dump()) == mapping
+        assert Mapping.model_validate_json(mapping.model_dump_json()) == mapping
 
 
 class TestUsername:

@@ -164,6 +164,38 @@ class TestEveryErrorHasItsPlace:
             "3:1: source.path: is missing"
         )
 
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            (
+                "{path: a.csv, query: SELECT 1}",
+                "3:23: source.query: unknown key here: it belongs to a source of type sql",
+            ),
+            (
+                "{type: sql, connection: hr, table: p, path: a}",
+                "3:47: source.path: unknown key here: it belongs to a source",
+            ),
+            ("{type: sqll}", "3:10: source.type: 'sqll' is not one of file, sql; did you mean 'sql'?"),
+            ("{path: a.csv, fomat: csv}", "3:23: source.fomat: unknown key; did you mean 'format'?"),
+            ("{path: a.csv, password: x}", "3:23: source.password: unknown key: the address and the token of a source"),
+            ("{type: sql, table: p}", "3:1: source.connection: is missing: Airflow connection of the database"),
+            ("{type: sql, connection: hr}", "3:1: source: say either 'table' or 'query'"),
+            (
+                "{type: sql, connection: hr, table: p, chunk_size: 1}",
+                "3:47: source.chunk_size: '1' is below the least, 100",
+            ),
+            ("a.csv", "3:1: source: must hold keys (name, columns, type, path"),
+            (
+                "[{path: a.csv}, {type: sql, conection: hr}]",
+                "3:37: source[1].conection: unknown key; did you mean 'connection'?",
+            ),
+            ("[]", "3:1: source: must not be empty: Where the persons come from"),
+        ],
+    )
+    def test_a_source_is_told_its_own_keys(self, tmp_path, source, expected):
+        said = complaints(tmp_path, MINIMAL.replace("source:\n  path: persons.csv", f"source: {source}"))
+        assert any(each.startswith(expected) for each in said), said
+
     def test_a_key_given_twice_is_an_error_with_both_lines(self, tmp_path):
         assert complaints(tmp_path, MINIMAL + "connection: other\n") == [
             "6:1: connection: given twice; first on line 2"
@@ -395,6 +427,11 @@ class TestSourcePath:
     def test_an_absolute_path_or_a_url_stays(self, tmp_path, path):
         assert source_path(load(tmp_path, MINIMAL.replace("persons.csv", path))) == path
 
+    def test_a_table_and_several_sources_are_told_as_they_are(self, tmp_path):
+        several = "source:\n  - {type: sql, connection: hr, table: persons}\n  - {path: extra.csv}"
+        mapping = load(tmp_path, MINIMAL.replace("source:\n  path: persons.csv", several))
+        assert source_path(mapping) == f"persons of connection 'hr' + {tmp_path}/extra.csv"
+
 
 class TestSchema:
     def test_it_is_valid_json_schema(self):
@@ -418,6 +455,9 @@ class TestSchema:
             {"fields": {"county": {"value": "NL"}}},
             {"username": {"recipe": "first_infix_lst"}},
             {"write": {"idnumber": "always"}},
+            {"source": {"type": "sql", "path": "a.csv"}},
+            {"source": [{"path": "a.csv"}, {"type": "sqll"}]},
+            {"source": []},
         ],
     )
     def test_it_refuses_what_the_loader_refuses(self, wrong):
@@ -425,6 +465,19 @@ class TestSchema:
         jsonschema.validate(good, json_schema())
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(good | wrong, json_schema())
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            {"path": "a.parquet", "newest_by": "modified", "stale": "refuse"},
+            {"type": "sql", "connection": "hr", "table": "persons", "changed_column": "changed"},
+            [{"type": "file", "path": "a.csv"}, {"type": "sql", "connection": "hr", "query": "SELECT 1"}],
+        ],
+    )
+    def test_it_takes_every_kind_of_source_that_the_loader_takes(self, source):
+        good = yaml.safe_load(MINIMAL) | {"source": source}
+        jsonschema.validate(good, json_schema())
+        assert Mapping.model_validate(good).sources
 
     def test_an_editor_finds_every_key_with_what_it_means(self):
         schema = json_schema()
@@ -450,6 +503,7 @@ def test_the_reference_has_a_row_for_every_key():
     for key in ("environment", "source.columns", "fields.<name>.write", "profile_fields.<name>.column"):
         assert f"| `{key}` |" in rows
     assert "| `scope.include[].matches` |" in rows
+    assert "| `source.changed_query` |" in rows
     assert "$ref" not in rows
 
 

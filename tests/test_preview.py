@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -145,6 +147,48 @@ class TestFiles:
             stream.write("fields:\n  city:\n    column: city\n")
         assert main(["preview", "school", "--accounts", "accounts.csv"]) == 0
         assert "accounts.csv has no column city: not compared" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
+class TestSources:
+    def test_a_database_is_read_and_says_nothing_on_the_plans_own_way_out(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        connection = sqlite3.connect(project / "hr.db")
+        connection.execute("CREATE TABLE staff AS SELECT 7 AS person_id, 'E7' AS extern_id, 'Noor' AS voornaam")
+        connection.close()
+        monkeypatch.setenv("AIRFLOW_CONN_HR", json.dumps({"conn_type": "sqlite", "host": str(project / "hr.db")}))
+        source = "source: {type: sql, connection: hr, table: staff}"
+        (project / "include/mappings/school.yaml").write_text(MAPPING.replace("source:\n  path: persons.csv", source))
+        assert [row["idnumber"] for row in json_rows(capsys)] == ["E7"]
+
+    def test_several_sources_are_one_and_what_they_say_differently_is_shown(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (project / "include/mappings/it.csv").write_text(
+            "ExternId;Achternaam;E-mail\nE1;Bergsma;anna@example.org\nE3\n"
+        )
+        source = "source:\n  - path: persons.csv\n  - {path: it.csv, name: IT}"
+        (project / "include/mappings/school.yaml").write_text(MAPPING.replace("source:\n  path: persons.csv", source))
+        assert main(["preview", "school", "--format", "json", "--only", "E1"]) == 0
+        told = capsys.readouterr()
+        row = json.loads(told.out)
+        assert [(reason["code"], reason["field"]) for reason in row["reasons"]] == [("sources_differ", "lastname")]
+        assert "'Bergsma' in IT" in row["reasons"][0]["message"]
+        assert "IT, line 3: Line 3 has 1 cells" in told.err
+
+    def test_a_file_takes_the_place_of_all_of_them_and_may_be_old(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source = "source:\n  - {type: sql, connection: none, table: x}\n  - {path: none.csv, stale: refuse}"
+        (project / "include/mappings/school.yaml").write_text(MAPPING.replace("source:\n  path: persons.csv", source))
+        os.utime(project / "people.csv", (1, 1))
+        assert len(json_rows(capsys, "--persons", "people.csv")) == 4
+
+    def test_an_old_file_is_told(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        os.utime(project / "include/mappings/persons.csv", (1, 1))
+        assert main(["preview", "school", "--format", "json"]) == 0
+        assert "persons.csv is old: it was written at 1970-01-01" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("project")

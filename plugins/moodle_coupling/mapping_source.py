@@ -20,7 +20,7 @@ from moodle_coupling.mapping_checks import Location, did_you_mean
 from moodle_coupling.mapping_parts import FilledText, Part, refuse
 from moodle_coupling.mapping_safeguards import connection_id
 from moodle_coupling.mapping_sql import NAME, query_problem
-from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
+from moodle_coupling.people.columns import FINDINGS, PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
@@ -205,15 +205,15 @@ def _by_its_type(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # n
     return model.model_validate(value)
 
 
-_OneSource = Annotated[AnySource, WrapValidator(_by_its_type)]
-_SEVERAL: Final[TypeAdapter[list[AnySource]]] = TypeAdapter(Annotated[list[_OneSource], Field(min_length=1)])
+_List = Annotated[list[Annotated[AnySource, WrapValidator(_by_its_type)]], Field(min_length=1)]
+_SEVERAL: Final[TypeAdapter[list[AnySource]]] = TypeAdapter(_List)
 
 
 def _one_or_several(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     return _SEVERAL.validate_python(value) if isinstance(value, list) else _by_its_type(value, handler)
 
 
-Sources = Annotated[AnySource | list[AnySource], WrapValidator(_one_or_several)]
+Sources = Annotated[AnySource | _List, WrapValidator(_one_or_several)]
 """What ``source:`` holds: one source, or several in order of authority."""
 
 
@@ -225,6 +225,8 @@ def _user(address: str) -> str:
 def _name_problem(name: str, heading: str) -> str:
     if name == ROW:
         return f"'{ROW}' is the line number; a source cannot bring it"
+    if name in FINDINGS:
+        return f"'{name}' is what is found about a person here; give the field another name"
     if _COLUMN_NAME.fullmatch(name):
         return ""
     ours = [column.name for column in PERSON_COLUMNS]
