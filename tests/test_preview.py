@@ -183,7 +183,7 @@ class TestSources:
         source = "source:\n  - {type: sql, connection: none, table: x}\n  - {path: none.csv, stale: refuse}"
         (project / "include/mappings/school.yaml").write_text(MAPPING.replace("source:\n  path: persons.csv", source))
         os.utime(project / "people.csv", (1, 1))
-        assert len(json_rows(capsys, "--persons", "people.csv")) == 4
+        assert [row["person_id"] for row in json_rows(capsys, "--persons", "people.csv")] == ["1", "2", "3"]
 
     def test_an_old_file_is_told(self, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
         os.utime(project / "include/mappings/persons.csv", (1, 1))
