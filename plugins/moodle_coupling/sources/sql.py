@@ -21,7 +21,7 @@ from moodle_coupling.sources.statements import count_changed, count_everyone, ev
 from moodle_coupling.sources.watermark import seal, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from moodle_coupling.mapping import SqlSource
     from moodle_coupling.sources.contract import Wanted
@@ -124,8 +124,8 @@ class _Rows:
         values = list(zip(*rows, strict=True))
         positions = self._records.headings.positions
         add_chunk(self._records, self.read + 1, {name: values[position] for name, position in positions.items()})
-        if self._changed_at >= 0:
-            self._note(value for value in values[self._changed_at] if value is not None)
+        if self._changed_at >= 0 and (moments := [value for value in values[self._changed_at] if value is not None]):
+            self._note(moments)
         self.read += len(rows)
 
     def extract(self) -> Extract:
@@ -145,15 +145,19 @@ class _Rows:
             raise SourceError(msg)
         return places[0]
 
-    def _note(self, values: Iterator[Any]) -> None:
-        for value in values:
-            if type(value).__name__ not in _READ:
-                msg = (
-                    f"source.changed_column '{self._settings.changed_column}' is of type {type(value).__name__}; it must be a "
-                    "time, a date, a number without fraction or a text that sorts by time."
-                )
-                raise SourceError(msg)
-            self.latest = value if self.latest is None else _later(self.latest, value)
+    def _note(self, values: Sequence[Any]) -> None:
+        wrong = {type(value).__name__ for value in values} - _READ.keys()
+        if wrong:
+            msg = (
+                f"source.changed_column '{self._settings.changed_column}' is of type {', '.join(sorted(wrong))}; it must be a "
+                "time, a date, a number without fraction or a text that sorts by time."
+            )
+            raise SourceError(msg)
+        try:
+            self.latest = max(values) if self.latest is None else max(self.latest, *values)
+        except TypeError:
+            msg = f"source.changed_column '{self._settings.changed_column}' holds values that cannot be compared."
+            raise SourceError(msg) from None
 
 
 _CURE: Final = "Name it so in the query (SELECT nr AS person_id …)."

@@ -39,20 +39,17 @@ def as_texts(values: Any) -> Converted:
     """
     if isinstance(values, pa.LargeStringArray):
         return Converted(pc.fill_null(values, "") if values.null_count else values)
-    if all(value is None or type(value) is str for value in values):
+    kinds = set(map(type, values))
+    if kinds <= {str, type(None)}:
         try:
             texts = pa.array(values, type=pa.large_string())
             return Converted(pc.fill_null(texts, "") if texts.null_count else texts)
         except UnicodeEncodeError:
             pass  # half a surrogate pair: told below, for each value
-    done: list[str] = []
-    unfit: list[int] = []
-    for position, value in enumerate(values):
-        text = _text(value)
-        if text is None:
-            unfit.append(position)
-        done.append(text or "")
-    return Converted(pa.array(done, type=pa.large_string()), unfit)
+    write = {kind: _writer(kind) for kind in kinds}
+    done = [write[type(value)](value) for value in values]
+    unfit = [position for position, text in enumerate(done) if text is None] if None in done else []
+    return Converted(pa.array([text or "" for text in done], type=pa.large_string()), unfit)
 
 
 def with_nul(texts: Texts) -> list[int]:
@@ -61,12 +58,12 @@ def with_nul(texts: Texts) -> list[int]:
     return [int(position) for position in pc.indices_nonzero(found).to_pylist()] if pc.any(found).as_py() else []
 
 
+def _writer(kind: type) -> Callable[[Any], str | None]:
+    return _WRITE.get(kind) or next((write for base, write in _WRITE.items() if issubclass(kind, base)), str)
+
+
 def _text(value: Any) -> str | None:
-    if value is None:
-        return ""
-    kind = type(value)
-    write = _WRITE.get(kind) or next((write for base, write in _WRITE.items() if isinstance(value, base)), None)
-    return write(value) if write else str(value)
+    return _writer(type(value))(value)
 
 
 def _str(value: str) -> str | None:
@@ -106,6 +103,7 @@ def _json(value: dict[str, Any]) -> str:
 
 
 _WRITE: Final[dict[type, Callable[[Any], str | None]]] = {
+    type(None): lambda _: "",
     bool: lambda value: "true" if value else "false",
     enum.Enum: lambda value: _text(value.value),
     str: _str,
