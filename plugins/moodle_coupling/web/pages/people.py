@@ -1,7 +1,141 @@
-"""The People page."""
+"""The people: finding one, and everything that ever happened to one."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, HTTPException, Request, Response
+
+from moodle_coupling.hooks.pause import read_pause
+from moodle_coupling.ledger import activity
+from moodle_coupling.web import couplings, run_words, starting
+from moodle_coupling.web.access import Access, AccessDep, Right
+from moodle_coupling.web.activities import ACTIONS
+from moodle_coupling.web.languages import say, texts_for
+from moodle_coupling.web.ledgers import the_ledger
+from moodle_coupling.web.mismatch_search import seal, unseal
+from moodle_coupling.web.notices import Notice, Tone
+from moodle_coupling.web.person_explaining import TITLES, explain
+from moodle_coupling.web.person_history import person
+from moodle_coupling.web.person_refs import Who, sealed, who_is
+from moodle_coupling.web.person_search import MOST, search
+from moodle_coupling.web.templating import Addresses, is_htmx, redirect, render
 
 router = APIRouter()
+PAUSED: Final = say("Nothing was started: {environment} is paused. Resume it first.")
+STARTED: Final = say("A run for this person is asked for; its report appears here as soon as it begins.")
+OFF: Final = say("Asked for, but the Dag is switched off in Airflow: the run waits until somebody switches it on.")
+
+OF_PERSONS: Final = {
+    "explain": say("looked at the way from the source to Moodle"),
+    "provision": say("asked for a run for this person"),
+    "protect": say("protected the account"),
+    "unprotect": say("took the protection off the account"),
+}
+"""What people do to one person, in words."""
+
+
+@router.get("/people")
+def people(request: Request, access: AccessDep, q: str = "") -> Response:
+    """Show the search, and whom it found; ``q`` is what was typed, sealed."""
+    text = unseal(q)
+    names = access.environments()
+    return render(
+        request,
+        "people/search.html",
+        text=text,
+        found=search(the_ledger(), access, text),
+        most=MOST,
+        environments=names,
+        titles={name: access.coupling(name).title for name in names},
+        names=any(access.sees_names(name) for name in names),
+        unknown=sealed(text) if text else "",
+        explains=[name for name in names if access.may(Right.RUN, name)],
+    )
+
+
+@router.post("/people")
+def find(request: Request, text: Annotated[str, Form(max_length=500)] = "") -> Response:
+    """Take what was typed to look for; the answer's address names nobody."""
+    return redirect(request, Addresses("", "").url("/people", q=seal(text) or None))
+
+
+@router.get("/people/{env}/{who}")
+def one_person(request: Request, env: str, who: str, access: AccessDep) -> Response:
+    """Show everything that ever happened to one person, in every environment that the user may read."""
+    access.require(Right.READ, env)
+    return _page(request, access, env, who)
+
+
+@router.post("/people/{env}/{who}/explain")
+def explain_one(
+    request: Request, env: str, who: str, access: AccessDep, target: Annotated[str, Form()] = ""
+) -> Response:
+    """Follow the person from the source to the Moodle of an environment, and show the five steps."""
+    target = target or env
+    access.require(Right.READ, env)
+    access.require(Right.RUN, target)
+    known = _known_as(env, who)
+    explained = explain(access.coupling(target), known, the_ledger())
+    if explained.trace is not None:
+        activity.note(the_ledger(), by=access.name, environment=target, action="explain", subject=known)
+    values: dict[str, Any] = {
+        "explained": explained,
+        "explained_in": access.coupling(target),
+        "step_titles": TITLES,
+        "details": access.sees_names(target),
+    }
+    if is_htmx(request):
+        return render(request, "people/_explained.html", **values)
+    return _page(request, access, env, who, **values)
+
+
+@router.post("/people/{env}/{who}/provision")
+def provision(request: Request, env: str, who: str, access: AccessDep, target: Annotated[str, Form()] = "") -> Response:
+    """Start a run of an environment for just this person, and go to where its report will be."""
+    target = target or env
+    access.require(Right.READ, env)
+    access.require(Right.RUN, target)
+    known, coupling = _known_as(env, who), access.coupling(target)
+    if coupling.connection and read_pause(coupling.connection) is not None:
+        notice = Notice(texts_for(request)(PAUSED, environment=coupling.title), Tone.WARN)
+        return redirect(request, Addresses("", "").url(f"/people/{env}/{who}"), notice)
+    run = starting.start(couplings.provision_id(target), {"person_ids": [known]}, by=access.name)
+    activity.note(
+        the_ledger(), by=access.name, environment=target, action="provision", subject=known, detail=run.run_id
+    )
+    said, tone = (STARTED, Tone.GOOD) if run.is_on else (OFF, Tone.WARN)
+    where = Addresses("", "").url("/runs/of", dag_id=run.dag_id, run_id=run.run_id)
+    return redirect(request, where, Notice(texts_for(request)(said), tone))
+
+
+def _page(request: Request, access: Access, env: str, ref: str, **more: Any) -> Response:
+    texts, ledger = texts_for(request), the_ledger()
+    return render(
+        request,
+        "people/one.html",
+        env=env,
+        ref=ref,
+        one=person(ledger, access, texts, env, _meant(env, ref)),
+        titles={name: access.coupling(name).title for name in access.environments()},
+        runs_in={name for name in access.environments() if access.may(Right.RUN, name)},
+        several=len(access.environments()) > 1,
+        run_words=run_words,
+        person_activities=ACTIONS | OF_PERSONS,
+        **({"explained": None} | more),
+    )
+
+
+def _meant(env: str, ref: str) -> Who:
+    who = who_is(the_ledger(), env, ref)
+    if who is None:
+        raise HTTPException(404)
+    return who
+
+
+def _known_as(env: str, ref: str) -> str:
+    """Give the id by which the source knows the person; raises 404 for an account without a person."""
+    known = _meant(env, ref).known_as
+    if not known:
+        raise HTTPException(404)
+    return known

@@ -1,0 +1,58 @@
+"""Following one person from the source to Moodle, in the API server's process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import CouplingError, CouplingPaused
+from moodle_coupling.hooks.pause import read_pause
+from moodle_coupling.web.languages import say
+
+if TYPE_CHECKING:
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.orchestration.trace import Trace
+    from moodle_coupling.web.couplings import Coupling
+
+TITLES: Final = {
+    1: say("Found in the source"),
+    2: say("In scope and valid"),
+    3: say("Username and fields"),
+    4: say("Matched with an account"),
+    5: say("What is written"),
+}
+PAUSED: Final = say("Not explained: the environment is paused, and then no request of any kind goes to its Moodle.")
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The five steps, or why there are none: ``paused``, or ``problem``."""
+
+    trace: Trace | None = None
+    paused: bool = False
+    problem: str = ""
+
+
+def explain(coupling: Coupling, person: str, ledger: Ledger) -> Explained:
+    """Follow a person (a person id, extern id or idnumber); Moodle is only read."""
+    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.orchestration.commands import mappings_folder
+    from moodle_coupling.orchestration.explaining import explain_person
+
+    if is_paused(coupling):  # told at once, not after a long source was read
+        return Explained(paused=True)
+    try:
+        path = find_mapping(coupling.name, mappings_folder())
+        mapping = load_mapping(path)
+        with MoodleHook(mapping.connection) as hook:
+            return Explained(explain_person(mapping, path, person, hook, ledger=ledger))
+    except CouplingPaused:
+        return Explained(paused=True)
+    except CouplingError as error:
+        return Explained(problem=str(error))
+
+
+def is_paused(coupling: Coupling) -> bool:
+    """Tell whether no request may go to a coupling's Moodle."""
+    return bool(coupling.connection) and read_pause(coupling.connection) is not None
