@@ -39,6 +39,7 @@ class Coupling:
     staging: Path
     airflow_home: Path
     more: str = ""
+    mapping: str = MAPPING
     runs: list[Any] = field(default_factory=list)
 
     def persons(self, rows: Iterable[tuple[str, ...]]) -> None:
@@ -54,12 +55,15 @@ class Coupling:
         return self._run(f"moodle_reconcile__{self.name}", conf)
 
     def _run(self, dag_id: str, conf: dict[str, Any]) -> Run:
-        (self.folder / f"{self.name}.yaml").write_text(MAPPING.format(name=self.name) + self.more)
+        (self.folder / f"{self.name}.yaml").write_text(self.mapping.format(name=self.name) + self.more)
         dag = DagBag(self.airflow_home / "dags").dags[dag_id]
-        before = set(self.staging.glob(f"{self.name}/*"))
+        before = self._folders()
         finished = dag.test(run_conf=conf)
-        made = set(self.staging.glob(f"{self.name}/*")) - before
+        made = self._folders() - before
         return Run(finished, max(made, default=None))
+
+    def _folders(self) -> set[Path]:
+        return {path for path in self.staging.glob(f"{self.name}/*") if not path.name.startswith("known__")}
 
 
 @dataclass

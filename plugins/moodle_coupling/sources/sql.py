@@ -75,7 +75,8 @@ class SqlReader:
         found = replace(
             rows.extract(),
             complete=not changed,
-            watermark=self._watermark(rows.latest, last),
+            # A database that was put back to an earlier state begins anew with the next full read.
+            watermark=self._watermark(rows.latest, last if changed else {}),
         )
         return only(found, wanted.ids) if wanted.mode is Mode.IDS else found
 
