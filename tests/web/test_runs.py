@@ -7,7 +7,6 @@ import html
 import json
 import re
 
-import pandas as pd
 import pytest
 from ledger.frames import outcomes
 from matching.people import account, account_of, accounts_of, mapping, person, persons_frame, reasons_frame
@@ -67,10 +66,9 @@ def loaded(ledger, run, *frames, planned=()):
 def plan_of(*pairs, orphans=()):
     """Plan a full comparison of persons (dicts of matching.people) with their accounts (dicts, or None)."""
     accounts = [one for _, one in pairs if one is not None] + list(orphans)
-    frame = make_plan(
+    return make_plan(
         persons_frame([one for one, _ in pairs]), reasons_frame(), accounts_of(accounts), mapping(), full=True
     )
-    return frame
 
 
 def shown(page) -> str:
@@ -187,7 +185,7 @@ class TestHead:
         page = visit("viewer").get(f"/runs/{run.id}")
         text = shown(page)
         assert "by hand (Anna Bos)" in text
-        assert f"Demo : {'Everything'} Done".replace(" :", ":") in text
+        assert "Demo: Everything Done" in text
         assert f"/dags/{RECONCILE}/runs/" in page.text
 
     def test_the_table_of_a_run_that_ended(self, visit, ledger):
@@ -474,7 +472,7 @@ class TestPlan:
         staging.write_frame(folder, "plan", plan)
         page = visit("viewer").get(f"/runs/{run.id}")
         assert listed(page) == ["Person P1", "Person P2", "Person P3"]
-        for name in ("Anna", "Oud", "example.org", "anna-bos"):
+        for name in ("Bos1", "Oud", "example.org", "anna-bos"):
             assert name not in page.text
 
 
@@ -514,4 +512,3 @@ def test_a_name_in_a_plan_is_shown_as_it_is(visit, ledger, asked):
     staging.write_frame(folder, "plan", frame)
     page = visit("user").get(f"/runs/{run.id}")
     assert listed(page) == ["{{7*7}} ' onload='x"]
-    assert isinstance(frame, pd.DataFrame)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
-from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
 from moodle_coupling.web import couplings, run_words, starting
 from moodle_coupling.web.access import Access, AccessDep, Right
@@ -15,7 +14,7 @@ from moodle_coupling.web.languages import say, texts_for
 from moodle_coupling.web.ledgers import the_ledger
 from moodle_coupling.web.mismatch_search import seal, unseal
 from moodle_coupling.web.notices import Notice, Tone
-from moodle_coupling.web.person_explaining import TITLES, explain
+from moodle_coupling.web.person_explaining import TITLES, explain, is_paused
 from moodle_coupling.web.person_history import person
 from moodle_coupling.web.person_refs import Who, sealed, who_is
 from moodle_coupling.web.person_search import MOST, search
@@ -97,7 +96,7 @@ def provision(request: Request, env: str, who: str, access: AccessDep, target: A
     access.require(Right.READ, env)
     access.require(Right.RUN, target)
     known, coupling = _known_as(env, who), access.coupling(target)
-    if coupling.connection and read_pause(coupling.connection) is not None:
+    if is_paused(coupling):
         notice = Notice(texts_for(request)(PAUSED, environment=coupling.title), Tone.WARN)
         return redirect(request, Addresses("", "").url(f"/people/{env}/{who}"), notice)
     run = starting.start(couplings.provision_id(target), {"person_ids": [known]}, by=access.name)
@@ -116,6 +115,7 @@ def _page(request: Request, access: Access, env: str, ref: str, **more: Any) -> 
         "people/one.html",
         env=env,
         ref=ref,
+        here=f"/people/{env}/{ref}",
         one=person(ledger, access, texts, env, _meant(env, ref)),
         titles={name: access.coupling(name).title for name in access.environments()},
         runs_in={name for name in access.environments() if access.may(Right.RUN, name)},
