@@ -42,6 +42,7 @@ format: ## let ruff format and mend what it can
 bench: ## the benchmarks, each with its peer in the same run
 	@scripts/bootstrap.sh dev
 	$(PY) benchmarks/transform.py
+	$(PY) benchmarks/sources.py
 	$(PY) benchmarks/matching.py
 	$(PY) benchmarks/loading.py
 	$(PY) benchmarks/snapshot.py

@@ -107,9 +107,10 @@ class TestObjectStorage:
         assert take("memory://school/in/persons-*.csv", "modified").data == b"nine"
         assert newest.modified is not None
 
-    def test_a_connection_is_the_one_before_the_at(self, memory: fsspec.AbstractFileSystem):
+    def test_a_connection_is_the_one_before_the_at(self, memory: fsspec.AbstractFileSystem, connect):
         from airflow.sdk.io import attach
 
+        connect("archive", "aws")
         attach("memory", "archive", fs=memory)
         memory.pipe("/school/persons.csv", b"1")
         assert take("memory://archive@school/persons.csv", "name").data == b"1"
@@ -126,9 +127,9 @@ class TestObjectStorage:
     @pytest.mark.parametrize(
         ("where", "cure"),
         [
-            ("s3://archive@school/persons.csv", r"airflow-moodle-coupling\[s3\]"),
+            ("s3://school/persons.csv", r"airflow-moodle-coupling\[s3\]"),
             ("gs://school/persons.csv", r"airflow-moodle-coupling\[gcs\]"),
-            ("abfs://x@school/persons.csv", r"airflow-moodle-coupling\[azure\]"),
+            ("abfs://school/persons.csv", r"airflow-moodle-coupling\[azure\]"),
             ("tape://school/persons.csv", "install the Airflow provider for it"),
         ],
     )
@@ -136,9 +137,15 @@ class TestObjectStorage:
         with pytest.raises(SourceError, match=f"knows no '{where.partition(':')[0]}' addresses here.*{cure}"):
             take(where, "name")
 
-    def test_a_connection_that_is_not_there_is_told(self):
-        with pytest.raises(SourceError, match="nowhere"):
-            take("sftp://nowhere@/persons.csv", "name")
+    def test_so_it_is_when_a_connection_is_named(self, connect):
+        connect("archive", "aws")
+        with pytest.raises(SourceError, match=r"knows no 's3' addresses here.*airflow-moodle-coupling\[s3\]"):
+            take("s3://archive@school/persons.csv", "name")
+
+    @pytest.mark.parametrize("scheme", ["sftp", "memory"])
+    def test_a_connection_that_is_not_there_is_told(self, scheme):
+        with pytest.raises(SourceError, match=r"NotFound.*nowhere"):
+            take(f"{scheme}://nowhere@/persons.csv", "name")
 
     def test_what_was_listed_before_is_listed_anew(self):
         class Forgetful:

@@ -47,13 +47,16 @@ def open_storage(where: str) -> tuple[Storage, str]:
         SourceError: the provider for it is not installed, or there is no such connection.
 
     """
-    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk import BaseHook, ObjectStoragePath
     from airflow.sdk.io import has_fs
 
     scheme = where.partition("://")[0]
     with _told(where):
         try:
             path = ObjectStoragePath(where)
+            if path.conn_id:
+                # Some providers quietly use the machine's own credentials when there is no such connection.
+                BaseHook.get_connection(path.conn_id)
             system = path.fs if has_fs(scheme) or path.conn_id else _without_airflow(where, scheme)
         except ValueError as error:
             raise _provider_missing(where, scheme) from error
