@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -11,6 +12,10 @@ from moodle_coupling.mapping import Mapping
 from moodle_coupling.matching.frames import ACCOUNT_TEXT_COLUMNS, REASON_COLUMNS
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
+
+TAKEN = dt.datetime(2026, 11, 20, 23, 30, tzinfo=dt.UTC)
+KNOWN = ("links", "decided", "protections", "gone_since", "as_written", "now")
+"""What plan_of passes on as Remembered."""
 
 
 def person(number: int = 1, **values: Any) -> dict[str, Any]:
@@ -79,6 +84,21 @@ def links_frame(*links: tuple[int, str, bool]) -> pd.DataFrame:
     return pd.DataFrame(list(links), columns=["account_id", "idnumber", "suspended_by_us"])
 
 
+def named_links(*links: tuple[int, str, str]) -> pd.DataFrame:
+    """Links as (account id, idnumber, username)."""
+    frame = pd.DataFrame(list(links), columns=["account_id", "idnumber", "username"])
+    return frame.assign(suspended_by_us=False)
+
+
+def decided_frame(*decisions: dict[str, Any]) -> pd.DataFrame:
+    """Decisions as Remembered takes them: by anna on 20 November 2026 unless said otherwise, numbered from 1."""
+    plain = {"row": None, "orphan": None, "account_id": None, "by": "anna", "at": TAKEN, "note": "secret"}
+    rows = [{**plain, "decision": number, **one} for number, one in enumerate(decisions, 1)]
+    columns = ["row", "orphan", "decision", "kind", "account_id", "by", "at", "note"]
+    numbers = {"row": "Int64", "orphan": "Int64", "decision": "Int64", "account_id": "Int64"}
+    return pd.DataFrame(rows, columns=columns).astype({**numbers, "at": "datetime64[us, UTC]"})
+
+
 def mapping(**values: Any) -> Mapping:
     base = {
         "environment": "demo",
@@ -99,12 +119,13 @@ def plan_of(
 ) -> list[dict[str, Any]]:
     """The plan's rows, with the JSON columns read."""
     given = reasons_frame() if reasons is None else reasons
-    if "links" in options:
-        options["remembered"] = Remembered(links=options.pop("links"))
+    known = {name: options.pop(name) for name in KNOWN if name in options}
+    if known:
+        options["remembered"] = Remembered(**known)
     plan = make_plan(persons_frame(persons), given, accounts_of(accounts), settings or mapping(), **options)
     rows = plan.astype("object").where(plan.notna(), None).to_dict("records")
     for row in rows:
-        for name in ("changes", "reasons", "other_accounts"):
+        for name in ("changes", "reasons", "other_accounts", "drift"):
             row[name] = json.loads(row[name])
     return rows
 

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from matching.people import account, accounts_of, links_frame, mapping, person, persons_frame, reasons_frame
+from matching.people import (
+    account,
+    accounts_of,
+    decided_frame,
+    links_frame,
+    mapping,
+    person,
+    persons_frame,
+    reasons_frame,
+)
 
-from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action
+from moodle_coupling.matching.decisions import OFFERED
+from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action, DecisionKind, Verdict
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 
@@ -116,16 +126,42 @@ def planned(
     links: list[Any],
     *,
     full: bool = True,
+    **known: Any,
 ) -> pd.DataFrame:
     return make_plan(
         persons_frame(persons),
         reasons_frame(),
         accounts_of(accounts),
         with_,
-        remembered=Remembered(links=links_frame(*links)),
+        remembered=Remembered(links=links_frame(*links), **known),
         service_userid=12,
         full=full,
     )
+
+
+def fields_of(changes: str) -> dict[str, Any]:
+    """The changes but for the number behind a username, which depends on who else gets one."""
+    return {field: None if field == "username" else pair for field, pair in json.loads(changes).items()}
+
+
+def decisions_on(plan: pd.DataFrame, draw: st.DrawFn) -> pd.DataFrame:
+    """Decisions on most rows of a plan: mostly what means something there, on accounts that are meant or any other."""
+    found = []
+    for row in plan.to_dict("records"):
+        offered = OFFERED.get(Verdict(row["verdict"])) if row["verdict"] else None
+        if not draw(st.integers(0, 5)) or (offered is None and draw(st.booleans())):
+            continue
+        kinds = (
+            st.sampled_from(list(DecisionKind))
+            if offered is None or not draw(st.integers(0, 7))
+            else st.sampled_from(offered)
+        )
+        meant = [*json.loads(row["other_accounts"]), *([] if pd.isna(row["account_id"]) else [row["account_id"]])]
+        chosen = st.sampled_from([None, *meant, *meant, *meant, 11, 99])
+        on = {"orphan": row["account_id"]} if pd.isna(row["row"]) else {"row": row["row"]}
+        found.append(on | {"kind": draw(kinds), "account_id": draw(chosen)})
+    numbers = draw(st.permutations(range(1, len(found) + 1)))
+    return decided_frame(*({**one, "decision": number} for one, number in zip(found, numbers, strict=True)))
 
 
 def applied(
@@ -190,6 +226,77 @@ def test_the_order_of_the_rows_changes_nothing(
     plan = planned(persons, accounts, with_, links)
     shuffled = [random.sample(rows, len(rows)) for rows in (persons, accounts, links)]
     pd.testing.assert_frame_equal(planned(shuffled[0], shuffled[1], with_, shuffled[2]), plan)
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS, st.sets(st.integers(11, 20), max_size=2), st.booleans(), st.data())
+def test_whatever_is_decided_no_account_is_written_twice_nor_a_protected_one(
+    persons: list[dict[str, Any]],
+    accounts: list[dict[str, Any]],
+    with_: Mapping,
+    links: list[Any],
+    marked: set[int],
+    full: bool,
+    data: st.DataObject,
+) -> None:
+    protections = dict.fromkeys(marked, "bert")
+    before = planned(persons, accounts, with_, links, full=full, protections=protections)
+    decided = decisions_on(before, data.draw)
+    plan = planned(persons, accounts, with_, links, full=full, protections=protections, decided=decided)
+
+    assert (plan.dtypes == before.dtypes).all()
+    assert list(plan["row"].dropna()) == list(before["row"].dropna())
+    nobodys = plan.loc[plan["row"].isna(), "account_id"]
+    assert nobodys.notna().all()
+    assert nobodys.is_unique
+    assert list(nobodys) == sorted(nobodys)
+    written = plan[plan["action"].isin(WRITING_ACTIONS)]
+    assert (written["changes"] != "{}").all()
+    assert (plan.loc[~plan["action"].isin(WRITING_ACTIONS), "changes"] == "{}").all()
+    there = written[written["action"] != Action.CREATE]
+    assert there["account_id"].notna().all()
+    assert there["account_id"].is_unique
+    assert written.loc[written["action"] == Action.CREATE, "account_id"].isna().all()
+    never = marked | {12} | {one["id"] for one in accounts if one["username"].lower() in {"admin", "guest"}}
+    assert not set(there["account_id"]) & never
+    named = [change["username"][1] for change in plan["changes"].map(json.loads) if "username" in change]
+    assert len(set(named)) == len(named)
+    # Nobody's account is taken by a decision of somebody else, and two accounts never get one idnumber.
+    given_ = [change["idnumber"][1] for change in plan["changes"].map(json.loads) if "idnumber" in change]
+    assert len(set(given_) - {""}) == len([one for one in given_ if one])
+    numbers = {one["idnumber"] for one in persons if one["in_scope"]}
+    for row in there.to_dict("records"):
+        (held,) = [one["idnumber"] for one in accounts if one["id"] == row["account_id"]]
+        if held in numbers and held.strip():
+            assert row["idnumber"] == held or json.loads(row["changes"]) == {"idnumber": [held, ""]}
+    # Every decision is obeyed, in force, or refused with a reason; a row without one is as it was.
+    undecided = plan["row"].notna() & ~plan["row"].isin(decided["row"].dropna())
+    was = before[before["row"].notna()].set_index("row")
+    for row in plan[undecided].to_dict("records"):
+        assert row["action"] == was["action"][row["row"]]
+        assert fields_of(row["changes"]) == fields_of(was["changes"][row["row"]])
+    obeyed = set(plan["decision"].dropna())
+    for one in decided.to_dict("records"):
+        if one["kind"] in {DecisionKind.IGNORE, DecisionKind.DO_NOT_TOUCH, DecisionKind.LATER}:
+            continue
+        on = plan[
+            plan["row"].eq(one["row"])
+            if pd.notna(one["row"])
+            else plan["account_id"].eq(one["orphan"]) & plan["row"].isna()
+        ]
+        gone = on.empty  # an orphan whose account became a person's
+        assert one["decision"] in obeyed or gone or "decision_not_possible" in on["reasons"].iloc[0]
+
+
+@many
+@given(PERSONS, ACCOUNTS, MAPPINGS, LINKS, st.data())
+def test_the_order_of_the_decisions_frame_changes_nothing(
+    persons: list[dict[str, Any]], accounts: list[dict[str, Any]], with_: Mapping, links: list[Any], data: st.DataObject
+) -> None:
+    decided = decisions_on(planned(persons, accounts, with_, links), data.draw)
+    plan = planned(persons, accounts, with_, links, decided=decided)
+    turned = decided.iloc[::-1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(planned(persons, accounts, with_, links, decided=turned), plan)
 
 
 @many

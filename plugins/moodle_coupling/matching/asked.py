@@ -74,6 +74,7 @@ def _judge_ambiguous(view: View, points: pd.DataFrame, who: pd.Index[int], crowd
     evidence = [_ambiguous_sentence(view, p, by_key, crowd) for p, by_key in found.items()]
     frame = _frame(pd.Index(list(found), dtype="int64"), Verdict.AMBIGUOUS, evidence)
     frame["others"] = [sorted({a for accounts in by_key.values() for a in accounts}) for by_key in found.values()]
+    frame.loc[[view.all_protected(others) for others in frame["others"]], "verdict"] = Verdict.PROTECTED.value
     return frame
 
 
@@ -90,6 +91,8 @@ def _ambiguous_sentence(view: View, p: int, by_key: dict[str, list[int]], crowd:
     tail = (
         f"; {persons_listed(rivals)} also {'points' if len(rivals) == 1 else 'point'} at one of them" if rivals else ""
     )
+    pointed = {a for accounts in by_key.values() for a in accounts}
+    tail += "; all of them are protected and never written" if view.all_protected(pointed) else ""
     return sentence(f"no account has idnumber '{person['idnumber']}'; {', while '.join(parts)}{tail}")
 
 

@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import pandas as pd
+
 from moodle_coupling.matching.compare import differs
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pandas as pd
 
     from moodle_coupling.matching.remembered import Remembered
     from moodle_coupling.matching.view import View
@@ -20,23 +21,37 @@ REPAIRED: Final = "repaired"
 REPORTED: Final = "reported"
 _PERSONAL: Final = frozenset({"auth", "lang", "timezone", "theme"})
 """Fields that their users set, or that say how they log in: a difference is no drift."""
+_NO_LINKS: Final = pd.DataFrame({"idnumber": pd.Series(dtype="str"), "username": pd.Series(dtype="str")})
 
 
 @dataclass
 class Drift:
-    """What was changed by hand, by row number of the plan: {field: [in Moodle, in the source, repaired or reported]}."""
+    """What was changed by hand, by row number of the plan: {field: [in Moodle, in the source, repaired or reported]}.
+
+    ``as_written`` is on the index of the view's persons; ``usernames`` are those that accounts had when last looked at,
+    by idnumber.
+    """
 
     as_written: pd.Series[bool]
-    """On the index of the view's persons."""
+    usernames: pd.Series[str]
     _found: dict[int, dict[str, list[str]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, view: View, known: Remembered) -> Drift:
-        """Begin; a username that is not the one we gave is told at once."""
-        drift = cls(view.persons["row"].isin(list(known.as_written)))
-        if drift.as_written.any() and known.links is not None and "username" in known.links:
-            drift._usernames(view, known.links)
-        return drift
+        """Begin with nothing found."""
+        links = known.links if known.links is not None and "username" in known.links else _NO_LINKS
+        one_each = pd.DataFrame(links, columns=["idnumber", "username"]).drop_duplicates("idnumber", keep=False)
+        usernames = one_each.set_index("idnumber")["username"].fillna("").astype("str")
+        return cls(view.persons["row"].isin(list(known.as_written)), usernames)
+
+    def note_usernames(
+        self, held: pd.Series[str], idnumbers: pd.Series[str], *, written: npt.NDArray[np.bool_]
+    ) -> None:
+        """Note whose account has another username by now; ``held`` and ``idnumbers`` are on the index of the rows."""
+        if self.usernames.empty or not self.as_written.any():
+            return
+        given = self.usernames.reindex(idnumbers).set_axis(idnumbers.index).fillna("")
+        self.note("username", held, given, barred=(given == "").to_numpy(), written=written)
 
     def note(
         self,
@@ -60,11 +75,3 @@ class Drift:
     def texts(self, rows: int) -> list[str]:
         """Give the JSON objects, one per row of the plan."""
         return [json.dumps(self._found[at], ensure_ascii=False) if at in self._found else "{}" for at in range(rows)]
-
-    def _usernames(self, view: View, links: pd.DataFrame) -> None:
-        given = links[links["username"] != ""].drop_duplicates("idnumber").set_index("idnumber")
-        held = view.accounts.drop_duplicates("idnumber", keep=False).set_index("idnumber")["username"]
-        persons = view.persons[self.as_written]
-        for at, idnumber in persons["idnumber"].items():
-            if idnumber in given.index and idnumber in held.index and held[idnumber] != given["username"][idnumber]:
-                self._found[int(at)] = {"username": [held[idnumber], given["username"][idnumber], REPORTED]}  # type: ignore[call-overload]

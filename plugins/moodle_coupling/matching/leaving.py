@@ -27,10 +27,14 @@ class Leaver:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of an orphan: ``suspend`` it, or leave it for the reason ``why``; ``listed``: a human must judge it."""
+    """What becomes of an orphan: ``suspend`` it, or leave it for the reason ``why``.
+
+    ``listed``: a human must judge it. ``for_now``: the policy would suspend it, and a later run may.
+    """
 
     why: str = ""
     listed: bool = False
+    for_now: bool = False
 
     @property
     def suspend(self) -> bool:
@@ -52,7 +56,8 @@ def fate_of(leaver: Leaver, leavers: Leavers, now: dt.datetime | None, *, everyo
     if not leaver.ours:
         return Fate("It is not suspended: this coupling neither made nor linked it, as far as is known.", listed=True)
     if not (everyone_known or leaver.explained):
-        return Fate("It is not suspended: the source left somebody out in this run, so that it may be that person's.")
+        why = "It is not suspended: the source left somebody out in this run, so that it may be that person's."
+        return Fate(why, for_now=True)
     return _by_days(leaver, leavers, now)
 
 
@@ -60,11 +65,11 @@ def _by_days(leaver: Leaver, leavers: Leavers, now: dt.datetime | None) -> Fate:
     if leavers.grace_days == 0:
         return Fate()
     if now is None:
-        return Fate(
-            f"It is not suspended: since when it is an orphan is not known, and leavers.grace_days is {leavers.grace_days}."
-        )
+        why = f"since when it is an orphan is not known, and leavers.grace_days is {leavers.grace_days}"
+        return Fate(f"It is not suspended: {why}.", for_now=True)
     since = leaver.since or now
     if (now - since).days >= leavers.grace_days:
         return Fate()
     day = since + dt.timedelta(days=leavers.grace_days)
-    return Fate(f"It is an orphan since {since:%Y-%m-%d}, and will be suspended from {day:%Y-%m-%d} on.")
+    told = f"It is an orphan since {since:%Y-%m-%d}, and will be suspended on {day:%Y-%m-%d} (UTC)"
+    return Fate(f"{told} or at the first full run after that.", for_now=True)

@@ -29,14 +29,19 @@ def judge_linked(view: View, exact: pd.DataFrame) -> pd.DataFrame:
 def _judge_several(view: View, exact: pd.DataFrame) -> pd.DataFrame:
     groups = exact.groupby("p")["a"].agg(list)
     idnumbers = view.persons["idnumber"].loc[groups.index]
+    off = [view.all_protected(found) for found in groups]
     evidence = [
-        sentence(f"idnumber '{idnumber}' is on {accounts_listed([view.account_names[a] for a in found])}")
-        for idnumber, found in zip(idnumbers, groups, strict=True)
+        sentence(
+            f"idnumber '{idnumber}' is on {accounts_listed([view.account_names[a] for a in found])}"
+            + ("; all of them are protected and never written" if protected else "")
+        )
+        for idnumber, found, protected in zip(idnumbers, groups, off, strict=True)
     ]
+    verdicts = [(Verdict.PROTECTED if protected else Verdict.DUPLICATE_ACCOUNT).value for protected in off]
     return pd.DataFrame(
         {
             "a": pd.Series(pd.NA, index=groups.index, dtype="Int64"),
-            "verdict": Verdict.DUPLICATE_ACCOUNT.value,
+            "verdict": pd.Series(verdicts, index=groups.index, dtype="object"),
             "evidence": pd.Series(evidence, index=groups.index, dtype="str"),
             "others": groups,
             "email_kept": False,

@@ -72,10 +72,11 @@ class _Work:
 
     def take(self, decision: Decision) -> None:
         """Apply one decision, or say why not."""
-        how = _HOW.get(decision.kind)
+        row, how = self.known.rows[decision.at], _HOW.get(decision.kind)
+        if decision.kind in _LEAVE:
+            self._set(decision.at, evidence=f"{row['evidence']} {sentence(decision.said)}", may_link=False)
         if how is None:
             return
-        row = self.known.rows[decision.at]
         try:
             self._refuse_kind(decision, row)
             which = how(self, decision, row)
@@ -122,10 +123,6 @@ class _Work:
         else:
             self._set(decision.at, account_id=chosen.id, forced=Action.SUSPEND.value)
         return f", {chosen}"
-
-    def leave(self, _decision: Decision, _row: dict[str, Any]) -> str:
-        """Write nothing for it."""
-        return ""
 
     def finished(self) -> Obeyed:
         """Give the frame with all changes: persons by row, then orphans and further accounts by account id."""
@@ -217,7 +214,7 @@ _HOW: Final[dict[DecisionKind, Callable[[_Work, Decision, dict[str, Any]], str]]
     DecisionKind.REKEY: _Work.link,
     DecisionKind.CREATE_SEPARATE: _Work.create,
     DecisionKind.SUSPEND: _Work.suspend,
-    DecisionKind.DO_NOT_TOUCH: _Work.leave,
-    DecisionKind.IGNORE: _Work.leave,
 }
-"""How each kind is obeyed; what is decided later changes nothing."""
+"""How each kind is carried out; the others stay in force, or change nothing."""
+_LEAVE: Final = frozenset({DecisionKind.IGNORE, DecisionKind.DO_NOT_TOUCH})
+"""Kinds by which nothing is written, so that no row carries them out."""

@@ -9,6 +9,7 @@ import pandas as pd
 from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import persons_listed
 from moodle_coupling.matching.frames import Verdict
+from moodle_coupling.matching.questions import find_points
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,6 +39,8 @@ def find_orphans(
 
     asked = set(points["a"])
     asked.update(a for found in judged["others"] for a in found)
+    if only is not None:
+        asked.update(_asked_by_bystanders(view, accounts))
     frame = pd.DataFrame({"a": accounts.index.astype("int64")}, index=accounts.index)
     frame["question_open"] = frame["a"].isin(asked)
     former, why = _former(view, accounts["idnumber"])
@@ -53,6 +56,12 @@ def find_orphans(
         for name, idnumber, reason in zip(names, accounts["idnumber"], reasons, strict=True)
     ]
     return frame
+
+
+def _asked_by_bystanders(view: View, accounts: pd.DataFrame) -> set[int]:
+    """Give the accounts at which somebody may point who is not looked at in this run."""
+    others = view.everyone[view.everyone["in_scope"] & ~view.everyone["row"].isin(view.persons["row"])]
+    return set(find_points(others.reset_index(drop=True), accounts, view.mapping)["a"])
 
 
 def _former(view: View, idnumbers: pd.Series[str]) -> tuple[pd.DataFrame, dict[str, str]]:

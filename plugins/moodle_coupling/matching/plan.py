@@ -108,6 +108,8 @@ class _Draft:
         draft.reasons.add_verdicts(frame["verdict"], frame["evidence"], frame["shared_field"])
         for at, why in obeyed.impossible.items():
             draft.reasons.add(at, NOT_POSSIBLE, "", why)
+        some = list(obeyed.impossible)
+        frame.loc[some, "evidence"] = frame["evidence"].loc[some] + " " + pd.Series(obeyed.impossible, dtype="str")
         draft._reject()
         return draft
 
@@ -140,6 +142,12 @@ class _Draft:
             self.view.persons.loc[created].assign(username=names.loc[created]),
             created.to_numpy(),
             self.view.mapping,
+        )
+        written = self._written()
+        self.drift.note_usernames(
+            self.frame["username"].loc[written],
+            self.view.persons["idnumber"].loc[written],
+            written=written.isin(renamed),
         )
         present = self.frame.loc[renamed, "username"]
         self.changes.add(renamed, "username", present, names.loc[renamed])
@@ -245,7 +253,7 @@ class _Draft:
         at_account = orphans["a"].astype("int64")
         suspended = self.view.accounts["suspended"].loc[at_account]
         ours = self.view.linked_by_us.loc[at_account]
-        leaving, listed = [], []
+        leaving, listed, waiting = [], [], {}
         facts = (orphans[name] for name in ("evidence", "question_open", "explained", "account_id"))
         for at, evidence, asked, explained, account, is_suspended, is_ours in zip(
             orphans.index, *facts, suspended, ours, strict=True
@@ -258,8 +266,11 @@ class _Draft:
                 leaving.append(at)
             if fate.listed:
                 listed.append(at)
+            if fate.for_now:
+                waiting[at] = f"{evidence} {fate.why}"
         self._suspend(leaving)
         self.frame.loc[listed, "proposal"] = SUSPEND
+        self.frame.loc[list(waiting), "evidence"] = list(waiting.values())
 
     def plan_decided(self) -> None:
         """Suspend what was decided on, and take an idnumber off the accounts that must not keep it."""

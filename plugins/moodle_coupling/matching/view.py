@@ -48,6 +48,10 @@ class View:
         names = names.where(some["in_scope"], names + " (not in scope)")
         return {str(idnumber): list(group) for idnumber, group in names.groupby(some["idnumber"])}
 
+    def all_protected(self, accounts: Iterable[int]) -> bool:
+        """Tell whether every one of these accounts (index labels) is protected."""
+        return all(self.protected[a] != "" for a in accounts)
+
     def email_policy(self) -> Write:
         """Say when the e-mail address of an existing account is written."""
         return self.mapping.write_policy("email")
