@@ -88,9 +88,10 @@ class TestYesterdaysFile:
     def test_one_person_by_hand_is_read_from_an_old_file_with_a_word(self, tmp_path):
         nights = Nights(tmp_path, stale="refuse")
         nights.write(JAN, NIGHT - hours(37))
-        found = nights.read(NIGHT, Wanted(Mode.IDS, ids=("1",)))
-        assert len(found.persons) == 1
-        assert "is old" in found.warnings[0]
+        for mode in Mode:
+            found = nights.read(NIGHT, Wanted(mode, ids=("1",)))
+            assert len(found.persons) == 1
+            assert "is old" in found.warnings[0]
 
     def test_it_can_be_allowed(self, tmp_path):
         nights = Nights(tmp_path, stale="allow")

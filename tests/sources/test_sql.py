@@ -324,6 +324,13 @@ class TestErrors:
             SqlReader(made, made.where(tmp_path)).extract(Wanted())
         assert "a-secret" not in str(caught.value)
 
+    def test_a_sqlite_file_that_is_not_there_is_not_made_when_the_connection_says_so(self, connect, tmp_path):
+        connect("lite", "sqlite", host=str(tmp_path / "none.db"), extra={"mode": "ro"})
+        made = SqlSource(type="sql", connection="lite", table="people")
+        with pytest.raises(SourceError, match="unable to open database file"):
+            SqlReader(made, made.where(tmp_path)).extract(Wanted())
+        assert not (tmp_path / "none.db").exists()
+
     def test_a_database_that_does_not_know_us(self, postgres, connect, tmp_path):
         connect("wrong", "postgres", host=str(postgres.folder), login="ledger", schema="no_such_database")
         made = SqlSource(type="sql", connection="wrong", table="people")

@@ -65,7 +65,7 @@ def read_source(run: Run, state: State | None) -> Extract:
         if not found.complete:
             found = _whole(known.persons, found)
     else:
-        found = source.extract(Wanted(since=known.watermark))
+        found = source.extract(Wanted(since=known.watermark, ids=run.person_ids))
         log.info("Read everyone in %s: %d persons", source.where, found.counts.persons)
     for warning in found.warnings:
         log.warning("%s", warning)

@@ -32,8 +32,9 @@ class Wanted:
     """What is asked of a source.
 
     ``since`` is the ``watermark`` of the last run of this source that ended well, '' when there is none; it is passed in
-    every mode, because a full read uses it to notice that the source stands still. ``ids`` (mode ids) are person ids or
-    extern ids, compared exactly. ``known`` (mode changed) is ``Extract.kept`` of the run that gave ``since``; without
+    every mode, because a full read uses it to notice that the source stands still. ``ids`` are person ids or extern ids,
+    compared exactly: in mode ids those that are given, in another mode those for whose sake everyone is read, by hand, so
+    that an old file is not refused. ``known`` (mode changed) is ``Extract.kept`` of the run that gave ``since``; without
     it a source that needs it reads everyone.
     """
 

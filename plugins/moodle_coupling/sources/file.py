@@ -78,8 +78,8 @@ class FileReader:
 
     def _warnings(self, taken: Taken, seen: dt.datetime | None, wanted: Wanted) -> tuple[str, ...]:
         problem = "" if self.settings.stale == "allow" else age_problem(taken, self.settings, seen, self.now())
-        # One person by hand is no nightly run: an old file is told then, and used.
-        if problem and self.settings.stale == "refuse" and wanted.mode is not Mode.IDS:
+        # Some persons by hand are no nightly run: an old file is told then, and used.
+        if problem and self.settings.stale == "refuse" and wanted.mode is not Mode.IDS and not wanted.ids:
             raise SourceError(problem)
         return (problem,) if problem else ()
 
