@@ -60,7 +60,7 @@ def ids(ledger: Ledger, chosen: MismatchFilter, **how: Any) -> list[int]:
 def test_an_empty_list_is_a_page_too(ledger: Ledger) -> None:
     page = mismatch_page(ledger, EVERYONE)
     assert (page.total, page.rows.columns.tolist()) == (0, [column.name for column in COLUMNS])
-    assert mismatch_counts(ledger, EVERYONE) == {"verdict": {}, "status": {}, "environment": {}}
+    assert mismatch_counts(ledger, EVERYONE) == {"verdict": {}, "status": {}, "environment": {}, "proposal": {}}
     assert mismatch_versions(ledger, EVERYONE) == []
 
 
@@ -95,6 +95,7 @@ def test_of_an_environment_one_may_not_read_nothing_is_told(listed: Ledger) -> N
         "verdict": {"id_missing": 2, "orphan": 1},
         "status": {"open": 3},
         "environment": {"other": 3},
+        "proposal": {"link": 3},
     }
 
 
@@ -131,6 +132,22 @@ def test_text_finds_by_how_ids_addresses_and_words_of_the_name_begin(
     assert ids(listed, MismatchFilter(text=typed)) == hits
 
 
+@pytest.mark.parametrize(
+    ("typed", "hits"),
+    [("p2", [2]), ("xp3", [3]), ("400", [6]), ("bram@", []), ("jansen", []), ("anna_", []), ("user-p1", [])],
+)
+def test_who_must_not_see_names_finds_by_ids_alone(listed: Ledger, typed: str, hits: list[int]) -> None:
+    assert ids(listed, MismatchFilter(text=typed, by_name=False)) == hits
+
+
+def test_by_what_is_proposed(ledger: Ledger) -> None:
+    rows = [mismatch("p1"), mismatch("p2", proposal="re-key"), mismatch("p3", proposal="")]
+    record_mismatches(ledger, "demo", "run 1", found(*rows), full=True)
+    assert ids(ledger, MismatchFilter(proposals=["re-key"])) == [2]
+    assert ids(ledger, MismatchFilter(proposals=["re-key", "link"])) == [1, 2]
+    assert mismatch_counts(ledger, MismatchFilter(proposals=["link"]))["proposal"] == {"": 1, "link": 1, "re-key": 1}
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("sort", sorted(SORTS))
 def test_every_order_is_stable_from_page_to_page(listed: Ledger, sort: str, descending: bool) -> None:
@@ -165,12 +182,14 @@ def test_each_facet_is_counted_as_if_nothing_of_it_was_chosen(listed: Ledger) ->
         "verdict": {"held": 2},
         "status": {"open": 2},
         "environment": {"demo": 2},
+        "proposal": {"link": 2},
     }
     chosen = MismatchFilter(verdicts=["id_missing"], text="jansen")
     assert mismatch_counts(listed, chosen) == {
         "verdict": {"id_missing": 2, "orphan": 1},
         "status": {"decided": 1, "open": 1},
         "environment": {"demo": 1, "other": 1},
+        "proposal": {"link": 2},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from ledger.frames import found, mismatch
@@ -21,7 +20,7 @@ SCRIPT = "<script>alert(1)</script>"
 def filled(ledger: Ledger, environment: str = "demo") -> dict[str, Any]:
     """Put a run that ended and two open mismatches into the ledger; gives the ids: ``run``, ``mismatch``, ``other``."""
     run = begin_run(ledger, environment, f"moodle_reconcile__{environment}", "manual__1", mode="full")
-    facts = json.dumps({"person": {"idnumber": "xp1"}, "accounts": [{"id": 77, "idnumber": "other"}]})
+    facts = {"person": {"idnumber": "xp1", "lastname": SCRIPT}, "accounts": {"77": {"idnumber": "other"}}}
     rows = [mismatch(person, lastname=SCRIPT, facts=facts, evidence=f"{SCRIPT} is taken.") for person in ("p1", "p2")]
     rows[1]["account_id"] = 78
     record_mismatches(ledger, environment, run.id, found(*rows), full=True)

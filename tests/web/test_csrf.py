@@ -48,6 +48,13 @@ class TestTheToken:
         assert not is_genuine(token, "anna")
 
 
+def test_what_holds_tokens_is_made_anew_before_they_run_out(monkeypatch):
+    monkeypatch.setattr(csrf.time, "time", lambda: 1_000_000.0)
+    before = csrf.period()
+    monkeypatch.setattr(csrf.time, "time", lambda: 1_000_000.0 + csrf.SECONDS / 2)
+    assert csrf.period() > before
+
+
 class TestARequest:
     def test_the_right_token_in_a_form(self, visit):
         assert send(visit("op"), token_for("op")).status_code == 303
@@ -61,6 +68,10 @@ class TestARequest:
         answer = send(visit("op"), token, **headers)
         assert answer.status_code == 403
         assert "nothing was changed" in answer.text
+
+    def test_a_form_newer_than_its_page(self, visit):
+        answer = send(visit("op"), token_for("op"), **{csrf.HEADER: token_for("admin")})
+        assert answer.status_code == 303
 
     def test_somebody_elses(self, visit):
         assert send(visit("op"), token_for("admin")).status_code == 403

@@ -13,6 +13,7 @@ from web.filling import SCRIPT
 
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity, approvals, leases, quarantine
+from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.mismatches import record_mismatches
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
@@ -198,6 +199,18 @@ class TestACard:
         assert read_pause(CONNECTION).reason == "upgrade"
         said = visitor.send_form("/environments/demo/resume", htmx=True).text
         assert "Who did it is not noted" in said
+
+    def test_a_ledger_that_goes_away_takes_only_what_it_knows(self, visit, ledger, monkeypatch):
+        def away(*_args, **_kwargs):
+            raise LedgerUnavailable("The ledger is away.")
+
+        visitor = visit("op")
+        visitor.get("/")
+        monkeypatch.setattr(type(ledger), "reading", away)
+        for path in ("/", "/environments/demo"):
+            html = visitor.get(path).text
+            assert "The ledger is away." in html
+            assert button(html, "pause")
 
     def test_no_environment_yet_says_what_to_do(self, visit, mappings):
         (mappings / "demo.yaml").unlink()
@@ -402,6 +415,7 @@ class TestTestingTheConnection:
         assert answer.status_code == 200
         assert "The service user may create accounts." in answer.text
         assert "Mapping file" in answer.text
+        assert 'name="back" value="/environments/demo"' in answer.text
 
     def test_a_paused_environment_is_left_alone(self, visit, ledger, moodle):
         visit("op").send_form("/environments/demo/pause", reason="upgrade")

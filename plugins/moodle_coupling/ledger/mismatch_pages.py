@@ -44,6 +44,7 @@ _FACETS: Final[dict[str, dict[str, Any]]] = {
     "verdict": {"verdicts": ()},
     "status": {"statuses": ()},
     "environment": {"environments": None},
+    "proposal": {"proposals": ()},
 }
 """What is counted by, and the filter that is left out for it."""
 
@@ -54,14 +55,16 @@ class MismatchFilter:
 
     ``readable`` are the environments that the person may see, None for all: nothing, no count either, ever comes from
     another. ``environments`` are those chosen of them. ``ids`` None for all. What is empty otherwise leaves out nothing.
-    ``text`` as in page_queries.matching; the ``…_before`` are moments with a zone, None for any.
+    ``text`` and ``by_name`` as in page_queries.matching; the ``…_before`` are moments with a zone, None for any.
     """
 
     readable: Collection[str] | None = None
     environments: Collection[str] | None = None
     verdicts: Collection[str] = ()
     statuses: Collection[str] = ()
+    proposals: Collection[str] = ()
     text: str = ""
+    by_name: bool = True
     first_seen_before: dt.datetime | None = None
     seen_before: dt.datetime | None = None
     ids: Collection[int] | None = None
@@ -88,7 +91,7 @@ def mismatch_page(
 
 
 def mismatch_counts(ledger: Ledger, chosen: MismatchFilter) -> dict[str, dict[str, int]]:
-    """Count by verdict, by status and by environment, each as if nothing was chosen of that kind itself."""
+    """Count by verdict, by status, by environment and by proposal, each as if nothing was chosen of that kind itself."""
     counts: dict[str, dict[str, int]] = {}
     with ledger.reading() as connection:
         for facet, unchosen in _FACETS.items():
@@ -131,13 +134,17 @@ def _conditions(connection: Connection, chosen: MismatchFilter) -> Iterator[list
         for names in (chosen.readable, chosen.environments)
         if names is not None
     ]
-    for column, values in (("verdict", chosen.verdicts), ("status", chosen.statuses)):
+    for column, values in (
+        ("verdict", chosen.verdicts),
+        ("status", chosen.statuses),
+        ("proposal", chosen.proposals),
+    ):
         if values:
             where.append(_MISMATCHES.c[column].in_([str(value) for value in values]))
     for column, moment in (("first_seen", chosen.first_seen_before), ("last_seen", chosen.seen_before)):
         if moment is not None:
             where.append(_MISMATCHES.c[column] < moment)
-    where += matching(_MISMATCHES, chosen.text)
+    where += matching(_MISMATCHES, chosen.text, by_name=chosen.by_name)
     if chosen.ids is None:
         yield where
         return

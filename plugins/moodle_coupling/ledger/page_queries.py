@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-_IDS: Final = ("person_id", "extern_id", "idnumber", "username")
+_IDS: Final = ("person_id", "extern_id", "idnumber")
 _MOST_DIGITS: Final = 18
 """More do not fit in a number of the database."""
 
@@ -27,11 +27,12 @@ class Page:
     total: int
 
 
-def matching(table: Any, text: str) -> list[Any]:
+def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     """Give the conditions for rows in which someone is found by what was typed; none when nothing was.
 
     By how an id, a username or an e-mail address begins, by words with which parts of the name begin ('anna vr'), or by
-    the account's number. Letter case does not count; ``%`` and ``_`` are letters like any other.
+    the account's number. Letter case does not count; ``%`` and ``_`` are letters like any other. Without ``by_name`` only
+    by ids and numbers: who may not see names learns none by looking for them.
     """
     wanted = cells.key_text(text.strip())
     if not wanted:
@@ -42,8 +43,10 @@ def matching(table: Any, text: str) -> list[Any]:
         or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True))
         for word in small.split()
     ]
-    ways = [table.c[column].istartswith(wanted, autoescape=True) for column in _IDS]
-    ways += [table.c.email_key.startswith(small, autoescape=True), and_(*words)]
+    ids = [*_IDS, "username"] if by_name else _IDS
+    ways = [table.c[column].istartswith(wanted, autoescape=True) for column in ids]
+    if by_name:
+        ways += [table.c.email_key.startswith(small, autoescape=True), and_(*words)]
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= _MOST_DIGITS:
         ways.append(table.c.account_id == int(wanted))
     return [or_(*ways)]

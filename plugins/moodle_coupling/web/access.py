@@ -71,7 +71,7 @@ class Access:
     def __init__(self, user: Any) -> None:
         self.user = user
         self.user_id = str(user.get_id())
-        self.name = str(user.get_name())
+        self.name = str(user.get_name() or self.user_id)
         self._manager = get_auth_manager()
         self._known: dict[tuple[Right, str], bool] = {}
         self._found: dict[str, couplings.Coupling] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Final
 
 from fastapi import HTTPException, Request
@@ -42,7 +43,10 @@ async def refuse_forged(request: Request, access: AccessDep) -> None:
         return
     if request.headers.get("sec-fetch-site", "") not in _OWN_SITE:
         raise HTTPException(403, STALE)
-    token = request.headers.get(HEADER) or (await request.form()).get(FIELD)
+    if is_genuine(request.headers.get(HEADER, ""), access.user_id):
+        return
+    # A form that was exchanged while the page lay open has a newer token than the page's own.
+    token = (await request.form()).get(FIELD)
     if not isinstance(token, str) or not is_genuine(token, access.user_id):
         raise HTTPException(403, STALE)
 
@@ -50,6 +54,11 @@ async def refuse_forged(request: Request, access: AccessDep) -> None:
 def token_of(access: Access | None) -> str:
     """Give the token for a page; '' on a page for nobody."""
     return token_for(access.user_id) if access is not None else ""
+
+
+def period() -> int:
+    """Give a number that changes well before a token made now runs out: what holds tokens is made anew with it."""
+    return int(time.time() // (SECONDS / 3))
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -22,10 +22,12 @@ def the_ledger() -> Ledger:
     from moodle_coupling.orchestration.remembering import ledger_url
 
     url = ledger_url()
-    with _lock:
-        if url not in _open:
-            _open[url] = open_ledger(url)
-        return _open[url]
+    found = _open.get(url)
+    if found is None:
+        found = open_ledger(url)  # not while the lock is held: a database that does not answer takes its time
+        with _lock:
+            found = _open.setdefault(url, found)
+    return found
 
 
 def ledger_if_any() -> tuple[Ledger | None, str]:

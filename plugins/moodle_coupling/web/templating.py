@@ -30,7 +30,7 @@ Names in every template: ``_ plural number(n) since(at) lang csrf_token access h
 airflow(path) marked(one, other) words``. Links to Airflow's own pages: ``<a href="{{ airflow('dags/x') }}" data-airflow>``;
 app.js opens them outside the frame. Macros (macros.html): ``csrf badge word notice moment ago empty kv diff pager
 sort``; ``{{ ui.word(words.VERDICTS, row.verdict) }}`` is a translated badge. A page with a style sheet of its own links it in
-the block ``head``.
+the block ``head``. ``here`` is where a form leads back to; a page that answers a POST passes its own.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         "languages": LANGUAGES,
         "access": access,
         "csrf_token": csrf.token_of(access),
-        "here": f"{request.scope['path'].removeprefix(made.ours)}",
+        "csrf_period": csrf.period(),
+        "here": request.scope["path"].removeprefix(made.ours) if request.method == "GET" else "/",
         "since": lambda at: since(at, dt.datetime.now(dt.UTC), texts),
         "number": texts.number,
         "notice": None,

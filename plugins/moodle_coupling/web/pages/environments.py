@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from moodle_coupling.errors import CouplingError
 from moodle_coupling.orchestration.commands import mappings_folder
 from moodle_coupling.web import chart, couplings
 from moodle_coupling.web.access import Access, AccessDep, Right
-from moodle_coupling.web.activities import recent
+from moodle_coupling.web.activities import Done, recent
 from moodle_coupling.web.environment_state import states
 from moodle_coupling.web.languages import texts_for
-from moodle_coupling.web.ledgers import ledger_if_any
+from moodle_coupling.web.ledgers import the_ledger
 from moodle_coupling.web.mapping_explained import explained
 from moodle_coupling.web.templating import render
 
@@ -58,24 +59,30 @@ def whole_page(request: Request, access: Access, env: str, **more: Any) -> Respo
     """Give the page of one environment; ``more`` may hold ``notice`` and ``findings`` of a test just made."""
     coupling = access.coupling(env)
     values = card_values(access, [env]) | more
-    ledger, _ = ledger_if_any()
-    done = recent(ledger, env, texts_for(request), details=access.sees_names(env)) if ledger is not None else []
     return render(
         request,
         "environments/one.html",
         one=values["states"][0],
         setup=explained(coupling, access.mask(env)),
-        activities=done,
+        activities=[] if values["problem"] else _recent(request, access, env),
+        here=f"/environments/{env}",
         **values,
     )
+
+
+def _recent(request: Request, access: Access, env: str) -> list[Done]:
+    return recent(the_ledger(), env, texts_for(request), details=access.sees_names(env))
 
 
 def card_values(access: Access, names: Collection[str]) -> dict[str, Any]:
     """Give what the cards' templates take; ``problem`` says why the ledger cannot be asked, '' when it can."""
     found = [access.coupling(name) for name in names]
-    ledger, problem = ledger_if_any()
+    try:
+        shown, problem = states(found, the_ledger()), ""
+    except CouplingError as error:  # what Airflow knows is shown all the same, and one can still pause
+        shown, problem = states(found, None), str(error)
     return {
-        "states": states(found, ledger),
+        "states": shown,
         "problem": problem,
         "chart": chart,
         "bars": chart.bars,

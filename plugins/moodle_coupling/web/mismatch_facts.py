@@ -1,0 +1,112 @@
+"""What a mismatch stands on: the person and the accounts as they were compared, and what of them agrees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from unidecode import unidecode
+
+NAME: Final = "name"
+"""First and last name together, besides each of them."""
+FIELDS: Final = ("idnumber", "firstname", "lastname", "email")
+"""What a person and an account both have."""
+NAMES: Final = frozenset({NAME, "username", "firstname", "lastname", "email"})
+"""What may only be shown to those who may see names and addresses."""
+
+
+class Agreement(StrEnum):
+    """How an account's field compares with the person's; NEARLY: but for letter case, accents or spaces."""
+
+    SAME = "same"
+    NEARLY = "nearly"
+    DIFFERS = "differs"
+    NOTHING = "nothing"
+    """Neither has one, or it was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that a mismatch points at; ``values`` has the fields that were read, none when it is not known."""
+
+    id: int
+    values: Mapping[str, str]
+    suspended: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Tell whether the account was among those read."""
+        return bool(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The two sides; ``person`` has the fields of matching/facts.py, and is empty where nobody is meant."""
+
+    person: Mapping[str, str]
+    accounts: tuple[Account, ...]
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """As the ledger has them, for matching.decisions."""
+
+    def account(self, account_id: int | None) -> Account | None:
+        """Give one of the accounts; None when it is not there."""
+        return next((one for one in self.accounts if one.id == account_id), None)
+
+    def agreement(self, name: str, account: Account) -> Agreement:
+        """Tell how a field of an account, NAME too, compares with the person's."""
+        return _compared(name, self.person, account.values)
+
+
+def read_facts(text: str) -> Facts:
+    """Read what the ledger holds; a part that is not as matching/facts.py writes it counts as not known."""
+    found = _loaded(text)
+    person = _part(found, "person")
+    accounts = {number: values for number, values in _part(found, "accounts").items() if number.isdecimal()}
+    known = tuple(_account(int(number), values) for number, values in accounts.items())
+    return Facts(_texts(person), known, found | {"person": person, "accounts": accounts})
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _part(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = found.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def _account(number: int, values: Any) -> Account:
+    known = values if isinstance(values, dict) else {}
+    return Account(number, _texts(known), suspended=bool(known.get("suspended")))
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    names = [texts[part] for part in ("firstname", "lastname") if part in texts]
+    return texts | {NAME: " ".join(filter(None, names))} if names else texts
+
+
+def _compared(name: str, person: Mapping[str, str], account: Mapping[str, str]) -> Agreement:
+    if name not in person or name not in account:
+        return Agreement.NOTHING
+    ours, theirs = person[name], account[name]
+    if not ours.strip() and not theirs.strip():
+        return Agreement.NOTHING
+    if ours == theirs or (name == "email" and _folded(ours) == _folded(theirs)):
+        return Agreement.SAME  # letter case is no difference in an address, to Moodle neither
+    return Agreement.NEARLY if _loose(ours) == _loose(theirs) else Agreement.DIFFERS
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()
+
+
+def _loose(text: str) -> str:
+    return "".join(unidecode(text).casefold().split())

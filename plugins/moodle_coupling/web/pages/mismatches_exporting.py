@@ -1,0 +1,69 @@
+"""Export: exactly what is filtered, for a spreadsheet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.mismatch_pages import mismatch_counts, mismatch_versions
+from moodle_coupling.web.access import Access, AccessDep
+from moodle_coupling.web.languages import Texts, texts_for
+from moodle_coupling.web.ledgers import the_ledger
+from moodle_coupling.web.mismatch_export import SEPARATORS, as_csv, as_xlsx, table
+from moodle_coupling.web.mismatch_filters import read_filters
+from moodle_coupling.web.mismatch_rows import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+router = APIRouter()
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_PIECE: Final = 1 << 16
+"""Bytes sent at a time."""
+
+
+@router.get("/mismatches/export.csv")
+def export_csv(request: Request, access: AccessDep) -> Response:
+    """Give what is filtered as CSV in UTF-8: with semicolons in Dutch, with commas in English."""
+    texts = texts_for(request)
+    rows = _exported(request, access, texts, "CSV")
+    return _download(as_csv(rows, SEPARATORS[texts.language]), "text/csv; charset=utf-8", texts, "csv")
+
+
+@router.get("/mismatches/export.xlsx")
+def export_xlsx(request: Request, access: AccessDep) -> Response:
+    """Give what is filtered as a workbook."""
+    texts = texts_for(request)
+    file = as_xlsx(_exported(request, access, texts, "XLSX"), texts("Mismatches"))
+    return _download(_pieces(file), XLSX, texts, "xlsx")
+
+
+def _exported(request: Request, access: Access, texts: Texts, kind: str) -> Iterator[list[Any]]:
+    """Fix which mismatches are meant, note the export in each environment, and give the rows."""
+    ledger, chosen = (
+        the_ledger(),
+        read_filters(request.query_params, access).for_ledger(access, dt.datetime.now(dt.UTC)),
+    )
+    ids = [number for number, _ in mismatch_versions(ledger, chosen)]
+    for environment, number in mismatch_counts(ledger, chosen)["environment"].items():
+        if not chosen.environments or environment in chosen.environments:
+            detail = f"{kind}: {number} mismatches"
+            activity.note(ledger, by=access.name, environment=environment, action="export", detail=detail)
+    return table(ledger, Reader(access, texts, deciding=False), ids, texts)
+
+
+def _download(body: Iterator[Any], media_type: str, texts: Texts, suffix: str) -> Response:
+    name = f"{texts('mismatches')}-{dt.datetime.now(dt.UTC):%Y-%m-%d}.{suffix}"
+    return StreamingResponse(
+        body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

@@ -1,0 +1,149 @@
+"""The export: exactly what is filtered, harmless in a spreadsheet, masked for who may not see names."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+
+import pytest
+from matching.people import account_of
+from openpyxl import load_workbook
+from web.mismatched import BRACES, SCRIPT, compare, every_kind, named, without_idnumber
+from web.test_mismatches import noord  # noqa: F401  # a fixture
+
+from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.decisions import Choice, decide
+from moodle_coupling.ledger.words import DecisionKind
+from moodle_coupling.web import mismatch_export
+from moodle_coupling.web.mismatch_export import as_csv, as_xlsx, guarded
+
+DANGEROUS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|' /C calc'!A0", "＝1+1"]
+
+
+@pytest.fixture
+def ids(ledger):
+    return compare(ledger, every_kind())
+
+
+def rows_of_csv(answer, separator=",") -> list[dict[str, str]]:
+    assert answer.status_code == 200
+    text = answer.content.decode("utf-8-sig")
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+
+
+def rows_of_xlsx(answer) -> list[list]:
+    assert answer.status_code == 200
+    return [list(row) for row in load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True)]
+
+
+class TestCsv:
+    def test_exactly_what_is_filtered(self, visit, ledger, ids):
+        decide(ledger, ids["P3"], 1, Choice(DecisionKind.REKEY, "anna", "a note", 23))
+        answer = visit("user").get("/mismatches/export.csv?proposal=re-key&status=all")
+        (first, second) = rows_of_csv(answer)
+        assert (first["Person id"], second["Person id"]) == ("P3", "P4")
+        assert first["Decision"] == "Re-key"
+        assert (first["Decided account"], first["Decided by"], first["Note"]) == ("23", "anna", "a note")
+        assert second["Last name"] == SCRIPT
+        assert second["Account: ID number"] == "E4X "
+        assert second["Evidence"].startswith("No account has idnumber 'e4x'")
+
+    def test_more_than_are_read_at_a_time(self, visit, ledger, monkeypatch):
+        monkeypatch.setattr(mismatch_export, "AT_ONCE", 7)
+        compare(ledger, without_idnumber(52))
+        found = rows_of_csv(visit("user").get("/mismatches/export.csv"))
+        assert len({row["Person id"] for row in found}) == len(found) == 52
+
+    def test_several_accounts(self, visit, ids):
+        (row,) = rows_of_csv(visit("user").get("/mismatches/export.csv?verdict=duplicate_account"))
+        assert (row["Account"], row["Account: username"]) == ("29 | 30", "anna-bos7x | maria2")
+
+    def test_an_orphan_is_an_account_and_no_person(self, visit, ids):
+        (row,) = rows_of_csv(visit("user").get("/mismatches/export.csv?verdict=orphan"))
+        assert (row["Last name"], row["ID number"], row["Account: last name"]) == ("", "", "Weg")
+
+    def test_dutch_has_semicolons(self, visit, ids):
+        answer = visit("user", language="nl").get("/mismatches/export.csv?verdict=held")
+        (row,) = rows_of_csv(answer, ";")
+        assert row["Wat er aan de hand is"] == "Door iemand anders in Moodle geblokkeerd"
+        assert row["Waaruit het blijkt"].startswith("Account 31 (anna-bos8x) heeft ID-nummer 'E8'")
+        today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+        assert answer.headers["content-disposition"] == f'attachment; filename="afwijkingen-{today}.csv"'
+
+    def test_a_name_that_is_a_formula(self, visit, ledger):
+        someone = named(1, "=HYPERLINK(A1)", "@SUM(A1)")
+        compare(ledger, ([someone], [account_of(someone, 21, idnumber="")]))
+        (row,) = rows_of_csv(visit("user").get("/mismatches/export.csv"))
+        assert (row["First name"], row["Last name"]) == ("'=HYPERLINK(A1)", "'@SUM(A1)")
+
+    def test_nothing_found_is_a_head_alone(self, visit, ids):
+        assert rows_of_csv(visit("user").get("/mismatches/export.csv?status=gone")) == []
+
+
+class TestXlsx:
+    def test_exactly_what_is_filtered(self, visit, ids):
+        head, *rows = rows_of_xlsx(visit("user").get("/mismatches/export.xlsx?verdict=email_taken"))
+        assert head[:3] == ["Number", "Environment", "What is the matter"]
+        (row,) = rows
+        found = dict(zip(head, row, strict=True))
+        assert (found["Number"], found["Last name"], found["Account"]) == (ids["P5"], BRACES, "25 | 26")
+        assert isinstance(found["First seen (UTC)"], dt.datetime)
+
+    def test_a_name_that_is_a_formula_is_text(self, visit, ledger):
+        someone = named(1, "=HYPERLINK(A1)", "\x01\x0bBos")
+        compare(ledger, ([someone], [account_of(someone, 21, idnumber="")]))
+        answer = visit("user").get("/mismatches/export.xlsx")
+        sheet = load_workbook(io.BytesIO(answer.content)).active
+        cell = next(cell for cell in sheet[2] if cell.value == "=HYPERLINK(A1)")
+        assert (cell.data_type, cell.quotePrefix) == ("s", True)
+        assert "\ufffd\ufffdBos" in [cell.value for cell in sheet[2]]
+
+    def test_in_dutch(self, visit, ids):
+        head, *_ = rows_of_xlsx(visit("user", language="nl").get("/mismatches/export.xlsx"))
+        assert head[:2] == ["Nummer", "Omgeving"]
+
+
+class TestCells:
+    @pytest.mark.parametrize("text", DANGEROUS)
+    def test_no_formula_in_csv(self, text):
+        (line,) = csv.reader(io.StringIO("".join(as_csv(iter([[text]]), ","))[1:], newline=""))
+        assert line == [f"'{text}"]
+
+    @pytest.mark.parametrize("text", DANGEROUS)
+    def test_no_formula_in_xlsx(self, text):
+        with as_xlsx(iter([[text]]), "x") as file:
+            cell = load_workbook(file).active["A1"]
+        assert (cell.data_type, cell.quotePrefix) == ("s", True)
+
+    @pytest.mark.parametrize("text", ["", "Bos", "a=b", "E-7", " =1", "1"])
+    def test_what_is_no_formula_stays(self, text):
+        assert guarded(text) == text
+
+    def test_a_text_longer_than_a_cell(self):
+        with as_xlsx(iter([["x" * 40_000]]), "x") as file:
+            assert len(load_workbook(file).active["A1"].value) == 32_767
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_a_viewer_gets_no_names(visit, ledger, ids, suffix, language):
+    decide(ledger, ids["P1"], 1, Choice(DecisionKind.LINK, "chief", "ask Jürgen", 21))
+    answer = visit("viewer", language=language).get(f"/mismatches/export.{suffix}?status=all")
+    text = answer.content.decode("utf-8-sig") if suffix == "csv" else repr(rows_of_xlsx(answer))
+    for name in ("Jürgen", "Meer", "jurgen", "bos@", "example.org", "alert(1)", "7*7", "Wim", "anna-bos"):
+        assert name not in text
+    assert "••••" in text
+    assert "P1" in text
+
+
+def test_it_is_noted_who_took_what_and_how_much(visit, ledger, ids, noord):  # noqa: F811
+    visit("user").get("/mismatches/export.csv?verdict=id_missing")
+    visit("viewer").get("/mismatches/export.xlsx?environment=demo")
+    noted = [(one.environment, one.by, one.action, one.detail) for one in activity.recent(ledger)]
+    assert sorted(noted) == [
+        ("demo", "user", "export", "CSV: 1 mismatches"),
+        ("demo", "viewer", "export", "XLSX: 9 mismatches"),
+        ("noord", "user", "export", "CSV: 2 mismatches"),
+    ]
