@@ -186,6 +186,11 @@ class TestSeveralSources:
         assert [source.type for source in mapping.sources] == ["sql", "file"]
         assert make().sources == (make().source,)
 
+    def test_settings_made_in_code_are_taken_as_they_are(self):
+        made = FileSource(path="a.csv")
+        assert make(source=made).source is made
+        assert make(source=[made, SQL]).sources[0] is made
+
     def test_a_list_of_nothing_is_refused(self):
         assert "source: List should have at least 1" in complaint(source=[])
 

@@ -78,6 +78,20 @@ def test_rows_that_are_no_text_are_left_out_with_their_number_and_id(tmp_path):
     assert (extract.counts.records, extract.counts.persons, extract.counts.left_out) == (4, 2, 2)
 
 
+def test_a_row_that_is_wrong_twice_is_left_out_once(tmp_path):
+    broken = pa.array([b"\xeb", b"a"], pa.binary())
+    extract = read(tmp_path, parquet(PersonId=["a", "b"], Voornaam=broken, Achternaam=broken, Plaats=["x\0", "y"]))
+    assert [line.code for line in extract.left_out] == ["not_text"]
+    assert (extract.counts.records, extract.counts.persons) == (2, 1)
+
+
+def test_fewer_rows_than_it_announces_are_an_error(tmp_path, monkeypatch):
+    whole = pq.ParquetFile.iter_batches
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *args, **more: list(whole(*args, **more))[:-1])
+    with pytest.raises(SourceError, match="announces 3 rows and holds 0"):
+        read(tmp_path, parquet(PersonId=["a", "b", "c"]))
+
+
 def test_a_text_that_is_none_in_spite_of_its_type_is_left_out(tmp_path):
     broken = pa.Array.from_buffers(pa.string(), 2, pa.array([b"Jan", b"Zo\xeb"], pa.binary()).buffers())
     extract = read(tmp_path, parquet(PersonId=["a", "b"], Voornaam=broken))

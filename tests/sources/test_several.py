@@ -105,6 +105,22 @@ def test_what_the_mapping_does_not_use_may_differ_in_peace(files):
     assert set(result.reasons["code"]) == {"sources_disagree"}
 
 
+def test_what_it_uses_in_any_way_may_not(files):
+    (files / "hr.csv").write_text("ExternId;Voorletters;Afdeling;Land;Vrij veld 1;Plaats\n1;A.;A;NL;A;A\n")
+    (files / "it.csv").write_text("ExternId;Voorletters;Afdeling;Land;Vrij veld 1;Plaats\n1;B.;B;BE;B;B\n")
+    source = opened(
+        files,
+        HR,
+        IT,
+        username={"recipe": "initials_infix_last"},
+        fields={"country": {"column": "country"}},
+        profile_fields={"x": {"column": "free1"}},
+        scope={"include": [{"column": "department", "not_empty": True}]},
+    )
+    said = json.loads(source.extract(Wanted()).persons["sources_differ"][0])
+    assert set(said) == {"initials", "country", "free1", "department"}
+
+
 @pytest.mark.parametrize("missing", ["hr.csv", "it.csv"])
 def test_when_one_of_them_fails_nothing_is_given(files, missing):
     (files / missing).unlink()

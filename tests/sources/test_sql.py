@@ -217,6 +217,22 @@ class TestChanged:
         with pytest.raises(SourceError, match=r"staff of connection .* 'versie' is of type UUID; it must be"):
             reader(postgresql, table="staff", changed_column="versie").extract(Wanted())
 
+    def test_a_column_of_all_kinds_is_refused(self, request):
+        database = Sqlite(request)
+        database.run("CREATE TABLE staff (id, versie)", "INSERT INTO staff VALUES (1, 1), (2, 'two')")
+        with pytest.raises(SourceError, match="holds values that cannot be compared"):
+            reader(database, table="staff", changed_column="versie").extract(Wanted())
+
+    def test_a_column_that_got_a_time_zone_goes_on_from_its_own_values(self, postgresql):
+        postgresql.fill(numbered(1))
+        source = self.reader(postgresql)
+        first = source.extract(Wanted())
+        postgresql.run("ALTER TABLE people ALTER changed TYPE timestamptz")
+        found = source.extract(Wanted(Mode.CHANGED, first.watermark))
+        assert len(found.persons) == 1
+        assert "+00:00" in found.watermark
+        assert "+00:00" not in first.watermark
+
     def test_a_column_that_is_not_there_is_told_with_the_likely_one(self, database):
         database.fill(numbered(1))
         with pytest.raises(SourceError, match=r"no column 'chnged' .*did you mean 'changed'"):

@@ -66,10 +66,12 @@ class SqlReader:
             count = (count_changed if changed else count_everyone)(self.settings)
             query = (changed_since if changed else everyone)(self.settings)
             announced = session.number(count, since) if count else 0
-            rows = _Rows(self.settings, self.where)
             with closing(session.chunks(query, since, self.settings.chunk_size)) as chunks:
-                for names, chunk in chunks:
-                    rows.add(names, chunk)
+                names, chunk = next(chunks)
+                rows = _Rows(self.settings, self.where, names)
+                rows.add(chunk)
+                for _, chunk in chunks:
+                    rows.add(chunk)
             if count:
                 _check(session, rows.read, announced, lambda: session.number(count, since))
         found = replace(
@@ -108,18 +110,14 @@ def _check(session: Session, read: int, announced: int, again: Callable[[], int]
 class _Rows:
     """Rows on their way to an extract; ``latest`` is the greatest changed_column seen, None without any."""
 
-    def __init__(self, settings: SqlSource, where: str) -> None:
+    def __init__(self, settings: SqlSource, where: str, names: Sequence[str]) -> None:
         self._settings = settings
-        self._where = where
-        self._records: Records | None = None
-        self._changed_at = -1
+        self._records = Records(find_headings(names, settings.columns, where, _CURE))
+        self._changed_at = self._find_changed(names)
         self.read = 0
         self.latest: Any = None
 
-    def add(self, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        if self._records is None:
-            self._records = Records(find_headings(names, self._settings.columns, self._where, _CURE))
-            self._changed_at = self._find_changed(names)
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
         values = list(zip(*rows, strict=True))
@@ -130,9 +128,6 @@ class _Rows:
         self.read += len(rows)
 
     def extract(self) -> Extract:
-        if self._records is None:
-            msg = "the query gave no columns"
-            raise SourceError(msg)
         return self._records.extract({"rows": str(self.read)})
 
     def _find_changed(self, names: Sequence[str]) -> int:
