@@ -362,3 +362,13 @@ class TestProvision:
 
     def test_who_only_reads_may_not(self, visit):
         assert visit("viewer").send_form(f"/people/demo/{sealed('1')}/provision").status_code == 403
+
+
+def test_the_same_word_every_night_is_one_event(visit, told):
+    for day in range(5):
+        told([2], "skipped", code="mismatch", changes="{}", message="Waits.", at=NOW + dt.timedelta(days=day))
+    told([2], "rejected", code="email_missing", changes="{}", at=NOW + dt.timedelta(days=6))
+    page = visit("user").get(first_link(look_for(visit("user"), "p2")))
+    assert shown(page).count("Waits.") == 1
+    assert "5 runs in a row, since" in shown(page)
+    assert page.text.count('<li class="outcome">') == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import or_, select
@@ -31,6 +31,7 @@ _ACTIVITY: Any = ActivityRow.__table__
 _OUTCOMES: Any = OutcomeRow.__table__
 MOST: Final = 500
 """Outcomes that are shown; a person has a few a year."""
+_REPEATED: Final = ("verdict", "action", "status", "code", "message", "changes", "account_id")
 _STANDING: Final = frozenset({"open", "decided"})
 
 
@@ -39,7 +40,8 @@ class Event:
     """One thing that happened; ``kind`` says which of the others is filled.
 
     kind: 'outcome' (row), 'mismatch' (mismatch: a row of the ledger), 'decision' (mismatch and decision), 'link' (link),
-    'protection' or 'activity' (said: a row of the ledger).
+    'protection' or 'activity' (said: a row of the ledger). The same outcome run after run is one event: ``at`` is the latest,
+    ``first`` the first of ``times``.
     """
 
     at: dt.datetime
@@ -49,6 +51,8 @@ class Event:
     mismatch: dict[str, Any] | None = None
     decision: Decision | None = None
     said: dict[str, Any] | None = None
+    times: int = 1
+    first: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: 
     accounts |= {(one["environment"], one["account_id"]) for one in mismatches if one["account_id"] is not None}
     protections = _protections(ledger, accounts)
     events = [
-        *(Event(row.at, "outcome", row.environment, row=row) for row in _rows(access, texts, outcomes) if row.at),
+        *_of_outcomes(Reader(access, texts).of_records(outcomes)),
         *(event for one in mismatches for event in _of_mismatch(ledger, access, one)),
         *(Event(link["linked_at"], "link", link["environment"], said=link) for link in links),
         *(Event(one["at"], "protection", one["environment"], said=one) for one in protections),
@@ -144,8 +148,26 @@ def _readable(rows: Sequence[dict[str, Any]], readable: Collection[str]) -> list
     return [one for one in rows if one["environment"] in readable]
 
 
-def _rows(access: Access, texts: Texts, outcomes: list[dict[str, Any]]) -> list[Row]:
-    return Reader(access, texts).of_records(outcomes)
+def _of_outcomes(rows: list[Row]) -> list[Event]:
+    """Fold what is the same run after run: an open mismatch would fill the page with every night's word on it."""
+    latest: dict[str, Event] = {}
+    found: list[Event] = []
+    for row in rows:  # latest first
+        if row.at is None:
+            continue
+        last = latest.get(row.environment)
+        if last is not None and last.row is not None and not row.changes and _same(last.row, row):
+            found.remove(last)
+            event = replace(last, times=last.times + 1, first=row.at)
+        else:
+            event = Event(row.at, "outcome", row.environment, row=row)
+        latest[row.environment] = event
+        found.append(event)
+    return found
+
+
+def _same(one: Row, other: Row) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in _REPEATED)
 
 
 def _of_mismatch(ledger: Ledger, access: Access, one: dict[str, Any]) -> list[Event]:

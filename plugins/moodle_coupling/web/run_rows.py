@@ -88,6 +88,8 @@ class Reader:
         code, status, sees = one["code"], one.get("status", ""), self.access.sees_names(environment)
         mask = self.access.mask(environment)
         trouble = status in _TROUBLE or one["action"] == Action.REJECT
+        message = one["message"] if sees else ""
+        mend = mend_word(self._, code, status or "rejected") if trouble else ""
         return Row(
             environment=environment,
             ref=ref,
@@ -102,8 +104,8 @@ class Reader:
             status=status,
             code=code,
             meaning=code_word(self._, code) if code and (trouble or not sees) else "",
-            message=one["message"] if sees else "",
-            mend=mend_word(self._, code, status or "rejected") if trouble else "",
+            message=message,
+            mend="" if mend in message else mend,
             changes=self._changes(one["changes"], sees=sees),
             drift=self._drift(one.get("drift") or "{}", sees=sees),
             run=one.get("run", ""),
