@@ -22,6 +22,10 @@ ACTIONS: Final = {
     "dry run": say("asked for a dry run"),
     "reconcile": say("asked for a reconciliation"),
     "lift quarantine": say("lifted the quarantine"),
+    "decide": say("decided on mismatches"),
+    "unprotect": say("took a protection off"),
+    "apply": say("asked for a run of what was decided"),
+    "export": say("exported mismatches"),
     "forget": say("forgot a person"),
     "mismatches told": say("mailed the number of new mismatches"),
 }
