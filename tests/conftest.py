@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from contract.any_site import MoodleSite
+from ledger.postgres import Postgres, PostgresMissing
 
 from moodle_coupling.sandbox.moodle import running_moodle
 
@@ -47,6 +48,19 @@ def migrated() -> Path:
     done = subprocess.run([str(airflow), "db", "migrate"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return HOME
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Give a PostgreSQL server for whatever wants a database of its own; nobody may kill this one."""
+    try:
+        server = Postgres.start()
+    except PostgresMissing as missing:
+        if missing.must_be_there:
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+    yield server
+    server.stop()
 
 
 _STRANGERS = [

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from crash.harness import Site, Worker
-from ledger.postgres import Postgres, PostgresMissing
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import open_ledger
@@ -14,6 +13,8 @@ from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ledger.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -30,20 +31,8 @@ def moodle() -> Iterator[SandboxMoodle]:
 
 
 @pytest.fixture(scope="session")
-def crash_postgres() -> Iterator[Postgres]:
-    try:
-        server = Postgres.start()
-    except PostgresMissing as missing:
-        if missing.must_be_there:
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def postgres_url(crash_postgres: Postgres) -> str:
-    url = crash_postgres.new_database()
+def postgres_url(postgres: Postgres) -> str:
+    url = postgres.new_database()
     schema.upgrade(url)
     return url
 

@@ -1,4 +1,4 @@
-"""Gives every ledger test both databases: SQLite, and a PostgreSQL of its own."""
+"""Gives every ledger test both databases: SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger.postgres import Postgres, PostgresMissing
 from sqlalchemy import create_engine, text
 
 from moodle_coupling.ledger import schema
@@ -16,6 +15,8 @@ from moodle_coupling.ledger.ledger import Ledger, open_ledger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from ledger.postgres import Postgres
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -32,18 +33,6 @@ class Clock:
     def forward(self, **much: float) -> dt.datetime:
         self.time += dt.timedelta(**much)
         return self.time
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    try:
-        server = Postgres.start()
-    except PostgresMissing as missing:
-        if missing.must_be_there:
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=DATABASES)
