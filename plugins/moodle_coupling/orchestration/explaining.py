@@ -19,7 +19,7 @@ from moodle_coupling.orchestration.run import with_defaults
 from moodle_coupling.orchestration.trace import Step, Trace
 from moodle_coupling.people.transform import Transformed, transform
 from moodle_coupling.provisioning.snapshot import read_accounts
-from moodle_coupling.sources.file import read_persons
+from moodle_coupling.sources.contract import Wanted, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def explain_person(
     is told in step 4.
     """
     mapping = with_defaults(mapping, hook.settings)
-    extract = read_persons(mapping.source, source_base(mapping_path))
+    extract = open_source(mapping, source_base(mapping_path)).extract(Wanted())
     transformed = transform(extract.persons, mapping)
     person = person_id.strip()
     mine = _meant(transformed.candidates, person)

@@ -1,0 +1,81 @@
+"""An Airflow with a loaded demo coupling, and a browser in it: started once for all tests of the pages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from chromium import chromium, log_in
+from localairflow import LocalAirflow, free_port
+
+from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
+from moodle_coupling.sandbox.moodle.people_file import read_accounts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+PROVISION = "moodle_provision__demo"
+RECONCILE = "moodle_reconcile__demo"
+
+
+@pytest.fixture(scope="session")
+def moodle() -> Iterator[SandboxMoodle]:
+    with running_moodle(accounts=read_accounts(ROOT / "include/samples/accounts.csv")) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
+    home = tmp_path_factory.mktemp("airflow")
+    for name in ("mappings/demo.yaml", "samples/persons.csv"):
+        (home / "include" / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / "include" / name, home / "include" / name)
+    settings = {
+        "AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "2",
+        "AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER": str(home / "include/mappings"),
+    }
+    users = "admin:admin,anna:user,olga:op,vera:viewer"
+    local = LocalAirflow(home, free_port(), settings, users=users)
+    try:
+        local.start()
+        local.put_connection("moodle_demo", conn_type="moodle", host=moodle.url, password=moodle.token, extra="{}")
+        local.put_pool("moodle__demo", 1)
+        for dag in (PROVISION, RECONCILE):
+            local.wait_for_dag(dag)
+        run_id = local.trigger(RECONCILE)["dag_run_id"]
+        local.wait_for_state(RECONCILE, run_id, "approve", {"awaiting_input"})
+        local.answer(RECONCILE, run_id, "Approve")
+        assert local.wait_for_run(RECONCILE, run_id)["state"] == "success", json.dumps(local.states(RECONCILE, run_id))
+        yield local
+    finally:
+        local.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, airflow: LocalAirflow) -> Iterator[Callable[..., Page]]:
+    """Give a page of a browser in which a user has logged in; errors in its console fail the test."""
+    contexts = []
+
+    def visit_as(user: str, **options: object) -> Page:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        log_in(page, airflow, user)
+        return page
+
+    yield visit_as
+    for context in contexts:
+        context.close()
