@@ -254,7 +254,7 @@ class TestMending:
         end_run(ledger, run.id, RunState.DONE, counts={"rejected.rejected": 3, "new.failed": 1})
         page = visit("viewer").get(f"/runs/{run.id}")
         text = shown(page)
-        assert "Email missing email_missing Fill it in at the source. 3" in text
+        assert "Email missing email_missing Fill it in at the source. 3 persons" in text
         assert "Not sent: Moodle was away unavailable Run again when the site is back" in text
         (where,) = links(page, "code=email_missing")
         assert listed(visit("viewer").get(where.split("#")[0])) == ["Person p1", "Person p2", "Person p3"]
@@ -264,7 +264,7 @@ class TestMending:
         loaded(ledger, run, outcomes([1], "rejected", code="email_missing", verdict="", action="reject", at=NOW))
         end_run(ledger, run.id, RunState.DONE, counts={"rejected.rejected": 1})
         text = shown(visit("viewer", language="nl").get(f"/runs/{run.id}"))
-        assert "E-mailadres ontbreekt email_missing Vul dit in de bron in. 1" in text
+        assert "E-mailadres ontbreekt email_missing Vul dit in de bron in. 1 persoon" in text
 
     def test_every_code_and_every_mending_has_its_dutch(self):
         from moodle_coupling.people.rules import RULES

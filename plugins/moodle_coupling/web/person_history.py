@@ -14,7 +14,9 @@ from moodle_coupling.ledger.outcomes import SHOWN
 from moodle_coupling.ledger.people import person_mismatches, person_outcomes
 from moodle_coupling.ledger.result_frames import frame_of
 from moodle_coupling.web.activities import ACTIONS
-from moodle_coupling.web.mismatch_rows import records
+from moodle_coupling.web.mismatch_dutch import evidence as in_dutch
+from moodle_coupling.web.mismatch_facts import read_facts
+from moodle_coupling.web.mismatch_rows import MEANINGS, records
 from moodle_coupling.web.run_rows import Reader, Row
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: 
     protections = _protections(ledger, accounts)
     events = [
         *_of_outcomes(Reader(access, texts).of_records(outcomes)),
-        *(event for one in mismatches for event in _of_mismatch(ledger, access, one)),
+        *(event for one in mismatches for event in _of_mismatch(ledger, access, texts, one)),
         *(Event(link["linked_at"], "link", link["environment"], said=link) for link in links),
         *(Event(one["at"], "protection", one["environment"], said=one) for one in protections),
         *_activity(ledger, access, readable, environment, who),
@@ -170,9 +172,19 @@ def _same(one: Row, other: Row) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _REPEATED)
 
 
-def _of_mismatch(ledger: Ledger, access: Access, one: dict[str, Any]) -> list[Event]:
+def _evidence(access: Access, texts: Texts, one: dict[str, Any]) -> str:
+    """Give what a mismatch stands on; to those who may not see names what it means in general."""
+    verdict, english = one["verdict"], str(one["evidence"])
+    if not access.sees_names(one["environment"]):
+        return texts(MEANINGS[verdict]) if verdict in MEANINGS else ""
+    if texts.language == "nl":
+        return in_dutch(verdict, read_facts(one["facts"]), one["account_id"], english) or english
+    return english
+
+
+def _of_mismatch(ledger: Ledger, access: Access, texts: Texts, one: dict[str, Any]) -> list[Event]:
     mask = access.mask(one["environment"])
-    shown = one | {"evidence": mask(one["evidence"])}
+    shown = one | {"evidence": _evidence(access, texts, one)}
     found = [Event(one["first_seen"], "mismatch", one["environment"], mismatch=shown)]
     for decision in decision_history(ledger, one["id"]):
         noted = {"note": mask(decision.note)}
