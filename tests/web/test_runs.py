@@ -463,7 +463,10 @@ class TestPlan:
         (where,) = links(page, "drift=1")
         rows = visit("user").get(where.split("#")[0])
         assert listed(rows) == ["Anna Bos1"]
-        assert "left as it is" in shown(rows)
+        by_hand = shown(rows).split("Row by row", 1)[1]
+        assert by_hand.count("left as it is") == 1
+        assert by_hand.count("Last name") == 1, "what is put right stands with the changes, once"
+        assert re.search(r"Last name .* → becomes .* changed by hand in Moodle", by_hand)
         masked = shown(visit("viewer").get(where.split("#")[0]))
         assert "Oud" not in masked
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,6 +88,7 @@ class Reader:
         code, status, sees = one["code"], one.get("status", ""), self.access.sees_names(environment)
         mask = self.access.mask(environment)
         trouble = status in _TROUBLE or one["action"] == Action.REJECT
+        drift = json.loads(one.get("drift") or "{}")
         message = one["message"] if sees else ""
         mend = mend_word(self._, code, status or "rejected") if trouble else ""
         return Row(
@@ -106,8 +107,8 @@ class Reader:
             meaning=code_word(self._, code) if code and (trouble or not sees) else "",
             message=message,
             mend="" if mend in message else mend,
-            changes=self._changes(one["changes"], sees=sees),
-            drift=self._drift(one.get("drift") or "{}", sees=sees),
+            changes=self._changes(one["changes"], drift, sees=sees),
+            drift=self._drift(drift, json.loads(one["changes"] or "{}"), sees=sees),
             run=one.get("run", ""),
             attempt=one.get("attempt", 1),
             at=one.get("at"),
@@ -122,14 +123,20 @@ class Reader:
             return self._("Account {account}", account=one["account_id"] or "–")
         return self._("Person {id}", id=known)
 
-    def _changes(self, text: str, *, sees: bool) -> tuple[Change, ...]:
-        return tuple(self._change(name, old, new, sees=sees) for name, (old, new) in json.loads(text or "{}").items())
-
-    def _drift(self, text: str, *, sees: bool) -> tuple[Change, ...]:
-        words = {"repaired": self._("put right"), "reported": self._("left as it is")}
+    def _changes(self, text: str, drift: Mapping[str, Any], *, sees: bool) -> tuple[Change, ...]:
+        by_hand = self._("changed by hand in Moodle")
         return tuple(
-            self._change(name, here, there, sees=sees, said=words.get(what, what))
-            for name, (here, there, what) in json.loads(text).items()
+            self._change(name, old, new, sees=sees, said=by_hand if name in drift else "")
+            for name, (old, new) in json.loads(text or "{}").items()
+        )
+
+    def _drift(self, drift: Mapping[str, Any], written: Collection[str], *, sees: bool) -> tuple[Change, ...]:
+        """Give what was changed by hand and stays so; what is put right stands with the changes."""
+        left = self._("left as it is")
+        return tuple(
+            self._change(name, here, there, sees=sees, said=left)
+            for name, (here, there, _) in drift.items()
+            if name not in written
         )
 
     def _change(self, name: str, old: Any, new: Any, *, sees: bool, said: str = "") -> Change:
