@@ -3,7 +3,7 @@
   "use strict";
   document.documentElement.classList.add("scripted");
 
-  const ticks = () => [...document.querySelectorAll("input[name=tick]")];
+  const ticks = () => [...document.querySelectorAll("input[type=checkbox][name=tick]")];
   const count = () => {
     const all = ticks();
     const ticked = all.filter((one) => one.checked).length;
