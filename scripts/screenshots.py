@@ -10,7 +10,7 @@ from demo import DAG, HOME, ROOT
 from localairflow import LocalAirflow
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 IMAGES = ROOT / "docs/images"
 
@@ -22,12 +22,44 @@ def settled(page: Page, name: str, height: int = 900) -> None:
     page.screenshot(path=str(IMAGES / name), clip={"x": 0, "y": 0, "width": 1600, "height": height})
 
 
+def pages(browser: Browser, airflow: LocalAirflow) -> None:
+    """Picture our own pages, light and dark."""
+    for scheme in ("light", "dark"):
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        log_in(page, airflow)
+        page.goto(f"{airflow.url}/plugin/moodle-environments")
+        frame = page.frame_locator("iframe")
+        bar = frame.get_by_role("navigation")
+        pictured(page, f"page-environments-{scheme}.png")
+        bar.get_by_role("link", name="Mismatches", exact=True).click()
+        pictured(page, f"page-mismatches-{scheme}.png")
+        frame.locator("table.mismatches a.name").first.click()
+        pictured(page, f"page-mismatch-{scheme}.png")
+        bar.get_by_role("link", name="Runs", exact=True).click()
+        frame.locator("table a[href*='/moodle/runs/']").last.click()
+        pictured(page, f"page-run-{scheme}.png")
+        bar.get_by_role("link", name="People", exact=True).click()
+        frame.locator("input[name=text]").first.fill("CV-00277")
+        frame.locator("input[name=text]").first.press("Enter")
+        frame.locator("a[href*='/moodle/people/demo/']").first.click()
+        pictured(page, f"page-person-{scheme}.png")
+        page.close()
+
+
+def pictured(page: Page, name: str) -> None:
+    """Picture what the window shows."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(2000)
+    page.screenshot(path=str(IMAGES / name))
+
+
 def main() -> int:
     """Log in and picture the first run, the trigger form and the connection."""
     airflow = LocalAirflow(HOME / "airflow", int(sys.argv[1]) if len(sys.argv) > 1 else 8080)
     runs = airflow.api("GET", f"dags/{DAG}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
     run, newest = runs[0]["dag_run_id"], runs[-1]["dag_run_id"]
     with chromium() as browser:
+        pages(browser, airflow)
         page = browser.new_page(viewport={"width": 1600, "height": 900})
         log_in(page, airflow)
         page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}")

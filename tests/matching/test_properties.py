@@ -114,6 +114,8 @@ MAPPINGS = st.builds(
 )
 LINKS = st.sampled_from([[], [(11, "A", True)], [(11, "A", True), (12, "C", False), (13, "D", True)]])
 
+WRITING_KINDS = (DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE, DecisionKind.SUSPEND)
+
 # One plan costs some 0.1 s however few the rows, so an example holds many rows and there are few examples.
 EXAMPLES = int(os.environ.get("MATCHING_EXAMPLES", "12"))
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -145,21 +147,17 @@ def fields_of(changes: str) -> dict[str, Any]:
 
 
 def decisions_on(plan: pd.DataFrame, draw: st.DrawFn) -> pd.DataFrame:
-    """Decisions on most rows of a plan: mostly what means something there, on accounts that are meant or any other."""
+    """Decisions on most rows of a plan: mostly what writes something there, on accounts that are meant or any other."""
     found = []
     for row in plan.to_dict("records"):
-        offered = OFFERED.get(Verdict(row["verdict"])) if row["verdict"] else None
-        if not draw(st.integers(0, 5)) or (offered is None and draw(st.booleans())):
-            continue
-        kinds = (
-            st.sampled_from(list(DecisionKind))
-            if offered is None or not draw(st.integers(0, 7))
-            else st.sampled_from(offered)
-        )
+        offered = OFFERED.get(Verdict(row["verdict"]), ()) if row["verdict"] else ()
+        most = [kind for kind in offered if kind in WRITING_KINDS] * 6
         meant = [*json.loads(row["other_accounts"]), *([] if pd.isna(row["account_id"]) else [row["account_id"]])]
-        chosen = st.sampled_from([None, *meant, *meant, *meant, 11, 99])
-        on = {"orphan": row["account_id"]} if pd.isna(row["row"]) else {"row": row["row"]}
-        found.append(on | {"kind": draw(kinds), "account_id": draw(chosen)})
+        kind = draw(st.sampled_from([*most, *DecisionKind, None] if most else [None, None, *DecisionKind]))
+        if kind is not None:
+            on = {"orphan": row["account_id"]} if pd.isna(row["row"]) else {"row": row["row"]}
+            chosen = draw(st.sampled_from([*meant * 4, None, 11, 99]))
+            found.append(on | {"kind": kind, "account_id": chosen})
     numbers = draw(st.permutations(range(1, len(found) + 1)))
     return decided_frame(*({**one, "decision": number} for one, number in zip(found, numbers, strict=True)))
 
@@ -239,6 +237,9 @@ def test_whatever_is_decided_no_account_is_written_twice_nor_a_protected_one(
     full: bool,
     data: st.DataObject,
 ) -> None:
+    # Kim points at an account that Bea (B) may have, and whoever has no account points at one that is nobody's.
+    persons = [*persons, person(30, **base(0) | {"idnumber": "K", "email": "kim@example.org"})]
+    accounts = [*accounts, account(30, idnumber="B", email="kim@example.org"), account(31, username="jan")]
     protections = dict.fromkeys(marked, "bert")
     before = planned(persons, accounts, with_, links, full=full, protections=protections)
     decided = decisions_on(before, data.draw)

@@ -20,7 +20,7 @@ def _staged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_frame_comes_back_as_it_was(tmp_path: Path) -> None:
-    folder = staging.run_folder("demo", NOW, "manual__2026-11-25T08:00:00+00:00")
+    folder = staging.run_folder("demo", NOW, "dag", "manual__2026-11-25T08:00:00+00:00")
     frame = pd.DataFrame({"row": pd.array([1, None], "Int64"), "firstname": ["Zoë", ""]})
     staging.write_frame(folder, "persons", frame)
     pd.testing.assert_frame_equal(staging.read_frame(folder, "persons"), frame)
@@ -29,26 +29,26 @@ def test_a_frame_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_every_task_of_a_run_finds_the_same_folder_and_only_the_owner_may_read_it() -> None:
-    one = staging.run_folder("demo", NOW, "manual__2026-11-25T08:00:00+00:00")
-    two = staging.run_folder("demo", NOW, "manual__2026-11-25T08:00:00+00:00")
+    one = staging.run_folder("demo", NOW, "dag", "manual__2026-11-25T08:00:00+00:00")
+    two = staging.run_folder("demo", NOW, "dag", "manual__2026-11-25T08:00:00+00:00")
     assert str(one) == str(two)
     assert Path(one.path).stat().st_mode & 0o077 == 0
 
 
 def test_a_run_id_cannot_leave_the_staging_area(tmp_path: Path) -> None:
-    folder = staging.run_folder("demo", NOW, "../../etc/x y")
+    folder = staging.run_folder("demo", NOW, "dag", "../../etc/x y")
     assert Path(folder.path).resolve().parent == tmp_path / "staging" / "demo"
 
 
 def test_a_frame_that_is_not_there_says_what_to_do() -> None:
-    folder = staging.run_folder("demo", NOW, "r")
+    folder = staging.run_folder("demo", NOW, "dag", "r")
     with pytest.raises(SettingError, match="staging_days"):
         staging.read_frame(folder, "plan")
 
 
 def test_old_runs_are_swept_and_young_ones_and_strange_folders_stay(tmp_path: Path) -> None:
     for days in (0, 13, 15, 400):
-        folder = staging.run_folder("demo", NOW - dt.timedelta(days=days), f"run{days}")
+        folder = staging.run_folder("demo", NOW - dt.timedelta(days=days), "dag", f"run{days}")
         staging.write_frame(folder, "persons", pd.DataFrame({"a": [1]}))
     (tmp_path / "staging/demo/notes").mkdir()
     assert staging.sweep("demo", now=NOW) == 2

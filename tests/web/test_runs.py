@@ -50,7 +50,7 @@ def asked(mappings, ledger, staged):
         started = start(dag_id, {}, by=by)
         run = begin_run(ledger, "demo", dag_id, started.run_id, mode=mode)
         known = airflow_run(dag_id, started.run_id)
-        return run, staging.run_folder("demo", known.run_after, started.run_id)
+        return run, staging.run_folder("demo", known.run_after, started.dag_id, started.run_id)
 
     return made
 

@@ -81,7 +81,7 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     return Run(
         mapping=mapping,
         mapping_path=path,
-        folder=run_folder(mapping.environment, dag_run.run_after, dag_run.run_id),
+        folder=run_folder(mapping.environment, dag_run.run_after, dag_run.dag_id, dag_run.run_id),
         ledger=ledger,
         record=found or begin_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id, mode=mode),
         holder=f"{dag_run.dag_id} {dag_run.run_id}",

@@ -27,15 +27,15 @@ def staging_root() -> ObjectStoragePath:
     return ObjectStoragePath(url)
 
 
-def folder_of(environment: str, run_after: dt.datetime, run_id: str) -> ObjectStoragePath:
+def folder_of(environment: str, run_after: dt.datetime, dag_id: str, run_id: str) -> ObjectStoragePath:
     """Give where the folder of one run is, or would be: nothing is made."""
     stamp = run_after.astimezone(dt.UTC).strftime(_STAMP)
-    return staging_root() / environment / f"{stamp}__{re.sub(r'[^A-Za-z0-9_.-]', '_', run_id)}"
+    return staging_root() / environment / f"{stamp}__{re.sub(r'[^A-Za-z0-9_.-]', '_', f'{dag_id}__{run_id}')}"
 
 
-def run_folder(environment: str, run_after: dt.datetime, run_id: str) -> ObjectStoragePath:
+def run_folder(environment: str, run_after: dt.datetime, dag_id: str, run_id: str) -> ObjectStoragePath:
     """Give the folder of one run, made if it is not there; readable by the service's own user only."""
-    folder = folder_of(environment, run_after, run_id)
+    folder = folder_of(environment, run_after, dag_id, run_id)
     folder.mkdir(parents=True, exist_ok=True)
     if _is_local(folder):
         Path(folder.path).chmod(0o700)

@@ -47,4 +47,4 @@ def folder_of(run: Run, known: AirflowRun | None) -> ObjectStoragePath | None:
     """Give the run's folder in the staging area; None when Airflow does not know any more when the run was."""
     from moodle_coupling.orchestration import staging
 
-    return None if known is None else staging.folder_of(run.environment, known.run_after, run.run_id)
+    return None if known is None else staging.folder_of(run.environment, known.run_after, run.dag_id, run.run_id)
