@@ -65,7 +65,9 @@ def test_sealed_it_is_not_to_be_read_without_the_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1]", b"\xff\xfe", b"null", Fernet(Fernet.generate_key()).encrypt(b"{}")]
+    "content",
+    [b"", b"{", b"[1]", b"\xff\xfe", b"null", Fernet(Fernet.generate_key()).encrypt(b"{}")],
+    ids=["nothing", "half", "a list", "no text", "null", "another key"],
 )
 @pytest.mark.parametrize("sealed", [True, False])
 def test_what_cannot_be_read_counts_as_empty_and_is_written_over(
