@@ -23,13 +23,18 @@ ACTIONS: Final = {
     "reconcile": say("asked for a reconciliation"),
     "lift quarantine": say("lifted the quarantine"),
     "decide": say("decided on mismatches"),
+    "protect": say("protected"),
     "unprotect": say("took a protection off"),
     "apply": say("asked for a run of what was decided"),
     "export": say("exported mismatches"),
+    "explain": say("followed a person from source to Moodle:"),
+    "provision": say("asked for a run of one person:"),
     "forget": say("forgot a person"),
     "mismatches told": say("mailed the number of new mismatches"),
 }
-"""What the pages and the commands note, in words; none of these has a person in its detail."""
+"""What the pages and the commands note, in words."""
+FREE_TEXT: Final = frozenset({"protect"})
+"""Those of them whose detail an analyst wrote, and which may name a person; the others hold counts, kinds and run ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,11 @@ def recent(ledger: Ledger, environment: str, texts: Texts, *, details: bool) -> 
             by=one.by,
             what=texts(ACTIONS[one.action]) if one.action in ACTIONS else one.action,
             subject=one.subject,
-            detail=one.detail if details or one.action in ACTIONS or not one.detail else MASK,
+            detail=one.detail if details or _names_nobody(one.action) or not one.detail else MASK,
         )
         for one in activity.recent(ledger, environment, limit=LIMIT)
     ]
+
+
+def _names_nobody(action: str) -> bool:
+    return action in ACTIONS and action not in FREE_TEXT
