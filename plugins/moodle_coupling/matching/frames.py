@@ -118,10 +118,10 @@ REASON_COLUMNS: Final = ("row", "code", "field", "value", "message", "message_nl
 it is), or '' (only said)."""
 
 PLAN_COLUMNS: Final = (
-    "row",  # Int64; missing for an orphan
+    "row",  # Int64; missing where the row is an account's: an orphan, or one that a decision on a person writes along
     "person_id",
     "extern_id",
-    "idnumber",
+    "idnumber",  # '' where it is taken off the account
     "account_id",  # Int64; missing when no account is meant
     "verdict",  # Verdict, '' for a person rejected before matching
     "action",  # Action
@@ -137,4 +137,4 @@ PLAN_COLUMNS: Final = (
     "decision",  # Int64: the decision that this row obeys; missing when it obeys none
     "drift",  # JSON {field: [in Moodle, in the source, "repaired"|"reported"]}: what was changed by hand in Moodle
 )
-"""Columns of the plan: one row per person and, on full runs, per orphan."""
+"""Columns of the plan: one row per person, then one per account of the kinds above, by account id."""

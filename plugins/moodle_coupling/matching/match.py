@@ -13,12 +13,11 @@ from moodle_coupling.matching.frames import Verdict
 from moodle_coupling.matching.linked import judge_linked
 from moodle_coupling.matching.orphans import find_orphans
 from moodle_coupling.matching.questions import find_points, pairs
-from moodle_coupling.matching.view import View, make_view
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from moodle_coupling.mapping import Mapping
+    from moodle_coupling.matching.view import View
 
 MATCH_COLUMNS: Final = (
     "row",  # Int64; missing for an orphan
@@ -39,27 +38,11 @@ MATCH_COLUMNS: Final = (
 """Columns of the match frame: persons in scope by row, then orphans by account id."""
 
 
-def match(
-    candidates: pd.DataFrame,
-    accounts: pd.DataFrame,
-    mapping: Mapping,
-    *,
-    reasons: pd.DataFrame | None = None,
-    links: pd.DataFrame | None = None,
-    service_userid: int | None = None,
-    full: bool = False,
-) -> pd.DataFrame:
+def match_view(view: View, *, full: bool, account_ids: Collection[int] = ()) -> pd.DataFrame:
     """Give the verdicts (MATCH_COLUMNS) on every person in scope and, when ``full``, on every orphan.
 
-    ``candidates``, ``accounts`` and ``reasons`` are the frames of matching/frames.py; ``links`` what the ledger remembers
-    (``account_id``, ``idnumber``, ``suspended_by_us``). Nothing depends on the order of the rows.
+    ``account_ids``: the orphans among these accounts, though not full. Nothing depends on the order of the rows.
     """
-    view = make_view(candidates, accounts, mapping, reasons=reasons, links=links, service_userid=service_userid)
-    return match_view(view, full=full)
-
-
-def match_view(view: View, *, full: bool, account_ids: Collection[int] = ()) -> pd.DataFrame:
-    """Do what :func:`match` does, on frames already laid side by side; ``account_ids``: these orphans, though not full."""
     standing = view.persons[~view.rejected]
     doubles = _duplicates(view, standing)
     exact = pairs(standing["idnumber"], view.accounts["idnumber"])

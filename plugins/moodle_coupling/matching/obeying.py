@@ -152,7 +152,7 @@ class _Work:
         self._add(decision, account.id, Action.SUSPEND, said, nobody)
 
     def _chosen(self, decision: Decision, row: dict[str, Any]) -> Account:
-        there = [self.known.accounts[id_] for id_ in pointed(row) if id_ in self.known.accounts]
+        there = [self.known.accounts[id_] for id_ in pointed(row)]
         possible = choosable(decision.kind, row["verdict"], there, row["idnumber"])
         if decision.account_id is None:
             if len(possible) != 1:
@@ -170,9 +170,7 @@ class _Work:
             raise _Impossible(f"that cannot be decided on '{row['verdict'] or 'rejected before matching'}'")
 
     def _refuse_account(self, account: int, decision: Decision, row: dict[str, Any]) -> None:
-        """Refuse an account that is not there, protected, written for another row, or another person's by its idnumber."""
-        if account not in self.known.accounts:
-            raise _Impossible(f"account {account} was not seen in Moodle")
+        """Refuse an account that is protected, written for another row, or another person's by its idnumber."""
         found = self.known.accounts[account]
         if self.known.protected[account]:
             raise _Impossible(f"{found} is protected ({self.known.protected[account]})")
