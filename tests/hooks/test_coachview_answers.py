@@ -20,7 +20,7 @@ from moodle_coupling.errors import (
     NotACoachview,
 )
 from moodle_coupling.hooks.coachview_answers import read_listing, retry_after
-from moodle_coupling.hooks.moodle_wire import RawAnswer
+from moodle_coupling.hooks.sessions import RawAnswer
 
 
 def answer(body: Any = (), status: int = 200, **headers: str) -> RawAnswer:

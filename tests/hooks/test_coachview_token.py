@@ -23,7 +23,7 @@ from moodle_coupling.errors import (
 from moodle_coupling.hooks.coachview import CoachviewHook
 from moodle_coupling.hooks.coachview_state import SharedState
 from moodle_coupling.hooks.coachview_token import Token, TokenKeeper, read_token, token_form
-from moodle_coupling.hooks.moodle_wire import RawAnswer
+from moodle_coupling.hooks.sessions import RawAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from moodle_coupling.hooks.moodle_errorcodes import plain_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from moodle_coupling.hooks.moodle_wire import RawAnswer
+    from moodle_coupling.hooks.sessions import RawAnswer
 
 _KINDS: Final = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 

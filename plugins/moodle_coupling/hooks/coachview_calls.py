@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.coachview_connection import CoachviewSettings
     from moodle_coupling.hooks.coachview_state import SharedState
     from moodle_coupling.hooks.coachview_wire import CoachviewWire
-    from moodle_coupling.hooks.moodle_wire import RawAnswer
+    from moodle_coupling.hooks.sessions import RawAnswer
 
 log = logging.getLogger(__name__)
 

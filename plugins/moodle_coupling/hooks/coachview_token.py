@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.coachview_connection import CoachviewSettings
     from moodle_coupling.hooks.coachview_state import SharedState
-    from moodle_coupling.hooks.moodle_wire import RawAnswer
+    from moodle_coupling.hooks.sessions import RawAnswer
 
 SHORTEST_LIFE: Final = 900
 """Seconds a token lives at least (15 minutes, 1 hour or 8 hours); taken where the answer does not say."""

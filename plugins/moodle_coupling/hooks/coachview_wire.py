@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import re
 import ssl
-import time
-from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import InsecureRequestWarning, NameResolutionError
+from urllib3.exceptions import NameResolutionError
 
 from moodle_coupling.errors import (
     CoachviewTimedOut,
     CoachviewTlsFailed,
     CoachviewUnavailable,
     CoachviewUnreachable,
-    SettingError,
 )
-from moodle_coupling.hooks.moodle_wire import RawAnswer
+from moodle_coupling.hooks.sessions import (
+    USER_AGENT,
+    RawAnswer,
+    TooSlow,
+    chain_of,
+    new_session,
+    read_whole,
+    request_options,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from moodle_coupling.hooks.coachview_connection import CoachviewSettings
 
-_PIECE: Final = 64 * 1024
-_HEADERS: Final = {"Accept": "application/json", "User-Agent": "airflow-moodle-coupling"}
+_HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -38,7 +41,8 @@ class CoachviewWire:
 
     def __init__(self, settings: CoachviewSettings) -> None:
         self._settings = settings
-        self.session = _session(settings)
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=settings.parallel_requests, pool_block=True)
+        self.session = new_session(settings, adapter)
 
     def get(self, url: str, query: str, token: str, endpoint: str) -> RawAnswer:
         """Get an address with an encoded query; the token goes in a header, never in the address.
@@ -64,16 +68,14 @@ class CoachviewWire:
                 url,
                 data=body,
                 headers={**_HEADERS, **headers},
-                timeout=(settings.connect_timeout, settings.read_timeout),
-                verify=(settings.ca_file or True) if settings.verify_tls else False,
-                # Given per request, because requests lets the environment's proxies go before the session's.
-                proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
-                # A redirect would carry the token or the secret to another host.
-                allow_redirects=False,
-                stream=True,
+                **request_options(settings),
             )
             with response:
-                content = self._read(response, endpoint)
+                content = read_whole(response, settings.read_timeout)
+        except TooSlow:
+            raise CoachviewTimedOut(
+                f"{endpoint}: the answer was not complete after {settings.read_timeout:g} s.", endpoint=endpoint
+            ) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:  # requests' own errors are OSErrors too
             # Not chained: the exception holds the request, and with it the token or the secret.
             raise self._failure(error, endpoint) from None
@@ -81,22 +83,9 @@ class CoachviewWire:
             response.status_code, {name.lower(): value for name, value in response.headers.items()}, content
         )
 
-    def _read(self, response: requests.Response, endpoint: str) -> bytes:
-        """Read the body within read_timeout altogether: requests' own time-out starts again at every byte."""
-        deadline = time.monotonic() + self._settings.read_timeout
-        pieces: list[bytes] = []
-        while piece := response.raw.read1(_PIECE, decode_content=True):
-            pieces.append(piece)
-            if time.monotonic() > deadline:
-                raise CoachviewTimedOut(
-                    f"{endpoint}: the answer was not complete after {self._settings.read_timeout:g} s.",
-                    endpoint=endpoint,
-                )
-        return b"".join(pieces)
-
     def _failure(self, error: Exception, endpoint: str) -> CoachviewUnavailable:
         """Say what happened on the way; ``endpoint`` is what was asked for."""
-        chain, site = list(_chain(error)), self._settings.base_url
+        chain, site = list(chain_of(error)), self._settings.base_url
         reason = _reason(chain)
         if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
             return CoachviewTlsFailed(
@@ -132,42 +121,6 @@ def _plain_failure(
     return CoachviewUnavailable(
         f"{endpoint}: the connection with {site} broke ({reason}). Nothing is lost by asking again.", endpoint=endpoint
     )
-
-
-def _session(settings: CoachviewSettings) -> requests.Session:
-    if settings.ca_file and not Path(settings.ca_file).is_file():
-        raise SettingError(
-            f"Connection '{settings.conn_id}', field 'ca_file': there is no file {settings.ca_file} on this machine. Every "
-            "worker and the API server need it."
-        )
-    session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=settings.parallel_requests, pool_block=True)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    # A .netrc entry for the host would otherwise replace the token by a password of its own.
-    session.auth = _no_auth
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # The environment's proxy cannot reach a Coachview on this machine.
-    session.trust_env = not settings.is_loopback
-    if not settings.verify_tls:
-        urllib3.disable_warnings(InsecureRequestWarning)
-    return session
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Go through an exception and everything wrapped in it; urllib3 wraps in ``reason`` and ``args``, not only causes."""
-    seen: set[int] = set()
-    todo: list[object] = [error]
-    while todo:
-        link = todo.pop()
-        if isinstance(link, BaseException) and id(link) not in seen:
-            seen.add(id(link))
-            yield link
-            todo += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
 def _reason(chain: list[BaseException]) -> str:

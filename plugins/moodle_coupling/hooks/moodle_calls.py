@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.moodle_connection import MoodleSettings
     from moodle_coupling.hooks.moodle_types import SiteInfo
-    from moodle_coupling.hooks.moodle_wire import MoodleWire, RawAnswer
+    from moodle_coupling.hooks.moodle_wire import MoodleWire
+    from moodle_coupling.hooks.sessions import RawAnswer
 
 GET_USERS_BY_FIELD: Final = "core_user_get_users_by_field"
 

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 import ssl
 import threading
-import time
-from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -16,20 +12,26 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, InsecureRequestWarning, NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from moodle_coupling.errors import AnswerLost, MoodleError, MoodleTlsFailed, MoodleUnreachable, SettingError
+from moodle_coupling.errors import AnswerLost, MoodleError, MoodleTlsFailed, MoodleUnreachable
+from moodle_coupling.hooks.sessions import (
+    USER_AGENT,
+    RawAnswer,
+    TooSlow,
+    chain_of,
+    new_session,
+    read_whole,
+    request_options,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from moodle_coupling.hooks.moodle_connection import MoodleSettings
 
-_PIECE: Final = 64 * 1024
 _FORM: Final = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Accept": "application/json",
-    "User-Agent": "airflow-moodle-coupling",
+    "User-Agent": USER_AGENT,
 }
 _NOT_CONNECTED: Final = (NewConnectionError, NameResolutionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
 _NEVER_TRIED: Final = (
@@ -92,21 +94,12 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-@dataclass(frozen=True, slots=True)
-class RawAnswer:
-    """One HTTP answer, whole."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class MoodleWire:
     """Posts to one Moodle over a pool of ``parallel_requests`` connections; may be used by several threads."""
 
     def __init__(self, settings: MoodleSettings) -> None:
         self._settings = settings
-        self.session = _session(settings)
+        self.session = new_session(settings, _Adapter(settings.parallel_requests))
 
     def post(
         self, body: bytes, function: str, *, url: str = "", content_type: str = _FORM["Content-Type"]
@@ -122,13 +115,7 @@ class MoodleWire:
                 url or settings.endpoint,
                 data=body,
                 headers={**_FORM, "Content-Type": content_type},
-                timeout=(settings.connect_timeout, settings.read_timeout),
-                verify=(settings.ca_file or True) if settings.verify_tls else False,
-                # Given per request, because requests lets the environment's proxies go before the session's.
-                proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
-                # A redirect would turn the POST into a GET, or carry the token to another host.
-                allow_redirects=False,
-                stream=True,
+                **request_options(settings),
             )
         except OSError as error:  # requests' own errors are OSErrors too
             # Not chained: the exception holds the request, and with it the token.
@@ -141,49 +128,21 @@ class MoodleWire:
         self.session.close()
 
     def _read(self, response: requests.Response, function: str) -> bytes:
-        """Read the body within read_timeout altogether: requests' own time-out starts again at every byte."""
-        deadline = time.monotonic() + self._settings.read_timeout
-        pieces: list[bytes] = []
+        seconds = self._settings.read_timeout
         try:
-            while piece := response.raw.read1(_PIECE, decode_content=True):
-                pieces.append(piece)
-                if time.monotonic() > deadline:
-                    raise _lost(function, f"the answer was not complete after {self._settings.read_timeout:g} s")
+            return read_whole(response, seconds)
+        except TooSlow:
+            raise _lost(function, f"the answer was not complete after {seconds:g} s") from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _lost(function, f"the answer broke off ({_reason(error)})") from None
-        return b"".join(pieces)
 
     def _failure(self, error: OSError, function: str) -> MoodleError:
-        chain = list(_chain(error))
+        chain = list(chain_of(error))
         if not _nothing_sent(error, chain):
             what = "no answer in time" if isinstance(error, requests.Timeout) else "the connection broke"
             return _lost(function, f"{what} ({_reason(error)})")
         kind = MoodleTlsFailed if any(isinstance(link, ssl.SSLError) for link in chain) else MoodleUnreachable
         return kind(f"{function}: {_why_unreachable(self._settings, error, chain)}", function=function)
-
-
-def _session(settings: MoodleSettings) -> requests.Session:
-    if settings.ca_file and not Path(settings.ca_file).is_file():
-        raise SettingError(
-            f"Connection '{settings.conn_id}', field 'ca_file': there is no file {settings.ca_file} on this machine. Every "
-            "worker and the API server need it."
-        )
-    session = requests.Session()
-    adapter = _Adapter(settings.parallel_requests)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    # A .netrc entry for the host would otherwise add a password of its own to every call.
-    session.auth = _no_auth
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # The environment's proxy cannot reach a Moodle on this machine.
-    session.trust_env = not settings.is_loopback
-    if not settings.verify_tls:
-        urllib3.disable_warnings(InsecureRequestWarning)
-    return session
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _nothing_sent(error: OSError, chain: list[BaseException]) -> bool:
@@ -194,19 +153,6 @@ def _nothing_sent(error: OSError, chain: list[BaseException]) -> bool:
     if isinstance(error, _NEVER_TRIED) or not isinstance(error, requests.RequestException):
         return True
     return any(isinstance(link, _NOT_CONNECTED) for link in chain)
-
-
-def _chain(error: BaseException) -> Any:
-    """Go through an exception and everything wrapped in it; urllib3 wraps in ``reason`` and ``args``, not only causes."""
-    seen: set[int] = set()
-    todo: list[object] = [error]
-    while todo:
-        link = todo.pop()
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        todo += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
 def _why_unreachable(settings: MoodleSettings, error: OSError, chain: list[BaseException]) -> str:
@@ -231,7 +177,7 @@ def _lost(function: str, what: str) -> AnswerLost:
 
 def _reason(error: BaseException) -> str:
     """Give the innermost reason in a few words; the texts of requests are long, and could hold a proxy's password."""
-    last = list(_chain(error))
+    last = list(chain_of(error))
     plain = [link for link in last if isinstance(link, OSError) and link.strerror]
     link = plain[-1] if plain else last[-1]
     words = getattr(link, "strerror", None) or str(link)
