@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from moodle_coupling.errors import SettingError
-from moodle_coupling.hooks.moodle_connection import AirflowConnection
+from moodle_coupling.hooks.connection_fields import (
+    AirflowConnection,
+    Extras,
+    is_loopback,
+    join_address,
+    scheme_and_path,
+    split_address,
+    wrong,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 LIVE: Final = "https://secure.coachview.net"
 SCOPES: Final = ("api", "Personen.Lezen", "Persoonscategorieen.Lezen")
 FIRST_DAY: Final = dt.date(2010, 1, 1)
 
 _PASTED_PAGE: Final = re.compile(r"/(api|auth|swagger)(/.*)?$", re.IGNORECASE)
-_TRUE: Final = frozenset({"1", "true", "yes", "on"})
-_FALSE: Final = frozenset({"0", "false", "no", "off"})
 _SECRET_IN_QUERY: Final = frozenset({"client_secret", "access_token"})
 
 
@@ -99,7 +103,7 @@ class CoachviewSettings:
     @property
     def is_loopback(self) -> bool:
         """Whether this Coachview is on this machine."""
-        return _is_loopback(urlsplit(self.base_url).hostname or "")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 def from_connection(conn: CoachviewConnection) -> CoachviewSettings:
@@ -108,7 +112,7 @@ def from_connection(conn: CoachviewConnection) -> CoachviewSettings:
     Raises SettingError naming the connection and the field; its text never holds the secret.
     """
     conn_id = str(conn.conn_id or "")
-    extras = _Extras(conn_id, conn.extra_dejson)
+    extras = _Extras(conn_id, conn.extra_dejson, "coachview")
     allow_http = extras.switch("allow_http", default=False)
     budget = extras.whole("daily_budget", 5000, (10, 10_000_000))
     return CoachviewSettings(
@@ -132,7 +136,7 @@ def from_connection(conn: CoachviewConnection) -> CoachviewSettings:
         read_timeout=extras.whole("read_timeout", 120, (5, 3600)),
         verify_tls=extras.switch("verify_tls", default=True),
         ca_file=extras.text("ca_file"),
-        proxy=_proxy(conn_id, extras.text("proxy")),
+        proxy=extras.proxy(),
         allow_http=allow_http,
     )
 
@@ -142,80 +146,37 @@ _FREE_CODE: Final = r"(?i:vrijveld)[A-Za-z0-9]+"
 _SCOPE: Final = r"[!#-\[\]-~]+"  # RFC 6749, appendix A.4
 
 
-def _wrong(conn_id: str, label: str, what: str) -> SettingError:
-    return SettingError(f"Connection '{conn_id}', field '{label}': {what} Mend it under Admin > Connections.")
-
-
-class _Extras:
-    """The extra fields; a value from the form has a type, one from a URI is always text."""
-
-    def __init__(self, conn_id: str, values: Mapping[str, Any] | None) -> None:
-        self._conn_id = conn_id
-        self._values = values if isinstance(values, dict) else {}
-
-    def _raw(self, name: str) -> object:
-        value = self._values.get(name, self._values.get(f"extra__coachview__{name}"))
-        value = value.strip() if isinstance(value, str) else value
-        return None if value == "" else value
-
-    def _refuse(self, name: str, wanted: str, value: object) -> SettingError:
-        return _wrong(self._conn_id, name, f"must be {wanted}, not {value!r}.")
-
-    def text(self, name: str, pattern: str = "", wanted: str = "") -> str:
-        value = str(self._raw(name) or "")
-        if value and pattern and not re.fullmatch(pattern, value):
-            raise self._refuse(name, wanted, value)
-        return value
-
+class _Extras(Extras):
     def words(self, name: str, pattern: str, wanted: str) -> tuple[str, ...]:
         found = tuple(dict.fromkeys(self.text(name).replace(",", " ").split()))
         for word in found:
             if not re.fullmatch(pattern, word):
-                raise self._refuse(name, wanted, word)
+                raise self.refusal(name, wanted, word)
         return found
 
     def one_of(self, name: str, default: str, values: type[StrEnum]) -> str:
         value = self.text(name) or default
         if value not in tuple(values):
-            raise self._refuse(name, f"one of {', '.join(values)}", value)
+            raise self.refusal(name, f"one of {', '.join(values)}", value)
         return value
-
-    def switch(self, name: str, *, default: bool) -> bool:
-        value = self._raw(name)
-        if value is None:
-            return default
-        word = str(value).lower()
-        if word not in _TRUE | _FALSE:
-            raise self._refuse(name, "true or false", value)
-        return word in _TRUE
-
-    def whole(self, name: str, default: int, bounds: tuple[int, int]) -> int:
-        value = self._raw(name)
-        if value is None:
-            return default
-        low, high = bounds
-        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise self._refuse(name, f"a whole number from {low} to {high}", value)
-        return int(text)
 
     def day(self, name: str, default: dt.date) -> dt.date:
         value = self.text(name) or default.isoformat()
         try:
             day = dt.date.fromisoformat(value)
         except ValueError:
-            raise self._refuse(name, "a day such as 2010-01-31", value) from None
+            raise self.refusal(name, "a day such as 2010-01-31", value) from None
         if not dt.date(1900, 1, 2) <= day <= dt.date(2100, 1, 1):
-            raise self._refuse(name, "a day from 1900-01-02 to 2100-01-01", value)
+            raise self.refusal(name, "a day from 1900-01-02 to 2100-01-01", value)
         return day
 
 
 def _filled(conn_id: str, label: str, value: object) -> str:
     text = str(value or "").strip()
     if not text:
-        raise _wrong(conn_id, label, "is empty. Make an API client in Coachview and put its id and secret here.")
+        raise wrong(conn_id, label, "is empty. Make an API client in Coachview and put its id and secret here.")
     if not text.isprintable():
-        raise _wrong(conn_id, label, "holds a control character; paste it anew.")
+        raise wrong(conn_id, label, "holds a control character; paste it anew.")
     return text
 
 
@@ -226,15 +187,8 @@ def _scopes(extras: _Extras) -> tuple[str, ...]:
 
 def _reserve(conn_id: str, reserve: int, budget: int) -> int:
     if reserve >= budget:
-        raise _wrong(conn_id, "budget_reserve", f"must be less than the daily budget of {budget}, not {reserve}.")
+        raise wrong(conn_id, "budget_reserve", f"must be less than the daily budget of {budget}, not {reserve}.")
     return reserve
-
-
-def _proxy(conn_id: str, proxy: str) -> str:
-    if proxy and not re.match(r"(https?|socks5h?)://[^/\s]", proxy):
-        # The value may hold a password, so it is not repeated here.
-        raise _wrong(conn_id, "proxy", "must look like http://proxy.example.org:3128.")
-    return proxy
 
 
 # ---- the address -----------------------------------------------------------------------------------------------------
@@ -243,63 +197,28 @@ _URL: Final = "Coachview URL"
 
 
 def _base_url(conn: CoachviewConnection, conn_id: str, *, allow_http: bool) -> str:
-    parts, port = _split(conn_id, (conn.host or "").strip() or LIVE)
+    pasted = (conn.host or "").strip() or LIVE
+    parts, port = split_address(conn_id, _URL, pasted, f"Give the address, such as {LIVE}.")
     _refuse_secrets(conn_id, parts)
-    host, port = parts.hostname or "", port or conn.port or None
-    scheme, path = _scheme_and_path(conn, parts)
-    if scheme == "http" and not (allow_http and _is_loopback(host)):
-        raise _wrong(
+    host = parts.hostname or ""
+    scheme, path = scheme_and_path(conn, parts, _PASTED_PAGE)
+    scheme = scheme or ("http" if is_loopback(host) else "https")
+    if scheme == "http" and not (allow_http and is_loopback(host)):
+        raise wrong(
             conn_id,
             _URL,
             "is plain http, on which the client secret and personal data travel readable. Use https; only for a "
             "Coachview on this machine (the sandbox) plain http can be allowed, with allow_http.",
         )
-    if scheme not in ("http", "https"):
-        raise _wrong(conn_id, _URL, f"must begin with https://, not with {scheme}://.")
-    shown = f"[{host}]" if ":" in host else host
-    default = {"http": 80, "https": 443}[scheme]
-    return f"{scheme}://{shown}{'' if port in (None, default) else f':{port}'}{path}"
-
-
-def _split(conn_id: str, pasted: str) -> tuple[SplitResult, int | None]:
-    try:
-        parts = urlsplit(pasted if "://" in pasted or pasted.startswith("//") else f"//{pasted}")
-        port = parts.port
-    except ValueError:
-        # The pasted text may hold a secret, so it is not repeated here.
-        raise _wrong(conn_id, _URL, "is no valid address.") from None
-    # A scheme without its colon, as in https//secure.coachview.net, would be taken for the host.
-    if not re.fullmatch(r"[\w.:-]+", parts.hostname or "") or parts.hostname in ("http", "https"):
-        raise _wrong(conn_id, _URL, f"names no valid host. Give the address, such as {LIVE}.")
-    return parts, port
+    return join_address(conn_id, _URL, scheme, host, port or conn.port, path)
 
 
 def _refuse_secrets(conn_id: str, parts: SplitResult) -> None:
     query = {key.lower() for key, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if parts.username or parts.password or query & _SECRET_IN_QUERY:
-        raise _wrong(
+        raise wrong(
             conn_id,
             _URL,
             "holds a user name, password, secret or token, where anyone who sees the connection can read it. Leave only "
             "the address; client id and secret have their own fields.",
         )
-
-
-def _scheme_and_path(conn: CoachviewConnection, parts: SplitResult) -> tuple[str, str]:
-    path = _PASTED_PAGE.sub("", parts.path.rstrip("/")).rstrip("/")
-    scheme, schema = parts.scheme.lower(), (conn.schema or "").strip().strip("/")
-    if schema.lower() in ("http", "https"):
-        scheme = scheme or schema.lower()
-    elif schema and not path:
-        # In coachview://id:secret@host/sub the URI's path arrives as the schema.
-        path = _PASTED_PAGE.sub("", f"/{schema}")
-    return scheme or ("http" if _is_loopback(parts.hostname or "") else "https"), path
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

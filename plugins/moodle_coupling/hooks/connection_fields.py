@@ -1,0 +1,138 @@
+"""Reading the fields of an Airflow connection: what every connection type of ours shares."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from moodle_coupling.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off"})
+
+
+class AirflowConnection(Protocol):
+    """What is read of a connection; Airflow's own, in tasks and on the server, has these."""
+
+    conn_id: Any
+    host: Any
+    schema: Any
+    port: Any
+    password: Any
+
+    @property
+    def extra_dejson(self) -> Any:
+        """The extra fields as a mapping."""
+
+
+def wrong(conn_id: str, label: str, what: str) -> SettingError:
+    """Give the error for a field; ``what`` is the rest of the sentence, and holds no secret."""
+    return SettingError(f"Connection '{conn_id}', field '{label}': {what} Mend it under Admin > Connections.")
+
+
+class Extras:
+    """The extra fields of a connection of type ``kind``; a value from the form has a type, one from a URI is always text."""
+
+    def __init__(self, conn_id: str, values: Mapping[str, Any] | None, kind: str) -> None:
+        self._conn_id = conn_id
+        self._values = values if isinstance(values, dict) else {}
+        self._kind = kind
+
+    def text(self, name: str, pattern: str = "", wanted: str = "") -> str:
+        """Give a text, '' when it is not said; refuses what is not ``wanted``."""
+        value = str(self._raw(name) or "")
+        if value and pattern and not re.fullmatch(pattern, value):
+            raise self.refusal(name, wanted, value)
+        return value
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        """Give a yes or no."""
+        value = self._raw(name)
+        if value is None:
+            return default
+        word = str(value).lower()
+        if word not in _TRUE | _FALSE:
+            raise self.refusal(name, "true or false", value)
+        return word in _TRUE
+
+    def whole(self, name: str, default: int, bounds: tuple[int, int]) -> int:
+        """Give a whole number within bounds, both included."""
+        value = self._raw(name)
+        if value is None:
+            return default
+        low, high = bounds
+        text = self._digits(value)
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise self.refusal(name, f"a whole number from {low} to {high}", value)
+        return int(text)
+
+    def refusal(self, name: str, wanted: str, value: object) -> SettingError:
+        """Give the error for a value that is not ``wanted``."""
+        return wrong(self._conn_id, name, f"must be {wanted}, not {value!r}.")
+
+    def proxy(self) -> str:
+        """Give the proxy, '' for none."""
+        proxy = self.text("proxy")
+        if proxy and not re.match(r"(https?|socks5h?)://[^/\s]", proxy):
+            # The value may hold a password, so it is not repeated here.
+            raise wrong(self._conn_id, "proxy", "must look like http://proxy.example.org:3128.")
+        return proxy
+
+    def _raw(self, name: str) -> object:
+        value = self._values.get(name, self._values.get(f"extra__{self._kind}__{name}"))
+        value = value.strip() if isinstance(value, str) else value
+        return None if value == "" else value
+
+    def _digits(self, value: object) -> str:
+        """Give a number as text; JSON may have made 5.0 of it."""
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def split_address(conn_id: str, label: str, pasted: str, advice: str) -> tuple[SplitResult, int | None]:
+    """Take an address apart as somebody pasted it, with or without a scheme; gives its port too."""
+    try:
+        parts = urlsplit(pasted if "://" in pasted or pasted.startswith("//") else f"//{pasted}")
+        port = parts.port
+    except ValueError:
+        # The pasted text may hold a secret, so it is not repeated here.
+        raise wrong(conn_id, label, "is no valid address.") from None
+    # A scheme without its colon, as in https//moodle.example.org, would be taken for the host.
+    if not re.fullmatch(r"[\w.:-]+", parts.hostname or "") or parts.hostname in ("http", "https"):
+        raise wrong(conn_id, label, f"names no valid host. {advice}")
+    return parts, port
+
+
+def scheme_and_path(conn: AirflowConnection, parts: SplitResult, pasted_page: re.Pattern[str]) -> tuple[str, str]:
+    """Give the scheme, '' when none is said, and the path without the page that was pasted along."""
+    path = pasted_page.sub("", parts.path.rstrip("/")).rstrip("/")
+    scheme, schema = parts.scheme.lower(), (conn.schema or "").strip().strip("/")
+    if schema.lower() in ("http", "https"):
+        scheme = scheme or schema.lower()
+    elif schema and not path:
+        # In moodle://:token@host/sub the URI's path arrives as the schema.
+        path = pasted_page.sub("", f"/{schema}")
+    return scheme, path
+
+
+def join_address(conn_id: str, label: str, scheme: str, host: str, port: int | None, path: str) -> str:
+    """Put an address together, without a port that goes without saying."""
+    if scheme not in ("http", "https"):
+        raise wrong(conn_id, label, f"must begin with https://, not with {scheme}://.")
+    shown = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{shown}{'' if port in (None, 0, default) else f':{port}'}{path}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
