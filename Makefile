@@ -22,7 +22,7 @@ test: ## all tests, with coverage
 	@scripts/bootstrap.sh dev
 	@scripts/test_services.sh
 	@rm -f .coverage .coverage.*
-	$(PY) -m pytest -q --cov --cov-report=term:skip-covered
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 test-moodle: ## hook, loading and DAG tests on a real Moodle: make test-moodle MOODLE_URL=https://… MOODLE_TOKEN=…
 	@scripts/bootstrap.sh dev

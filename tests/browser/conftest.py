@@ -24,13 +24,13 @@ PROVISION = "moodle_provision__demo"
 RECONCILE = "moodle_reconcile__demo"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def moodle() -> Iterator[SandboxMoodle]:
     with running_moodle(accounts=read_accounts(ROOT / "include/samples/accounts.csv")) as sandbox:
         yield sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
     home = tmp_path_factory.mktemp("airflow")
     for name in ("mappings/demo.yaml", "samples/persons.csv"):
@@ -57,7 +57,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> 
         local.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
