@@ -175,7 +175,7 @@ class TestEveryErrorHasItsPlace:
                 "{type: sql, connection: hr, table: p, path: a}",
                 "3:47: source.path: unknown key here: it belongs to a source",
             ),
-            ("{type: sqll}", "3:10: source.type: 'sqll' is not one of file, sql; did you mean 'sql'?"),
+            ("{type: sqll}", "3:10: source.type: 'sqll' is not one of file, sql, coachview; did you mean 'sql'?"),
             ("{path: a.csv, fomat: csv}", "3:23: source.fomat: unknown key; did you mean 'format'?"),
             ("{path: a.csv, password: x}", "3:23: source.password: unknown key: the address and the token of a source"),
             ("{type: sql, table: p}", "3:1: source.connection: is missing: Airflow connection of the database"),

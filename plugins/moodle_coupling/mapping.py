@@ -28,12 +28,13 @@ from moodle_coupling.mapping_parts import (
 )
 from moodle_coupling.mapping_safeguards import Limit, Notify, Safeguards, connection_id
 from moodle_coupling.mapping_snapshot import SnapshotSettings, SnapshotStrategy
-from moodle_coupling.mapping_source import AnySource, FileSource, Sources, SqlSource
+from moodle_coupling.mapping_source import AnySource, CoachviewSource, FileSource, Sources, SqlSource
 from moodle_coupling.matching.frames import PROFILE_PREFIX
 
 __all__ = [
     "ENVIRONMENT",
     "AnySource",
+    "CoachviewSource",
     "Condition",
     "FieldValue",
     "FileSource",

@@ -16,6 +16,25 @@ Location = tuple[str | int, ...]
 TEXT_COLUMNS: Final = tuple(column.name for column in PERSON_COLUMNS if column.dtype == "str")
 """Columns every source gives that a field or a condition can use."""
 
+COACHVIEW_COLUMNS: Final = frozenset(
+    [
+        "person_id",
+        "extern_id",
+        "extern_source",
+        "initials",
+        "firstname",
+        "infix",
+        "lastname",
+        "email1",
+        "email2",
+        "email3",
+        "inactive",
+        "city",
+        "country",
+    ]
+)
+"""Columns that Coachview brings by itself; others need a key or the code of a free field in ``source.columns``."""
+
 _CODES: Final = (
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
     "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK "
@@ -127,6 +146,7 @@ def problems(data: Any) -> Iterator[tuple[Location, str]]:
     used = {name for _, name in _used_columns(data)}
     for where, source in _sources(data):
         yield from _unused_columns((*where, "columns"), [name for name in extra if name in _columns(source)], used)
+    yield from _coachview_problems(data)
     auth = _at(data, "fields", "auth", "value")
     if _at(data, "password") == "none" and auth in _KEEPS_PASSWORDS:
         yield (
@@ -136,6 +156,21 @@ def problems(data: Any) -> Iterator[tuple[Location, str]]:
                 "plugin that keeps passwords elsewhere"
             ),
         )
+
+
+def _coachview_problems(data: Any) -> Iterator[tuple[Location, str]]:
+    """Give the columns that are used and that no source brings, where all of them are Coachview."""
+    sources = [source for _, source in _sources(data)]
+    if not all(_at(source, "type") == "coachview" for source in sources):
+        return
+    brought = {name for source in sources for name in _columns(source)} | COACHVIEW_COLUMNS
+    if any(_at(source, "categories") for source in sources):
+        brought.add("categories")
+    for where, name in _used_columns(data):
+        if name == "categories" and name not in brought:
+            yield where, "Coachview's categories are read only where source.categories is true"
+        elif name in TEXT_COLUMNS and name not in brought:
+            yield where, f"Coachview brings no '{name}' by itself: say which key it is, as source.columns.{name}"
 
 
 def _at(data: Any, *keys: str) -> Any:

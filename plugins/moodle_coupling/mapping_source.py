@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
 
 _COLUMN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_COACHVIEW_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)*")
+_COACHVIEW_FIXED: Final[MappingOf[str, str]] = {
+    "person_id": "the connection says which key is the person id (person_id_key)",
+    "categories": "they are no key of a person; say source.categories: true",
+    "inactive": "Coachview's 'inactief' is always used",
+}
 _WRITTEN_TAB: Final = {"tab": "\t", "\\t": "\t"}
 
 
@@ -182,10 +188,50 @@ class SqlSource(SourceSettings):
         return self
 
 
-AnySource: TypeAlias = FileSource | SqlSource
+class CoachviewSource(SourceSettings):
+    """Persons straight from Coachview."""
+
+    type: Literal["coachview"] = Field(description="Coachview's API.")
+    connection: str = Field(description="Airflow connection of type coachview.")
+    categories: bool = Field(
+        default=False,
+        description="Read the categories of each person too. Costs a request per person, unless the connection says "
+        "otherwise.",
+    )
+    extern_sources: list[FilledText] = Field(
+        default_factory=list,
+        description="Only extern ids that come from one of these (Coachview's externSource, letter case aside) count; "
+        "a person with another one counts as without extern id. Empty: all count.",
+    )
+
+    def where(self, base: Path) -> str:  # noqa: ARG002  # the same question to every kind of source
+        """Give the connection."""
+        return f"Coachview of connection '{self.connection}'"
+
+    @field_validator("connection")
+    @classmethod
+    def _connection_id(cls, value: str) -> str:
+        return connection_id(value)
+
+    @field_validator("columns")
+    @classmethod
+    def _keys_of_a_person(cls, value: dict[str, str]) -> dict[str, str]:
+        found: list[tuple[Location, str]] = [
+            ((name,), problem) for name, key in value.items() if (problem := _coachview_problem(name, key))
+        ]
+        if found:
+            refuse(found)
+        return value
+
+
+AnySource: TypeAlias = FileSource | SqlSource | CoachviewSource
 """The settings of one source, of any kind."""
 
-KINDS: Final[MappingOf[str, type[AnySource]]] = {"file": FileSource, "sql": SqlSource}
+KINDS: Final[MappingOf[str, type[AnySource]]] = {
+    "file": FileSource,
+    "sql": SqlSource,
+    "coachview": CoachviewSource,
+}
 """``source.type`` → its settings; where no type is said a file is meant."""
 
 
@@ -220,6 +266,16 @@ Sources = Annotated[AnySource | _List, WrapValidator(_one_or_several)]
 def _user(address: str) -> str:
     """Give what stands before the '@' of an address, '' when nothing does."""
     return address.partition("://")[2].partition("/")[0].rpartition("@")[0]
+
+
+def _coachview_problem(name: str, key: str) -> str:
+    if name in _COACHVIEW_FIXED:
+        return _COACHVIEW_FIXED[name]
+    if _COACHVIEW_KEY.fullmatch(key):
+        return ""
+    return (
+        f"'{key}' is no key of a person in Coachview, such as adres.postcode, and no code of a free field (Vrijveld…)"
+    )
 
 
 def _name_problem(name: str, heading: str) -> str:
