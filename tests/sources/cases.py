@@ -7,13 +7,14 @@ import csv
 import io
 import sqlite3
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 import psycopg
 from openpyxl import Workbook
 
 from moodle_coupling.mapping import Mapping
+from moodle_coupling.sandbox.coachview import Fault, FaultKind
 from moodle_coupling.sources.contract import open_source
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from moodle_coupling.sandbox.coachview import SandboxCoachview
     from moodle_coupling.sources.contract import Source
 
 Person = dict[str, str]
@@ -247,6 +249,55 @@ class Several(Sqlite):
         )
 
 
+class Coachview(Case):
+    """Coachview, in which the person id is another key than ``id``; who is not new or other changed days ago."""
+
+    incremental = True
+    _keys: ClassVar[dict[str, str]] = {
+        "PersonId": "geboorteplaats",
+        "ExternId": "externId",
+        "Voornaam": "voornaam",
+        "Tussenvoegsel": "tussenvoegsels",
+        "Achternaam": "achternaam",
+        "Email": "email1",
+    }
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        super().__init__(request)
+        self.site: SandboxCoachview = request.getfixturevalue("coachview")
+        self._ids: dict[str, str] = {}
+        self._persons: dict[str, Person] = {}
+
+    def fill(self, persons: Sequence[Person]) -> None:
+        people = {person["PersonId"]: self._as_coachview(person) for person in persons}
+        before = {} if self._ids else {"auditTrail": {"gewijzigdDatumTijd": "2026-03-01T12:00:00"}}
+        for key in [key for key in self._ids if key not in people]:
+            self.site.people.remove([self._ids.pop(key)])
+        for key, person in people.items():
+            if key not in self._ids:
+                (self._ids[key],) = self.site.people.add([person | before])
+            elif person != self._persons[key]:
+                self.site.people.change(self._ids[key], person)
+        self._persons = people
+
+    def _as_coachview(self, person: Person) -> Any:
+        given = {key: person[heading] for heading, key in self._keys.items() if heading in person}
+        return given | {"inactief": person.get("Inactief") == "ja", "adres": {"plaats": person.get("Plaats", "")}}
+
+    def settings(self) -> Any:
+        return {"type": "coachview", "connection": "coachview_demo"}
+
+    def open(self, **more: Any) -> Source:
+        if "columns" in more:
+            more["columns"] = {
+                name: "adres.plaats" if heading == "Plaats" else heading for name, heading in more["columns"].items()
+            }
+        return super().open(**more)
+
+    def halve(self) -> None:
+        self.site.faults.add(Fault(FaultKind.SHORT_PAGE))
+
+
 CASES: tuple[type[Case], ...] = (
     CsvFile,
     XlsxFile,
@@ -256,5 +307,6 @@ CASES: tuple[type[Case], ...] = (
     Sqlite,
     PostgreSql,
     Several,
+    Coachview,
 )
 """A new kind of source is added here, and must then keep the contract."""

@@ -10,9 +10,13 @@ import fsspec
 import pytest
 from sources.sftp_server import PASSWORD, USER, running_sftp
 
+from moodle_coupling.sandbox.coachview import running_coachview
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from moodle_coupling.sandbox.coachview import SandboxCoachview
 
 
 @pytest.fixture
@@ -56,6 +60,17 @@ def sftp(sftp_folder: tuple[Path, int], connect: Callable[..., str]) -> Path:
         "drop", "sftp", host="127.0.0.1", port=port, login=USER, password=PASSWORD, extra={"no_host_key_check": True}
     )
     return folder
+
+
+@pytest.fixture
+def coachview(connect: Callable[..., str]) -> Iterator[SandboxCoachview]:
+    """Give an empty Coachview under the connection 'coachview_demo', whose persons have their id in geboorteplaats."""
+    with running_coachview(people=[]) as site:
+        extra = {"allow_http": True, "person_id_key": "geboorteplaats", "parallel_requests": 1}
+        connect(
+            "coachview_demo", "coachview", host=site.url, login=site.client_id, password=site.client_secret, extra=extra
+        )
+        yield site
 
 
 @pytest.fixture

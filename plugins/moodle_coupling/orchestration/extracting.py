@@ -60,12 +60,14 @@ def read_source(run: Run, state: State | None) -> Extract:
     source = open_source(run.mapping, source_base(run.mapping_path))
     known = _known(run, state)
     if source.incremental and not run.full and known.watermark and known.persons is not None:
-        found = source.extract(Wanted(Mode.CHANGED, known.watermark, known=known.kept or {}))
+        found = source.extract(
+            Wanted(Mode.CHANGED, known.watermark, known=known.kept or {}, keep=staging.FolderKeeper(run.folder))
+        )
         log.info("Read what changed in %s: %d persons", source.where, found.counts.persons)
         if not found.complete:
             found = _whole(known.persons, found)
     else:
-        found = source.extract(Wanted(since=known.watermark, ids=run.person_ids))
+        found = source.extract(Wanted(since=known.watermark, ids=run.person_ids, keep=staging.FolderKeeper(run.folder)))
         log.info("Read everyone in %s: %d persons", source.where, found.counts.persons)
     for warning in found.warnings:
         log.warning("%s", warning)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.provisioning.keeping import Keeper
     from moodle_coupling.sources.extract import Extract
 
 
@@ -35,13 +36,14 @@ class Wanted:
     every mode, because a full read uses it to notice that the source stands still. ``ids`` are person ids or extern ids,
     compared exactly: in mode ids those that are given, in another mode those for whose sake everyone is read, by hand, so
     that an old file is not refused. ``known`` (mode changed) is ``Extract.kept`` of the run that gave ``since``; without
-    it a source that needs it reads everyone.
+    it a source that needs it reads everyone. ``keep`` holds what a read that broke off had, for the next try of the same run.
     """
 
     mode: Mode = Mode.FULL
     since: str = ""
     ids: tuple[str, ...] = ()
     known: MappingOf[str, pd.DataFrame] = field(default_factory=dict)
+    keep: Keeper | None = None
 
 
 class Source(Protocol):

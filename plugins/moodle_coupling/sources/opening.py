@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.mapping import IdnumberFrom, SqlSource, UsernameRecipe
+from moodle_coupling.mapping import CoachviewSource, IdnumberFrom, SqlSource, UsernameRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,10 @@ def _open_one(settings: AnySource, base: Path) -> Source:
         from moodle_coupling.sources.sql import SqlReader
 
         return SqlReader(settings, settings.where(base))
+    if isinstance(settings, CoachviewSource):
+        from moodle_coupling.sources.coachview import CoachviewReader
+
+        return CoachviewReader(settings, settings.where(base))
     from moodle_coupling.sources.file import FileReader
 
     return FileReader(settings, base)

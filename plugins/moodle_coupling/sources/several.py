@@ -57,7 +57,7 @@ class SeveralReader:
     def _read(self, number: int, part: Source, wanted: Wanted, since: dict[str, str]) -> Extract:
         key = _key(number)
         if wanted.mode is not Mode.CHANGED or not part.incremental or key not in wanted.known:
-            return part.extract(Wanted(since=since.get(key, "")))
+            return part.extract(Wanted(since=since.get(key, ""), keep=wanted.keep))
         found = part.extract(Wanted(Mode.CHANGED, since.get(key, "")))
         if found.complete:
             return found

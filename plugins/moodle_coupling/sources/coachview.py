@@ -1,0 +1,167 @@
+"""Persons straight from Coachview: everyone, who changed since a day, or some."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import BudgetSpent, CoachviewError, CoachviewUnavailable, SourceError
+from moodle_coupling.hooks.coachview import CoachviewHook
+from moodle_coupling.hooks.coachview_connection import CategoriesVia
+from moodle_coupling.hooks.coachview_persons import Resume
+from moodle_coupling.sources.coachview_frame import Columns
+from moodle_coupling.sources.coachview_progress import Progress, begun, finish, put_by
+from moodle_coupling.sources.contract import Mode
+from moodle_coupling.sources.selecting import only
+from moodle_coupling.sources.watermark import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from moodle_coupling.hooks.coachview_persons import PersonPage
+    from moodle_coupling.mapping import CoachviewSource
+    from moodle_coupling.sources.contract import Wanted
+    from moodle_coupling.sources.extract import Extract
+
+log = logging.getLogger(__name__)
+
+_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_EXTERN_ID: Final = "externId"
+
+
+@dataclass(frozen=True)
+class CoachviewReader:
+    """The persons of one Coachview. The watermark is the day on which a reading began."""
+
+    settings: CoachviewSource
+    where: str
+    kind: str = "coachview"
+    incremental: bool = True
+
+    def extract(self, wanted: Wanted) -> Extract:
+        """Read everyone, who changed since the watermark's day, or some.
+
+        When the day's requests are spent, a changed read gives those that came, with a warning and the old watermark, so that
+        the next run reads the others; any other read raises, and goes on where it stopped if ``wanted.keep`` is given.
+
+        Raises:
+            SourceError: the connection or ``source.columns`` asks for what must not be read.
+            CoachviewError: as the hook says; the text begins with which source.
+
+        """
+        with _told(self.where), CoachviewHook(self.settings.connection) as hook:
+            if self.settings.categories and hook.settings.categories_via is CategoriesVia.OFF:
+                msg = (
+                    f"{self.where}: source.categories is true, and the connection's field 'categories_via' is off. Set it to "
+                    "per_person, or take source.categories out of the mapping file."
+                )
+                raise SourceError(msg)
+            return _Reading(self.settings, hook, self.where).extract(wanted)
+
+
+class _Reading:
+    """One reading: the hook, and what it gave so far."""
+
+    def __init__(self, settings: CoachviewSource, hook: CoachviewHook, where: str) -> None:
+        self._settings = settings
+        self._hook = hook
+        self._where = where
+        self._columns = Columns(settings)
+        site = hook.settings
+        self._of = hashlib.sha256(f"{site.base_url}\0{site.person_id_key.lower()}".encode()).hexdigest()[:16]
+
+    def extract(self, wanted: Wanted) -> Extract:
+        if wanted.mode is Mode.IDS:
+            return self._some(wanted.ids)
+        last = unseal(self._settings, wanted.since)
+        if wanted.mode is Mode.CHANGED and last.get("site") == self._of:
+            return self._changed(wanted.since, date.fromisoformat(last["day"]))
+        return self._everyone(wanted)
+
+    # ---- the three ways to read --------------------------------------------------------------------------------------
+
+    def _everyone(self, wanted: Wanted) -> Extract:
+        name = "coachview-" + hashlib.sha256(seal(self._settings, {"site": self._of}).encode()).hexdigest()[:16]
+        now = begun(wanted.keep, name, self._hook.today())
+        resume = Resume(now.until, frozenset(now.persons)) if now.until else None
+        if resume:
+            log.info("%s: going on after %s; %s persons were read before.", self._where, now.until, len(resume.ids))
+        try:
+            self._take(now, self._hook.persons(fields=self._columns.fields, resume=resume))
+            self._add_categories(now)
+        except (BudgetSpent, CoachviewUnavailable):
+            put_by(wanted.keep, name, now)
+            raise
+        finish(wanted.keep, name)
+        return replace(self._made(now, look_for_empty=True), watermark=self._watermark(now.day))
+
+    def _changed(self, since: str, day: date) -> Extract:
+        today = self._hook.today()
+        now = Progress(day=today)
+        try:
+            self._take(now, self._hook.persons(changed=(min(day, today), today), fields=self._columns.fields))
+            self._add_categories(now)
+        except BudgetSpent as spent:
+            # Whose categories did not come stays as the last run knew this person.
+            if self._settings.categories:
+                now.persons = {id_: one for id_, one in now.persons.items() if id_ in now.categories}
+            if not now.persons:
+                raise
+            said = f"Not everyone who changed was read: {len(now.persons)} persons were, the others come with the next run. {spent}"
+            return replace(self._made(now), complete=False, watermark=since, warnings=(said,))
+        return replace(self._made(now), complete=False, watermark=self._watermark(max(day, today)))
+
+    def _some(self, ids: Iterable[str]) -> Extract:
+        now = Progress(day=self._hook.today())
+        wanted = [id_.strip() for id_ in ids if id_.strip()]
+        key = self._hook.settings.person_id_key
+        # Another text than a GUID is no 'id', and asking for it may be refused.
+        keyed = [id_ for id_ in wanted if key.lower() != "id" or _GUID.fullmatch(id_)]
+        with self._hook.using_reserve():
+            for by, some in ((key, keyed), (_EXTERN_ID, wanted)):
+                if some:
+                    self._take(now, self._hook.persons(ids=some, by=by, fields=self._columns.fields))
+            self._add_categories(now)
+        return only(self._made(now), wanted)
+
+    # ---- parts of a reading ------------------------------------------------------------------------------------------
+
+    def _take(self, now: Progress, pages: Iterator[PersonPage]) -> None:
+        for page in pages:
+            if page.confidential:
+                raise SourceError(self._columns.confidential(page.confidential, self._where))
+            now.persons.update((one.id, one) for one in page.persons)
+            now.until = page.read_until or now.until
+            for id_ in page.again:
+                now.categories.pop(id_, None)
+
+    def _add_categories(self, now: Progress) -> None:
+        if self._settings.categories:
+            for id_, names in self._hook.categories([id_ for id_ in now.persons if id_ not in now.categories]):
+                now.categories[id_] = names
+
+    def _made(self, now: Progress, *, look_for_empty: bool = False) -> Extract:
+        persons = list(now.persons.values())
+        found = self._columns.extract(
+            persons, now.categories, {"persons": str(len(persons)), "day": now.day.isoformat()}
+        )
+        warnings = self._columns.empty(persons) if look_for_empty else ()
+        return replace(found, warnings=warnings)
+
+    def _watermark(self, day: date) -> str:
+        return seal(self._settings, {"day": day.isoformat(), "site": self._of})
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Begin the text of Coachview's errors with the source."""
+    try:
+        yield
+    except CoachviewError as error:
+        error.args = (f"{where}: {error}",)
+        raise
