@@ -13,13 +13,13 @@ from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
 from moodle_coupling.orchestration import deciding
 from moodle_coupling.orchestration import explaining_steps as steps
+from moodle_coupling.orchestration.extracting import read_around
 from moodle_coupling.orchestration.history import History, person_history
 from moodle_coupling.orchestration.origins import Record
 from moodle_coupling.orchestration.run import with_defaults
 from moodle_coupling.orchestration.trace import Step, Trace
 from moodle_coupling.people.transform import Transformed, transform
 from moodle_coupling.provisioning.snapshot import read_accounts
-from moodle_coupling.sources.contract import Wanted, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def explain_person(
     is told in step 4.
     """
     mapping = with_defaults(mapping, hook.settings)
-    extract = open_source(mapping, source_base(mapping_path)).extract(Wanted())
+    extract = read_around(mapping, source_base(mapping_path), person_id.strip())
     transformed = transform(extract.persons, mapping)
     person = person_id.strip()
     mine = _meant(transformed.candidates, person)

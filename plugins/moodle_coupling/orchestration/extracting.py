@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from moodle_coupling.mapping_file import source_base
 from moodle_coupling.orchestration import staging
-from moodle_coupling.sources.contract import Mode, Wanted, merge_changed, open_source
-from moodle_coupling.sources.extract import ExtractCounts
+from moodle_coupling.sources.contract import Mode, Wanted, completed, open_source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from airflow.sdk import ObjectStoragePath
 
+    from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.run import Run
     from moodle_coupling.sources.extract import Extract
 
@@ -65,7 +67,7 @@ def read_source(run: Run, state: State | None) -> Extract:
         )
         log.info("Read what changed in %s: %d persons", source.where, found.counts.persons)
         if not found.complete:
-            found = _whole(known.persons, found)
+            found = completed(known.persons, found)
     else:
         found = source.extract(Wanted(since=known.watermark, ids=run.person_ids, keep=staging.FolderKeeper(run.folder)))
         log.info("Read everyone in %s: %d persons", source.where, found.counts.persons)
@@ -75,6 +77,21 @@ def read_source(run: Run, state: State | None) -> Extract:
         _write_kept(run.folder / _NEXT, {_PERSONS: found.persons, **found.kept})
     staging.write_text(run.folder, "watermark", found.watermark)
     return found
+
+
+def read_around(mapping: Mapping, base: Path, person: str) -> Extract:
+    """Read one person, by person id or extern id, among everyone.
+
+    From a source that can tell what changed only this person is asked for, and everyone else is as the last good run had
+    them: everyone may take many requests. Raises what the source raises.
+    """
+    source = open_source(mapping, base)
+    known = _as_known(mapping.environment) if source.incremental else None
+    if known is None:
+        return source.extract(Wanted())
+    found = source.extract(Wanted(Mode.IDS, ids=(person,)))
+    here = (known["person_id"] == person) | (known["extern_id"] == person)
+    return completed(known[~here | known["person_id"].isin(found.persons["person_id"])], found)
 
 
 def move_watermark(run: Run, state: State | None) -> None:
@@ -117,12 +134,10 @@ def _write_kept(folder: ObjectStoragePath, frames: dict[str, pd.DataFrame]) -> N
         staging.write_frame(folder, name, frame)
 
 
-def _whole(known: pd.DataFrame, found: Extract) -> Extract:
-    persons = merge_changed(known, found.persons)
-    counts = ExtractCounts(
-        records=len(persons) + found.counts.left_out + found.counts.blank,
-        persons=len(persons),
-        left_out=found.counts.left_out,
-        blank=found.counts.blank,
-    )
-    return replace(found, persons=persons, counts=counts)
+def _as_known(environment: str) -> pd.DataFrame | None:
+    """Give everyone as the last good run had them; None where it kept nobody."""
+    root = staging.staging_root() / environment
+    kept = [folder for folder in root.iterdir() if folder.name.startswith(_PREFIX)] if root.exists() else []
+    kept = [folder for folder in kept if staging.has_frame(folder, _PERSONS)]
+    newest = max(kept, key=lambda folder: (folder / f"{_PERSONS}.parquet").stat().st_mtime, default=None)
+    return None if newest is None else staging.read_frame(newest, _PERSONS)

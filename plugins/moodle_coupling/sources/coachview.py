@@ -88,9 +88,10 @@ class _Reading:
     def _everyone(self, wanted: Wanted) -> Extract:
         name = "coachview-" + hashlib.sha256(seal(self._settings, {"site": self._of}).encode()).hexdigest()[:16]
         now = begun(wanted.keep, name, self._hook.today())
-        resume = Resume(now.until, frozenset(now.persons)) if now.until else None
+        # What changed since the reading began is read again: it may have been read before.
+        resume = Resume(min(now.until, now.day), frozenset(now.persons)) if now.until else None
         if resume:
-            log.info("%s: going on after %s; %s persons were read before.", self._where, now.until, len(resume.ids))
+            log.info("%s: going on after %s; %s persons were read before.", self._where, resume.after, len(resume.ids))
         try:
             self._take(now, self._hook.persons(fields=self._columns.fields, resume=resume))
             self._add_categories(now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -79,6 +79,16 @@ def open_source(mapping: Mapping, base: Path) -> Source:
     from moodle_coupling.sources.opening import open_mapping
 
     return open_mapping(mapping, base)
+
+
+def completed(known: pd.DataFrame, found: Extract) -> Extract:
+    """Return an extract of some persons with everyone else as they were known, see :func:`merge_changed`; it is complete."""
+    from moodle_coupling.sources.extract import ExtractCounts
+
+    persons = merge_changed(known, found.persons)
+    left_out, blank = found.counts.left_out, found.counts.blank
+    counts = ExtractCounts(len(persons) + left_out + blank, len(persons), left_out, blank)
+    return replace(found, persons=persons, counts=counts, complete=True)
 
 
 def merge_changed(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from moodle_coupling.sources.combining import Joining, Part, combined, starts
-from moodle_coupling.sources.contract import Mode, Wanted, merge_changed
+from moodle_coupling.sources.contract import Mode, Wanted, completed
 from moodle_coupling.sources.extract import Extract, ExtractCounts
 
 if TYPE_CHECKING:
@@ -61,14 +61,7 @@ class SeveralReader:
         found = part.extract(Wanted(Mode.CHANGED, since.get(key, "")))
         if found.complete:
             return found
-        persons = merge_changed(wanted.known[key], found.persons)
-        counts = ExtractCounts(
-            records=len(persons) + found.counts.left_out + found.counts.blank,
-            persons=len(persons),
-            left_out=found.counts.left_out,
-            blank=found.counts.blank,
-        )
-        return replace(found, persons=persons, counts=counts, complete=True)
+        return completed(wanted.known[key], found)
 
     def _some(self, wanted: Wanted) -> list[Extract]:
         """Read some persons: also what a source knows of them under an id that only another source told."""
