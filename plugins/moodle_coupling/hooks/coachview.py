@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import BaseHook
-
-from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewRefused, CouplingError, InputError, SettingError
+from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewRefused, CouplingError, InputError
 from moodle_coupling.hooks.coachview_calls import Ask, CoachviewCalls
 from moodle_coupling.hooks.coachview_connection import CategoriesVia, CoachviewSettings, FullRead, from_connection
 from moodle_coupling.hooks.coachview_free import FreeFields, definitions
@@ -19,6 +16,7 @@ from moodle_coupling.hooks.coachview_rows import PERSONS, category_names, lowere
 from moodle_coupling.hooks.coachview_state import SharedState, airflow_folder, airflow_seal, file_name
 from moodle_coupling.hooks.coachview_windows import Everything, lists_of_ids, widened
 from moodle_coupling.hooks.coachview_wire import CoachviewWire
+from moodle_coupling.hooks.pooled import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -34,7 +32,7 @@ _AHEAD: Final = dt.timedelta(days=2)
 """Days after today that a reading reaches: whose midnight counts is not known, nor whether the last day belongs to it."""
 
 
-class CoachviewHook(CoachviewCalls, BaseHook):
+class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
     """Reads from one Coachview. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
 
     The token and the count of the day's requests are shared by all processes on this machine, in private files below
@@ -54,14 +52,11 @@ class CoachviewHook(CoachviewCalls, BaseHook):
         now: Callable[[], float] = time.time,
         logger_name: str | None = None,
     ) -> None:
-        super().__init__(logger_name=logger_name)
+        super().__init__(coachview_conn_id, logger_name=logger_name)
         self.coachview_conn_id = coachview_conn_id
-        self._settings: CoachviewSettings | None = None
-        self._wire: CoachviewWire | None = None
         self._of_airflow = True
         self._folder: Path | None = None
         self._seal: Seal | None = None
-        self._lock = threading.RLock()
         self._start(sleep, now)
 
     @classmethod
@@ -79,52 +74,14 @@ class CoachviewHook(CoachviewCalls, BaseHook):
         hook._settings, hook._of_airflow, hook._folder, hook._seal = settings, False, folder, seal
         return hook
 
-    # ---- settings and session ----------------------------------------------------------------------------------------
-
-    @property
-    def settings(self) -> CoachviewSettings:
-        """The connection, read once. Raises SettingError."""
-        with self._lock:
-            if self._settings is None:
-                self._settings = self._from_airflow()
-            return self._settings
-
-    def _from_airflow(self) -> CoachviewSettings:
-        from airflow.sdk.exceptions import AirflowNotFoundException
-
-        try:
-            connection = self.get_connection(self.coachview_conn_id)
-        except AirflowNotFoundException:
-            raise SettingError(
-                f"There is no connection '{self.coachview_conn_id}'. Add one of type Coachview under Admin > Connections."
-            ) from None
+    def _read(self, connection: Any) -> CoachviewSettings:
         settings = from_connection(connection)
         self._folder, self._seal = airflow_folder(), airflow_seal()
         self._mask(settings.client_secret)
         return settings
 
-    def get_conn(self) -> CoachviewWire:
-        """Give the pooled session, opened at its first use."""
-        with self._lock:
-            if self._wire is None:
-                self._wire = CoachviewWire(self.settings)
-            return self._wire
-
-    def close(self) -> None:
-        """Close the pooled connections."""
-        with self._lock:
-            if self._wire is not None:
-                self._wire.close()
-                self._wire = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"CoachviewHook({self.coachview_conn_id!r})"
+    def _open(self, settings: CoachviewSettings) -> CoachviewWire:
+        return CoachviewWire(settings)
 
     def _shared(self, kind: str) -> SharedState:
         settings = self.settings

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING, Final, Self
-
-from airflow.sdk import BaseHook
+from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import (
     CouplingError,
@@ -15,7 +12,6 @@ from moodle_coupling.errors import (
     MoodleParameterRefused,
     MoodleRecordRefused,
     MoodleRequestTooLarge,
-    SettingError,
 )
 from moodle_coupling.hooks import moodle_accounts as records
 from moodle_coupling.hooks import moodle_reports as reports
@@ -25,6 +21,7 @@ from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connect
 from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle_wire import MoodleWire
 from moodle_coupling.hooks.pause import guard as pause_guard
+from moodle_coupling.hooks.pooled import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -54,7 +51,7 @@ READ_CHUNK: Final = 500
 _REPORTS_AT_ONCE: Final = 100
 
 
-class MoodleHook(MoodleCalls, BaseHook):
+class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
     """Talks to one Moodle. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
 
     ``guard`` is called before every request, whatever its kind; what it raises (CouplingPaused) ends the call. It is the
@@ -75,11 +72,8 @@ class MoodleHook(MoodleCalls, BaseHook):
         sleep: Callable[[float], None] = time.sleep,
         logger_name: str | None = None,
     ) -> None:
-        super().__init__(logger_name=logger_name)
+        super().__init__(moodle_conn_id, logger_name=logger_name)
         self.moodle_conn_id = moodle_conn_id
-        self._settings: MoodleSettings | None = None
-        self._wire: MoodleWire | None = None
-        self._lock = threading.RLock()
         self._start(guard if guard is not None else pause_guard(moodle_conn_id), sleep)
 
     @classmethod
@@ -95,52 +89,15 @@ class MoodleHook(MoodleCalls, BaseHook):
         hook._settings = settings
         return hook
 
-    # ---- settings and session ----------------------------------------------------------------------------------------
-
-    @property
-    def settings(self) -> MoodleSettings:
-        """The connection, read once. Raises SettingError."""
-        with self._lock:
-            if self._settings is None:
-                self._settings = self._from_airflow()
-            return self._settings
-
-    def _from_airflow(self) -> MoodleSettings:
-        from airflow.sdk.exceptions import AirflowNotFoundException
+    def _read(self, connection: Any) -> MoodleSettings:
         from airflow.sdk.log import mask_secret
 
-        try:
-            connection = self.get_connection(self.moodle_conn_id)
-        except AirflowNotFoundException:
-            raise SettingError(
-                f"There is no connection '{self.moodle_conn_id}'. Add one of type Moodle under Admin > Connections."
-            ) from None
         settings = from_connection(connection)
         mask_secret(settings.token)
         return settings
 
-    def get_conn(self) -> MoodleWire:
-        """Give the pooled session to the site, opened at its first use."""
-        with self._lock:
-            if self._wire is None:
-                self._wire = MoodleWire(self.settings)
-            return self._wire
-
-    def close(self) -> None:
-        """Close the pooled connections."""
-        with self._lock:
-            if self._wire is not None:
-                self._wire.close()
-                self._wire = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"MoodleHook({self.moodle_conn_id!r})"
+    def _open(self, settings: MoodleSettings) -> MoodleWire:
+        return MoodleWire(settings)
 
     # ---- what we use -------------------------------------------------------------------------------------------------
 
