@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -12,11 +13,12 @@ from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, m
 from moodle_coupling.ledger.links import links_frame
 from moodle_coupling.ledger.mismatches import record_mismatches, subjects
 from moodle_coupling.ledger.protections import protections
+from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.frames import Action, DecisionKind, Verdict
 from moodle_coupling.matching.remembered import Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.orchestration.run import Run
@@ -49,12 +51,28 @@ def record(run: Run, found: pd.DataFrame, plan: pd.DataFrame) -> None:
         note_absences(ledger, environment, orphans, complete=True)
 
 
-def decided(ledger: Ledger | None, environment: str, found: pd.DataFrame) -> pd.DataFrame | None:
-    """Give the decisions in force on these mismatches (rows of a plan with facts), for Remembered; None without any."""
-    if ledger is None or found.empty or decisions_in_force(ledger, environment).empty:
-        return None
+def planned(
+    plan_with: Callable[[Remembered], pd.DataFrame],
+    known: Remembered,
+    accounts: pd.DataFrame,
+    ledger: Ledger | None,
+    environment: str,
+    *,
+    note: Callable[[pd.DataFrame, pd.DataFrame], None] | None = None,
+) -> pd.DataFrame:
+    """Plan without anyone's decision, and then again with the decisions in force on exactly what was found.
+
+    ``plan_with`` makes the plan; ``note`` is told of the mismatches (rows of the plan with facts) and the plan before
+    decisions are looked up.
+    """
+    frame = plan_with(known)
+    found = mismatches_with_facts(frame, accounts)
+    if note is not None:
+        note(found, frame)
+    if ledger is None or found.empty:
+        return frame
     on = decisions_on(ledger, environment, found)
-    return on if len(on) else None
+    return plan_with(replace(known, decided=on)) if len(on) else frame
 
 
 def decided_orphans(ledger: Ledger, environment: str) -> list[int]:

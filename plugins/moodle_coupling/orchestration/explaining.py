@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import MoodleError
 from moodle_coupling.mapping_file import load_mapping, source_base
-from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
 from moodle_coupling.orchestration import deciding
@@ -172,7 +171,7 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
     near = neighbourhood(candidates, [asked.person])
     service_userid = asked.hook.site_info().userid
     accounts = read_accounts(asked.hook, near).accounts
-    plan_with = partial(
+    make = partial(
         make_plan,
         near,
         source.transformed.reasons,
@@ -182,9 +181,6 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
         bystanders=candidates[~candidates["row"].isin(near["row"])],
     )
     known = deciding.remembered(ledger, environment)
-    plan = plan_with(remembered=known)
-    decided = deciding.decided(ledger, environment, mismatches_with_facts(plan, accounts))
-    if decided is not None:
-        plan = plan_with(remembered=replace(known, decided=decided))
+    plan = deciding.planned(lambda known: make(remembered=known), known, accounts, ledger, environment)
     mine: pd.DataFrame = plan[plan["row"] == source.candidate["row"]].reset_index(drop=True)
     return mine

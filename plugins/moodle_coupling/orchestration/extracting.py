@@ -60,8 +60,8 @@ def read_source(run: Run, state: State | None) -> Extract:
     What :func:`move_watermark` needs is written into the run's folder. Raises what the source raises.
     """
     source = open_source(run.mapping, source_base(run.mapping_path))
-    known = _known(run, state)
-    if source.incremental and not run.full and known.watermark and known.persons is not None:
+    known = _known(run, state, with_persons=source.incremental and not run.full)
+    if known.watermark and known.persons is not None:
         found = source.extract(
             Wanted(Mode.CHANGED, known.watermark, known=known.kept or {}, keep=staging.FolderKeeper(run.folder))
         )
@@ -115,13 +115,13 @@ def move_watermark(run: Run, state: State | None) -> None:
             folder.rmdir(recursive=True)
 
 
-def _known(run: Run, state: State | None) -> _Known:
+def _known(run: Run, state: State | None, *, with_persons: bool) -> _Known:
     told = state.get(STATE) if state is not None else None
     if not isinstance(told, dict):
         return _Known()
     watermark, name = str(told.get("watermark") or ""), str(told.get("known") or "")
     folder = staging.staging_root() / run.mapping.environment / name
-    if not name or not staging.has_frame(folder, _PERSONS):
+    if not with_persons or not name or not staging.has_frame(folder, _PERSONS):
         return _Known(watermark)
     names = [file.name.removesuffix(".parquet") for file in folder.iterdir()]
     kept = {name: staging.read_frame(folder, name) for name in names if name != _PERSONS}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -22,7 +22,6 @@ from moodle_coupling.ledger.links import links_frame
 from moodle_coupling.ledger.progress import tell_progress
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.matching.accounts import no_accounts
-from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood, only_asked, unknown_ids
@@ -37,7 +36,7 @@ from moodle_coupling.provisioning.report import exceeds_tolerance, summary
 from moodle_coupling.provisioning.snapshot import read_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from moodle_coupling.matching.remembered import Remembered
     from moodle_coupling.orchestration.run import Run
@@ -166,15 +165,16 @@ def plan(run: Run) -> dict[str, int]:
 
     What is found without anyone's decision goes into the ledger first; decisions on exactly that are then obeyed.
     """
-    accounts = staging.read_frame(run.folder, "accounts")
-    known = deciding.remembered(run.ledger, run.mapping.environment, as_written=_as_written(run))
-    frame = _planned(run, accounts, known)
-    found = mismatches_with_facts(frame, accounts.drop(columns="is_service_user"))
-    if not run.dry_run:
-        deciding.record(run, found, frame)
-    decided = deciding.decided(run.ledger, run.mapping.environment, found)
-    if decided is not None:
-        frame = _planned(run, accounts, replace(known, decided=decided))
+    seen = staging.read_frame(run.folder, "accounts")
+    accounts = seen.drop(columns="is_service_user")
+    frame = deciding.planned(
+        _planner(run, seen, accounts),
+        deciding.remembered(run.ledger, run.mapping.environment, as_written=_as_written(run)),
+        accounts,
+        run.ledger,
+        run.mapping.environment,
+        note=None if run.dry_run else partial(deciding.record, run),
+    )
     frame = with_unchanged(frame, staging.read_frame(run.folder, "unchanged"))
     staging.write_frame(run.folder, "plan", frame)
     tripped = safety.weigh(run, frame, _in_scope(run))
@@ -182,21 +182,27 @@ def plan(run: Run) -> dict[str, int]:
     return counts | {"decided": int(frame["decision"].notna().sum()), "safeguards": len(tripped)}
 
 
-def _planned(run: Run, accounts: pd.DataFrame, known: Remembered) -> pd.DataFrame:
-    service = accounts.loc[accounts["is_service_user"], "id"]
-    frame = make_plan(
+def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[Remembered], pd.DataFrame]:
+    """Give what makes the plan from what is remembered; everything else is read once."""
+    service = seen.loc[seen["is_service_user"], "id"]
+    make = partial(
+        make_plan,
         staging.read_frame(run.folder, "candidates"),
         staging.read_frame(run.folder, "reasons"),
-        accounts.drop(columns="is_service_user"),
+        accounts,
         run.mapping,
-        remembered=known,
         service_userid=int(service.iloc[0]) if len(service) else None,
         full=run.full,
         bystanders=staging.read_frame(run.folder, "bystanders"),
         account_ids=_account_ids(run),
         everyone_known=(run.folder / "everyone_known").read_text() == "yes",
     )
-    return only_asked(frame, run.person_ids, run.account_ids) if run.partial else frame
+
+    def plan_with(known: Remembered) -> pd.DataFrame:
+        frame = make(remembered=known)
+        return only_asked(frame, run.person_ids, run.account_ids) if run.partial else frame
+
+    return plan_with
 
 
 def _account_ids(run: Run) -> Sequence[int]:
