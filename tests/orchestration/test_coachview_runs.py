@@ -72,7 +72,6 @@ def test_from_coachview_into_moodle_and_then_only_what_changed(
     coupling: Coupling, moodle: SandboxMoodle, site: SandboxCoachview
 ) -> None:
     assert coupling.run().actions == {"create": COUNT}
-    mine = next(one for one in moodle.accounts() if one["idnumber"] == "CV-2")
     made = {one["idnumber"]: one["profile_fields"] for one in moodle.accounts()}
     assert made["CV-2"] == {"customfield1": "Groep 1"}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from airflow.sdk import CronTriggerTimetable
 
-from moodle_coupling.orchestration.coupling_dags import pool_name
 from moodle_coupling.orchestration.dags import build_dags
+from moodle_coupling.orchestration.names import pool_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = (ROOT / "include/mappings/demo.yaml").read_text()

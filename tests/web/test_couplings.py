@@ -8,20 +8,7 @@ import pytest
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.web import couplings
-from moodle_coupling.web.couplings import by_name, environment_of, provision_id, reconcile_id
-
-
-def test_the_ids_are_those_of_the_dags():
-    from moodle_coupling.orchestration import coupling_dags
-
-    assert provision_id("demo") == coupling_dags.provision_id("demo")
-    assert reconcile_id("demo") == coupling_dags.reconcile_id("demo")
-    assert environment_of(provision_id("demo")) == environment_of(reconcile_id("demo")) == "demo"
-
-
-@pytest.mark.parametrize("dag_id", ["moodle_check_connection", "other", ""])
-def test_a_dag_that_is_not_ours(dag_id):
-    assert environment_of(dag_id) == ""
+from moodle_coupling.web.couplings import by_name
 
 
 def test_files_are_read_once_and_again_when_they_change(mappings, monkeypatch):

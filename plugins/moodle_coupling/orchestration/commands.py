@@ -130,7 +130,7 @@ def _setup(arguments: argparse.Namespace) -> int:
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     from moodle_coupling.mapping_file import find_mapping, load_mapping
-    from moodle_coupling.orchestration.coupling_dags import pool_name
+    from moodle_coupling.orchestration.names import pool_name
 
     use_airflow_database()
     mapping = load_mapping(find_mapping(arguments.environment, mappings_folder()))

@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.sdk import (
     DAG,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     TriggerRule,
     conf,
     get_current_context,
     task,
 )
 
-from moodle_coupling.errors import (
-    AnswerLost,
-    CouplingPaused,
-    EnvironmentBusy,
-    InputError,
-    MoodleDenied,
-    MoodleMaintenance,
-    MoodleRefused,
-    MoodleTlsFailed,
-    MoodleUnavailable,
-    NotApproved,
-    Quarantined,
-    RunFailed,
-    TooManyFailures,
-)
+from moodle_coupling.errors import BudgetSpent, CouplingPaused, EnvironmentBusy, Quarantined
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.orchestration.approving import approval_task
 from moodle_coupling.orchestration.assets import persons_asset, users_asset
+from moodle_coupling.orchestration.dag_docs import provision_doc, reconcile_doc
+from moodle_coupling.orchestration.names import pool_name, provision_id, reconcile_id
 from moodle_coupling.orchestration.notifying import notifiers
+from moodle_coupling.orchestration.retrying import RETRIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,29 +31,6 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
 
 log = logging.getLogger(__name__)
-
-RETRIES: Final = ExceptionRetryPolicy(
-    rules=[
-        RetryRule(InputError, RetryAction.FAIL, reason="a setting or file must be mended first"),
-        RetryRule(MoodleDenied, RetryAction.FAIL, reason="the site or the connection must be mended first"),
-        RetryRule(
-            MoodleRefused, RetryAction.FAIL, reason="Moodle refuses what was sent; sending it again does not help"
-        ),
-        RetryRule(MoodleTlsFailed, RetryAction.FAIL, reason="the certificate must be mended first"),
-        RetryRule(
-            [NotApproved, TooManyFailures],
-            RetryAction.FAIL,
-            reason="a person must look at it before anything is sent again",
-        ),
-        RetryRule(RunFailed, RetryAction.FAIL, reason="the run did what it could; its report says what went wrong"),
-        RetryRule(
-            MoodleMaintenance, RetryAction.RETRY, dt.timedelta(minutes=10), reason="the site is under maintenance"
-        ),
-        RetryRule(MoodleUnavailable, RetryAction.RETRY, dt.timedelta(minutes=2), reason="the site is not available"),
-        RetryRule(AnswerLost, RetryAction.RETRY, dt.timedelta(minutes=2), reason="an answer got lost"),
-    ]
-)
-
 
 _DRY_RUN: Final = "Plan and report only; nothing is written to Moodle."
 
@@ -114,67 +77,50 @@ def _reconcile_params() -> dict[str, Param]:
     }
 
 
-def pool_name(environment: str) -> str:
-    """Give the pool that limits how many tasks talk to one Moodle at a time."""
-    return f"moodle__{environment}"
-
-
-def provision_id(environment: str) -> str:
-    """Give the id of the DAG that sends what changed."""
-    return f"moodle_provision__{environment}"
-
-
-def reconcile_id(environment: str) -> str:
-    """Give the id of the DAG that compares everything."""
-    return f"moodle_reconcile__{environment}"
-
-
 def provision_dag(mapping: Mapping, path: Path) -> DAG:
     """Build ``moodle_provision__<environment>``."""
-    environment, name = mapping.environment, mapping.title or mapping.environment
-    with DAG(
-        dag_id=provision_id(environment),
-        dag_display_name=f"Provision {name}",
-        description=f"Brings persons into the Moodle '{environment}'.",
-        doc_md=_provision_doc(mapping, path),
+    return _dag(
+        mapping,
+        path,
+        dag_id=provision_id(mapping.environment),
+        dag_display_name=f"Provision {mapping.title or mapping.environment}",
+        description=f"Brings persons into the Moodle '{mapping.environment}'.",
+        doc_md=provision_doc(mapping, path),
         schedule=_schedule(mapping.schedule.provision, mapping.schedule.timezone),
         params=_provision_params(),
-        tags=["moodle", environment],
-        **_common(),
-    ) as dag:
-        _tasks(str(path), mapping)
-    return dag
+    )
 
 
 def reconcile_dag(mapping: Mapping, path: Path) -> DAG:
     """Build ``moodle_reconcile__<environment>``."""
-    environment, name = mapping.environment, mapping.title or mapping.environment
-    with DAG(
-        dag_id=reconcile_id(environment),
-        dag_display_name=f"Reconcile {name}",
-        description=f"Compares every person with every account of the Moodle '{environment}'.",
-        doc_md=_reconcile_doc(mapping, path),
+    return _dag(
+        mapping,
+        path,
+        dag_id=reconcile_id(mapping.environment),
+        dag_display_name=f"Reconcile {mapping.title or mapping.environment}",
+        description=f"Compares every person with every account of the Moodle '{mapping.environment}'.",
+        doc_md=reconcile_doc(mapping, path),
         schedule=_schedule(mapping.schedule.reconcile, mapping.schedule.timezone),
         params=_reconcile_params(),
-        tags=["moodle", environment],
-        **_common(),
-    ) as dag:
-        _tasks(str(path), mapping)
-    return dag
+    )
 
 
-def _common() -> dict[str, Any]:
-    return {
-        "start_date": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
-        "catchup": False,
-        "max_active_runs": 1,
-        "default_args": {
+def _dag(mapping: Mapping, path: Path, **its_own: Any) -> DAG:
+    with DAG(
+        **its_own,
+        tags=["moodle", mapping.environment],
+        start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        catchup=False,
+        max_active_runs=1,
+        default_args={
             "owner": "moodle-coupling",
             "retries": 3,
             "retry_delay": dt.timedelta(minutes=1),
             "retry_policy": RETRIES,
         },
-    }
+    ) as dag:
+        _tasks(str(path), mapping)
+    return dag
 
 
 def _tasks(mapping_path: str, mapping: Mapping) -> None:
@@ -248,9 +194,9 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
     """Run one step of ``steps``.
 
     A pause skips the task or makes it wait (``paused``), an environment that another run holds makes it wait, quarantine
-    skips it; waiting takes no slot and uses up no try.
+    skips it; when Coachview's requests of the day are spent it waits for new ones.
     """
-    from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
+    from airflow.sdk.exceptions import AirflowSkipException
 
     from moodle_coupling.orchestration import steps
     from moodle_coupling.orchestration.run import open_run
@@ -258,12 +204,28 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
     try:
         return getattr(steps, name)(open_run(mapping_path, get_current_context()), *args)
     except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
-        log.warning("%s", stop)
         if paused == "wait" and not isinstance(stop, Quarantined):
             seconds = conf.getint("moodle_coupling", "pause_look_seconds", fallback=60)
-            look_again = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
-            raise AirflowRescheduleException(look_again) from stop  # type: ignore[no-untyped-call]
+            _wait(stop, dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds))
+        log.warning("%s", stop)
         raise AirflowSkipException(str(stop)) from stop
+    except BudgetSpent as spent:
+        _wait(spent, _day_of_requests_begins(spent.resets))
+
+
+def _wait(stop: Exception, until: dt.datetime) -> NoReturn:
+    """End this try and have the task begin again at ``until``: no slot is taken meanwhile, and no try used up."""
+    from airflow.sdk.exceptions import AirflowRescheduleException
+
+    log.warning("%s This task looks again at %s UTC.", stop, f"{until:%Y-%m-%d %H:%M:%S}")
+    raise AirflowRescheduleException(until) from stop  # type: ignore[no-untyped-call]
+
+
+def _day_of_requests_begins(resets: dt.datetime | None) -> dt.datetime:
+    """Give when to ask Coachview again: a minute after it says, in an hour where it does not, and within a day."""
+    now = dt.datetime.now(dt.UTC)
+    told = resets + dt.timedelta(minutes=1) if resets else now + dt.timedelta(hours=1)
+    return min(max(told, now + dt.timedelta(minutes=1)), now + dt.timedelta(days=1))
 
 
 def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
@@ -295,43 +257,3 @@ def _announce(mapping_path: str, environment: str, counts: dict[str, int]) -> No
 
 def _schedule(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
     return CronTriggerTimetable(cron, timezone=timezone) if cron else None
-
-
-def _provision_doc(mapping: Mapping, path: Path) -> str:
-    return f"""\
-# Provision {mapping.title or mapping.environment}
-
-Brings the persons of the source into the Moodle environment **{mapping.environment}**
-(Airflow connection `{mapping.connection}`), as `{path.name}` says.
-
-```
-extract ─▶ transform ─┐
-check site ───────────┴▶ snapshot ─▶ match and plan ─▶ safeguards and approval ─▶ chunks ─▶ load ─▶ report ─▶ announce
-```
-
-* Nothing is written before **load**. Trigger with *Dry run* to see the plan only.
-* A plan that looks like a mistake (an empty source, many suspensions, the first load ever …) waits for approval at
-  **safeguards and approval**; approve or reject it there, or under Browse → Required Actions.
-* To pause: set the variable `moodle_coupling_paused__{mapping.connection}` to `true`. A load that is under way stops
-  within one batch, and goes on by itself when the variable is set to `false` or removed.
-* Re-running a finished run changes nothing: what Moodle already holds is not written again.
-* A person who is rejected is named in the report with the reason and how to mend it; everyone else goes in.
-"""
-
-
-def _reconcile_doc(mapping: Mapping, path: Path) -> str:
-    leavers = mapping.leavers
-    what = f"suspended after {leavers.grace_days} days" if leavers.policy == "suspend" else f"{leavers.policy}ed"
-    return f"""\
-# Reconcile {mapping.title or mapping.environment}
-
-Compares every person of the source with every account of the Moodle environment **{mapping.environment}**
-(Airflow connection `{mapping.connection}`), as `{path.name}` says, and puts right what differs.
-
-* What was changed by hand in Moodle is found: repaired where the mapping writes the field always, reported elsewhere.
-* Accounts whose person has left are **{what}** (`leavers` in the mapping file): only accounts that this coupling made or
-  linked, never protected ones. Who returns is reactivated.
-* What a human must judge waits under **Moodle → Mismatches**; decisions taken there are carried out by the next run, of this
-  DAG or of `{provision_id(mapping.environment)}`.
-* It has the same safeguards, the same pause and the same pool as `{provision_id(mapping.environment)}`, and waits for it.
-"""

@@ -25,6 +25,7 @@ from fastapi import Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from moodle_coupling.hooks.pause import variable_name
+from moodle_coupling.orchestration import names
 from moodle_coupling.web import couplings
 from moodle_coupling.web.languages import say
 
@@ -128,11 +129,11 @@ class Access:
     def _reads(self, environment: str) -> bool:
         key = (Right.READ, f"{environment}/dag")
         if key not in self._known:
-            self._known[key] = environment in self._couplings and self._dag("GET", couplings.provision_id(environment))
+            self._known[key] = environment in self._couplings and self._dag("GET", names.provision_id(environment))
         return self._known[key]
 
     def _granted(self, right: Right, environment: str) -> bool:
-        dag_id = couplings.reconcile_id(environment)
+        dag_id = names.reconcile_id(environment)
         if right is Right.DECIDE:
             return self._dag("PUT", dag_id, DagAccessEntity.HITL_DETAIL)
         if right is Right.RUN:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import MappingError, SettingError
 from moodle_coupling.orchestration.commands import mappings_folder
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
-
-PREFIXES: Final = ("moodle_provision__", "moodle_reconcile__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +42,6 @@ def by_name() -> dict[str, Coupling]:
         if _read[0] != state:
             _read = (state, _load(folder))
         return _read[1]
-
-
-def environment_of(dag_id: str) -> str:
-    """Give the environment a DAG belongs to; '' for a DAG that is not one of ours."""
-    for prefix in PREFIXES:
-        if dag_id.startswith(prefix):
-            return dag_id.removeprefix(prefix)
-    return ""
-
-
-def provision_id(environment: str) -> str:
-    """Give the id of the DAG that sends what changed."""
-    return f"{PREFIXES[0]}{environment}"
-
-
-def reconcile_id(environment: str) -> str:
-    """Give the id of the DAG that compares everything."""
-    return f"{PREFIXES[1]}{environment}"
 
 
 def _state(folder: Path) -> list[tuple[str, int, int]]:

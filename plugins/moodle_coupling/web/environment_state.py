@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.hooks.pause import read_pause
-from moodle_coupling.web import chart, couplings, starting
+from moodle_coupling.orchestration import names
+from moodle_coupling.web import chart, starting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -77,14 +78,14 @@ _NONE: Final[Mapping[str, int]] = {}
 
 def states(found: Collection[Coupling], ledger: Ledger | None) -> list[EnvironmentState]:
     """Find out how environments are; two questions to Airflow's database for all, some to the ledger for each."""
-    ids = [make(one.name) for one in found for make in (couplings.provision_id, couplings.reconcile_id)]
+    ids = [make(one.name) for one in found for make in (names.provision_id, names.reconcile_id)]
     dags = starting.dag_states(ids)
     plain = [
         EnvironmentState(
             one,
             read_pause(one.connection) if one.connection else None,
-            dags.get(couplings.provision_id(one.name)),
-            dags.get(couplings.reconcile_id(one.name)),
+            dags.get(names.provision_id(one.name)),
+            dags.get(names.reconcile_id(one.name)),
         )
         for one in found
     ]

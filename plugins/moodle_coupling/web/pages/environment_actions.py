@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, Request, Response
 
 from moodle_coupling.errors import CouplingPaused, SettingError
+from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.checking import lift_quarantine
 from moodle_coupling.orchestration.pausing import Switch, note_in_ledger
-from moodle_coupling.web import couplings, starting
+from moodle_coupling.web import starting
 from moodle_coupling.web.access import Access, AccessDep, Right
 from moodle_coupling.web.languages import say, texts_for
 from moodle_coupling.web.ledgers import ledger_if_any, the_ledger
@@ -106,7 +107,7 @@ def reconcile(request: Request, env: str, access: AccessDep, back: Back = "/") -
 
 def _start(request: Request, access: Access, env: str, back: str, *, dry: bool) -> Response:
     access.require(Right.RUN, env)
-    started = starting.start(couplings.reconcile_id(env), {"dry_run": dry}, by=access.name)
+    started = starting.start(names.reconcile_id(env), {"dry_run": dry}, by=access.name)
     noted = _noted(access, env, "dry run" if dry else "reconcile", started.run_id)
     said, tone = (STARTED, Tone.GOOD) if started.is_on else (OFF, Tone.WARN)
     return _answer(request, access, env, back, _notice(request, said, tone, noted=noted))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from moodle_coupling.web import couplings
+from moodle_coupling.orchestration import names
 from moodle_coupling.web.access import AccessDep, Right
 from moodle_coupling.web.mismatch_filters import FormDep, read_filters
 from moodle_coupling.web.mismatch_views import MismatchId, list_path, list_values, one_values, readable
@@ -21,7 +21,7 @@ router.include_router(mismatches_applying.router)
 def mismatches(request: Request, access: AccessDep, dag_id: str = "") -> Response:
     """List what is asked for; from Airflow's view of a Dag, that of its environment."""
     if dag_id:
-        environment = couplings.environment_of(dag_id)
+        environment = names.environment_of(dag_id)
         if not environment:
             return render(request, "runs/not_ours.html", dag_id=dag_id)
         access.require(Right.READ, environment)

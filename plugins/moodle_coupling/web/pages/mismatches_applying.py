@@ -11,7 +11,8 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.web import couplings, starting
+from moodle_coupling.orchestration import names
+from moodle_coupling.web import starting
 from moodle_coupling.web.access import FORBIDDEN, Access, AccessDep, Right
 from moodle_coupling.web.languages import say, texts_for
 from moodle_coupling.web.ledgers import the_ledger
@@ -81,7 +82,7 @@ def started(
     pairs = list(zip(environment or [], run or [], strict=False))
     if not pairs:
         raise HTTPException(404)
-    found = [(access.coupling(name), couplings.provision_id(name), run_id) for name, run_id in pairs]
+    found = [(access.coupling(name), names.provision_id(name), run_id) for name, run_id in pairs]
     dags = starting.dag_states([dag_id for _, dag_id, _ in found])
     off = [dag_id for _, dag_id, _ in found if dag_id in dags and not dags[dag_id].is_on]
     held = [access.coupling(name).title for name in paused or []]
@@ -107,7 +108,7 @@ def _paused(access: Access, environment: str) -> bool:
 
 def _start(access: Access, environment: str, wanted: Wanted) -> starting.Started:
     conf = {"person_ids": wanted.persons, "account_ids": wanted.accounts}
-    run = starting.start(couplings.provision_id(environment), conf, by=access.name)
+    run = starting.start(names.provision_id(environment), conf, by=access.name)
     activity.note(
         the_ledger(),
         by=access.name,

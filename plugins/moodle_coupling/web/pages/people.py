@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from moodle_coupling.ledger import activity
-from moodle_coupling.web import couplings, run_words, starting
+from moodle_coupling.orchestration import names
+from moodle_coupling.web import run_words, starting
 from moodle_coupling.web.access import Access, AccessDep, Right
 from moodle_coupling.web.activities import ACTIONS
 from moodle_coupling.web.languages import say, texts_for
@@ -38,18 +39,18 @@ OF_PERSONS: Final = {
 def people(request: Request, access: AccessDep, q: str = "") -> Response:
     """Show the search, and whom it found; ``q`` is what was typed, sealed."""
     text = unseal(q)
-    names = access.environments()
+    mine = access.environments()
     return render(
         request,
         "people/search.html",
         text=text,
         found=search(the_ledger(), access, text),
         most=MOST,
-        environments=names,
-        titles={name: access.coupling(name).title for name in names},
-        names=any(access.sees_names(name) for name in names),
+        environments=mine,
+        titles={name: access.coupling(name).title for name in mine},
+        names=any(access.sees_names(name) for name in mine),
         unknown=sealed(text) if text else "",
-        explains=[name for name in names if access.may(Right.RUN, name)],
+        explains=[name for name in mine if access.may(Right.RUN, name)],
     )
 
 
@@ -99,7 +100,7 @@ def provision(request: Request, env: str, who: str, access: AccessDep, target: A
     if is_paused(coupling):
         notice = Notice(texts_for(request)(PAUSED, environment=coupling.title), Tone.WARN)
         return redirect(request, Addresses("", "").url(f"/people/{env}/{who}"), notice)
-    run = starting.start(couplings.provision_id(target), {"person_ids": [known]}, by=access.name)
+    run = starting.start(names.provision_id(target), {"person_ids": [known]}, by=access.name)
     activity.note(
         the_ledger(), by=access.name, environment=target, action="provision", subject=known, detail=run.run_id
     )

@@ -9,7 +9,8 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.runs import Run, find_run, get_run, latest_runs
-from moodle_coupling.web import chart, couplings, run_words
+from moodle_coupling.orchestration import names
+from moodle_coupling.web import chart, run_words
 from moodle_coupling.web.access import Access, AccessDep, Right
 from moodle_coupling.web.languages import texts_for
 from moodle_coupling.web.ledgers import the_ledger
@@ -37,13 +38,13 @@ def runs(
     offset: Annotated[int, Query(ge=0, le=MOST)] = 0,
 ) -> Response:
     """List the latest runs: of all environments, of one, or (from Airflow's view of a Dag) of one Dag."""
-    if dag_id and not couplings.environment_of(dag_id):
+    if dag_id and not names.environment_of(dag_id):
         return render(request, "runs/not_ours.html", dag_id=dag_id)
-    environment = couplings.environment_of(dag_id) or environment
+    environment = names.environment_of(dag_id) or environment
     if environment:
         access.require(Right.READ, environment)
-    names = access.environments()
-    found = _latest([environment] if environment else names, dag_id, offset)
+    mine = access.environments()
+    found = _latest([environment] if environment else mine, dag_id, offset)
     return render(
         request,
         "runs/list.html",
@@ -53,7 +54,7 @@ def runs(
         step=LATEST,
         environment=environment,
         dag_id=dag_id,
-        titles={name: access.coupling(name).title for name in names},
+        titles={name: access.coupling(name).title for name in mine},
         figures_of=chart.figures_of,
         duration=lambda seconds: duration(seconds, texts_for(request)),
     )
@@ -62,7 +63,7 @@ def runs(
 @router.get("/runs/of")
 def run_of(request: Request, access: AccessDep, dag_id: str = "", run_id: str = "") -> Response:
     """Find the report of one of Airflow's runs, or say why there is none (yet) and what to do."""
-    environment = couplings.environment_of(dag_id)
+    environment = names.environment_of(dag_id)
     if not environment:
         return render(request, "runs/not_ours.html", dag_id=dag_id)
     access.require(Right.READ, environment)
