@@ -21,6 +21,7 @@ from moodle_coupling.ledger.runs import begin_run, get_run, latest_runs
 from moodle_coupling.ledger.schema import upgrade
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.mapping import Mapping
+from moodle_coupling.mapping_file import load_mapping
 from moodle_coupling.matching.frames import PLAN_COLUMNS
 from moodle_coupling.orchestration import safety
 from moodle_coupling.orchestration.approving import approval_task
@@ -198,7 +199,7 @@ def test_a_load_of_which_most_fails_stops_itself_and_a_passing_check_lifts_the_q
     assert found is not None
     assert found.level == 1
     assert latest_runs(the_ledger(), coupling.name)[0].state == RunState.FAILED
-    check_connection(f"moodle_{coupling.name}", coupling.name)
+    check_connection(f"moodle_{coupling.name}", load_mapping(coupling.folder / f"{coupling.name}.yaml"))
     assert quarantine.in_quarantine(the_ledger(), coupling.name) is None
 
 

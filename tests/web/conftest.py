@@ -92,7 +92,8 @@ def mappings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the mapping file of the environment 'demo' (connection 'moodle_demo')."""
     folder = tmp_path / "mappings"
     folder.mkdir()
-    shutil.copy(ROOT / "include/mappings/demo.yaml", folder)
+    text = (ROOT / "include/mappings/demo_file.yaml").read_text()
+    (folder / "demo.yaml").write_text(text.replace("demo_file", "demo").replace("Demo, from a file", "Demo"))
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(folder))
     return folder
 

@@ -17,6 +17,7 @@ from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.mismatches import record_mismatches
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
+from moodle_coupling.sandbox.coachview import running_coachview
 from moodle_coupling.sandbox.moodle import running_moodle
 
 CONNECTION = "moodle_demo"
@@ -409,6 +410,26 @@ class TestTestingTheConnection:
         assert "0" * 32 not in answer
         assert quarantine.in_quarantine(ledger, "demo") is not None
         assert done(ledger) == [("op", "check", "token_invalid")]
+
+    def test_the_coachview_that_persons_come_from_is_tested_too(self, visit, ledger, moodle, mappings, monkeypatch):
+        path = mappings / "demo.yaml"
+        path.write_text(
+            path.read_text()
+            .replace("  type: file\n  path:", "  type: coachview\n  connection: cv\n  # path:", 1)
+            .replace("    column: free1", "    column: city")
+        )
+        quarantine.impose(ledger, "demo", "it failed")
+        with running_coachview(people=[]) as site:
+            made = {"conn_type": "coachview", "host": site.url, "login": site.client_id, "password": "not-this-one"}
+            monkeypatch.setenv("AIRFLOW_CONN_CV", json.dumps(made | {"extra": {"allow_http": True}}))
+            answer = visit("op").send_form("/environments/demo/test", htmx=True).text
+        assert "not fit for a run" in answer
+        assert "cv: " in answer
+        assert "The service user may create accounts." in answer
+        assert "not-this-one" not in answer
+        assert done(ledger) == [("op", "check", "token_refused")]
+        # Nothing is wrong with the Moodle, and that is what a quarantine is about.
+        assert quarantine.in_quarantine(ledger, "demo") is None
 
     def test_without_script_it_is_a_page(self, visit, moodle):
         answer = visit("op").send_form("/environments/demo/test")

@@ -1,36 +1,85 @@
-"""Checks a connection on behalf of a person: from the DAG and from the command line."""
+"""Checks connections on behalf of a person: from the DAG, the page and the command line."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from moodle_coupling.errors import MoodleDenied
+from moodle_coupling.errors import MoodleDenied, SettingError
 from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
+from moodle_coupling.hooks.moodle_check import Finding, Level, check_site, explain, is_fit
+from moodle_coupling.mapping import CoachviewSource
 from moodle_coupling.orchestration.remembering import the_ledger
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.mapping import Mapping
 
 log = logging.getLogger(__name__)
 
 
-def check_connection(conn_id: str, environment: str = "", profile_fields: tuple[str, ...] = ()) -> dict[str, int]:
-    """Log what a check finds and give the counts by level; raises MoodleDenied when the site is not fit for a run.
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: of the Moodle, and of the Coachview connections that its persons come from, by id."""
 
-    A check that passes lifts the quarantine of ``environment`` ('' when no mapping file names the connection).
+    moodle: list[Finding] = field(default_factory=list)
+    sources: dict[str, list[Finding]] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All of them; those of a source begin with its connection."""
+        told = [
+            replace(finding, message=f"{conn_id}: {finding.message}")
+            for conn_id, found in self.sources.items()
+            for finding in found
+        ]
+        return [*self.moodle, *told]
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether a run can be right."""
+        return is_fit(self.findings)
+
+
+def check_environment(mapping: Mapping) -> Checked:
+    """Check the Moodle of a mapping, and the Coachviews its persons come from, for what the mapping asks of them.
+
+    Raises CouplingPaused while the environment is paused, SettingError when the Moodle's connection is wrong.
     """
-    findings = check_site(MoodleHook(conn_id), profile_fields=profile_fields)
-    text = explain(findings)
-    if not is_fit(findings):
+    with MoodleHook(mapping.connection) as hook:
+        moodle = check_site(hook, profile_fields=tuple(mapping.profile_fields))
+    sources: dict[str, list[Finding]] = {}
+    for source in mapping.sources:
+        if isinstance(source, CoachviewSource):
+            sources.setdefault(source.connection, []).extend(_coachview(source))
+    return Checked(moodle, sources)
+
+
+def check_one(conn_id: str) -> Checked:
+    """Check a connection for which there is no mapping, by its type. Raises CouplingPaused and SettingError."""
+    if _type_of(conn_id) == "coachview":
+        return Checked(sources={conn_id: _coachview(CoachviewSource(type="coachview", connection=conn_id))})
+    with MoodleHook(conn_id) as hook:
+        return Checked(check_site(hook))
+
+
+def check_connection(conn_id: str, mapping: Mapping | None = None) -> dict[str, int]:
+    """Log what a check finds and give the counts by level; raises MoodleDenied when a run cannot be right.
+
+    With the ``mapping`` that names the connection, its sources are checked along, and a Moodle that is fit ends the
+    environment's quarantine.
+    """
+    checked = check_environment(mapping) if mapping is not None else check_one(conn_id)
+    if mapping is not None and is_fit(checked.moodle) and lift_quarantine(the_ledger(), mapping.environment):
+        log.info("The quarantine of '%s' is lifted.", mapping.environment)
+    text = explain(checked.findings)
+    if not checked.is_fit:
         msg = f"Connection '{conn_id}' is not fit for a run:\n{text}"
         raise MoodleDenied(msg)
     log.info("%s", text)
-    if environment and lift_quarantine(the_ledger(), environment):
-        log.info("The quarantine of '%s' is lifted.", environment)
-    return dict(Counter(str(finding.level) for finding in findings))
+    return dict(Counter(str(finding.level) for finding in checked.findings))
 
 
 def lift_quarantine(ledger: Ledger, environment: str) -> bool:
@@ -38,3 +87,26 @@ def lift_quarantine(ledger: Ledger, environment: str) -> bool:
     from moodle_coupling.ledger.quarantine import lift
 
     return lift(ledger, environment, by="a passing connection check")
+
+
+def _coachview(source: CoachviewSource) -> list[Finding]:
+    from moodle_coupling.hooks.coachview import CoachviewHook
+    from moodle_coupling.hooks.coachview_check import check_coachview
+    from moodle_coupling.sources.coachview_frame import Columns
+
+    try:
+        with CoachviewHook(source.connection) as hook:
+            return check_coachview(hook, free_fields=Columns(source).fields.free, categories=source.categories)
+    except SettingError as error:
+        return [Finding(Level.ERROR, "connection", str(error))]
+
+
+def _type_of(conn_id: str) -> str:
+    """Give a connection's type, '' where there is no such connection: its hook says so."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return str(BaseHook.get_connection(conn_id).conn_type)
+    except AirflowNotFoundException:
+        return ""

@@ -26,8 +26,9 @@ def add_airflow_parsers(subparsers: argparse._SubParsersAction[argparse.Argument
     """Add ``check``, ``setup``, ``pause``, ``resume``, ``status``, ``explain`` and ``forget``."""
     check = subparsers.add_parser(
         "check",
-        help="check a Moodle connection and say what is missing",
-        description="Checks the connection of an environment, as the button in Airflow's connection form does, and more.",
+        help="check the connections of an environment and say what is missing",
+        description="Checks the Moodle connection of an environment, and the Coachview its persons come from, as the button in "
+        "Airflow's connection form does, and more.",
     )
     check.add_argument(
         "target",
@@ -97,21 +98,17 @@ def use_airflow_database() -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
-    from moodle_coupling.orchestration.checking import lift_quarantine
+    from moodle_coupling.hooks.moodle_check import explain, is_fit
+    from moodle_coupling.orchestration.checking import check_environment, check_one, lift_quarantine
 
     use_airflow_database()
     mapping = _mapping_of(arguments.target)
-    connection, fields = (mapping.connection, tuple(mapping.profile_fields)) if mapping else (arguments.target, ())
-    findings = check_site(MoodleHook(connection), profile_fields=fields)
-    print(explain(findings))
-    if not is_fit(findings):
-        return WRONG
+    checked = check_environment(mapping) if mapping else check_one(arguments.target)
+    print(explain(checked.findings))
     ledger, _ = _ledger_if_any()
-    if mapping and ledger and lift_quarantine(ledger, mapping.environment):
+    if mapping and ledger and is_fit(checked.moodle) and lift_quarantine(ledger, mapping.environment):
         print(f"The quarantine of '{mapping.environment}' is lifted.")
-    return DONE
+    return DONE if checked.is_fit else WRONG
 
 
 def _mapping_of(target: str) -> Mapping | None:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from moodle_coupling.errors import MappingError
+from moodle_coupling.mapping import CoachviewSource
 from moodle_coupling.mapping_file import load_all
 from moodle_coupling.orchestration.coupling_dags import provision_dag, reconcile_dag
 from moodle_coupling.orchestration.names import provision_id, reconcile_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from moodle_coupling.mapping import Mapping
 
 
@@ -30,18 +33,19 @@ def build_dags(folder: Path) -> dict[str, DAG]:
         for build in (provision_dag, reconcile_dag)
     ]
     dags += [broken_dag(dag_id, error) for error in errors for dag_id in _ids_of(error)]
-    dags.append(check_dag({mapping.connection: mapping for mapping in mappings}))
+    dags.append(check_dag(mappings))
     return {dag.dag_id: dag for dag in dags}
 
 
-def check_dag(couplings: dict[str, Mapping]) -> DAG:
-    """Build ``moodle_check_connection``, for all environments; ``couplings`` by connection."""
-    connections = sorted(couplings)
-    known = {name: (mapping.environment, tuple(mapping.profile_fields)) for name, mapping in couplings.items()}
+def check_dag(mappings: Sequence[Mapping]) -> DAG:
+    """Build ``moodle_check_connection``, for all environments."""
+    known = {mapping.connection: mapping for mapping in mappings}
+    named = {source.connection for one in mappings for source in one.sources if isinstance(source, CoachviewSource)}
+    connections = [*sorted(known), *sorted(named)]
     with DAG(
         dag_id="moodle_check_connection",
-        dag_display_name="Check a Moodle connection",
-        description="Tells what is wrong with a connection of type 'moodle', and what to do about it.",
+        dag_display_name="Check a connection",
+        description="Tells what is wrong with a connection to Moodle or Coachview, and what to do about it.",
         doc_md=_CHECK_DOC,
         schedule=None,
         start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
@@ -52,7 +56,8 @@ def check_dag(couplings: dict[str, Mapping]) -> DAG:
                 type="string",
                 examples=connections,
                 title="Connection",
-                description="Id of an Airflow connection of type 'moodle'.",
+                description="Id of an Airflow connection of type 'moodle' or 'coachview'. With an environment's Moodle the "
+                "Coachview its persons come from is checked too.",
             )
         },
         tags=["moodle"],
@@ -65,7 +70,7 @@ def check_dag(couplings: dict[str, Mapping]) -> DAG:
             from moodle_coupling.orchestration.checking import check_connection
 
             connection = str(get_current_context()["params"]["connection"])
-            return check_connection(connection, *known.get(connection, ()))
+            return check_connection(connection, known.get(connection))
 
         check()
     return dag
@@ -100,8 +105,9 @@ def broken_dag(dag_id: str, error: MappingError) -> DAG:
 
 
 _CHECK_DOC: Final = """\
-# Check a Moodle connection
+# Check a connection
 
 Tells apart: not reachable, TLS, not a Moodle, web services or REST off, a wrong token, maintenance, functions missing from
-the service, missing capabilities, fields this token cannot see, and the batch size that fits. It writes nothing.
+the service, missing capabilities, fields this token cannot see, and the batch size that fits. Of a Coachview: a wrong client, a missing
+scope, free fields that do not come, what is left of the day's requests. It writes nothing.
 """

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from moodle_coupling.errors import CouplingPaused, SettingError
 from moodle_coupling.orchestration import names
-from moodle_coupling.orchestration.checking import lift_quarantine
+from moodle_coupling.orchestration.checking import check_environment, check_one, lift_quarantine
 from moodle_coupling.orchestration.pausing import Switch, note_in_ledger
 from moodle_coupling.web import starting
 from moodle_coupling.web.access import Access, AccessDep, Right
@@ -20,6 +20,8 @@ from moodle_coupling.web.templating import done, is_htmx
 
 if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle_check import Finding
+    from moodle_coupling.orchestration.checking import Checked
+    from moodle_coupling.web.couplings import Coupling
 
 router = APIRouter(prefix="/environments/{env}")
 Back = Annotated[str, Form()]
@@ -76,16 +78,16 @@ def check(request: Request, env: str, access: AccessDep, back: Back = "/") -> Re
 
     access.require(Right.OPERATE, env)
     try:
-        findings = _findings(access, env)
+        checked = _checked(access.coupling(env))
     except CouplingPaused:
         return _answer(request, access, env, back, _notice(request, NOT_TESTED, Tone.WARN))
     except SettingError as error:
         return _answer(request, access, env, back, Notice(str(error), Tone.BAD))
-    fit = is_fit(findings)
+    findings, fit = checked.findings, checked.is_fit
     ledger, _ = ledger_if_any()
-    lifted = fit and ledger is not None and lift_quarantine(ledger, env)
+    lifted = is_fit(checked.moodle) and ledger is not None and lift_quarantine(ledger, env)
     noted = _noted(access, env, "check", "fit" if fit else ", ".join(_codes(findings)))
-    said = FIT_AND_LIFTED if lifted else FIT if fit else UNFIT
+    said = UNFIT if not fit else FIT_AND_LIFTED if lifted else FIT
     notice = _notice(request, said, Tone.GOOD if fit else Tone.BAD, noted=noted)
     worst_first = sorted(findings, key=lambda finding: ["error", "warning", "ok"].index(finding.level))
     if not is_htmx(request):
@@ -117,14 +119,8 @@ def _switch(access: Access, env: str) -> Switch:
     return Switch(env, access.coupling(env, Right.OPERATE).connection)
 
 
-def _findings(access: Access, env: str) -> list[Finding]:
-    from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.hooks.moodle_check import check_site
-
-    coupling = access.coupling(env)
-    fields = tuple(coupling.mapping.profile_fields) if coupling.mapping is not None else ()
-    with MoodleHook(coupling.connection) as hook:
-        return check_site(hook, profile_fields=fields)
+def _checked(coupling: Coupling) -> Checked:
+    return check_environment(coupling.mapping) if coupling.mapping is not None else check_one(coupling.connection)
 
 
 def _codes(findings: list[Finding]) -> list[str]:
