@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from chromium import chromium, log_in
-from demo import DAG, HOME, ROOT
-from localairflow import LocalAirflow
+from demo_sandboxes import HOME
+from demo_showing import DAG
+from localairflow import ROOT, LocalAirflow
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -1,0 +1,127 @@
+"""What the demo shows after its first loads: that runs can be repeated, stopped and paused, and what the night finds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from demo_sandboxes import HOME, Coachview, Moodle
+
+if TYPE_CHECKING:
+    from localairflow import LocalAirflow
+
+DAG: Final = "moodle_provision__demo"
+FILE_DAG: Final = "moodle_provision__demo_file"
+RECONCILE: Final = "moodle_reconcile__demo"
+PEOPLE: Final = HOME / "include/samples/persons.csv"
+ENDED: Final = ("success", "failed", "skipped", "upstream_failed")
+MARRIED: Final = {
+    "id": "0a51f3b7-d8f1-4adf-a1b7-584a2265b1f5",
+    "changes": {"tussenvoegsels": "de", "achternaam": "Wit"},
+}
+
+
+@dataclass(frozen=True)
+class Showing:
+    """Shows it in the environment demo, and the empty source in demo_file."""
+
+    airflow: LocalAirflow
+    moodle: Moodle
+    coachview: Coachview
+
+    def safety(self) -> None:
+        """Show a run without changes, one change, an empty source, and a pause in the middle of a load."""
+        print("What makes it safe to run every half hour:\n", flush=True)
+        self._run_again("nothing changed")
+        self.coachview.control("POST", "people/change", MARRIED)
+        self._run_again("one person has another surname in Coachview")
+        self._empty_source()
+        self._pause_half_way()
+
+    def reconcile(self) -> None:
+        """Change something by hand in Moodle, let the night's run find it, and tell what waits for an analyst."""
+        changed = self._by_hand()
+        run = self.airflow.run(RECONCILE)
+        counts = self.airflow.xcom(RECONCILE, run["dag_run_id"], "report")
+        print(f"The nightly run, by hand ({RECONCILE}): every person with every account.\n")
+        print(f"* {changed} accounts were changed by hand in Moodle: {counts.get('done_update', 0)} put right.")
+        told = self.airflow.command("moodle-coupling", "status", "demo")
+        waiting = next(line for line in told.splitlines() if "open mismatches" in line)
+        print(f"* For an analyst: {waiting.strip()}.\n", flush=True)
+
+    def _run_again(self, what: str) -> None:
+        before = self.coachview.requests_since()
+        run = self.airflow.run(DAG)
+        counts = self.airflow.xcom(DAG, run["dag_run_id"], "report")
+        created, updated = (counts.get(f"done_{name}", 0) for name in ("create", "update"))
+        asked = self.coachview.requests_since(before)
+        print(f"* Run again, {what}: {created} created, {updated} updated; {asked} requests to Coachview.", flush=True)
+
+    def _empty_source(self) -> None:
+        people = PEOPLE.read_bytes()
+        PEOPLE.write_bytes(people.splitlines(keepends=True)[0])
+        run_id = self.airflow.trigger(FILE_DAG)["dag_run_id"]
+        waits(self.airflow, FILE_DAG, run_id)
+        reasons = reasons_of(self.airflow, FILE_DAG, run_id)
+        print(f"* The file of demo_file is empty: the run stops and asks.\n{reasons}")
+        self.airflow.answer(FILE_DAG, run_id, "Reject")
+        self.airflow.wait_for_run(FILE_DAG, run_id)
+        PEOPLE.write_bytes(people)
+        print("  The demo rejects it: nothing was written.", flush=True)
+
+    def _pause_half_way(self) -> None:
+        newcomers = [
+            {
+                "externId": f"NW-{n:03}",
+                "externSource": "AFAS",
+                "voornaam": f"Nieuw{n}",
+                "achternaam": "Komer",
+                "email1": f"nieuw{n}@example.org",
+            }
+            for n in range(40)
+        ]
+        self.coachview.control("POST", "people", newcomers)
+        self.moodle.connect(self.airflow, batch_size=2)
+        self.moodle.control("POST", "faults", ["hold,skip=3,function=core_user_create_users"])
+        before = len(self.moodle.accounts())
+        run_id = self.airflow.trigger(DAG)["dag_run_id"]
+        while len(self.moodle.accounts()) == before and not self._finished(run_id):
+            time.sleep(0.2)
+        self.airflow.command("moodle-coupling", "pause", "demo", "--reason", "to show it")
+        self.moodle.control("DELETE", "faults")
+        self.airflow.wait_for_state(DAG, run_id, "load", {"up_for_reschedule", "success"})
+        made = len(self.moodle.accounts()) - before
+        print(
+            f"* 40 newcomers in Coachview; paused half-way: {made} are in, and the rest of the plan waits.", flush=True
+        )
+        self.airflow.command("moodle-coupling", "resume", "demo")
+        self.airflow.wait_for_run(DAG, run_id)
+        self.moodle.connect(self.airflow)
+        print(f"  Resumed: {len(self.moodle.accounts()) - before} are in, each once.\n", flush=True)
+
+    def _by_hand(self) -> int:
+        """Move two accounts to Belgium, as somebody in Moodle might."""
+        linked = [one for one in self.moodle.accounts() if one["idnumber"].startswith("NW-")][:2]
+        for one in linked:
+            form = {"wstoken": self.moodle.secret, "wsfunction": "core_user_update_users", "moodlewsrestformat": "json"}
+            form |= {"users[0][id]": one["id"], "users[0][country]": "BE"}
+            url = f"{self.moodle.url}/webservice/rest/server.php"
+            requests.post(url, data=form, timeout=30).raise_for_status()
+        return len(linked)
+
+    def _finished(self, run_id: str) -> bool:
+        run: dict[str, Any] = self.airflow.api("GET", f"dags/{DAG}/dagRuns/{run_id}")
+        return run["state"] in {"success", "failed"}
+
+
+def waits(airflow: LocalAirflow, dag: str, run_id: str) -> bool:
+    """Wait until a run's approval step asks or is done with; tells whether it asks."""
+    return airflow.wait_for_state(dag, run_id, "approve", {"awaiting_input", *ENDED}) == "awaiting_input"
+
+
+def reasons_of(airflow: LocalAirflow, dag: str, run_id: str) -> str:
+    """Give why a run asks, to be printed."""
+    reasons = airflow.question(dag, run_id).split("\n\n")[0]
+    return "\n".join(f"  | {line}" for line in reasons.splitlines())
