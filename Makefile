@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 AIRFLOW_PORT ?= 8080
 MOODLE_PORT ?= 8088
-export AIRFLOW_PORT MOODLE_PORT
+COACHVIEW_PORT ?= 8090
+export AIRFLOW_PORT MOODLE_PORT COACHVIEW_PORT
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-stop test test-moodle lint format bench docs requirements clean
@@ -11,7 +12,7 @@ export AIRFLOW_PORT MOODLE_PORT
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: ## people from a file into a sandbox Moodle, in a real Airflow on 127.0.0.1 (AIRFLOW_PORT, MOODLE_PORT)
+demo: ## people from a sandbox Coachview and from a file into two sandbox Moodles, in a real Airflow on 127.0.0.1
 	@scripts/bootstrap.sh
 	@$(PY) scripts/demo.py start
 

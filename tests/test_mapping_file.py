@@ -31,7 +31,7 @@ from moodle_coupling.mapping_file import (
 
 ROOT = Path(__file__).resolve().parents[1]
 MAPPINGS = ROOT / "include" / "mappings"
-EXAMPLES = [MAPPINGS / "demo.yaml", *sorted((MAPPINGS / "examples").glob("*.yaml"))]
+EXAMPLES = [MAPPINGS / "demo.yaml", MAPPINGS / "demo_file.yaml", *sorted((MAPPINGS / "examples").glob("*.yaml"))]
 
 MINIMAL = """\
 environment: demo

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from chromium import chromium, log_in
+from demo_coupling import write_inputs
 from localairflow import LocalAirflow, free_port
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
@@ -33,9 +33,7 @@ def moodle() -> Iterator[SandboxMoodle]:
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
     home = tmp_path_factory.mktemp("airflow")
-    for name in ("mappings/demo.yaml", "samples/persons.csv"):
-        (home / "include" / name).parent.mkdir(parents=True)
-        shutil.copy(ROOT / "include" / name, home / "include" / name)
+    write_inputs(home)
     settings = {
         "AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "2",
         "AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER": str(home / "include/mappings"),

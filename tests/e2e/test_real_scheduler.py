@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from demo_coupling import write_inputs
 from localairflow import LocalAirflow, LocalAirflowError, free_port
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
@@ -34,9 +34,7 @@ def moodle() -> Iterator[SandboxMoodle]:
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
     home = tmp_path_factory.mktemp("airflow")
-    for name in ("mappings/demo.yaml", "samples/persons.csv"):
-        (home / "include" / name).parent.mkdir(parents=True)
-        shutil.copy(ROOT / "include" / name, home / "include" / name)
+    write_inputs(home)
     settings = {
         "AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "2",
         # A killed worker is noticed in seconds instead of minutes.

@@ -16,7 +16,7 @@ from moodle_coupling.orchestration.dags import build_dags
 from moodle_coupling.orchestration.names import pool_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DEMO = (ROOT / "include/mappings/demo.yaml").read_text()
+DEMO = (ROOT / "include/mappings/demo_file.yaml").read_text()
 
 PARSE = """
 import json, sys, time
@@ -43,8 +43,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def coupling(folder: Path, name: str) -> None:
-    text = DEMO.replace("environment: demo", f"environment: {name}").replace(
-        "connection: moodle_demo", f"connection: moodle_{name}"
+    text = DEMO.replace("environment: demo_file", f"environment: {name}").replace(
+        "connection: moodle_demo_file", f"connection: moodle_{name}"
     )
     (folder / f"{name}.yaml").write_text(text)
 
@@ -79,7 +79,7 @@ def test_each_mapping_file_makes_two_dags_and_all_share_one_check_dag(folder: Pa
 
 def test_a_wrong_mapping_file_becomes_a_dag_that_says_so_and_hides_no_other(folder: Path) -> None:
     coupling(folder, "good")
-    (folder / "bad.yaml").write_text(DEMO.replace("environment: demo", "environment: bad\nusernam: {}"))
+    (folder / "bad.yaml").write_text(DEMO.replace("environment: demo_file", "environment: bad\nusernam: {}"))
     dags = build_dags(folder)
     assert set(dags) == {
         "moodle_check_connection",

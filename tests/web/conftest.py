@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from demo_coupling import write_mapping
 from fastapi import FastAPI
 
 from moodle_coupling.ledger import schema
@@ -92,8 +93,7 @@ def mappings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the mapping file of the environment 'demo' (connection 'moodle_demo')."""
     folder = tmp_path / "mappings"
     folder.mkdir()
-    text = (ROOT / "include/mappings/demo_file.yaml").read_text()
-    (folder / "demo.yaml").write_text(text.replace("demo_file", "demo").replace("Demo, from a file", "Demo"))
+    write_mapping(folder)
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(folder))
     return folder
 
