@@ -187,3 +187,18 @@ def test_accounts_that_were_not_read_are_named_by_number() -> None:
     facts = {"person": {"person_id": "7", "idnumber": "E7"}, "accounts": {"57": None}}
     link = options("id_missing", facts, shared_email=False)[0]
     assert link.effect == "Account 57 gets person 7's idnumber 'E7' and is kept up to date from the source."
+
+
+def test_sources_that_do_not_agree_are_for_them_to_mend():
+    said = reasons_frame((1, "sources_disagree", "", "all")).assign(message="Anna in HR, Piet in IT.")
+    there = accounts_of([account_of(ANNA)])
+    plan = make_plan(persons_frame([ANNA]), said, there, mapping(), full=True)
+    (row,) = mismatches_with_facts(plan, there).to_dict("records")
+    assert (row["verdict"], row["action"], row["evidence"]) == ("sources_disagree", "reject", "Anna in HR, Piet in IT.")
+    facts = json.loads(row["facts"])
+    assert facts["sources"] == "Anna in HR, Piet in IT."  # another sentence is another mismatch
+    choices = options("sources_disagree", facts, shared_email=False)
+    assert kinds(choices) == [("ignore", None), ("later", None)]
+    assert choices[0].effect == (
+        "Nothing is written of person P1 (extern id E1); it is not asked again as long as the sources say the same."
+    )

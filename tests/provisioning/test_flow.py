@@ -20,7 +20,7 @@ from moodle_coupling.sources.file import read_persons
 if TYPE_CHECKING:
     import pandas as pd
 
-DEMO = Path(__file__).resolve().parents[2] / "include" / "mappings" / "demo.yaml"
+DEMO = Path(__file__).resolve().parents[2] / "include" / "mappings" / "demo_file.yaml"
 
 
 @pytest.fixture(scope="module")

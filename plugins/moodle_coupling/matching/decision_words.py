@@ -151,6 +151,11 @@ def _do_not_touch(about: Circumstances, _account: Account) -> tuple[str, str]:
 def _ignore(about: Circumstances, _account: Account) -> tuple[str, str]:
     who, wie = _all(about.accounts), _all(about.accounts, dutch=True)
     alone = about.verdict == Verdict.ORPHAN and len(about.accounts) == 1
+    if about.verdict == Verdict.SOURCES_DISAGREE:
+        return (
+            f"nothing is written of {about.named()}; it is not asked again as long as the sources say the same",
+            f"van {about.named(dutch=True)} wordt niets geschreven; het wordt niet opnieuw gevraagd zolang de bronnen hetzelfde zeggen",
+        )
     if about.verdict != Verdict.ORPHAN:
         who, wie = f"{about.named()} and {who}", f"{about.named(dutch=True)} en {wie}"
     own = about.own() if about.verdict == Verdict.EMAIL_TAKEN else None

@@ -21,6 +21,7 @@ OFFERED: Final[Mapping[str, tuple[DecisionKind, ...]]] = {
     Verdict.ID_CASE: (*_REKEYED, *_OFF),
     Verdict.EMAIL_TAKEN: _OFF,
     Verdict.AMBIGUOUS: (DecisionKind.LINK, *_REKEYED, *_OFF),
+    Verdict.SOURCES_DISAGREE: (DecisionKind.IGNORE, DecisionKind.LATER),
     Verdict.DUPLICATE_ACCOUNT: (DecisionKind.LINK, DecisionKind.SUSPEND, *_OFF),
     Verdict.HELD: (DecisionKind.LINK, *_OFF),
     Verdict.ORPHAN: (DecisionKind.SUSPEND, *_OFF),

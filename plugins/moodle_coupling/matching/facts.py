@@ -17,17 +17,23 @@ ACCOUNT_FACTS: Final = ("username", "idnumber", "firstname", "lastname", "email"
 
 
 def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
-    """Give the plan's rows that a human must judge, with ``facts``: JSON of the person and the accounts meant."""
+    """Give the plan's rows that a human must judge, with ``facts``: JSON of the person and the accounts meant.
+
+    Where the sources do not agree on who it is, also of what each of them says.
+    """
     found = plan[are_mismatches(plan)].reset_index(drop=True)
     meant = [_accounts_of(row) for row in found[["account_id", "other_accounts"]].to_dict("records")]
     wanted = {account for accounts_ in meant for account in accounts_}
     known = _known(accounts[accounts["id"].isin(wanted)])
     persons = found[list(PERSON_FACTS)].to_dict("records")
+    said = found["evidence"].where(found["verdict"] == Verdict.SOURCES_DISAGREE, "")
     texts = [
         json.dumps(
-            {"person": person, "accounts": {str(a): known.get(a) for a in ids}}, ensure_ascii=False, sort_keys=True
+            {"person": person, "accounts": {str(a): known.get(a) for a in ids}} | ({"sources": text} if text else {}),
+            ensure_ascii=False,
+            sort_keys=True,
         )
-        for person, ids in zip(persons, meant, strict=True)
+        for person, ids, text in zip(persons, meant, said, strict=True)
     ]
     return found.assign(facts=pd.Series(texts, index=found.index, dtype="str"))
 

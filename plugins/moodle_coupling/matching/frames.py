@@ -21,6 +21,7 @@ class Verdict(StrEnum):
     ID_CASE = "id_case"
     EMAIL_TAKEN = "email_taken"
     AMBIGUOUS = "ambiguous"
+    SOURCES_DISAGREE = "sources_disagree"
     DUPLICATE_PERSON = "duplicate_person"
     DUPLICATE_ACCOUNT = "duplicate_account"
     ORPHAN = "orphan"
@@ -37,6 +38,7 @@ MISMATCHES: Final = frozenset(
         Verdict.ID_CASE,
         Verdict.EMAIL_TAKEN,
         Verdict.AMBIGUOUS,
+        Verdict.SOURCES_DISAGREE,
         Verdict.DUPLICATE_ACCOUNT,
         Verdict.HELD,
     }

@@ -116,6 +116,7 @@ class _Draft:
     def _reject(self) -> None:
         unmatched = self.frame["verdict"] == ""
         self.frame.loc[unmatched, "evidence"] = "Rejected before matching, for the reasons given."
+        self._tell_disagreement(unmatched)
         rejected = unmatched | (self.frame["verdict"] == Verdict.DUPLICATE_PERSON)
         self.frame.loc[rejected, "action"] = Action.REJECT.value
         for at in self.frame.index[unmatched]:
@@ -123,6 +124,15 @@ class _Draft:
                 self.reasons.add(
                     at, "idnumber_missing", "idnumber", "The person has no idnumber, and nothing else joins."
                 )
+
+    def _tell_disagreement(self, unmatched: pd.Series[bool]) -> None:
+        """Make a mismatch of each person on whom the sources do not agree: nothing is written, and somebody must judge."""
+        said = (
+            self.given[self.given["code"] == Verdict.SOURCES_DISAGREE].drop_duplicates("at").set_index("at")["message"]
+        )
+        said = said[unmatched[said.index].to_numpy()]
+        self.frame.loc[said.index, "verdict"] = Verdict.SOURCES_DISAGREE.value
+        self.frame.loc[said.index, "evidence"] = said
 
     def plan_creates(self) -> None:
         """Give new persons a username and all their fields; reject whom Moodle would refuse."""

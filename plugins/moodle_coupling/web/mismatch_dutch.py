@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.web.mismatch_facts import Account, Agreement, Facts
 
 if TYPE_CHECKING:
@@ -28,8 +29,18 @@ _FORMER: Final = re.compile(r"which only (persons? .+?) has, who (has left|is ou
 
 def evidence(verdict: str, facts: Facts, account_id: int | None, english: str) -> str:
     """Say in Dutch why this is a mismatch; '' for a verdict, or facts, that nobody foresaw."""
+    if verdict == "sources_disagree":
+        return _disagreement(english)
     tell = _TELL.get(verdict)
     return tell(facts, account_id, english) if tell is not None and facts.accounts else ""
+
+
+def _disagreement(english: str) -> str:
+    """Put a sentence of people/rules.py, and how to mend it, into Dutch; what the sources say stays as it is."""
+    rule = RULE_BY_CODE["sources_disagree"]
+    before, after = rule.message.split("{value}")
+    said = english.removeprefix(before).removesuffix(rule.mend).rstrip().removesuffix(after)
+    return f"{rule.message_nl.format(value=said)} {rule.mend_nl}"
 
 
 def _pointed(facts: Facts, _account_id: int | None, english: str) -> str:

@@ -33,6 +33,9 @@ MEANINGS: Final = {
         "This person's account is known, but the person's e-mail address is on another account, and Moodle allows an address once."
     ),
     "ambiguous": say("What is known of this person points at several accounts."),
+    "sources_disagree": say(
+        "Two sources have this person's id and do not agree on who it is; correct the id in one of them."
+    ),
     "duplicate_account": say("Two or more accounts have this person's ID number."),
     "held": say("This person's account was suspended in Moodle, and not by this coupling."),
     "orphan": say("An account has an ID number that belongs to nobody who should be in this Moodle."),

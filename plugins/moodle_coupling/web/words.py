@@ -29,6 +29,7 @@ VERDICTS: Final = {
     "id_case": Word(say("ID number equal but for case or spaces"), Tone.WARN),
     "email_taken": Word(say("E-mail address is on another account"), Tone.WARN),
     "ambiguous": Word(say("Points at several accounts"), Tone.BAD),
+    "sources_disagree": Word(say("Sources do not agree on who this is"), Tone.BAD),
     "duplicate_person": Word(say("Two persons with one ID number or address"), Tone.BAD),
     "duplicate_account": Word(say("Two accounts with one ID number"), Tone.BAD),
     "orphan": Word(say("Account without person"), Tone.WARN),
