@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PERSONS: Final = "Personen"
-_TEXTS: Final[Mapping[str, str]] = {
+TEXTS: Final[Mapping[str, str]] = {
     "extern_id": "externId",
     "extern_source": "externSource",
     "initials": "voorletters",
@@ -82,7 +82,7 @@ def person(
         inactive_unread=unread,
         free=free,
         extra={key: text_at(row, key) for key in extra},
-        **{name: text_at(row, key) for name, key in _TEXTS.items()},
+        **{name: text_at(row, key) for name, key in TEXTS.items()},
     )
 
 

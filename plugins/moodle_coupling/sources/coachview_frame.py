@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.hooks.coachview_persons import PersonFields
+from moodle_coupling.hooks.coachview_rows import TEXTS
 from moodle_coupling.mapping_checks import COACHVIEW_COLUMNS
 from moodle_coupling.sources.chunks import add_chunk
 from moodle_coupling.sources.headings import Headings
@@ -20,18 +21,8 @@ if TYPE_CHECKING:
 _FREE: Final = "vrijveld"
 _EXTRA_FIELDS: Final = "extravelden."
 _RELATIONS: Final = "directerelaties."
-_KEYS: Final[Mapping[str, str]] = {
-    "extern_id": "externId",
-    "extern_source": "externSource",
-    "initials": "voorletters",
-    "firstname": "voornaam",
-    "infix": "tussenvoegsels",
-    "lastname": "achternaam",
-    "inactive": "inactief",
-    "city": "adres.plaats",
-    "country": "adres.landCode",
-}
-"""Our column → Coachview's key, where it is another word; only for people to read."""
+_KEYS: Final = {**TEXTS, "inactive": "inactief"}
+"""Our column → Coachview's key, for people to read; the person id is what the connection says."""
 
 
 class Columns:
