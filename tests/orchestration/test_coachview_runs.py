@@ -9,7 +9,7 @@ import pytest
 from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.mapping_file import load_mapping
-from moodle_coupling.orchestration.extracting import read_around
+from moodle_coupling.orchestration.extracting import forget_known, read_around
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
@@ -101,6 +101,20 @@ def test_one_person_is_asked_for_alone(coupling: Coupling, moodle: SandboxMoodle
     assert "CV-5" not in around(coupling, guid(5)).index
     assert len(site.calls.all("Personen")) == 1 + 1 + 2
     assert all("where" in call.params for call in site.calls.all("Personen"))
+
+
+def test_a_forgotten_person_does_not_come_back_from_what_was_kept(
+    coupling: Coupling, moodle: SandboxMoodle, site: SandboxCoachview
+) -> None:
+    assert coupling.run().state == "success"
+    site.people.remove([guid(5), guid(6)])
+    assert len(coupling.run().frame("persons")) == COUNT
+    assert forget_known(coupling.name, "CV-5") == 1
+    assert forget_known(coupling.name, "P6@Example.org") == 1
+    assert forget_known(coupling.name, "") == 0
+    left = coupling.run().frame("persons")
+    assert len(left) == COUNT - 2
+    assert not left["extern_id"].isin(["CV-5", "CV-6"]).any()
 
 
 def test_before_the_first_good_run_everyone_is_read(

@@ -217,6 +217,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _forget(arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger.activity import note
+    from moodle_coupling.orchestration.extracting import forget_known
     from moodle_coupling.orchestration.forgetting import counted, forget, refuse_while_writing
     from moodle_coupling.orchestration.pausing import all_switches, find_switch, who
     from moodle_coupling.orchestration.remembering import the_ledger
@@ -232,6 +233,8 @@ def _forget(arguments: argparse.Namespace) -> int:
             refuse_while_writing(ledger, every)
             for id_ in arguments.ids:
                 said = counted(forget(ledger, environment, id_))
+                kept = sum(forget_known(name, id_.strip()) for name in every)
+                said += f" Out of what was kept of the source: {kept} records."
                 told.append(f"{id_}: {said}")
                 note(ledger, by=who(), environment=environment or "", action="forget", detail=said)
     finally:  # also what was forgotten before an id that is refused

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from moodle_coupling.mapping_file import source_base
 from moodle_coupling.orchestration import staging
+from moodle_coupling.people.columns import EMAIL_COLUMNS
 from moodle_coupling.sources.contract import Mode, Wanted, completed, open_source
 
 if TYPE_CHECKING:
@@ -115,6 +116,26 @@ def move_watermark(run: Run, state: State | None) -> None:
             folder.rmdir(recursive=True)
 
 
+def forget_known(environment: str, person: str) -> int:
+    """Take a person (a person id, extern id or e-mail address) out of what the last good run kept; gives how many records."""
+    taken = 0
+    for folder in _kept_folders(environment) if person else ():
+        for file in folder.iterdir():
+            frame = staging.read_frame(folder, file.name.removesuffix(".parquet"))
+            theirs = (frame[["person_id", "extern_id"]] == person).any(axis=1)
+            for name in EMAIL_COLUMNS:
+                theirs |= (frame[name].str.casefold() == person.casefold()) & (frame[name] != "")
+            if theirs.any():
+                staging.write_frame(folder, file.name.removesuffix(".parquet"), frame[~theirs])
+                taken += int(theirs.sum())
+    return taken
+
+
+def _kept_folders(environment: str) -> list[ObjectStoragePath]:
+    root = staging.staging_root() / environment
+    return [folder for folder in root.iterdir() if folder.name.startswith(_PREFIX)] if root.exists() else []
+
+
 def _known(run: Run, state: State | None, *, with_persons: bool) -> _Known:
     told = state.get(STATE) if state is not None else None
     if not isinstance(told, dict):
@@ -136,8 +157,6 @@ def _write_kept(folder: ObjectStoragePath, frames: dict[str, pd.DataFrame]) -> N
 
 def _as_known(environment: str) -> pd.DataFrame | None:
     """Give everyone as the last good run had them; None where it kept nobody."""
-    root = staging.staging_root() / environment
-    kept = [folder for folder in root.iterdir() if folder.name.startswith(_PREFIX)] if root.exists() else []
-    kept = [folder for folder in kept if staging.has_frame(folder, _PERSONS)]
+    kept = [folder for folder in _kept_folders(environment) if staging.has_frame(folder, _PERSONS)]
     newest = max(kept, key=lambda folder: (folder / f"{_PERSONS}.parquet").stat().st_mtime, default=None)
     return None if newest is None else staging.read_frame(newest, _PERSONS)
