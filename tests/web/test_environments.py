@@ -423,7 +423,7 @@ class TestTestingTheConnection:
             made = {"conn_type": "coachview", "host": site.url, "login": site.client_id, "password": "not-this-one"}
             monkeypatch.setenv("AIRFLOW_CONN_CV", json.dumps(made | {"extra": {"allow_http": True}}))
             answer = visit("op").send_form("/environments/demo/test", htmx=True).text
-        assert "not fit for a run" in answer
+        assert "the quarantine is lifted, but where persons come from is not fit for a run" in answer
         assert "cv: " in answer
         assert "The service user may create accounts." in answer
         assert "not-this-one" not in answer

@@ -34,6 +34,10 @@ OFF: Final = say("Asked for, but the Dag is switched off in Airflow: the run wai
 FIT: Final = say("The connection is fit for a run.")
 FIT_AND_LIFTED: Final = say("The connection is fit for a run, and the quarantine is lifted.")
 UNFIT: Final = say("The connection is not fit for a run; what to mend stands with the environment.")
+UNFIT_AND_LIFTED: Final = say(
+    "The Moodle is fit and the quarantine is lifted, but where persons come from is not fit for a run; what to mend stands with "
+    "the environment."
+)
 NOT_TESTED: Final = say("Not tested: the environment is paused, and then no request of any kind goes to its Moodle.")
 LIFTED: Final = say("The quarantine is lifted.")
 IN_NONE: Final = say("It was in no quarantine.")
@@ -87,7 +91,7 @@ def check(request: Request, env: str, access: AccessDep, back: Back = "/") -> Re
     ledger, _ = ledger_if_any()
     lifted = is_fit(checked.moodle) and ledger is not None and lift_quarantine(ledger, env)
     noted = _noted(access, env, "check", "fit" if fit else ", ".join(_codes(findings)))
-    said = UNFIT if not fit else FIT_AND_LIFTED if lifted else FIT
+    said = (FIT_AND_LIFTED if lifted else FIT) if fit else (UNFIT_AND_LIFTED if lifted else UNFIT)
     notice = _notice(request, said, Tone.GOOD if fit else Tone.BAD, noted=noted)
     worst_first = sorted(findings, key=lambda finding: ["error", "warning", "ok"].index(finding.level))
     if not is_htmx(request):
