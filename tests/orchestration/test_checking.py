@@ -55,11 +55,12 @@ def bad(found: list[Finding]) -> list[str]:
     return [finding.code for finding in found if finding.level == Level.ERROR]
 
 
-def test_both_are_fit_and_a_source_is_told_by_its_connection(site: SandboxCoachview) -> None:
+def test_both_are_fit_and_each_is_told_by_its_connection(site: SandboxCoachview) -> None:
     checked = check_environment(mapping(columns={"free1": "Vrijveld1"}))
     assert checked.is_fit
     assert set(checked.sources) == {"cv_trial"}
     assert next(finding.message for finding in checked.findings if finding.code == "token").startswith("cv_trial: http")
+    assert {finding.message.split(": ")[0] for finding in checked.findings} == {"moodle_trial", "cv_trial"}
     assert site.client_secret not in str(checked)
 
 

@@ -425,6 +425,7 @@ class TestTestingTheConnection:
             answer = visit("op").send_form("/environments/demo/test", htmx=True).text
         assert "the quarantine is lifted, but where persons come from is not fit for a run" in answer
         assert "cv: " in answer
+        assert "moodle_demo: " in answer
         assert "The service user may create accounts." in answer
         assert "not-this-one" not in answer
         assert done(ledger) == [("op", "check", "token_refused")]

@@ -26,16 +26,15 @@ class Checked:
 
     moodle: list[Finding] = field(default_factory=list)
     sources: dict[str, list[Finding]] = field(default_factory=dict)
+    connection: str = ""
 
     @property
     def findings(self) -> list[Finding]:
-        """All of them; those of a source begin with its connection."""
-        told = [
-            replace(finding, message=f"{conn_id}: {finding.message}")
-            for conn_id, found in self.sources.items()
-            for finding in found
-        ]
-        return [*self.moodle, *told]
+        """All of them; each begins with its connection, but for a Moodle (``connection``) that was checked alone."""
+        if not self.sources:
+            return self.moodle
+        by_name = [(self.connection, self.moodle), *self.sources.items()]
+        return [replace(one, message=f"{conn_id}: {one.message}") for conn_id, found in by_name for one in found]
 
     @property
     def is_fit(self) -> bool:
@@ -54,7 +53,7 @@ def check_environment(mapping: Mapping) -> Checked:
     for source in mapping.sources:
         if isinstance(source, CoachviewSource):
             sources.setdefault(source.connection, []).extend(_coachview(source))
-    return Checked(moodle, sources)
+    return Checked(moodle, sources, mapping.connection)
 
 
 def check_one(conn_id: str) -> Checked:
