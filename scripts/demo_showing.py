@@ -57,7 +57,7 @@ class Showing:
         counts = self.airflow.xcom(DAG, run["dag_run_id"], "report")
         created, updated = (counts.get(f"done_{name}", 0) for name in ("create", "update"))
         asked = self.coachview.requests_since(before)
-        print(f"* Run again, {what}: {created} created, {updated} updated; {asked} requests to Coachview.", flush=True)
+        print(f"* Run again, {what}: {created} created, {updated} updated; requests to Coachview: {asked}.", flush=True)
 
     def _empty_source(self) -> None:
         people = PEOPLE.read_bytes()
