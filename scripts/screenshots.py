@@ -75,7 +75,8 @@ def main() -> int:
         page.get_by_role("button", name="Trigger Dag").first.click()
         settled(page, "trigger.png")
         page.goto(f"{airflow.url}/connections")
-        page.get_by_role("button", name="Edit Connection").first.click()
+        row = page.get_by_role("row").filter(has=page.get_by_text("moodle_demo", exact=True))
+        row.get_by_role("button", name="Edit Connection").click()
         settled(page, "connection.png")
     return 0
 
