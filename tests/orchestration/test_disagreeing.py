@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from orchestration.coupling import Coupling, connect
 
+from moodle_coupling.hooks.moodle import MoodleHook
+from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
+from moodle_coupling.ledger.words import DecisionKind
+from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.remembering import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
@@ -66,3 +72,41 @@ def test_a_mismatch_from_the_first_disagreement_to_its_correction(coupling: Coup
     said(coupling, "Ali", "Bos")
     assert coupling.reconcile().actions == {"none": 2}
     assert waiting() == {"sources_disagree": "gone"}
+
+
+def test_a_changed_run_closes_it_too(coupling: Coupling, moodle: SandboxMoodle) -> None:
+    said(coupling, "Piet", "Puk")
+    coupling.reconcile()
+    assert waiting() == {"sources_disagree": "open"}
+    said(coupling, "Ali", "Bos")
+    assert coupling.run().actions["create"] == 1
+    assert waiting() == {"sources_disagree": "gone"}
+
+
+def test_ignored_it_stays_ignored_until_the_sources_say_something_else(
+    coupling: Coupling, moodle: SandboxMoodle
+) -> None:
+    said(coupling, "Piet", "Puk")
+    coupling.reconcile()
+    (row,) = mismatch_page(the_ledger(), MismatchFilter()).rows.to_dict("records")
+    decide(the_ledger(), row["id"], row["version"], Choice(DecisionKind.IGNORE, "anna"))
+
+    coupling.reconcile()
+    assert waiting() == {"sources_disagree": "decided"}
+    said(coupling, "Kees", "Kok")
+    assert coupling.reconcile().frame("plan")["action"].value_counts().to_dict() == {"reject": 1, "none": 1}
+    found = mismatch_page(the_ledger(), MismatchFilter()).rows
+    assert sorted(found["status"]) == ["lapsed", "open"]
+    assert "E1" not in {one["idnumber"] for one in moodle.accounts()}
+
+
+def test_explaining_the_person_tells_what_each_source_says(coupling: Coupling, moodle: SandboxMoodle) -> None:
+    said(coupling, "Piet", "Puk")
+    coupling.reconcile()
+    path = coupling.folder / f"{coupling.name}.yaml"
+    with MoodleHook.from_settings(MoodleSettings("moodle_trial", moodle.url, moodle.token)) as hook:
+        trace = explain_person(load_mapping(path), path, "E1", hook, ledger=the_ledger())
+    step = next(one for one in trace.steps if one.number == 4)
+    assert step.said.startswith("sources_disagree")
+    assert not step.ok
+    assert "Ali Bos <ali@example.org> in HR, Piet Puk <piet@example.org> in IT" in "\n".join(step.lines)

@@ -40,3 +40,10 @@ def test_who_is_not_clear_is_rejected():
 
 def test_one_source_says_nothing_of_the_kind():
     assert transform(persons(city=["Ede"]), MAPPING).reasons.empty
+
+
+def test_a_disagreement_of_many_sources_is_told_to_its_end():
+    said = ", ".join(f"Persoon Nummer-{number} <persoon{number}@example.org> in Bron {number}" for number in range(6))
+    reasons = transform(persons(sources_disagree=["", said]), MAPPING).reasons
+    assert said in reasons["message"][0]
+    assert said in reasons["message_nl"][0]

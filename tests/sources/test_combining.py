@@ -213,6 +213,14 @@ class TestDisagreeing:
         assert whole[SOURCES_DISAGREE][0].endswith("in A, Wit <w@example.org> in C")
         assert values(whole, "city") == [("Ede",)]
 
+    def test_all_that_do_not_agree_are_told(self):
+        whole = together(
+            [JANSEN], [p("1", lastname="Vos", email1="v@example.org")], [p("1", lastname="Wit", email1="w@example.org")]
+        )
+        assert whole[SOURCES_DISAGREE].tolist() == [
+            "Jan Jansen <jan@example.org> in A, Vos <v@example.org> in B, Wit <w@example.org> in C"
+        ]
+
 
 PERSONS = st.lists(
     st.fixed_dictionaries({"person_id": st.sampled_from("123456"), "city": st.sampled_from(["", "Delft", "Breda"])}),

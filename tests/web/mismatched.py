@@ -68,10 +68,17 @@ def without_idnumber(number: int, *, start: int = 100) -> Side:
     return persons, [account_of(one, 1000 + one["row"], idnumber="") for one in persons]
 
 
-def compare(ledger: Ledger, side: Side, environment: str = "demo", *, run: str = "manual__1") -> dict[str, int]:
+def compare(
+    ledger: Ledger,
+    side: Side,
+    environment: str = "demo",
+    *,
+    run: str = "manual__1",
+    reasons: pd.DataFrame | None = None,
+) -> dict[str, int]:
     """Compare and write down what must be judged, as a full run does; gives the ids by person_id, orphans by account."""
     record = begin_run(ledger, environment, f"moodle_reconcile__{environment}", run, mode="full")
-    found = judged(side)
+    found = judged(side, reasons)
     record_mismatches(ledger, environment, record.id, found, full=True)
     end_run(ledger, record.id, RunState.DONE, counts={"done_none": 1})
     rows = mismatches_frame(ledger, environment, statuses=tuple(MismatchStatus))
@@ -79,7 +86,8 @@ def compare(ledger: Ledger, side: Side, environment: str = "demo", *, run: str =
     return dict(zip(names, (int(number) for number in rows["id"]), strict=True))
 
 
-def judged(side: Side) -> pd.DataFrame:
+def judged(side: Side, reasons: pd.DataFrame | None = None) -> pd.DataFrame:
     persons, accounts = persons_frame(side[0]), accounts_of(side[1])
-    plan = make_plan(persons, reasons_frame(), accounts, mapping(leavers={"policy": "report"}), full=True)
+    given = reasons_frame() if reasons is None else reasons
+    plan = make_plan(persons, given, accounts, mapping(leavers={"policy": "report"}), full=True)
     return mismatches_with_facts(plan, accounts)

@@ -157,7 +157,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "De bronnen zijn het niet eens over wie dit is: {value}.",
         "Two persons share an id there: correct the id in one of the sources.",
         "Twee personen delen daar een id: verbeter het id in een van de bronnen.",
-        shown=240,
+        shown=1000,
     ),
     _missing(
         "firstname",

@@ -129,9 +129,8 @@ class _Whole:
             if is_somebody_else(one, other):
                 fits[at] = False
                 first = self._names[self._from["lastname"][here[at]]]
-                self._findings.disagree[int(here[at])] = (
-                    f"{_shown(one)} in {first}, {_shown(other)} in {self._names[-1]}"
-                )
+                said = self._findings.disagree.get(int(here[at]), f"{_shown(one)} in {first}")
+                self._findings.disagree[int(here[at])] = f"{said}, {_shown(other)} in {self._names[-1]}"
         return fits
 
     def _take_over(self, here: NDArray[np.intp], paired: pd.DataFrame, part: Part, joining: Joining) -> None:
