@@ -182,3 +182,85 @@ def test_a_required_profile_field_stops_the_service_user_where_it_could_be_fille
     assert isinstance(client.by_field("id", 3), list) is complete
     site.table.set_profile(3, "niveau", "3")
     assert len(client.by_field("id", 3)) == 1
+
+
+ADDRESS, NUMBER = "Nora.Y@Example.org", "Rq-Mixed"
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def nora(request, site, client):
+    """Someone with capitals in her address and number, on either database."""
+    site.settings.change({"database": request.param, "extendedusernamechars": True})
+    client.create(someone("nora", email=ADDRESS, idnumber=NUMBER, lastname="Ruïz"))
+    return "nora" if request.param == "mariadb" else None
+
+
+@pytest.mark.parametrize("field", ["idnumber", "email"])
+@pytest.mark.parametrize("spelling", ["lower", "upper", "accent"])
+def test_a_lookup_in_another_spelling_finds_on_mariadb_only(client, nora, field, spelling):
+    value = {"idnumber": NUMBER, "email": ADDRESS}[field]
+    other = {"lower": value.lower(), "upper": value.upper(), "accent": value.replace("e", "é")}[spelling]
+
+    assert usernames(client.by_field(field, value)) == ["nora"]
+    assert usernames(client.by_field(field, other)) == ([nora] if nora else [])
+
+
+def test_spaces_after_a_number_count_on_postgresql_and_spaces_before_it_on_both(client, nora):
+    assert usernames(client.by_field("idnumber", f"{NUMBER} ")) == ([nora] if nora else [])
+    assert client.by_field("idnumber", f" {NUMBER}") == []
+
+
+@pytest.mark.parametrize(
+    ("criteria", "found"),
+    [
+        ({"email": ADDRESS.upper()}, True),
+        ({"email": "nora_y@example%"}, True),
+        ({"email": r"nora\_y@example.org"}, False),
+        ({"lastname": "RUÏZ"}, True),
+        ({"lastname": "Ruiz"}, False),
+        ({"username": "NORA"}, True),
+        ({"email": ADDRESS.lower(), "idnumber": NUMBER}, True),
+        ({"email": ADDRESS.lower(), "idnumber": "other"}, False),
+    ],
+    ids=str,
+)
+def test_a_search_goes_the_same_way_on_both_databases(client, nora, criteria, found):
+    assert usernames(client.search(**criteria)["users"]) == (["nora"] if found else [])
+
+
+def test_a_search_by_number_is_as_the_database_compares(client, nora):
+    assert usernames(client.search(idnumber=NUMBER)["users"]) == ["nora"]
+    assert usernames(client.search(idnumber=NUMBER.lower())["users"]) == ([nora] if nora else [])
+
+
+def test_an_address_in_other_case_is_taken_on_both_databases(client, nora):
+    (piet,) = client.create(someone("piet"))
+    refused = client.create(someone("klaas", email=ADDRESS.upper()))
+    warned = client.update({"id": piet["id"], "email": ADDRESS.lower()})
+
+    assert refused["errorcode"] == "invalidparameter"
+    assert [warning["warningcode"] for warning in warned["warnings"]] == ["useremailduplicate"]
+    assert client.update({"id": piet["id"] - 1, "email": ADDRESS.lower()})["warnings"] == []
+
+
+@pytest.fixture
+def jose_with_accent(client):
+    (created,) = client.create(someone("josé", email="an.accent@example.org"))
+    return created["id"]
+
+
+def test_a_name_without_its_accent_is_another_name_on_postgresql_only(client, nora, jose_with_accent):
+    answer = client.create(someone("jose"))
+
+    if nora is None:
+        assert answer == [{"id": jose_with_accent + 1, "username": "jose"}]
+    else:
+        assert answer["errorcode"] == "invalidparameter"
+
+
+def test_a_renamed_account_meets_the_names_its_database_takes_for_equal(client, nora, jose_with_accent):
+    (piet,) = client.create(someone("piet"))
+    warnings = client.update({"id": piet["id"], "username": "jose"})["warnings"]
+
+    assert [w["warningcode"] for w in warnings] == ([] if nora is None else ["dmlwriteexception"])
+    assert client.update({"id": jose_with_accent, "username": "josé"})["warnings"] == []

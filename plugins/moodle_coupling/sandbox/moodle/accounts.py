@@ -8,7 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.moodle.collation import collation_key
+from moodle_coupling.sandbox.moodle.collation import POSTGRESQL, collation_key, equality_key
+from moodle_coupling.sandbox.moodle.site import SiteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,9 +34,9 @@ CREATE TABLE IF NOT EXISTS user (
     description TEXT, {", ".join(f"{c} INTEGER NOT NULL DEFAULT {d}" for c, d in _NUMBERS.items())},
     {", ".join(f"{c}_key TEXT NOT NULL DEFAULT ''" for c in _KEYED)}
 );
-CREATE UNIQUE INDEX IF NOT EXISTS user_username ON user (username_key);
-CREATE INDEX IF NOT EXISTS user_idnumber ON user (idnumber_key);
-CREATE INDEX IF NOT EXISTS user_email ON user (email_key);
+{"".join(f"CREATE INDEX IF NOT EXISTS user_{c}_as_mariadb ON user ({c}_key);" for c in _KEYED)}
+{"".join(f"CREATE INDEX IF NOT EXISTS user_{c}_as_postgresql ON user ({c});" for c in _KEYED)}
+DROP INDEX IF EXISTS user_username;
 CREATE TABLE IF NOT EXISTS profile_data (
     userid INTEGER NOT NULL, shortname TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (userid, shortname)
 ) WITHOUT ROWID;
@@ -51,9 +52,13 @@ class UsernameTaken(Exception):
 
 
 class Accounts:
-    """All accounts of the site. Every method may be called from any thread; writes happen one transaction at a time."""
+    """All accounts of the site. Every method may be called from any thread; writes happen one transaction at a time.
 
-    def __init__(self, path: Path | str = ":memory:") -> None:
+    The site's ``database`` says which texts are equal, at every moment: it may be changed while accounts are there.
+    """
+
+    def __init__(self, path: Path | str = ":memory:", site: SiteSettings | None = None) -> None:
+        self._site = site or SiteSettings()
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
@@ -98,6 +103,7 @@ class Accounts:
             self._last_id = max(self._last_id, userid)
             now = int(time.time())
             row = {"timecreated": now, "timemodified": now, **values, "id": userid}
+            self._check_username(row)
             self._write("INSERT INTO user ({}) VALUES ({})", _with_keys(row))
             return userid
 
@@ -105,6 +111,7 @@ class Accounts:
         """Change columns of one account. Raises :class:`UsernameTaken`."""
         row = _with_keys(values)
         with self._lock:
+            self._check_username({**values, "id": userid})
             sets = ", ".join(f"{name} = ?" for name in row)
             self._execute(f"UPDATE user SET {sets} WHERE id = ?", [*row.values(), userid])  # noqa: S608
 
@@ -114,6 +121,13 @@ class Accounts:
             for userid in userids:
                 for table, column in (("user", "id"), ("profile_data", "userid"), ("preference", "userid")):
                     self._connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (userid,))  # noqa: S608
+
+    def _check_username(self, row: dict[str, Any]) -> None:
+        """Refuse a name that another account has, as the unique index of the site's database would."""
+        if any(
+            other["id"] != row["id"] for other in self.find("username", [row["username"]] if "username" in row else [])
+        ):
+            raise UsernameTaken(f"there is an account with username {row['username']!r}")
 
     def _write(self, statement: str, row: dict[str, Any]) -> None:
         self._execute(statement.format(", ".join(row), ", ".join("?" * len(row))), list(row.values()))
@@ -129,9 +143,17 @@ class Accounts:
         return next(iter(self.find("id", [userid])), None)
 
     def find(self, field: str, values: Iterable[str | int]) -> list[dict[str, Any]]:
-        """Return the accounts whose ``field`` equals one of ``values`` by MariaDB's comparison, ordered by id."""
-        column = "id" if field == "id" else f"{field}_key"
-        keys = list({v if field == "id" else collation_key(str(v)) for v in values})
+        """Return the accounts whose ``field`` equals one of ``values`` to the site's database, ordered by id."""
+        database = self._site.database
+        column = field if field == "id" or database == POSTGRESQL else f"{field}_key"
+        return self._find(column, {v if field == "id" else equality_key(str(v), database) for v in values})
+
+    def with_address(self, email: str) -> list[dict[str, Any]]:
+        """Return the accounts with an address, letter case aside: what Moodle itself asks of every database."""
+        return [row for row in self._find("email_key", {collation_key(email)}) if row["email"].lower() == email.lower()]
+
+    def _find(self, column: str, values: set[str | int] | set[str]) -> list[dict[str, Any]]:
+        keys = list(values)
         rows: list[dict[str, Any]] = []
         with self._lock:
             for start in range(0, len(keys), _CHUNK):

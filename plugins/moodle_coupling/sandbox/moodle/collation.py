@@ -1,4 +1,8 @@
-"""How MariaDB compares texts in Moodle's tables (utf8mb4_unicode_ci): case, accents and trailing spaces count for nothing."""
+"""How a site's database compares texts.
+
+To MariaDB (utf8mb4_unicode_ci) case, accents and trailing spaces count for nothing; PostgreSQL compares exactly. A search
+(LIKE) is the same to both.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,12 @@ import unicodedata
 # Letters that Unicode does not decompose and this collation yet sees as their base letters.
 _ALIKE = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "ħ": "h", "ŧ": "t"})
 _BEYOND = "\ufffd"
+MARIADB, POSTGRESQL = DATABASES = ("mariadb", "postgresql")
+
+
+def equality_key(value: str, database: str) -> str:
+    """Return a key that is equal for two texts exactly where the ``=`` of that database holds for them."""
+    return value if database == POSTGRESQL else collation_key(value)
 
 
 @functools.lru_cache(maxsize=65536)

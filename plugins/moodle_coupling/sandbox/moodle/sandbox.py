@@ -59,7 +59,7 @@ class SandboxMoodle:
         self.settings = settings if isinstance(settings, SiteSettings) else SiteSettings()
         if isinstance(settings, dict):
             self.settings.change(settings)
-        self.table = Accounts(state)
+        self.table = Accounts(state, self.settings)
         self.tokens = Tokens()
         self.token = token or secrets.token_hex(16)
         self.faults = FaultsInForce(Fault)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from moodle_coupling.sandbox.moodle.collation import DATABASES, MARIADB
 from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
 from moodle_coupling.sandbox.settings import Settings
 
@@ -40,9 +41,12 @@ def _default_fields() -> list[ProfileField]:
 class SiteSettings(Settings):
     """Everything about the site that is not an account or a token. Defaults are those of a new Moodle."""
 
-    choices: ClassVar = {"debug": tuple(DEBUG_LEVELS), "maintenance": MAINTENANCE, "release": tuple(RELEASES)}
+    choices: ClassVar = {
+        "database": DATABASES, "debug": tuple(DEBUG_LEVELS), "maintenance": MAINTENANCE, "release": tuple(RELEASES)
+    }  # fmt: skip
 
     release: str = "5.1"
+    database: str = MARIADB
     sitename: str = "Sandbox Moodle"
     siteurl: str = ""
     allowaccountssameemail: bool = False

@@ -102,10 +102,7 @@ def _check_email(context: Context, email: str) -> None:
 
 def email_taken(context: Context, email: str, *, but_for: int = 0) -> bool:
     """Return whether another account has this address, letter case aside."""
-    return any(
-        row["email"].lower() == email.lower() and row["id"] != but_for
-        for row in context.accounts.find("email", [email])
-    )
+    return any(row["id"] != but_for for row in context.accounts.with_address(email))
 
 
 def _refused(context: Context, reason: str) -> InvalidParameter:

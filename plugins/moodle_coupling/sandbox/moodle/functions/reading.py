@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType, clean
-from moodle_coupling.sandbox.moodle.collation import collation_key, like
+from moodle_coupling.sandbox.moodle.collation import equality_key, like
 from moodle_coupling.sandbox.moodle.exceptions import InvalidParameter, coding_error, unworded
 from moodle_coupling.sandbox.moodle.functions.details import user_details
 from moodle_coupling.sandbox.moodle.php import is_empty, loosely_equal
@@ -80,7 +80,9 @@ def _search(context: Context, criteria: dict[str, str]) -> list[dict[str, Any]]:
     quick = next((key for key in ("id", "username", "idnumber") if key in cleaned), None)
     rows = context.accounts.find(quick, [cleaned[quick]]) if quick else _scan(context, cleaned)
     return [
-        row for row in rows if not row["deleted"] and all(_matches(row, key, value) for key, value in cleaned.items())
+        row
+        for row in rows
+        if not row["deleted"] and all(_matches(context, row, key, value) for key, value in cleaned.items())
     ]
 
 
@@ -97,9 +99,10 @@ def _search_value(context: Context, key: str, value: str) -> str | int:
     return clean(value, kind, context.site)
 
 
-def _matches(row: dict[str, Any], key: str, value: str | int) -> bool:
+def _matches(context: Context, row: dict[str, Any], key: str, value: str | int) -> bool:
     if key == "id":
         return bool(row["id"] == value)
     if key in _WITH_WILDCARDS:
         return like(row[key], str(value))
-    return collation_key(row[key]) == collation_key(str(value))
+    database = context.site.database
+    return equality_key(row[key], database) == equality_key(str(value), database)
