@@ -27,7 +27,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
 from moodle_coupling.hooks.moodle_connection import MoodleSettings
-from moodle_coupling.mapping_snapshot import SnapshotSettings
+from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.matching.frames import CANDIDATE_COLUMNS
 
 if TYPE_CHECKING:

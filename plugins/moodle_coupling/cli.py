@@ -65,7 +65,7 @@ def _schema(arguments: argparse.Namespace) -> int:
     import json
 
     from moodle_coupling.errors import InputError
-    from moodle_coupling.mapping_file import json_schema, write_schema
+    from moodle_coupling.mapping.file import json_schema, write_schema
 
     if arguments.output is None:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -75,7 +75,7 @@ def run_preview(arguments: argparse.Namespace) -> int:
 
 def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
     """Read the inputs, say on stderr what could not be used, and give the plan (PLAN_COLUMNS)."""
-    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import find_mapping, load_mapping
     from moodle_coupling.matching.plan import make_plan
     from moodle_coupling.matching.selection import chosen
     from moodle_coupling.people.transform import transform
@@ -129,7 +129,7 @@ def _other_file(mapping: Mapping, path: str) -> FileSource:
 
 
 def _base(mapping: Mapping) -> Path:
-    from moodle_coupling.mapping_file import source_base
+    from moodle_coupling.mapping.file import source_base
 
     return source_base(mapping.path) if mapping.path else Path.cwd()
 

@@ -12,7 +12,7 @@ from moodle_coupling.hooks.moodle import MoodleHook
 from moodle_coupling.hooks.moodle_connection import MoodleSettings
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
-from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.writing_one import writer
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from orchestration.coupling import Coupling, connect
 
-from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.extracting import forget_known, read_around
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle

@@ -13,7 +13,7 @@ from moodle_coupling.hooks.moodle_connection import MoodleSettings
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
 from moodle_coupling.ledger.words import DecisionKind
-from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.remembering import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle

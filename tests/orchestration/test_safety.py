@@ -21,7 +21,7 @@ from moodle_coupling.ledger.runs import begin_run, get_run, latest_runs
 from moodle_coupling.ledger.schema import upgrade
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.matching.frames import PLAN_COLUMNS
 from moodle_coupling.orchestration import safety
 from moodle_coupling.orchestration.approving import approval_task

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from provisioning.plans import AT_ONCE, hook_for
 
-from moodle_coupling.mapping_file import load_mapping, source_base
+from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.people.transform import transform
 from moodle_coupling.provisioning.loader import load

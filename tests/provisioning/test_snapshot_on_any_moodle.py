@@ -12,7 +12,7 @@ from moodle_coupling.errors import MoodleFunctionMissing
 from moodle_coupling.hooks.moodle import MoodleHook
 from moodle_coupling.hooks.moodle_connection import from_connection
 from moodle_coupling.hooks.moodle_reports import LIST_REPORTS, RETRIEVE_REPORT
-from moodle_coupling.mapping_snapshot import SnapshotSettings
+from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.provisioning.snapshot import read_accounts
 
 if TYPE_CHECKING:

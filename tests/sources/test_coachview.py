@@ -19,7 +19,7 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.coachview_state import airflow_folder
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.people.columns import INACTIVE_UNREAD
 from moodle_coupling.sandbox.coachview import Fault, FaultKind, running_coachview
 from moodle_coupling.sources.coachview_progress import KEPT_FOR

@@ -113,7 +113,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _mapping_of(target: str) -> Mapping | None:
     """Give the mapping that is meant; without such a file the target is a connection."""
-    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import find_mapping, load_mapping
 
     folder = mappings_folder()
     if (folder / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
@@ -126,7 +126,7 @@ def _setup(arguments: argparse.Namespace) -> int:
     from airflow.models.pool import Pool
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import find_mapping, load_mapping
     from moodle_coupling.orchestration.names import pool_name
 
     use_airflow_database()
@@ -197,7 +197,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _explain(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.pause import guard
-    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import find_mapping, load_mapping
     from moodle_coupling.orchestration.explaining import explain_person
     from moodle_coupling.orchestration.writing_one import writer
 

@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import CoachviewSource
-from moodle_coupling.mapping_file import load_all
+from moodle_coupling.mapping.file import load_all
 from moodle_coupling.orchestration.coupling_dags import provision_dag, reconcile_dag
 from moodle_coupling.orchestration.names import provision_id, reconcile_id
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import MoodleError
-from moodle_coupling.mapping_file import load_mapping, source_base
+from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
 from moodle_coupling.orchestration import deciding

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.mapping_file import source_path
+from moodle_coupling.mapping.file import source_path
 from moodle_coupling.matching.frames import MISMATCHES, WRITING_ACTIONS, Action, Verdict
 from moodle_coupling.orchestration.history import as_change, changes_of
 from moodle_coupling.orchestration.near_ids import near_ids

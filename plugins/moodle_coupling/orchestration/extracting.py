@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from moodle_coupling.mapping_file import source_base
+from moodle_coupling.mapping.file import source_base
 from moodle_coupling.orchestration import staging
 from moodle_coupling.people.columns import EMAIL_COLUMNS
 from moodle_coupling.sources.contract import Mode, Wanted, completed, open_source

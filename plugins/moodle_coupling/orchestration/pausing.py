@@ -76,7 +76,7 @@ def find_switch(environment: str, folder: Path) -> Switch:
 
     A mapping file that is wrong can be paused all the same, as long as it names its connection.
     """
-    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import find_mapping, load_mapping
 
     path = find_mapping(environment, folder)
     try:
@@ -125,7 +125,7 @@ def note_in_ledger(ledger: Ledger | None, problem: str, **activity: str) -> str:
 
 
 def _connection_in(path: Path) -> str:
-    from moodle_coupling.mapping_yaml import read_document
+    from moodle_coupling.mapping.document import read_document
 
     data = read_document(path.read_bytes()).data
     found = data.get("connection") if isinstance(data, dict) else None

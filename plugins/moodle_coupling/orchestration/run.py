@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import SettingError
-from moodle_coupling.mapping_file import load_mapping
+from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.remembering import the_ledger
 from moodle_coupling.orchestration.staging import run_folder
 

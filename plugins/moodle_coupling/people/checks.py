@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moodle_coupling.mapping_checks import COUNTRIES, time_zone_problem
+from moodle_coupling.mapping.checks import COUNTRIES, time_zone_problem
 from moodle_coupling.people.arrow import as_mask, is_blank, pa, pc
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from moodle_coupling.errors import InputError, MappingError
-from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.people.arrow import choose, is_blank, same_text, to_texts
 from moodle_coupling.people.cleaning import clean_texts
 from moodle_coupling.people.columns import PERSON_COLUMNS, ROW

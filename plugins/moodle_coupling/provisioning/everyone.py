@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import MoodleDenied, MoodleRefused
-from moodle_coupling.mapping_snapshot import SnapshotStrategy
+from moodle_coupling.mapping.parts import SnapshotStrategy
 from moodle_coupling.provisioning.keeping import Pieces
 from moodle_coupling.provisioning.snapshots.by_report import Concern, read_by_report
 from moodle_coupling.provisioning.snapshots.choosing import find_report, why, without_report
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.hooks.moodle_types import Report
-    from moodle_coupling.mapping_snapshot import SnapshotSettings
+    from moodle_coupling.mapping.parts import SnapshotSettings
     from moodle_coupling.provisioning.keeping import Keeper
     from moodle_coupling.provisioning.snapshots.tracker import Tracker
     from moodle_coupling.provisioning.wire import Wire

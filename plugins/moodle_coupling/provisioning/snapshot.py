@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from moodle_coupling.mapping_snapshot import SnapshotSettings
+from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.provisioning.everyone import Beforehand, Everyone
 from moodle_coupling.provisioning.snapshots.finding import Finder
 from moodle_coupling.provisioning.snapshots.pieces import joined

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.hooks.coachview_persons import PersonFields
 from moodle_coupling.hooks.coachview_rows import TEXTS
-from moodle_coupling.mapping_checks import COACHVIEW_COLUMNS
+from moodle_coupling.mapping.checks import COACHVIEW_COLUMNS
 from moodle_coupling.sources.chunks import add_chunk
 from moodle_coupling.sources.headings import Headings
 from moodle_coupling.sources.records import Records

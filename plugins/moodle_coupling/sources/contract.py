@@ -74,7 +74,7 @@ class Source(Protocol):
 def open_source(mapping: Mapping, base: Path) -> Source:
     """Open the source of a mapping; nothing is read yet.
 
-    ``base`` is the folder a relative path starts at: the mapping file's (``mapping_file.source_base``).
+    ``base`` is the folder a relative path starts at: the mapping file's (``mapping.file.source_base``).
     """
     from moodle_coupling.sources.opening import open_mapping
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:

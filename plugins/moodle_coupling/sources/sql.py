@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.sources.chunks import add_chunk
 from moodle_coupling.sources.contract import Mode
 from moodle_coupling.sources.headings import find_headings

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
-from moodle_coupling.mapping_sql import bound
+from moodle_coupling.mapping.sql import bound
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence

@@ -10,7 +10,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.sources.headings import find_headings
 from moodle_coupling.sources.records import Records
 

@@ -60,7 +60,7 @@ def _state(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def _load(folder: Path) -> dict[str, Coupling]:
-    from moodle_coupling.mapping_file import load_all
+    from moodle_coupling.mapping.file import load_all
 
     mappings, errors = load_all(folder) if folder.is_dir() else ([], [])
     found = [Coupling(one.environment, one.connection, one) for one in mappings]

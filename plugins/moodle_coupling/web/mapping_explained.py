@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, SecretStr
 
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.mapping_safeguards import Safeguards
+from moodle_coupling.mapping.safeguards import Safeguards
 from moodle_coupling.web.languages import say
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ class Explained:
 def explain(coupling: Coupling, person: str, ledger: Ledger) -> Explained:
     """Follow a person (a person id, extern id or idnumber); Moodle is only read."""
     from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.mapping_file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import find_mapping, load_mapping
     from moodle_coupling.orchestration.commands import mappings_folder
     from moodle_coupling.orchestration.explaining import explain_person
 

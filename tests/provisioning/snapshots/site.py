@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from provisioning.plans import hook_for
 
-from moodle_coupling.mapping_snapshot import SnapshotSettings
+from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.matching.frames import CANDIDATE_COLUMNS
 from moodle_coupling.provisioning.snapshot import Snapshot, read_accounts
 from moodle_coupling.sandbox.moodle import FUNCTIONS, REPORT_FUNCTIONS, CustomReport

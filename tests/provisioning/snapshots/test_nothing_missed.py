@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 from provisioning.plans import hook_for
 from provisioning.snapshots.site import offer_report
 
-from moodle_coupling.mapping_snapshot import SnapshotSettings
+from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.provisioning.snapshot import read_accounts

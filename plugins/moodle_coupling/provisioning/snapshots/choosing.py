@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.errors import MoodleDenied, SettingError
 from moodle_coupling.hooks.moodle_reports import LIST_REPORTS, RETRIEVE_REPORT
 from moodle_coupling.hooks.moodle_types import Report
-from moodle_coupling.mapping_snapshot import SnapshotStrategy
+from moodle_coupling.mapping.parts import SnapshotStrategy
 from moodle_coupling.provisioning.snapshots.numbers import far_apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from moodle_coupling.hooks.moodle_types import SiteInfo
-    from moodle_coupling.mapping_snapshot import SnapshotSettings
+    from moodle_coupling.mapping.parts import SnapshotSettings
     from moodle_coupling.provisioning.wire import Wire
 
 log = logging.getLogger(__name__)

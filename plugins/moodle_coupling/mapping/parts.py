@@ -6,18 +6,19 @@ import re
 import unicodedata
 import warnings
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from moodle_coupling.mapping_checks import did_you_mean, time_zone_problem
-from moodle_coupling.mapping_cron import cron_problem
+from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
+from moodle_coupling.mapping.cron import cron_problem
 
 if TYPE_CHECKING:
-    from moodle_coupling.mapping_checks import Location
+    from moodle_coupling.mapping.checks import Location
 
 FilledText = Annotated[str, StringConstraints(min_length=1)]
+DEFAULT_REPORT: Final = "Moodle coupling"
 
 
 class Part(BaseModel):
@@ -266,6 +267,39 @@ class Schedule(Part):
         if problem:
             raise ValueError(problem)
         return value
+
+
+class SnapshotStrategy(StrEnum):
+    """How everyone is read."""
+
+    AUTO = "auto"
+    FIELDS = "fields"
+    LISTING = "listing"
+    REPORT = "report"
+
+
+class SnapshotSettings(Part):
+    """How all accounts are read on a full run."""
+
+    strategy: SnapshotStrategy = Field(
+        SnapshotStrategy.AUTO,
+        description="`fields`: by account number, in chunks; `listing`: by the beginning of the e-mail address; `report`: a "
+        "custom report in Moodle says who there is; `auto`: the report where there is one, else what suits the account "
+        "numbers. See docs/snapshot.md.",
+    )
+    report: int | str = Field(
+        DEFAULT_REPORT,
+        description="Name of the custom report in Moodle, or its number (the `id` in the address of its page).",
+    )
+
+    @field_validator("report")
+    @classmethod
+    def _names_one(cls, value: int | str) -> int | str:
+        text = str(value).strip()
+        if not text or (text.isascii() and text.lstrip("-").isdigit() and int(text) < 1):
+            msg = "give the report's name, or its number from 1 up"
+            raise ValueError(msg)
+        return int(text) if text.isascii() and text.isdigit() else text
 
 
 def shortname_problem(shortname: str) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WrapSerializer, field_validator, model_validator
 
-from moodle_coupling.mapping_parts import Part, refuse
+from moodle_coupling.mapping.parts import Part, refuse
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler, SerializerFunctionWrapHandler
     from pydantic_core import CoreSchema
 
-    from moodle_coupling.mapping_checks import Location
+    from moodle_coupling.mapping.checks import Location
 
 OFF: Final = "off"
 """What the file says of a limit that is not watched; None in the model."""

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 
 from pydantic import BaseModel, ValidationError
 
-from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping_checks import did_you_mean, set_elsewhere
-from moodle_coupling.mapping_source import KINDS, kind_of
-from moodle_coupling.mapping_yaml import Document, Problem, key_path
+from moodle_coupling.mapping.checks import did_you_mean, set_elsewhere
+from moodle_coupling.mapping.document import Document, Problem, key_path
+from moodle_coupling.mapping.model import Mapping
+from moodle_coupling.mapping.source import KINDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic_core import ErrorDetails
 
-    from moodle_coupling.mapping_checks import Location
+    from moodle_coupling.mapping.checks import Location
 
 _SECRETS: Final = frozenset({"token", "wstoken", "password", "secret", "api_key", "url", "host"})
 _BOUNDS: Final = {

@@ -29,8 +29,8 @@ from moodle_coupling.mapping import (
     UsernameRecipe,
     Write,
 )
-from moodle_coupling.mapping_checks import COUNTRIES, constant_problem
-from moodle_coupling.mapping_cron import PRESETS, cron_problem
+from moodle_coupling.mapping.checks import COUNTRIES, constant_problem
+from moodle_coupling.mapping.cron import PRESETS, cron_problem
 
 
 def make(**keys: Any) -> Mapping:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Mapping, Write
-from moodle_coupling.mapping_file import (
+from moodle_coupling.mapping.file import (
     MappingFileError,
     find_mapping,
     json_schema,
@@ -29,7 +29,7 @@ from moodle_coupling.mapping_file import (
     write_schema,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MAPPINGS = ROOT / "include" / "mappings"
 EXAMPLES = [MAPPINGS / "demo.yaml", MAPPINGS / "demo_file.yaml", *sorted((MAPPINGS / "examples").glob("*.yaml"))]
 
@@ -554,7 +554,7 @@ class TestExamples:
 
 def test_loading_imports_nothing_heavy():
     code = (
-        "import sys; from pathlib import Path; from moodle_coupling.mapping_file import load_all;"
+        "import sys; from pathlib import Path; from moodle_coupling.mapping.file import load_all;"
         f"mappings, errors = load_all(Path({str(MAPPINGS)!r})); assert mappings, errors;"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from moodle_coupling.errors import MappingError
-from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping_checks import did_you_mean
-from moodle_coupling.mapping_checks import problems as problems_between_parts
-from moodle_coupling.mapping_messages import problems_of
-from moodle_coupling.mapping_yaml import Document, Problem, key_path, read_document
+from moodle_coupling.mapping.checks import did_you_mean
+from moodle_coupling.mapping.checks import problems as problems_between_parts
+from moodle_coupling.mapping.document import Document, Problem, key_path, read_document
+from moodle_coupling.mapping.messages import problems_of
+from moodle_coupling.mapping.model import Mapping
 
 SUFFIX = ".yaml"
 

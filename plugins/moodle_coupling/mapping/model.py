@@ -8,55 +8,25 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from moodle_coupling.mapping_checks import Location, problems
-from moodle_coupling.mapping_parts import (
-    Condition,
+from moodle_coupling.mapping.checks import Location, problems
+from moodle_coupling.mapping.parts import (
     FieldValue,
     IdnumberFrom,
-    LeaverPolicy,
     Leavers,
     Limits,
     Matching,
     Part,
     Schedule,
     Scope,
+    SnapshotSettings,
     Username,
-    UsernameRecipe,
     Write,
     refuse,
     shortname_problem,
 )
-from moodle_coupling.mapping_safeguards import Limit, Notify, Safeguards, connection_id
-from moodle_coupling.mapping_snapshot import SnapshotSettings, SnapshotStrategy
-from moodle_coupling.mapping_source import AnySource, CoachviewSource, FileSource, Sources, SqlSource
+from moodle_coupling.mapping.safeguards import Notify, Safeguards, connection_id
+from moodle_coupling.mapping.source import AnySource, Sources  # noqa: TC001  # pydantic needs them, as above
 from moodle_coupling.matching.frames import PROFILE_PREFIX
-
-__all__ = [
-    "ENVIRONMENT",
-    "AnySource",
-    "CoachviewSource",
-    "Condition",
-    "FieldValue",
-    "FileSource",
-    "IdnumberFrom",
-    "LeaverPolicy",
-    "Leavers",
-    "Limit",
-    "Limits",
-    "Mapping",
-    "Matching",
-    "MoodleField",
-    "Notify",
-    "Safeguards",
-    "Schedule",
-    "Scope",
-    "SnapshotSettings",
-    "SnapshotStrategy",
-    "SqlSource",
-    "Username",
-    "UsernameRecipe",
-    "Write",
-]
 
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 

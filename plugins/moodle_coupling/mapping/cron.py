@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from moodle_coupling.mapping_checks import did_you_mean
+from moodle_coupling.mapping.checks import did_you_mean
 
 PRESETS: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 """Names that Airflow turns into cron expressions (airflow.utils.dates, 3.3)."""

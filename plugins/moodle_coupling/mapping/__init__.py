@@ -1,0 +1,53 @@
+"""The mapping file of a coupling: its model, and what its parts may say.
+
+Reading one from disk is ``mapping.file``, which knows YAML; this does not.
+"""
+
+from __future__ import annotations
+
+from moodle_coupling.mapping.model import ENVIRONMENT, Mapping, MoodleField
+from moodle_coupling.mapping.parts import (
+    Condition,
+    FieldValue,
+    IdnumberFrom,
+    LeaverPolicy,
+    Leavers,
+    Limits,
+    Matching,
+    Schedule,
+    Scope,
+    SnapshotSettings,
+    SnapshotStrategy,
+    Username,
+    UsernameRecipe,
+    Write,
+)
+from moodle_coupling.mapping.safeguards import Limit, Notify, Safeguards
+from moodle_coupling.mapping.source import AnySource, CoachviewSource, FileSource, SqlSource
+
+__all__ = [
+    "ENVIRONMENT",
+    "AnySource",
+    "CoachviewSource",
+    "Condition",
+    "FieldValue",
+    "FileSource",
+    "IdnumberFrom",
+    "LeaverPolicy",
+    "Leavers",
+    "Limit",
+    "Limits",
+    "Mapping",
+    "Matching",
+    "MoodleField",
+    "Notify",
+    "Safeguards",
+    "Schedule",
+    "Scope",
+    "SnapshotSettings",
+    "SnapshotStrategy",
+    "SqlSource",
+    "Username",
+    "UsernameRecipe",
+    "Write",
+]
