@@ -7,7 +7,7 @@ COACHVIEW_PORT ?= 8090
 export AIRFLOW_PORT MOODLE_PORT COACHVIEW_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-moodle lint format bench docs requirements clean
+.PHONY: help demo demo-stop test test-moodle lint audit format bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,10 @@ lint: ## ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+audit: ## our own dangerous calls, the pinned set's licences and known holes, and whether it fits beside FAB
+	@scripts/bootstrap.sh dev
+	@scripts/audit.sh
+
 format: ## let ruff format and mend what it can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
@@ -55,8 +59,8 @@ docs: ## what is generated: the mapping's JSON Schema and reference, the samples
 	$(PY) scripts/make_docs.py
 
 requirements: ## pin the whole set anew from requirements.in and requirements-dev.in
-	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate requirements.in -o requirements.txt
-	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes requirements.in -o requirements.txt
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes requirements-dev.in -o requirements-dev.txt
 
 clean: demo-stop ## remove everything that was made, .venv too
 	rm -rf .venv .demo .airflow build dist plugins/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -37,13 +37,15 @@ fi
 
 requirements=(-r requirements.txt)
 if [ "$what" = dev ]; then requirements+=(-r requirements-dev.txt); fi
-uv=$(grep -E '^uv==' requirements-dev.txt)
 echo "bootstrap: installing the pinned set into .venv" >&2
-if .venv/bin/python -m pip install -q --disable-pip-version-check "$uv" &&
-    .venv/bin/uv pip install -q --python .venv/bin/python "${requirements[@]}"; then
+pip=(.venv/bin/python -m pip install -q --disable-pip-version-check)
+# Every file is compared with its hash; uv itself is pip's to fetch, so its lines are given to pip alone.
+sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt >.venv/uv.txt
+if "${pip[@]}" --require-hashes -r .venv/uv.txt &&
+    .venv/bin/uv pip install -q --require-hashes --python .venv/bin/python "${requirements[@]}"; then
     .venv/bin/uv pip install -q --python .venv/bin/python --no-deps -e .
 else # an index that only pip is set up for
-    .venv/bin/python -m pip install -q --disable-pip-version-check "${requirements[@]}"
-    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+    "${pip[@]}" --require-hashes "${requirements[@]}"
+    "${pip[@]}" --no-deps -e .
 fi
 echo "$stamp" >".venv/.installed-$what"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.models.dag import DagModel
+from airflow.models.variable import Variable
 from fastapi import HTTPException
 
 from moodle_coupling.ledger.activity import note
@@ -24,13 +26,16 @@ class Manager:
     dags: set[Asked] = field(default_factory=set)
     variables: set[tuple[str, str]] = field(default_factory=set)
     asked: list[Any] = field(default_factory=list)
+    teams: list[str | None] = field(default_factory=list)
 
     def is_authorized_dag(self, *, method, access_entity, details, user):
         self.asked.append((method, details.id, access_entity))
+        self.teams.append(details.team_name)
         return (method, details.id, access_entity) in self.dags
 
     def is_authorized_variable(self, *, method, details, user):
         self.asked.append((method, details.key))
+        self.teams.append(details.team_name)
         return (method, details.key) in self.variables
 
 
@@ -195,3 +200,36 @@ class TestOnThePages:
         assert "it is Jansen" not in visit("viewer").get("/environments/demo").text
         assert "Moodle upgrade" in visit("viewer").get("/environments/demo").text
         assert "it is Jansen" in visit("user").get("/environments/demo").text
+
+
+class TestTeams:
+    """``[core] multi_team``: an auth manager decides by team, so each question names the team of what it is about."""
+
+    @pytest.fixture
+    def owners(self, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+        of_dags, of_variables = {}, {}
+        monkeypatch.setattr(DagModel, "get_team_name", staticmethod(of_dags.get))
+        monkeypatch.setattr(Variable, "get_team_name", staticmethod(of_variables.get))
+        return of_dags, of_variables
+
+    def test_every_question_names_the_team_of_the_dag(self, access, owners):
+        owners[0].update({"moodle_provision__demo": "north", "moodle_reconcile__demo": "north"})
+        asks = access(READS)
+        for right in Right:
+            asks.may(right, "demo")
+        assert set(asks.manager.teams) == {"north"}
+        assert {one[1] for one in asks.manager.asked} == {READS[1], DECIDES[1], OPERATES[1]}
+
+    def test_a_pause_variable_of_a_team_is_that_teams(self, access, owners):
+        owners[0].update({"moodle_provision__demo": "north", "moodle_reconcile__demo": "north"})
+        owners[1][OPERATES[1]] = "operators"
+        asks = access(READS, variables=[OPERATES])
+        assert asks.may(Right.OPERATE, "demo")
+        assert asks.manager.teams[-1] == "operators"
+
+    def test_without_teams_none_is_named(self, access, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
+        asks = access(READS)
+        asks.may(Right.OPERATE, "demo")
+        assert set(asks.manager.teams) == {None}

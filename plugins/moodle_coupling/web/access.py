@@ -139,11 +139,11 @@ class Access:
         if right is Right.RUN:
             return self._dag("POST", dag_id, DagAccessEntity.RUN)
         connection = self._couplings[environment].connection
-        return bool(connection) and bool(
-            self._manager.is_authorized_variable(
-                method="PUT", details=VariableDetails(key=variable_name(connection)), user=self.user
-            )
-        )
+        return bool(connection) and self._variable("PUT", variable_name(connection), dag_id)
+
+    def _variable(self, method: Any, key: str, dag_id: str) -> bool:
+        details = VariableDetails(key=key, team_name=_team_of_variable(key) or _team(dag_id))
+        return bool(self._manager.is_authorized_variable(method=method, details=details, user=self.user))
 
     def _dag(self, method: Any, dag_id: str, entity: DagAccessEntity | None = None) -> bool:
         details = DagDetails(id=dag_id, team_name=_team(dag_id))
@@ -177,8 +177,22 @@ def of_request(request: Request) -> Access | None:
     return found
 
 
+def _teams() -> bool:
+    return bool(conf.getboolean("core", "multi_team", fallback=False))
+
+
+def _team_of_variable(key: str) -> str | None:
+    # A pause variable that is not there yet, or belongs to nobody, counts as its DAG's team's.
+    if not _teams():
+        return None
+    from airflow.models.variable import Variable
+
+    team: str | None = Variable.get_team_name(key)
+    return team
+
+
 def _team(dag_id: str) -> str | None:
-    if not conf.getboolean("core", "multi_team", fallback=False):
+    if not _teams():
         return None
     from airflow.models.dag import DagModel
 
