@@ -49,13 +49,36 @@ def test_only_an_admin_sees_telephone_and_description(site, client, jan):
     assert {"phone1", "description"} <= client.by_field("id", jan, token=admin)[0].keys()
 
 
-def test_hidden_fields_are_hidden_from_who_may_not_see_them(site, client, jan):
-    site.restrict_token(capabilities=ALL - {"moodle/user:viewhiddendetails"})
-    with site.changed(hiddenuserfields="city,suspended"):
-        (seen,) = client.by_field("id", jan)
+HIDEABLE = ("city", "country", "suspended", "timezone", "firstaccess", "lastaccess")
 
-    assert not {"city", "suspended"} & seen.keys()
-    assert seen["department"] == "HR"
+
+@pytest.mark.parametrize("field", HIDEABLE)
+def test_a_hidden_field_is_hidden_from_who_may_not_see_it_and_finds_as_before(site, client, field):
+    (vera,) = client.create(someone(city="Ede", country="NL"))
+    with site.changed(hiddenuserfields=field, prohibited="moodle/user:viewhiddendetails"):
+        (seen,) = client.by_field("email", "jan@example.org")
+    with site.changed(hiddenuserfields=field):
+        (all_of_it,) = client.by_field("id", vera["id"])
+
+    assert seen.keys() & set(HIDEABLE) == set(HIDEABLE) - {field}
+    assert all_of_it.keys() & set(HIDEABLE) == set(HIDEABLE)
+
+
+def test_a_hidden_address_is_missing_and_finds_nobody_yet_is_taken(site, client, jan):
+    site.settings.change({"hiddenuserfields": "email", "prohibited": "moodle/user:viewhiddendetails"})
+
+    assert client.by_field("email", "jan@example.org") == []
+    assert client.search(email="jan@example.org")["users"] == []
+    assert "email" not in client.by_field("idnumber", "CV-jan")[0]
+    assert client.create(someone("piet", email="Jan@example.org"))["errorcode"] == "invalidparameter"
+    assert client.by_field("id", 3)[0]["email"] == "svc-coupling@example.org"
+
+
+def test_hiding_number_and_name_changes_nothing(site, client, jan):
+    with site.changed(hiddenuserfields="idnumber,username", prohibited="moodle/user:viewhiddendetails"):
+        (seen,) = client.by_field("idnumber", "CV-jan")
+
+    assert (seen["username"], seen["idnumber"]) == ("jan", "CV-jan")
 
 
 def test_a_profile_field_for_nobody_is_seen_by_who_may_see_all(site, client):

@@ -172,7 +172,7 @@ class RestServer:
         if not token.allows_address(address):
             raise access_denied(f"Invalid service - IP:{address} is not supported - check this allowed user")
         self._check_user(user)
-        if "webservice/rest:use" not in token.capabilities and user["id"] not in self.site.admins:
+        if not Context(self.site, self.accounts, token, user).may("webservice/rest:use"):
             raise access_denied(
                 "You are not allowed to use the rest protocol (missing capability: webservice/rest:use)"
             )

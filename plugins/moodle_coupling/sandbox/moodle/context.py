@@ -44,7 +44,9 @@ class Context:
 
     def may(self, capability: str) -> bool:
         """Return whether the caller has a capability; an administrator has them all."""
-        return self.is_admin() or capability in self.token.capabilities
+        if self.is_admin():
+            return True
+        return capability in self.token.capabilities and capability not in self.site.prohibited
 
     def require(self, capability: str) -> None:
         """Raise Moodle's refusal unless the caller has the capability."""

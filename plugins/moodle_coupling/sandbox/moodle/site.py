@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from moodle_coupling.sandbox.moodle.collation import DATABASES, MARIADB
 from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
+from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
 from moodle_coupling.sandbox.settings import Settings
 
 DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
@@ -75,6 +76,7 @@ class SiteSettings(Settings):
     sitepolicy: bool = False
     profilesforenrolledusersonly: bool = True
     hiddenuserfields: tuple[str, ...] = ()
+    prohibited: tuple[str, ...] = ()
     showuseridentity: tuple[str, ...] = ("email",)
     allowemailaddresses: str = ""
     country: str = ""
@@ -113,7 +115,16 @@ class SiteSettings(Settings):
             return _profile_fields(value)
         if name == "reports":
             return custom_reports(value)
+        if name == "prohibited":
+            return _capabilities(super().read(name, value))
         return super().read(name, value)
+
+
+def _capabilities(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in CAPABILITIES]
+    if unknown:
+        raise ValueError(f"there is no capability {unknown[0]!r}; there are {', '.join(CAPABILITIES)}")
+    return names
 
 
 def _profile_fields(value: Any) -> list[ProfileField]:

@@ -17,6 +17,13 @@ CAPABILITIES: dict[str, str] = {
     "moodle/reportbuilder:view": "View custom reports",
     "moodle/reportbuilder:viewall": "View all custom reports",
 }
+LEAST_CAPABILITIES = frozenset(
+    {
+        "webservice/rest:use", "moodle/user:create", "moodle/user:update", "moodle/user:viewdetails",
+        "moodle/user:viewalldetails", "moodle/site:viewuseridentity",
+    }
+)  # fmt: skip
+"""What the coupling needs on a site that hides nothing."""
 FUNCTIONS = (
     "core_webservice_get_site_info",
     "core_user_create_users",

@@ -74,7 +74,9 @@ def _picture(context: Context) -> dict[str, str]:
 
 
 def _identity_fields(context: Context) -> tuple[str, ...]:
-    return context.site.showuseridentity if context.may("moodle/site:viewuseridentity") else ()
+    """Return what a caller who may see identities sees of them; a field that the site hides is none."""
+    shown = context.site.showuseridentity if context.may("moodle/site:viewuseridentity") else ()
+    return tuple(name for name in shown if name not in _hidden(context))
 
 
 def _identity(context: Context, user: dict[str, Any], *, own: bool) -> dict[str, Any]:
