@@ -17,8 +17,10 @@ import requests
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
+# A terminal lets Ctrl-C through; whoever starts the suite in the background may have had it ignored, and that is inherited.
 RUN = """
-import argparse, sys
+import argparse, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv.pop(1))
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 parser = argparse.ArgumentParser()
