@@ -87,11 +87,10 @@ def test_one_person_may_lack_surname_or_person_id_and_all_of_several_may_not() -
 @pytest.mark.parametrize(
     ("value", "inactive", "unread"),
     [(True, True, ""), (False, False, ""), (None, False, ""), ("", False, ""), ("TRUE", True, ""), ("false", False, ""),
-     ("ja", False, "ja"), (1, False, "1"), ({"x": 1}, False, "{'x': 1}")],
+     ("ja", True, ""), (1, True, ""), (0, False, ""), ("misschien", False, "misschien"), (2, False, "2"),
+     ({"x": 1}, False, "{'x': 1}")],
 )  # fmt: skip
-def test_inactive_is_true_or_false_and_anything_else_is_kept_as_unread(
-    value: Any, *, inactive: bool, unread: str
-) -> None:
+def test_inactive_is_yes_or_no_and_anything_else_is_kept_as_unread(value: Any, *, inactive: bool, unread: str) -> None:
     found = read(person_row(1, inactief=value))
     assert (found.inactive, found.inactive_unread) == (inactive, unread)
 

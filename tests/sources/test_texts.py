@@ -79,3 +79,8 @@ def test_texts_stay_themselves(values):
 def test_a_nul_is_found_where_it_is(values):
     texts = as_texts(values).texts
     assert with_nul(texts) == [position for position, value in enumerate(values) if "\0" in value]
+
+
+@pytest.mark.parametrize(("bit", "text"), [(b"\x00", "0"), (b"\x01", "1"), (bytearray(b"\x01"), "1")], ids=repr)
+def test_a_bit_of_mysql_is_a_digit(bit, text):
+    assert as_texts([bit, None]).texts.to_pylist() == [text, ""]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import CoachviewAnswerUnreadable
+from moodle_coupling.people.flags import read_flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,12 +122,9 @@ def check_persons(rows: list[dict[str, Any]], person_id_key: str) -> None:
 
 
 def _inactive(value: object) -> tuple[bool, str]:
-    if isinstance(value, bool):
-        return value, ""
-    word = "" if value is None else str(value).strip().lower()
-    if word in ("true", "false", ""):
-        return word == "true", ""
-    return False, str(value)
+    text = "" if value is None else str(value)
+    flag = read_flag(text)
+    return flag is True, text if flag is None else ""
 
 
 def _keys(row: Mapping[str, Any]) -> str:

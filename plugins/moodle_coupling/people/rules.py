@@ -146,8 +146,8 @@ RULES: Final[tuple[Rule, ...]] = (
         Blocks.ALL,
         "It is not clear whether the person has left: '{value}' is neither yes nor no.",
         "Het is niet duidelijk of de persoon vertrokken is: '{value}' is geen ja of nee.",
-        "Write ja/nee, yes/no, true/false, waar/onwaar, 1/0, x or nothing in that column.",
-        "Zet ja/nee, yes/no, true/false, waar/onwaar, 1/0, x of niets in die kolom.",
+        "Write ja/nee, yes/no, true/false, waar/onwaar, t/f, 1/0, x or nothing in that column.",
+        "Zet ja/nee, yes/no, true/false, waar/onwaar, t/f, 1/0, x of niets in die kolom.",
     ),
     Rule(
         "sources_disagree",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.people.arrow import choose, is_blank, pa, pc, same_text, to_series
+from moodle_coupling.people.arrow import change_where, choose, is_blank, pa, pc, same_text, to_series
 from moodle_coupling.people.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW
+from moodle_coupling.people.flags import read_flag
 from moodle_coupling.sources.extract import Extract, ExtractCounts, LeftOut
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
     from moodle_coupling.people.arrow import Mask, Texts
     from moodle_coupling.sources.headings import Headings
-
-TRUE_WORDS: Final = ("ja", "j", "true", "yes", "y", "waar", "1", "x")
-FALSE_WORDS: Final = ("nee", "n", "false", "no", "onwaar", "0")
-"""What counts as yes and no in a file, in any letter case; empty is no."""
 
 _BATCH: Final = 50_000
 
@@ -104,10 +101,20 @@ def persons_frame(rows: NDArray[np.int64], columns: Mapping[str, Texts]) -> pd.D
 
 
 def read_flags(texts: Texts) -> tuple[Mask, Texts]:
-    """Return yes/no texts as booleans, and the texts that are neither ('' for the others; those count as no)."""
+    """Return yes/no texts as booleans, and the texts that are neither ('' for the others; those count as no).
+
+    What cannot be seen is shown by its code, so that it does not look like an empty cell further on.
+    """
     coded = pc.dictionary_encode(texts)
-    words = [word.strip().casefold() for word in coded.dictionary.to_pylist()]
-    yes = np.array([word in TRUE_WORDS for word in words], dtype=bool)
-    known = np.array([word in TRUE_WORDS or word in FALSE_WORDS or not word for word in words], dtype=bool)
+    flags = [read_flag(word) for word in coded.dictionary.to_pylist()]
     places = coded.indices.to_numpy()
-    return yes[places], choose(known[places], "", texts)
+    yes = np.array([flag is True for flag in flags], dtype=bool)
+    known = np.array([flag is not None for flag in flags], dtype=bool)
+    if known.all():
+        return yes[places], same_text("", len(texts))
+    shown = change_where(texts, ~known[places], _visible)
+    return yes[places], choose(known[places], "", shown)
+
+
+def _visible(text: str) -> str:
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from moodle_coupling.people.arrow import Texts
 
 _EXACT: Final = 2.0**53
+_BITS: Final = {b"\x00": "0", b"\x01": "1"}
+"""What MySQL's drivers give for BIT(1); as text these bytes would say nothing."""
 _CATEGORIES: Final = "|"
 """Between the values of a list: how a file separates categories too."""
 
@@ -34,7 +36,7 @@ class Converted:
 def as_texts(values: Any) -> Converted:
     """Return values (a sequence, or an Arrow array of texts) as texts: absent is '', 1042.0 is 1042, midnight is a date, true and false are so called.
 
-    A time with a zone keeps it; bytes must be UTF-8; the values of a list are put together with '|', anything else with
+    A time with a zone keeps it; bytes must be UTF-8, or one bit; the values of a list are put together with '|', anything else with
     parts becomes JSON.
     """
     if isinstance(values, pa.LargeStringArray):
@@ -87,8 +89,11 @@ def _datetime(value: dt.datetime) -> str:
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> str | None:
+    held = bytes(value)
+    if held in _BITS:
+        return _BITS[held]
     try:
-        return bytes(value).decode("utf-8")
+        return held.decode("utf-8")
     except UnicodeDecodeError:
         return None
 
