@@ -34,9 +34,15 @@ def test_a_value_no_form_can_hold_is_named() -> None:
         flatten({"users": [{"born": object()}]})
 
 
-def test_token_function_and_format_go_first_since_php_drops_what_comes_last() -> None:
+def test_the_token_stands_behind_everything_since_php_drops_what_comes_last() -> None:
     form = form_of("T", "core_user_get_users", {"criteria": [{"key": "id", "value": 1}]})
-    assert [name for name, _ in form[:3]] == ["wstoken", "wsfunction", "moodlewsrestformat"]
+    assert [name for name, _ in form] == [
+        "wsfunction",
+        "moodlewsrestformat",
+        "criteria[0][key]",
+        "criteria[0][value]",
+        "wstoken",
+    ]
 
 
 def test_variables_are_counted_as_php_counts_them() -> None:

@@ -124,6 +124,19 @@ def test_a_site_that_takes_fewer_variables_than_we_think_is_not_written_to(moodl
     assert len(moodle.calls.all(CREATE)) == 0
 
 
+def test_a_limit_that_is_lowered_in_the_middle_of_a_load_loses_no_field_of_anyone(moodle):
+    def lower():
+        if len(moodle.calls.all(CREATE)) == 1:
+            moodle.settings.change({"max_input_vars": 150})
+
+    fields = {"profile_field_customfield1": "een", "profile_field_customfield2": "twee"}
+    result = load_rows(moodle, [create(n, **fields) for n in range(1, 61)], batch_size=20, guard=lower)
+    assert statuses(result) == {"done": 60}
+    assert len(people_in(moodle)) == 60
+    expected = {"customfield1": "een", "customfield2": "twee"}
+    assert all(one["profile_fields"] == expected for one in people_in(moodle).values())
+
+
 def test_batches_are_as_small_as_the_site_needs(moodle):
     moodle.settings.change({"max_input_vars": 100})
     result = load_rows(moodle, [create(n, profile_field_customfield1="x") for n in range(1, 61)], max_input_vars=100)

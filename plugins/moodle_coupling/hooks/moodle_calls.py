@@ -26,7 +26,7 @@ from moodle_coupling.hooks.moodle_errorcodes import SITE_INFO, UNKNOWN_FUNCTION,
 from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES, encode, form_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from moodle_coupling.hooks.moodle_connection import MoodleSettings
     from moodle_coupling.hooks.moodle_types import SiteInfo
@@ -84,16 +84,16 @@ class MoodleCalls(ABC):
 
     def call_once(self, function: str, /, **params: Any) -> Any:
         """Call a web service function without trying again."""
-        body = self._body(function, params)
+        form = self._form(function, params)
         try:
-            return self._send(function, body)
+            return self._send_whole(function, form)
         except MoodleError as error:
             if error.errorcode in UNKNOWN_FUNCTION:
                 raise self._sharper(error, function) from None
             raise
 
     def takes_variables(self, count: int) -> bool:
-        """Ask the site whether a form of ``count`` variables arrives whole, by a look-up whose last value must be found.
+        """Ask the site whether a form of ``count`` variables arrives whole, by a look-up in which the last value is found.
 
         Nothing is written; the service user always finds itself by its id. Raises a MoodleError.
         """
@@ -102,7 +102,7 @@ class MoodleCalls(ABC):
         values = [*range(2_000_000_000, 2_000_000_000 + count - CONTROL_VARIABLES - 2), own]
         form = form_of(self.settings.token, GET_USERS_BY_FIELD, {"field": "id", "values": values})
         try:
-            answer = self._send(GET_USERS_BY_FIELD, encode(form))
+            answer = self._send_whole(GET_USERS_BY_FIELD, form)
         except MoodleRequestTooLarge:
             return False
         return any(one.id == own for one in records.accounts_in(answer, GET_USERS_BY_FIELD))
@@ -112,7 +112,7 @@ class MoodleCalls(ABC):
             self.site_info()
         return self._userid or 0
 
-    def _body(self, function: str, params: dict[str, Any]) -> bytes:
+    def _form(self, function: str, params: dict[str, Any]) -> list[tuple[str, str]]:
         form = form_of(self.settings.token, function, params)
         limit = self.settings.max_input_vars
         if len(form) > limit:
@@ -123,7 +123,7 @@ class MoodleCalls(ABC):
             )
         if len(form) > self._proved:
             self._prove(function, limit)
-        return encode(form)
+        return form
 
     def _prove(self, function: str, limit: int) -> None:
         """Make sure, once, that the site takes as many variables as the connection says; half-read forms do harm."""
@@ -138,6 +138,28 @@ class MoodleCalls(ABC):
                     function=function,
                 )
             self._proved = limit
+
+    def _send_whole(self, function: str, form: Sequence[tuple[str, str]]) -> Any:
+        """Send a form, and tell a token that Moodle does not know from one that was cut off with the end of the form."""
+        try:
+            return self._send(function, encode(form))
+        except MoodleTokenInvalid as error:
+            if len(form) == CONTROL_VARIABLES or not self._token_works():
+                raise
+            raise MoodleRequestTooLarge(
+                f"{function}: the site dropped the end of a form of {len(form)} variables, the token with it, so Moodle refused "
+                "it and did nothing: it takes fewer than that (max_input_vars in its PHP). Lower max_input_vars in connection "
+                f"'{self.settings.conn_id}' to what the site has.",
+                function=function,
+                errorcode=error.errorcode,
+            ) from None
+
+    def _token_works(self) -> bool:
+        try:
+            self._send(SITE_INFO, encode(form_of(self.settings.token, SITE_INFO, {})))
+        except MoodleTokenInvalid:
+            return False
+        return True
 
     def _send(self, function: str, body: bytes) -> Any:
         try:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 CONTROL_VARIABLES: Final = 3
-"""wstoken, wsfunction and moodlewsrestformat; they go first, because PHP drops what comes after its limit."""
+"""wsfunction and moodlewsrestformat, which go first, and wstoken, which goes last."""
 
 
 def flatten(params: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -22,9 +22,13 @@ def flatten(params: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def form_of(token: str, function: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Give the whole form of a call, control fields first."""
-    control = [("wstoken", token), ("wsfunction", function), ("moodlewsrestformat", "json")]
-    return [*control, *flatten(params)]
+    """Give the whole form of a call: function and format first, the token last.
+
+    PHP drops what comes after its max_input_vars without a word, and Moodle carries out what is left: the token stands
+    behind everything, so a form that lost anything at all has none and is refused (recordings 006 and 211). The format
+    stands before, so that the refusal comes in JSON; docs/decisions/0023 says why this and no other order.
+    """
+    return [("wsfunction", function), ("moodlewsrestformat", "json"), *flatten(params), ("wstoken", token)]
 
 
 def count_variables(params: Mapping[str, Any]) -> int:
