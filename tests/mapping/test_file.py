@@ -334,7 +334,7 @@ def test_what_is_no_mapping_file_at_all_is_said_in_one_line(tmp_path, raw, said)
 
 
 def test_a_file_that_is_not_there_is_a_mapping_error(tmp_path):
-    with pytest.raises(MappingError, match=r"none\.yaml: the mapping file cannot be read: No such file"):
+    with pytest.raises(MappingError, match=r"none\.yaml:1:1: the mapping file cannot be read: No such file"):
         load_mapping(tmp_path / "none.yaml")
 
 

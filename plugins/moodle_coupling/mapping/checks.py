@@ -197,19 +197,22 @@ def _extra_columns(data: Any) -> list[str]:
     return list(dict.fromkeys(name for name in named if name not in known))
 
 
-def _used_columns(data: Any) -> Iterator[tuple[Location, Any]]:
-    for section in ("fields", "profile_fields"):
-        for name, value in _items(_at(data, section)):
-            yield (section, name, "column"), _at(value, "column")
+def _used_columns(data: Any) -> Iterator[tuple[Location, str]]:
+    named: list[tuple[Location, Any]] = [
+        ((section, name, "column"), _at(value, "column"))
+        for section in ("fields", "profile_fields")
+        for name, value in _items(_at(data, section))
+    ]
     conditions = _at(data, "scope", "include")
     for position, condition in enumerate(conditions if isinstance(conditions, list | tuple) else ()):
-        yield ("scope", "include", position, "column"), _at(condition, "column")
+        named.append((("scope", "include", position, "column"), _at(condition, "column")))
+    yield from ((where, column) for where, column in named if isinstance(column, str))
 
 
 def _column_problems(data: Any, extra: list[str]) -> Iterator[tuple[Location, str]]:
     known = [*TEXT_COLUMNS, *extra]
     for where, name in _used_columns(data):
-        if not isinstance(name, str) or name in known:
+        if name in known:
             continue
         if name == "inactive":
             hint = "; scope.inactive says whether inactive persons belong"
@@ -236,7 +239,7 @@ def _columns(source: Any) -> list[str]:
     return [name for name, _ in _items(_at(source, "columns"))]
 
 
-def _unused_columns(where: Location, extra: list[str], used: set[Any]) -> Iterator[tuple[Location, str]]:
+def _unused_columns(where: Location, extra: list[str], used: set[str]) -> Iterator[tuple[Location, str]]:
     for name in extra:
         if name in used or re.fullmatch(r"free[0-9]+", name):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +17,18 @@ _TAG: Final = "tag:yaml.org,2002:"
 _PLAIN_TAGS: Final = frozenset(
     _TAG + name for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq")
 )
+_UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""What databases refuse in a text; YAML lets it in by an escape such as "\\0"."""
 _NOT_UTF8: Final = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-_MOST_BYTES: Final = 1_000_000
+MOST_BYTES: Final = 1_000_000
+"""A file with more is not read: it is another file."""
+_DEEPEST: Final = 20
+"""More keys and lists inside each other than any mapping has."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,8 +91,9 @@ def read_document(raw: bytes) -> Document:
 
 
 def _decode(raw: bytes) -> tuple[str, Problem | None]:
-    if len(raw) > _MOST_BYTES:
-        return "", Problem(1, 1, "", f"{len(raw)} bytes; a mapping file is a few kilobytes, this must be another file")
+    if len(raw) > MOST_BYTES:
+        text = f"more than {MOST_BYTES} bytes; a mapping file is a few kilobytes, this must be another file"
+        return "", Problem(1, 1, "", text)
     for bom, name in _NOT_UTF8.items():
         if raw.startswith(bom):
             return "", Problem(1, 1, "", f"the file is {name}; save it as UTF-8")
@@ -115,14 +122,20 @@ class _Walk:
             self.document.problems.append(Problem(*self.document.mark(where), key_path(where), text))
             return None
         self.seen.add(id(node))
-        if node.tag not in _PLAIN_TAGS:
-            self.problem(node, where, f"the tag '{node.tag.replace(_TAG, '!!')}' is not used here")
+        if len(where) > _DEEPEST or node.tag not in _PLAIN_TAGS:
+            tag = f"the tag '{node.tag.replace(_TAG, '!!')}' is not used here"
+            self.problem(node, where[:_DEEPEST], "too deeply nested" if len(where) > _DEEPEST else tag)
             return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, where)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*where, position)) for position, item in enumerate(node.value)]
-        return None if node.tag == f"{_TAG}null" else node.value
+        return self.scalar(node, where)
+
+    def scalar(self, node: yaml.Node, where: Location) -> str | None:
+        if _UNSHOWABLE.search(node.value):
+            self.problem(node, where, "holds a character that is no text (a NUL or another control character)")
+        return None if node.tag == f"{_TAG}null" else str(node.value)
 
     def mapping(self, node: yaml.MappingNode, where: Location) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -131,6 +144,9 @@ class _Walk:
                 self.problem(key_node, where, "a key must be a text; put it in quotes")
                 continue
             key = str(key_node.value)
+            if _UNSHOWABLE.search(key):
+                self.problem(key_node, where, "a key holds a character that is no text")
+                continue
             here = (*where, key)
             if key in result:
                 self.problem(key_node, here, f"given twice; first on line {self.document.marks[here][0]}")

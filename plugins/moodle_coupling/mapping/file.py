@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ from pydantic import ValidationError
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.mapping.checks import problems as problems_between_parts
-from moodle_coupling.mapping.document import Document, Problem, key_path, read_document
+from moodle_coupling.mapping.document import MOST_BYTES, Document, Problem, key_path, read_document
 from moodle_coupling.mapping.messages import problems_of
 from moodle_coupling.mapping.model import Mapping
+from moodle_coupling.mapping.remains import Remains, remains_of
 
 SUFFIX = ".yaml"
+UNFORESEEN = "cannot be checked"
+"""How the error begins that stands for a fault in the checks themselves."""
 
 
 class MappingFileError(MappingError):
@@ -29,7 +33,7 @@ class MappingFileError(MappingError):
         shown = _shown(path)
         super().__init__(
             "\n".join(
-                f"{shown}:{each.line}:{each.column}: {each.key + ': ' if each.key else ''}{each.text}"
+                f"{shown}:{each.line}:{each.column}: {_line(f'{each.key}: ' if each.key else '')}{_line(each.text)}"
                 for each in self.problems
             )
         )
@@ -43,9 +47,21 @@ def load_mapping(path: Path) -> Mapping:
 
     Nothing in it is filled in from the environment, from variables or from templates.
 
-    Raises MappingFileError with all errors of the file.
+    Raises MappingFileError with all errors of the file, and nothing else whatever the file holds: one bad file must
+    not take the other environments down.
     """
-    document = _read(path)
+    try:
+        return _load(path)
+    except MappingFileError:
+        raise
+    except Exception as error:
+        # Not the error's own text: there may be a secret in it that somebody wrote into the file.
+        text = f"{UNFORESEEN} ({type(error).__name__}); please report it with the file"
+        raise MappingFileError(path, [Problem(1, 1, "", text)]) from error
+
+
+def _load(path: Path) -> Mapping:
+    document = read_document(_bytes(path))
     mapping = None
     problems = list(document.problems)
     if isinstance(document.data, dict):
@@ -86,6 +102,14 @@ def load_all(folder: Path) -> tuple[list[Mapping], list[MappingError]]:
                 errors.append(error)
     good, doubles = _without_shared_connections(mappings)
     return good, errors + doubles
+
+
+def remains(path: Path) -> Remains:
+    """Give what a mapping file that is wrong still says; of one that cannot be read nothing but the defaults."""
+    try:
+        return remains_of(_bytes(path))
+    except MappingError:
+        return Remains()
 
 
 def find_mapping(name_or_path: str | Path, folder: Path) -> Path:
@@ -157,12 +181,24 @@ def _name_the_keys(schema: Any) -> None:
             _name_the_keys(part)
 
 
-def _read(path: Path) -> Document:
+def _bytes(path: Path) -> bytes:
+    """Give what a file holds, and of one that is far too long a little more than is allowed."""
     try:
-        return read_document(path.read_bytes())
-    except OSError as error:
-        msg = f"{_shown(path)}: the mapping file cannot be read: {error.strerror}"
-        raise MappingError(msg) from None
+        if path.exists() and not path.is_file():
+            raise MappingFileError(path, [Problem(1, 1, "", "is no file, but a folder, a pipe or a device")])
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        text = f"the mapping file cannot be read: {why}{_link(path)}"
+        raise MappingFileError(path, [Problem(1, 1, "", text)]) from None
+
+
+def _link(path: Path) -> str:
+    try:
+        return f" (it is a link to {path.readlink()})" if path.is_symlink() else ""
+    except (OSError, ValueError):
+        return ""
 
 
 def _problems_between(document: Document, found: list[Problem]) -> list[Problem]:
@@ -193,13 +229,19 @@ def _without_shared_connections(mappings: list[Mapping]) -> tuple[list[Mapping],
             others = ", ".join(f"{each.environment}{SUFFIX}" for each in sharing if each is not mapping)
             path = mapping.path or Path(f"{mapping.environment}{SUFFIX}")
             text = f"'{connection}' is the connection of {others} too; one Moodle has one mapping file"
-            mark = _read(path).mark(("connection",))
+            mark = read_document(_bytes(path)).mark(("connection",))
             errors.append(MappingFileError(path, [Problem(*mark, "connection", text)]))
     return [each for each in mappings if len(by_connection[each.connection]) == 1], errors
 
 
+def _line(text: str) -> str:
+    """Give a text on one line, however many the values in it had."""
+    return re.sub(r"\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*", " ", text)
+
+
 def _shown(path: Path) -> str:
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
+        text = str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError, RuntimeError):  # elsewhere, or links that lead in a circle
+        text = str(path)
+    return text.encode("utf-8", "backslashreplace").decode()  # a name on disk need not be text

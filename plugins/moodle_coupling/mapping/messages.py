@@ -34,8 +34,13 @@ def problems_of(error: ValidationError, document: Document) -> list[Problem]:
 
 
 def _problem(error: ErrorDetails, document: Document) -> Problem:
-    where = tuple(step for step in error["loc"] if step != "[key]")
+    where = error["loc"][:-1] if _is_about_a_key(error) else error["loc"]
     return Problem(*document.mark(where), key_path(where), _say(error, _Place(where, document.data)))
+
+
+def _is_about_a_key(error: ErrorDetails) -> bool:
+    """Tell whether pydantic speaks of the key itself; a key may also be written '[key]' in the file."""
+    return error["type"] != "extra_forbidden" and len(error["loc"]) > 1 and error["loc"][-1] == "[key]"
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class _Place:
 
 def _say(error: ErrorDetails, place: _Place) -> str:
     kind = error["type"]
-    if kind == "extra_forbidden" or "[key]" in error["loc"]:
+    if kind == "extra_forbidden" or _is_about_a_key(error):
         return _unknown_key(place)
     if kind == "value_error":
         return str(error["ctx"]["error"])
@@ -73,7 +78,7 @@ def _quoted(error: ErrorDetails) -> str:
         return "a set of keys"
     if isinstance(value, list):
         return "a list"
-    text = str(value)
+    text = " ".join(str(value).split())
     return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"
 
 
@@ -96,6 +101,7 @@ _SENTENCES: Final[dict[str, Callable[[ErrorDetails, _Place], str]]] = {
     "string_type": lambda error, _: f"must be a text, not {_quoted(error)}",
     "string_pattern_mismatch": lambda error, place: f"{_quoted(error)} is not possible: {_description(place)}",
     "string_too_short": lambda _, place: f"must not be empty: {_description(place)}",
+    "string_too_long": lambda error, _: f"{_quoted(error)} is longer than {error['ctx']['max_length']} characters",
     "too_short": lambda _, place: f"must not be empty: {_description(place)}",
     "bool_parsing": lambda error, _: f"{_quoted(error)} must be true or false",
     "bool_type": lambda error, _: f"must be true or false, not {_quoted(error)}",

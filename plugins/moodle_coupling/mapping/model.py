@@ -47,7 +47,7 @@ class Mapping(Part):
         description="Name of the Moodle environment: small letters, digits and '_'. The mapping file is called "
         "<environment>.yaml."
     )
-    title: str = Field("", description="Name for people, shown in Airflow.")
+    title: str = Field("", max_length=200, description="Name for people, shown in Airflow.")
     connection: str = Field(
         description="Airflow connection of type 'moodle'. The address and the token stand there, never here."
     )

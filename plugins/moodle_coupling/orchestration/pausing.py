@@ -76,13 +76,13 @@ def find_switch(environment: str, folder: Path) -> Switch:
 
     A mapping file that is wrong can be paused all the same, as long as it names its connection.
     """
-    from moodle_coupling.mapping.file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import find_mapping, load_mapping, remains
 
     path = find_mapping(environment, folder)
     try:
         mapping = load_mapping(path)
     except MappingError:
-        connection = _connection_in(path)
+        connection = remains(path).connection
         if not connection:
             raise
         return Switch(path.stem, connection)
@@ -122,14 +122,6 @@ def note_in_ledger(ledger: Ledger | None, problem: str, **activity: str) -> str:
         else:
             return ""
     return f"Not noted in the ledger: {problem}"
-
-
-def _connection_in(path: Path) -> str:
-    from moodle_coupling.mapping.document import read_document
-
-    data = read_document(path.read_bytes()).data
-    found = data.get("connection") if isinstance(data, dict) else None
-    return found if isinstance(found, str) else ""
 
 
 def _shadow(key: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moodle_coupling.errors import MappingError, SettingError
+from moodle_coupling.errors import SettingError
 from moodle_coupling.orchestration.commands import mappings_folder
 
 if TYPE_CHECKING:
@@ -45,36 +45,31 @@ def by_name() -> dict[str, Coupling]:
 
 
 def _state(folder: Path) -> list[tuple[str, int, int]]:
-    found = []
     try:
-        for path in folder.iterdir():
-            if path.suffix in {".yaml", ".yml"}:
-                now = path.stat()
-                found.append((path.name, now.st_mtime_ns, now.st_size))
+        found = [_seen(path) for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}]
     except FileNotFoundError:
-        pass  # no folder (yet), or a file that has just gone: then the next look differs from this one
+        return []  # no folder (yet)
     except OSError as error:
         msg = f"The folder of mapping files {folder} cannot be read: {error.strerror}."
         raise SettingError(msg) from error
     return sorted(found)
 
 
+def _seen(path: Path) -> tuple[str, int, int]:
+    try:
+        now = path.stat()
+    except OSError:  # it has just gone, or is a link to nowhere: an error of that file, told when it is read
+        return path.name, 0, 0
+    return path.name, now.st_mtime_ns, now.st_size
+
+
 def _load(folder: Path) -> dict[str, Coupling]:
-    from moodle_coupling.mapping.file import load_all
+    from moodle_coupling.mapping.file import load_all, remains
 
     mappings, errors = load_all(folder) if folder.is_dir() else ([], [])
     found = [Coupling(one.environment, one.connection, one) for one in mappings]
     for error in errors:
         path = getattr(error, "path", None)
         if path is not None:
-            found.append(Coupling(Path(path).stem, _connection(Path(path), folder), None, str(error)))
+            found.append(Coupling(path.stem, remains(path).connection, None, str(error)))
     return {one.name: one for one in sorted(found, key=lambda one: one.name)}
-
-
-def _connection(path: Path, folder: Path) -> str:
-    from moodle_coupling.orchestration.pausing import find_switch
-
-    try:
-        return find_switch(str(path), folder).connection
-    except MappingError:
-        return ""
