@@ -51,14 +51,38 @@ def test_deleted_accounts_are_left_out_and_special_ones_are_not(reports, client)
     assert client.call(RETRIEVE, reportid=7, perpage=2)["data"]["totalrowcount"] == 3
 
 
+def test_names_in_full_are_not_escaped_and_hold_the_id_of_the_account(reports, client):
+    (jan,) = client.create(someone(firstname="a < b", lastname="O'Brien", country="NL", city="'s-Graveland"))
+    columns = ("username", "fullname", "fullnamewithlink", "firstname", "city", "country", "confirmed", "lastaccess")
+    reports.settings.change({"reports": [CustomReport(7, "Everyone", columns)]})
+    link = f'<a href="{reports.url}/user/profile.php?id={jan["id"]}">a < b O\'Brien</a>'
+
+    expected = ["jan", "a < b O'Brien", link, "a &lt; b", "&#039;s-Graveland", "Netherlands", "Yes", ""]
+    assert expected in rows(client, perpage=50)
+    assert ["admin", "Admin User"] in [row[:2] for row in rows(client, perpage=50)]
+
+
+def test_a_report_shows_what_the_site_hides(reports, client):
+    client.create(someone(city="Ede"))
+    reports.settings.change(
+        {
+            "reports": [CustomReport(7, "Everyone", ("username", "email", "city", "suspended"))],
+            "hiddenuserfields": "email,city,suspended",
+            "prohibited": "moodle/user:viewhiddendetails,moodle/site:viewuseridentity",
+        }
+    )
+
+    assert ["jan", "jan@example.org", "Ede", "No"] in rows(client, perpage=50)
+
+
 def test_pages_are_sorted_when_the_report_is(reports, client):
-    client.create(*(someone(name) for name in ("d", "b", "c", "a")))
+    client.create(*(someone(name) for name in ("d", "b", "c", "a", "e", "f")))
     assert [row[0] for page in range(4) for row in rows(client, page=page, perpage=2)] == [
-        "a", "admin", "b", "c", "d", "guest", "svc-coupling",
+        "a", "admin", "b", "c", "d", "e", "f", "guest", "svc-coupling",
     ]  # fmt: skip
     reports.settings.change({"reports": [CustomReport(7, "Everyone", sort="")]})
     unsorted = [row[0] for page in range(4) for row in rows(client, page=page, perpage=2)]
-    assert len(set(unsorted)) < 7
+    assert len(set(unsorted)) < 8
 
 
 def test_who_may_not_see_all_reports_sees_those_it_is_in_the_audience_of(reports, client):

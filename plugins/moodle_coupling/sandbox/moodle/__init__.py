@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
+from moodle_coupling.sandbox.moodle.profile_fields import ProfileField
 from moodle_coupling.sandbox.moodle.reports import CustomReport
 from moodle_coupling.sandbox.moodle.sandbox import SandboxMoodle, running_moodle
-from moodle_coupling.sandbox.moodle.site import ProfileField, SiteSettings
+from moodle_coupling.sandbox.moodle.site import SiteSettings
 from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES, FUNCTIONS, REPORT_FUNCTIONS, Token
 
 __all__ = [

@@ -1,6 +1,8 @@
-"""The country codes Moodle knows (ISO 3166-1 alpha-2, as in its English language pack)."""
+"""The countries Moodle knows (ISO 3166-1 alpha-2, as in its English language pack), and their names."""
 
 from __future__ import annotations
+
+from babel import Locale
 
 _CODES = (
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
@@ -12,3 +14,8 @@ _CODES = (
     "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW "
 )
 COUNTRIES = frozenset(_CODES.split())
+
+
+def country_name(code: str, lang: str) -> str:
+    """Return what people see of a country, '' for none; Babel's names, which may differ a little from Moodle's."""
+    return str(Locale.parse(lang).territories[code]) if code in COUNTRIES else code.strip("0")

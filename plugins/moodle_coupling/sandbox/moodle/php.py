@@ -41,6 +41,11 @@ def is_empty(value: Any) -> bool:
     return not value or value == "0"
 
 
+def is_numeric(value: str) -> bool:
+    """Return whether PHP takes the text for a number: spaces around it, a sign, a point and an exponent are."""
+    return _NUMERIC.match(value) is not None
+
+
 def trim(value: str) -> str:
     """Return ``value`` without the characters PHP's ``trim`` takes off both ends."""
     return value.strip(_TRIMMED)
@@ -70,7 +75,7 @@ def to_text(value: Any) -> str:
 def loosely_equal(sent: str, cleaned: str | int) -> bool:
     """Return what PHP 8's ``==`` says of a sent text and its cleaned form: numeric texts compare as numbers."""
     other = to_text(cleaned)
-    if _NUMERIC.match(sent) and _NUMERIC.match(other):
+    if is_numeric(sent) and is_numeric(other):
         return float(sent) == float(other) if not (sent.isdigit() and other.isdigit()) else int(sent) == int(other)
     return sent == other
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.moodle.functions.details import format_string, fullname
-from moodle_coupling.sandbox.moodle.php import to_text
+from moodle_coupling.sandbox.moodle.countries import country_name
+from moodle_coupling.sandbox.moodle.wording import escaped, fullname, long_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from moodle_coupling.sandbox.moodle.site import SiteSettings
 
 PROFILE_PREFIX = "profilefield_"
 _HEADINGS = {
@@ -21,13 +20,15 @@ _HEADINGS = {
         "username": "Username", "idnumber": "ID number", "email": "Email address", "firstname": "First name",
         "lastname": "Last name", "city": "City/town", "institution": "Institution", "department": "Department",
         "suspended": "Suspended", "auth": "Authentication", "timecreated": "Time created",
-        "fullnamewithlink": "Full name with link",
+        "fullnamewithlink": "Full name with link", "fullname": "Full name", "country": "Country",
+        "lastaccess": "Last access", "confirmed": "Confirmed",
     },
     "nl": {
         "username": "Gebruikersnaam", "idnumber": "ID-nummer", "email": "E-mailadres", "firstname": "Voornaam",
         "lastname": "Achternaam", "city": "Plaats", "institution": "Instelling", "department": "Afdeling",
         "suspended": "Geblokkeerd", "auth": "Authenticatie", "timecreated": "Tijdstip aangemaakt",
-        "fullnamewithlink": "Volledige naam met link",
+        "fullnamewithlink": "Volledige naam met link", "fullname": "Volledige naam", "country": "Land",
+        "lastaccess": "Laatste toegang", "confirmed": "Bevestigd",
     },
 }  # fmt: skip
 _YES_NO = {"en": ("No", "Yes"), "nl": ("Nee", "Ja")}
@@ -35,7 +36,6 @@ _AUTH_NAMES = {
     "en": {"manual": "Manual accounts", "oidc": "OpenID Connect", "oauth2": "OAuth 2", "nologin": "No login"},
     "nl": {"manual": "Handmatige accounts", "oidc": "OpenID Connect", "oauth2": "OAuth 2", "nologin": "Geen login"},
 }
-_NUMERIC_ENTITY = re.compile(r"&amp;#(\d+|x[0-9a-f]+);", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -69,43 +69,58 @@ def _tuples(item: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()}
 
 
-def heading(column: str, lang: str) -> str:
+def heading(column: str, site: SiteSettings) -> str:
     """Return what stands above a column."""
-    return _HEADINGS.get(lang, _HEADINGS["en"]).get(column, column.removeprefix(PROFILE_PREFIX))
-
-
-def cell(column: str, user: dict[str, Any], profile: dict[str, str], *, lang: str, siteurl: str) -> str:
-    """Return what a report shows of a user in a column."""
     if column.startswith(PROFILE_PREFIX):
-        return format_string(profile.get(column.removeprefix(PROFILE_PREFIX), ""))
-    if column == "fullnamewithlink":
-        return f'<a href="{siteurl}/user/profile.php?id={user["id"]}">{fullname(user)}</a>'
-    return COLUMNS[column](user[column], lang)
+        field = site.profile_field(column.removeprefix(PROFILE_PREFIX))
+        return field.title() if field else column.removeprefix(PROFILE_PREFIX)
+    return _HEADINGS.get(site.lang, _HEADINGS["en"])[column]
 
 
-def escaped(value: Any, _lang: str = "") -> str:
-    """Return Moodle's ``s()``: escaped, yet what looks like a numeric entity stays one."""
-    return _NUMERIC_ENTITY.sub(r"&#\1;", html.escape(to_text(value), quote=True).replace("&#x27;", "&#039;"))
+def cell(column: str, user: dict[str, Any], profile: dict[str, str], site: SiteSettings) -> str:
+    """Return what a report shows of a user in a column: whatever the site hides elsewhere, and no default of a field."""
+    if column.startswith(PROFILE_PREFIX):
+        field = site.profile_field(column.removeprefix(PROFILE_PREFIX))
+        return field.display(profile.get(field.shortname, ""), site.timezone) if field else ""
+    return COLUMNS[column](user, column, site)
 
 
-def _yes_or_no(value: Any, lang: str) -> str:
-    return _YES_NO.get(lang, _YES_NO["en"])[bool(value)]
+def _text(user: dict[str, Any], column: str, _site: SiteSettings) -> str:
+    return escaped(user[column])
 
 
-def _auth_name(value: Any, lang: str) -> str:
-    return _AUTH_NAMES.get(lang, _AUTH_NAMES["en"]).get(value, str(value))
+def _country(user: dict[str, Any], _column: str, site: SiteSettings) -> str:
+    return country_name(user["country"], site.lang)
 
 
-def _moment(value: Any, _lang: str) -> str:
-    return time.strftime("%A, %d %B %Y, %I:%M %p", time.gmtime(value)) if value else ""
+def _fullname(user: dict[str, Any], _column: str, _site: SiteSettings) -> str:
+    return fullname(user)  # the one text in a report that is not escaped
 
 
-COLUMNS: dict[str, Callable[[Any, str], str]] = {
+def _link(user: dict[str, Any], _column: str, site: SiteSettings) -> str:
+    return f'<a href="{site.siteurl}/user/profile.php?id={user["id"]}">{fullname(user)}</a>'
+
+
+def _yes_or_no(user: dict[str, Any], column: str, site: SiteSettings) -> str:
+    return _YES_NO.get(site.lang, _YES_NO["en"])[bool(user[column])]
+
+
+def _auth_name(user: dict[str, Any], _column: str, site: SiteSettings) -> str:
+    return _AUTH_NAMES.get(site.lang, _AUTH_NAMES["en"]).get(user["auth"], str(user["auth"]))
+
+
+def _moment(user: dict[str, Any], column: str, site: SiteSettings) -> str:
+    return long_moment(user[column], site.timezone) if user[column] else ""
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any], str, SiteSettings], str]] = {
     **dict.fromkeys(
-        ("username", "idnumber", "email", "firstname", "lastname", "city", "institution", "department"), escaped
+        ("username", "idnumber", "email", "firstname", "lastname", "city", "institution", "department"), _text
     ),
-    "suspended": _yes_or_no,
+    **dict.fromkeys(("suspended", "confirmed"), _yes_or_no),
+    **dict.fromkeys(("timecreated", "lastaccess"), _moment),
     "auth": _auth_name,
-    "timecreated": _moment,
-    "fullnamewithlink": escaped,
+    "country": _country,
+    "fullname": _fullname,
+    "fullnamewithlink": _link,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from moodle_coupling.sandbox.moodle.collation import DATABASES, MARIADB
+from moodle_coupling.sandbox.moodle.profile_fields import ProfileField, profile_fields
 from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
 from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
 from moodle_coupling.sandbox.settings import Settings
@@ -14,24 +15,6 @@ from moodle_coupling.sandbox.settings import Settings
 DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
 RELEASES = {"5.1": ("5.1+ (Build: 20251017)", "2025100600.02"), "4.5": ("4.5.5+ (Build: 20250613)", "2024100705.01")}
 MAINTENANCE = ("off", "cli", "config")
-
-
-@dataclass(frozen=True)
-class ProfileField:
-    """A custom profile field. ``visible``: 0 nobody, 1 the user, 2 everyone, 3 the user and teachers."""
-
-    shortname: str
-    name: str = ""
-    required: bool = False
-    visible: int = 2
-    maxlength: int = 2048
-    datatype: str = "text"
-    locked: bool = False
-    forceunique: bool = False
-
-    def title(self) -> str:
-        """Return the field's name as people see it."""
-        return self.name or self.shortname
 
 
 def _default_fields() -> list[ProfileField]:
@@ -81,6 +64,7 @@ class SiteSettings(Settings):
     allowemailaddresses: str = ""
     country: str = ""
     defaultcity: str = ""
+    timezone: str = "Europe/London"
     lang: str = "en"
     langs: tuple[str, ...] = ("en",)
     themes: tuple[str, ...] = ("boost", "classic")
@@ -112,12 +96,21 @@ class SiteSettings(Settings):
     def read(self, name: str, value: Any) -> Any:
         """Return a value as the setting holds it."""
         if name == "profile_fields":
-            return _profile_fields(value)
+            return profile_fields(value)
         if name == "reports":
             return custom_reports(value)
+        if name == "timezone":
+            return _timezone(str(value))
         if name == "prohibited":
             return _capabilities(super().read(name, value))
         return super().read(name, value)
+
+
+def _timezone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise ValueError("use a name such as Europe/Amsterdam") from error
 
 
 def _capabilities(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -125,17 +118,3 @@ def _capabilities(names: tuple[str, ...]) -> tuple[str, ...]:
     if unknown:
         raise ValueError(f"there is no capability {unknown[0]!r}; there are {', '.join(CAPABILITIES)}")
     return names
-
-
-def _profile_fields(value: Any) -> list[ProfileField]:
-    items = value
-    if isinstance(value, str):
-        items = json.loads(value) if value.lstrip().startswith("[") else [v for v in value.split(",") if v]
-    return [
-        item
-        if isinstance(item, ProfileField)
-        else ProfileField(**item)
-        if isinstance(item, dict)
-        else ProfileField(item)
-        for item in items
-    ]

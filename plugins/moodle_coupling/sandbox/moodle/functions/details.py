@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType, clean
-from moodle_coupling.sandbox.moodle.php import is_empty, strip_tags
+from moodle_coupling.sandbox.moodle.php import is_empty
+from moodle_coupling.sandbox.moodle.wording import format_string, fullname
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.context import Context
-    from moodle_coupling.sandbox.moodle.site import ProfileField
+    from moodle_coupling.sandbox.moodle.profile_fields import ProfileField
 
 _EVERYONE = 1  # maildisplay: the address is shown to everyone
 _VISIBLE_ALL, _VISIBLE_OWN = 2, (1, 3)
-_AMPERSAND = re.compile(r"&(?![a-zA-Z0-9#]{1,8};)")
 _ONLY_WHO_MAY_SEE_ALL = ("auth", "confirmed", "lang", "theme", "mailformat", "trackforums")
 
 
@@ -56,11 +55,6 @@ def _details(context: Context, user: dict[str, Any], profile: dict[str, str]) ->
     if own:
         details["preferences"] = _own_preferences(context, user)
     return details
-
-
-def fullname(user: dict[str, Any]) -> str:
-    """Return the name as Moodle's English pack puts it together, spaces and all."""
-    return f"{user['firstname']} {user['lastname']}"
 
 
 def picture_url(site_url: str, size: str) -> str:
@@ -129,13 +123,13 @@ def _custom_fields(context: Context, profile: dict[str, str], *, own: bool) -> l
     return [
         {
             "type": field.datatype,
-            "value": profile[field.shortname],
-            "displayvalue": format_string(profile[field.shortname]),
+            "value": value,
+            "displayvalue": field.display(value, context.site.timezone),
             "name": format_string(field.title()),
             "shortname": field.shortname,
         }
         for field in context.site.profile_fields
-        if profile.get(field.shortname) and _may_see(context, field, own=own)
+        if field.is_shown(value := profile.get(field.shortname, field.default())) and _may_see(context, field, own=own)
     ]
 
 
@@ -144,11 +138,6 @@ def _may_see(context: Context, field: ProfileField, *, own: bool) -> bool:
     if field.visible == _VISIBLE_ALL or (own and field.visible in _VISIBLE_OWN):
         return True
     return context.may("moodle/user:viewalldetails")
-
-
-def format_string(value: str) -> str:
-    """Return a one-line text as Moodle shows it: tags removed, lone ampersands and what is left of ``<>`` escaped."""
-    return strip_tags(_AMPERSAND.sub("&amp;", value)).replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _own_preferences(context: Context, user: dict[str, Any]) -> list[dict[str, Any]]:

@@ -27,8 +27,8 @@ def _save_profile(context: Context, userid: int, sent: list[dict[str, str]]) -> 
     for profile_field in context.site.profile_fields:
         value = values.get(profile_field.shortname)
         if value is not None:
-            # A text field cuts what is too long; required, locked and unique are matters of forms, not of services.
-            kept = value[: profile_field.maxlength] if profile_field.datatype == "text" else value
+            # Required, locked and unique are matters of forms, not of services.
+            kept = profile_field.stored(value, context.site.timezone)
             context.accounts.set_profile(userid, profile_field.shortname, kept)
             context.work.profile_fields += 1
 

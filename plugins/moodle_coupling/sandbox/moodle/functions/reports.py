@@ -8,9 +8,10 @@ from moodle_coupling.sandbox.moodle.cleaning import ParamType
 from moodle_coupling.sandbox.moodle.collation import collation_key
 from moodle_coupling.sandbox.moodle.descriptions import Many, Presence, Structure, Value
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException, record_missing
-from moodle_coupling.sandbox.moodle.functions.details import fullname, picture_url
+from moodle_coupling.sandbox.moodle.functions.details import picture_url
 from moodle_coupling.sandbox.moodle.reports import cell, heading
 from moodle_coupling.sandbox.moodle.user_fields import WARNINGS
+from moodle_coupling.sandbox.moodle.wording import fullname
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.context import Context
@@ -99,14 +100,9 @@ def retrieve_report(context: Context, parameters: dict[str, Any]) -> dict[str, A
     return {
         "details": _details(context, report),
         "data": {
-            "headers": [heading(column, site.lang) for column in report.columns],
+            "headers": [heading(column, site) for column in report.columns],
             "rows": [
-                {
-                    "columns": [
-                        cell(column, user, profiles[user["id"]], lang=site.lang, siteurl=site.siteurl)
-                        for column in report.columns
-                    ]
-                }
+                {"columns": [cell(column, user, profiles[user["id"]], site) for column in report.columns]}
                 for user in part
             ],
             "totalrowcount": len(ids),
