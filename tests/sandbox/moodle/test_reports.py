@@ -76,13 +76,13 @@ def test_a_report_shows_what_the_site_hides(reports, client):
 
 
 def test_pages_are_sorted_when_the_report_is(reports, client):
-    client.create(*(someone(name) for name in ("d", "b", "c", "a", "e", "f")))
+    client.create(*(someone(name) for name in ("d", "b", "c", "a")))
     assert [row[0] for page in range(4) for row in rows(client, page=page, perpage=2)] == [
-        "a", "admin", "b", "c", "d", "e", "f", "guest", "svc-coupling",
+        "a", "admin", "b", "c", "d", "guest", "svc-coupling",
     ]  # fmt: skip
     reports.settings.change({"reports": [CustomReport(7, "Everyone", sort="")]})
     unsorted = [row[0] for page in range(4) for row in rows(client, page=page, perpage=2)]
-    assert len(set(unsorted)) < 8
+    assert len(set(unsorted)) < 7
 
 
 def test_who_may_not_see_all_reports_sees_those_it_is_in_the_audience_of(reports, client):
