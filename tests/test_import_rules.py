@@ -125,6 +125,7 @@ class House:
     def problems(self) -> list[str]:
         return [
             *self.relative_imports(),
+            *self.lowest_room(),
             *self.impure_rooms(),
             *self.hooks_with_frames(),
             *self.rooms_that_look_up(),
@@ -135,6 +136,15 @@ class House:
     def relative_imports(self) -> Iterator[str]:
         for module, imports in self.modules.items():
             yield from (f"{module}:{each.line}: relative import" for each in imports if each.relative)
+
+    def lowest_room(self) -> Iterator[str]:
+        for module in self.modules:
+            if self.room(module) == "contract":
+                ways = self.reached(module, only_module_level=False)
+                tops = {name.removeprefix("import ") for name in ways if name.startswith("import ")}
+                ours = {self.room(name) for name in ways if name and not name.startswith("import ")}
+                for bad in sorted((tops - sys.stdlib_module_names - {"pydantic"}) | (ours - {"contract"})):
+                    yield f"{module} is in the lowest room, and imports {bad}"
 
     def impure_rooms(self) -> Iterator[str]:
         for module in self.modules:
@@ -236,6 +246,9 @@ GOOD = {
     "mapping.model": "import pydantic",
     "mapping.file": "import yaml",
     "provider_info": "from __future__ import annotations",
+    "contract": "",
+    "contract.fields": "import re\nimport pydantic\nfrom moodle_coupling.contract import words",
+    "contract.words": "",
     "people": "",
     "people.names": "import pandas",
     "hooks": "",
@@ -256,6 +269,8 @@ class TestTheChecker:
     @pytest.mark.parametrize(
         ("module", "source", "said"),
         [
+            ("contract.fields", "from moodle_coupling.mapping import X", "contract.fields is in the lowest room"),
+            ("contract.fields", "def f():\n    import pandas", "in the lowest room, and imports pandas"),
             ("people.names", "import airflow.sdk", "people.names must be pure, and imports airflow"),
             ("people.names", "from http.client import HTTPConnection", "imports http"),
             ("people.names", "def f():\n    import requests", "imports requests"),

@@ -80,7 +80,7 @@ def test_an_update_names_whom_it_did_not_write_and_writes_the_others(moodle_site
 
     assert [warning.account_id for warning in warnings] == [unknown]
     (account,) = hook.accounts_by_field("id", [one]).accounts
-    assert (account.city, account.suspended) == ("Zwolle", True)
+    assert (account.value("city"), account.suspended) == ("Zwolle", True)
 
 
 def test_one_odd_value_does_not_poison_a_read(moodle_site: MoodleSite, hook: MoodleHook) -> None:

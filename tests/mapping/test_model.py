@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.mapping import (
     Condition,
     FieldValue,
@@ -29,7 +30,7 @@ from moodle_coupling.mapping import (
     UsernameRecipe,
     Write,
 )
-from moodle_coupling.mapping.checks import COUNTRIES, constant_problem
+from moodle_coupling.mapping.checks import constant_problem
 from moodle_coupling.mapping.cron import PRESETS, cron_problem
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from moodle_coupling.contract.fields import TEXT_FIELDS
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.matching.frames import ACCOUNT_TEXT_COLUMNS, REASON_COLUMNS
+from moodle_coupling.matching.frames import REASON_COLUMNS
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 
@@ -38,7 +39,7 @@ def person(number: int = 1, **values: Any) -> dict[str, Any]:
 
 def account(id_: int = 11, **values: Any) -> dict[str, Any]:
     """An account that nobody points at."""
-    account: dict[str, Any] = dict.fromkeys(ACCOUNT_TEXT_COLUMNS, "")
+    account: dict[str, Any] = dict.fromkeys(TEXT_FIELDS, "")
     account |= {
         "id": id_,
         "username": f"user{id_}",

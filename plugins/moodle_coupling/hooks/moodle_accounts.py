@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS
 from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
 from moodle_coupling.hooks.moodle_types import Account, CreatedAccount, SiteInfo, UpdateWarning
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
 
-_NEVER_EMPTIED: Final = ("username", "firstname", "lastname", "email")
+_NEVER_EMPTIED: Final = ("username", *NAME_FIELDS)
 _DELETED_USERNAME: Final = re.compile(r".*@.*\.\d{9,}", re.DOTALL)
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -61,13 +62,8 @@ def account(record: dict[str, Any]) -> Account:
         lastname=_text(record, "lastname"),
         email=None if email is None else str(email),
         idnumber=_text(record, "idnumber"),
-        auth=_text(record, "auth"),
         suspended=record.get("suspended") in (True, 1, "1"),
-        city=_text(record, "city"),
-        country=_text(record, "country"),
-        lang=_text(record, "lang"),
-        institution=_text(record, "institution"),
-        department=_text(record, "department"),
+        mapped={name: _text(record, name) for name in MAPPED_FIELDS},
         profile=_profile(record.get("customfields")),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from moodle_coupling.contract.fields import MAPPED_FIELDS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,6 +16,7 @@ class Account:
     """A Moodle user as read back. Absent and empty are the same to Moodle: both are '' here.
 
     ``email`` is None when the token may not see e-mail addresses (hidden is not empty).
+    ``mapped`` holds the fields that a mapping may name (MAPPED_FIELDS of contract/fields.py).
     ``profile`` maps a profile field's shortname to its raw value; empty ones are left out by Moodle.
     """
 
@@ -23,14 +26,16 @@ class Account:
     lastname: str = ""
     email: str | None = None
     idnumber: str = ""
-    auth: str = ""
     suspended: bool = False
-    city: str = ""
-    country: str = ""
-    lang: str = ""
-    institution: str = ""
-    department: str = ""
+    mapped: Mapping[str, str] = field(default_factory=dict)
     profile: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str | bool | None:
+        """Give a field of contract/fields.py by its name."""
+        if name in MAPPED_FIELDS:
+            return self.mapped.get(name, "")
+        found: str | bool | None = getattr(self, name)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.fields import (
+    COUNTRIES,
+    FIELD_BY_NAME,
+    LANGUAGE,
+    PLUGIN,
+    PROFILE_WIDTH,
+    Takes,
+    is_time_zone,
+)
 from moodle_coupling.people.columns import PERSON_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Location = tuple[str | int, ...]
 """Where in the file: the keys and list positions that lead there."""
@@ -35,22 +44,6 @@ COACHVIEW_COLUMNS: Final = frozenset(
 )
 """Columns that Coachview brings by itself; others need a key or the code of a free field in ``source.columns``."""
 
-_CODES: Final = (
-    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
-    "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK "
-    "FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR "
-    "IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK "
-    "ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM "
-    "PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF "
-    "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW "
-)
-COUNTRIES: Final = frozenset(_CODES.split())
-"""ISO 3166-1 alpha-2: the countries that Moodle knows. It stores any other text as '0', without a word."""
-
-_WIDTHS: Final = {"city": 120, "institution": 255, "department": 255}
-_PLUGIN: Final = re.compile(r"[a-z][a-z0-9_]*")
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(_[a-z0-9]+)*")
-_TAG: Final = re.compile(r"<[A-Za-z/!?]")
 _KEEPS_PASSWORDS: Final = ("manual", "email", "nologin")
 _SET_ELSEWHERE: Final = {
     "username": "the key 'username' says how usernames are made",
@@ -82,42 +75,35 @@ def set_elsewhere(field: str) -> str:
 
 def time_zone_problem(name: str) -> str:
     """Say why this is no time zone, '' when it is one."""
+    if is_time_zone(name):
+        return ""
     import zoneinfo
 
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        hint = did_you_mean(name, zoneinfo.available_timezones())
-        return f"'{name}' is not a time zone such as Europe/Amsterdam{hint}"
-    return ""
+    hint = did_you_mean(name, zoneinfo.available_timezones())
+    return f"'{name}' is not a time zone such as Europe/Amsterdam{hint}"
 
 
 def constant_problem(field: str, value: str) -> str:
-    """Say why Moodle would refuse or spoil this text in this field of every person, '' when it takes it.
-
-    Sources: the recordings create_country_*, create_auth_*, create_lang_*, create_theme_invalid, create_timezone_invalid,
-    create_city_121 of Moodle 4.5 and 5.1.
-    """
-    if field in {"auth", "theme"} and not _PLUGIN.fullmatch(value):
-        return f"'{value}' is no name of a plugin: small letters, digits and '_'{_lower_case_hint(value, _PLUGIN)}"
-    if field == "lang" and not _LANGUAGE.fullmatch(value):
-        hint = _lower_case_hint(value.replace("-", "_"), _LANGUAGE)
-        return f"'{value}' is no language code of Moodle, such as nl or en_us{hint}"
-    if field == "country":
-        return _country_problem(value)
-    if field == "timezone" and value != "99":
-        return time_zone_problem(value)
-    return _text_problem(field, value)
+    """Say why Moodle would refuse or spoil this text in this field of every person, '' when it takes it."""
+    known = FIELD_BY_NAME.get(field)
+    empty_text = known is not None and known.takes is Takes.TEXT and not value
+    if known is None or empty_text or (value and known.fits(value)):
+        return ""
+    if value and known.is_of_its_kind(value):
+        return f"{len(value)} characters; Moodle refuses more than {known.width}"
+    return _PROBLEMS[known.takes](value)
 
 
-def _lower_case_hint(value: str, pattern: re.Pattern[str]) -> str:
-    lower = value.strip().lower()
-    return f"; did you mean '{lower}'?" if pattern.fullmatch(lower) else ""
+def _plugin_problem(value: str) -> str:
+    return f"'{value}' is no name of a plugin: small letters, digits and '_'{_lower_case_hint(value, PLUGIN)}"
+
+
+def _language_problem(value: str) -> str:
+    hint = _lower_case_hint(value.replace("-", "_"), LANGUAGE)
+    return f"'{value}' is no language code of Moodle, such as nl or en_us{hint}"
 
 
 def _country_problem(value: str) -> str:
-    if value in COUNTRIES:
-        return ""
     if value.upper() == "UK":
         hint = "; did you mean 'GB'?"
     else:
@@ -125,13 +111,22 @@ def _country_problem(value: str) -> str:
     return f"'{value}' is not a country code of two capitals, such as NL; Moodle would store nothing{hint}"
 
 
-def _text_problem(field: str, value: str) -> str:
-    width = _WIDTHS.get(field)
-    if width and len(value) > width:
-        return f"{len(value)} characters; Moodle refuses more than {width}"
-    if width and _TAG.search(value):
-        return f"'{value}' has a tag in it, which Moodle refuses"
-    return ""
+def _tag_problem(value: str) -> str:
+    return f"'{value}' has '<' as at the start of a tag in it, which Moodle refuses ('<' before a space is allowed)"
+
+
+def _lower_case_hint(value: str, pattern: re.Pattern[str]) -> str:
+    lower = value.strip().lower()
+    return f"; did you mean '{lower}'?" if pattern.fullmatch(lower) else ""
+
+
+_PROBLEMS: Final[dict[Takes, Callable[[str], str]]] = {
+    Takes.TEXT: _tag_problem,
+    Takes.COUNTRY: _country_problem,
+    Takes.LANGUAGE: _language_problem,
+    Takes.TIME_ZONE: time_zone_problem,
+    Takes.PLUGIN: _plugin_problem,
+}
 
 
 def problems(data: Any) -> Iterator[tuple[Location, str]]:
@@ -231,8 +226,8 @@ def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
     for name, field in _items(_at(data, "profile_fields")):
         for key in ("value", "default"):
             value = _at(field, key)
-            if isinstance(value, str) and len(value) > 2048:
-                yield ("profile_fields", name, key), f"{len(value)} characters; Moodle silently cuts at 2048"
+            if isinstance(value, str) and len(value) > PROFILE_WIDTH:
+                yield ("profile_fields", name, key), f"{len(value)} characters; Moodle silently cuts at {PROFILE_WIDTH}"
 
 
 def _columns(source: Any) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path  # noqa: TC003  # pydantic looks annotations up when the model is made
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS, PROFILE_PREFIX
 from moodle_coupling.mapping.checks import Location, problems
 from moodle_coupling.mapping.parts import (
     FieldValue,
@@ -26,12 +27,15 @@ from moodle_coupling.mapping.parts import (
 )
 from moodle_coupling.mapping.safeguards import Notify, Safeguards, connection_id
 from moodle_coupling.mapping.source import AnySource, Sources  # noqa: TC001  # pydantic needs them, as above
-from moodle_coupling.matching.frames import PROFILE_PREFIX
 
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
-MoodleField = Literal["auth", "lang", "country", "city", "institution", "department", "timezone", "theme"]
-
+if TYPE_CHECKING:
+    MoodleField = str
+    NameField = str
+else:
+    MoodleField = Literal[MAPPED_FIELDS]
+    NameField = Literal[NAME_FIELDS]
 
 _EmailColumn = Literal["email1", "email2", "email3"]
 
@@ -71,7 +75,7 @@ class Mapping(Part):
     profile_fields: dict[str, FieldValue] = Field(
         default_factory=dict, description="Profile field shortname in Moodle (exact letter case) → its value."
     )
-    write: dict[Literal["firstname", "lastname", "email"], Write] = Field(
+    write: dict[NameField, Write] = Field(
         default_factory=dict, description="When the name and e-mail are written; always, unless said here."
     )
     password: Literal["mailed_by_moodle", "none"] = Field(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.fields import PROFILE_PREFIX, TEXT_FIELDS
 from moodle_coupling.errors import InputError, SettingError
-from moodle_coupling.matching.frames import ACCOUNT_TEXT_COLUMNS, PROFILE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,7 @@ ALWAYS_PROTECTED: Final = ("admin", "guest")
 _TRUE: Final = frozenset({"1", "true", "yes", "ja", "y", "j", "waar", "suspended"})
 _FALSE: Final = frozenset({"", "0", "false", "no", "nee", "n", "onwaar", "active"})
 _OTHER_HEADINGS: Final = {"userid": "id", "emailaddress": "email", "mail": "email"}
-_KNOWN: Final = frozenset({"id", "suspended", "timezone", "theme", *ACCOUNT_TEXT_COLUMNS})
+_KNOWN: Final = frozenset({"id", "suspended", *TEXT_FIELDS})
 
 
 def accounts_frame(accounts: Iterable[Account]) -> pd.DataFrame:
@@ -39,8 +39,8 @@ def accounts_frame(accounts: Iterable[Account]) -> pd.DataFrame:
             "would take everyone for new. Give the service user moodle/site:viewuseridentity."
         )
     frame = pd.DataFrame({"id": pd.Series([account.id for account in rows], dtype="int64")})
-    for name in ACCOUNT_TEXT_COLUMNS:
-        frame[name] = pd.Series([getattr(account, name) or "" for account in rows], dtype="str")
+    for name in TEXT_FIELDS:
+        frame[name] = pd.Series([account.value(name) or "" for account in rows], dtype="str")
     frame["suspended"] = pd.Series([account.suspended for account in rows], dtype="bool")
     shortnames = sorted({name for account in rows for name in account.profile})
     for shortname in shortnames:

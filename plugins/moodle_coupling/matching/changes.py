@@ -5,9 +5,9 @@ from __future__ import annotations
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.fields import CREATE_FIELDS, MAPPED_FIELDS, NAME_FIELDS, NEVER_EMPTIED, PROFILE_PREFIX
 from moodle_coupling.mapping import FieldValue, Write
 from moodle_coupling.matching.compare import differs, is_empty
-from moodle_coupling.matching.frames import PROFILE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-NAME_FIELDS: Final = ("firstname", "lastname", "email")
-CREATE_FIELDS: Final = ("username", *NAME_FIELDS, "idnumber")
-MAPPED_FIELDS: Final = ("auth", "lang", "country", "city", "institution", "department", "timezone", "theme")
-NEVER_EMPTIED: Final = frozenset({*NAME_FIELDS, "auth", "lang"})
-"""Moodle accepts an empty name and then locks the user out; an account without e-mail, auth or language is none."""
 MOODLE_KEEPS_PASSWORD: Final = frozenset({"", "manual", "email", "nologin"})
 """Auth plugins for which a create needs a password or createpassword (seen on 5.1); '' becomes manual."""
 
@@ -108,4 +103,4 @@ def to_write(
 def _setting(field: str, mapping: Mapping) -> FieldValue | None:
     if field.startswith(PROFILE_PREFIX):
         return mapping.profile_fields.get(field.removeprefix(PROFILE_PREFIX))
-    return mapping.fields.get(field)  # type: ignore[call-overload, no-any-return]
+    return mapping.fields.get(field)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.matching.compare import differs
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 REPAIRED: Final = "repaired"
 REPORTED: Final = "reported"
-_PERSONAL: Final = frozenset({"auth", "lang", "timezone", "theme"})
-"""Fields that their users set, or that say how they log in: a difference is no drift."""
+_PERSONAL: Final = frozenset(field.name for field in FIELDS if field.personal)
 _NO_LINKS: Final = pd.DataFrame({"idnumber": pd.Series(dtype="str"), "username": pd.Series(dtype="str")})
 
 

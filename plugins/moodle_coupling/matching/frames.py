@@ -80,24 +80,6 @@ class DecisionKind(StrEnum):
     LATER = "later"
 
 
-PROFILE_PREFIX: Final = "profile_field_"
-"""Column prefix of a profile field, followed by its shortname: the spelling of Moodle's own CSV upload."""
-
-ACCOUNT_TEXT_COLUMNS: Final = (
-    "username",
-    "email",
-    "idnumber",
-    "firstname",
-    "lastname",
-    "auth",
-    "city",
-    "country",
-    "lang",
-    "institution",
-    "department",
-)
-"""Text columns of the accounts frame, besides ``id`` (int64), ``suspended`` (bool) and ``profile_field_<shortname>``."""
-
 CANDIDATE_COLUMNS: Final = (
     "row",  # int64: key within the extract
     "person_id",

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from moodle_coupling.contract.fields import CREATE_FIELDS, NAME_FIELDS, PROFILE_PREFIX
 from moodle_coupling.matching.changes import (
-    CREATE_FIELDS,
-    NAME_FIELDS,
     Changes,
     add_create,
     further_fields,
     to_write,
 )
 from moodle_coupling.matching.drift import Drift
-from moodle_coupling.matching.frames import PLAN_COLUMNS, PROFILE_PREFIX, SUSPEND, WRITTEN_VERDICTS, Action, Verdict
+from moodle_coupling.matching.frames import PLAN_COLUMNS, SUSPEND, WRITTEN_VERDICTS, Action, Verdict
 from moodle_coupling.matching.leaving import Leaver, fate_of
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.mapping import IdnumberFrom, Write
-from moodle_coupling.matching.frames import PROFILE_PREFIX
 from moodle_coupling.people.table import Table
 from moodle_coupling.people.usernames import PARTS, plain_maker
 

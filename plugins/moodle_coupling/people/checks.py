@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moodle_coupling.mapping.checks import COUNTRIES, time_zone_problem
-from moodle_coupling.people.arrow import as_mask, is_blank, pa, pc
+from moodle_coupling.contract.fields import TAG
+from moodle_coupling.people.arrow import as_mask, pa, pc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from moodle_coupling.contract.fields import Field
     from moodle_coupling.people.arrow import Mask, Texts
 
 _ATOM: Final = r"[!#$%&'*+/=?^_`{|}~0-9A-Za-z-]+"
@@ -22,11 +20,6 @@ EMAIL: Final = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_TOP}$"
 """PHP's FILTER_VALIDATE_EMAIL as Moodle's validate_email uses it, without quoted local parts (refused on the recorded
 sites) and without addresses on a bare IP number."""
 _TOO_LONG_PARTS: Final = r"^[^@]{65}|@.*[^.]{64}"
-
-# strip_tags() takes '<' for the start of a tag unless white space follows, and an altered value is refused.
-TAG: Final = r"<(?:[^ \t\n\r\v\f]|$)"
-_LANG: Final = re.compile(r"[a-z]{2,3}(?:_[a-z0-9]+)*")
-_PLUGIN: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def is_email(texts: Texts) -> Mask:
@@ -47,31 +40,11 @@ def has_tags(texts: Texts) -> Mask:
     return mask
 
 
-def _is_unfit(texts: Texts, fits: Callable[[str], object]) -> Mask:
-    """Return which texts are filled in and do not fit, asking once per different text."""
+def does_not_fit(field: Field, texts: Texts) -> Mask:
+    """Return which texts are filled in and are none that Moodle takes in this field, asking once per different text."""
     coded = pc.dictionary_encode(texts)
-    unfit = pa.array([bool(value) and not fits(value) for value in coded.dictionary.to_pylist()], type=pa.bool_())
+    unfit = pa.array([bool(value) and not field.fits(value) for value in coded.dictionary.to_pylist()], type=pa.bool_())
     return as_mask(unfit.take(coded.indices)) if len(texts) else np.zeros(0, dtype=bool)
-
-
-def not_a_country(texts: Texts) -> Mask:
-    """Return which texts are filled in and no country code; Moodle stores 0 for them (recordings 069 to 071)."""
-    return ~is_blank(texts) & ~as_mask(pc.is_in(texts, value_set=pa.array(sorted(COUNTRIES), type=pa.large_string())))
-
-
-def not_a_lang(texts: Texts) -> Mask:
-    """Return which texts are filled in and cannot be a language code, whatever languages the site has."""
-    return _is_unfit(texts, _LANG.fullmatch)
-
-
-def not_a_plugin(texts: Texts) -> Mask:
-    """Return which texts are filled in and cannot be the name of a plugin (auth, theme)."""
-    return _is_unfit(texts, _PLUGIN.fullmatch)
-
-
-def not_a_timezone(texts: Texts) -> Mask:
-    """Return which texts are filled in and neither a time zone nor 99 (the site's own)."""
-    return _is_unfit(texts, lambda value: value == "99" or not time_zone_problem(value))
 
 
 def is_zero(texts: Texts) -> Mask:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.contract.fields import FIELD_BY_NAME, FIELDS, PROFILE_WIDTH, Takes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Blocks(StrEnum):
@@ -38,77 +43,60 @@ class Rule:
     shown: int = 60
 
 
-FIELD_LIMITS: Final = {
-    "username": 100,
-    "firstname": 100,
-    "lastname": 100,
-    "email": 100,
-    "idnumber": 255,
-    "city": 120,
-    "institution": 255,
-    "department": 255,
-}
-"""Widths in Moodle's table mdl_user, in characters (recordings 052 to 067; 4.5 and 5.1). One more and the whole batch is
-refused with dmlwriteexception."""
-
-PROFILE_LIMIT: Final = 2048
-"""Width of a text profile field as a new site has it; Moodle cuts the rest off without a word (recording 106)."""
-
-_NAMES: Final = {
-    "idnumber": ("ID number", "ID-nummer"),
-    "firstname": ("first name", "voornaam"),
-    "lastname": ("last name", "achternaam"),
-    "email": ("e-mail address", "e-mailadres"),
-    "city": ("town", "plaats"),
-    "institution": ("institution", "instelling"),
-    "department": ("department", "afdeling"),
-}
-
-
 def _missing(field: str, blocks: Blocks, why: str, why_nl: str) -> Rule:
-    name, name_nl = _NAMES[field]
-    article = "Het" if field in {"idnumber", "email"} else "De"
+    known = FIELD_BY_NAME[field]
     return Rule(
         f"{field}_missing",
         field,
         blocks,
-        f"The {name} is missing; {why}.",
-        f"{article} {name_nl} ontbreekt; {why_nl}.",
+        f"The {known.english.noun} is missing; {why}.",
+        f"{_capital(known.dutch.noun)} ontbreekt; {why_nl}.",
         "Fill it in at the source.",
         "Vul dit in de bron in.",
     )
 
 
 def _too_long(field: str, blocks: Blocks) -> Rule:
-    name, name_nl = _NAMES[field]
+    known = FIELD_BY_NAME[field]
     left_out = " The value is left out." if blocks is Blocks.NOTHING else ""
     left_out_nl = " De waarde wordt weggelaten." if blocks is Blocks.NOTHING else ""
-    article = "Het" if field in {"idnumber", "email"} else "De"
     return Rule(
         f"{field}_too_long",
         field,
         blocks,
-        f"The {name} has {{length}} characters and Moodle holds {{limit}}.{left_out}",
-        f"{article} {name_nl} heeft {{length}} tekens en Moodle bewaart er {{limit}}.{left_out_nl}",
+        f"The {known.english.noun} has {{length}} characters and Moodle holds {{limit}}.{left_out}",
+        f"{_capital(known.dutch.noun)} heeft {{length}} tekens en Moodle bewaart er {{limit}}.{left_out_nl}",
         "Shorten it at the source.",
         "Kort de waarde in de bron in.",
-        FIELD_LIMITS[field],
+        known.width,
     )
 
 
 def _has_tags(field: str, blocks: Blocks) -> Rule:
-    name, name_nl = _NAMES[field]
+    known = FIELD_BY_NAME[field]
     left_out = " The value is left out." if blocks is Blocks.NOTHING else ""
     left_out_nl = " De waarde wordt weggelaten." if blocks is Blocks.NOTHING else ""
     return Rule(
         f"{field}_has_tags",
         field,
         blocks,
-        f"The {name} '{{value}}' holds '<' as at the start of an HTML tag, which Moodle refuses.{left_out}",
-        f"De {name_nl} '{{value}}' bevat '<' als begin van een HTML-tag; dat weigert Moodle.{left_out_nl}",
+        f"The {known.english.noun} '{{value}}' holds '<' as at the start of an HTML tag, which Moodle refuses.{left_out}",
+        f"{_capital(known.dutch.noun)} '{{value}}' bevat '<' als begin van een HTML-tag; dat weigert Moodle.{left_out_nl}",
         "Take the tag out at the source ('<' followed by a space is allowed).",
         "Haal de tag weg in de bron ('<' gevolgd door een spatie mag wel).",
     )
+
+
+def _text_rules() -> Iterator[Rule]:
+    """Give the rules of the fields of free text that a mapping may name."""
+    for field in FIELDS:
+        if field.mapped and field.takes is Takes.TEXT:
+            yield _too_long(field.name, Blocks.NOTHING)
+            yield _has_tags(field.name, Blocks.NOTHING)
+
+
+def _capital(noun: str) -> str:
+    return noun[:1].upper() + noun[1:]
 
 
 def _left_out(code: str, field: str, what: str, what_nl: str, mend: str, mend_nl: str) -> Rule:
@@ -258,12 +246,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "Use the theme's short name, such as boost.",
         "Gebruik de korte naam van het thema, zoals boost.",
     ),
-    _too_long("city", Blocks.NOTHING),
-    _has_tags("city", Blocks.NOTHING),
-    _too_long("institution", Blocks.NOTHING),
-    _has_tags("institution", Blocks.NOTHING),
-    _too_long("department", Blocks.NOTHING),
-    _has_tags("department", Blocks.NOTHING),
+    *_text_rules(),
     Rule(
         "profile_field_too_long",
         "profile_field_*",
@@ -272,7 +255,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "De waarde voor {field} heeft {length} tekens en Moodle bewaart er {limit}. De waarde wordt weggelaten.",
         "Shorten it at the source.",
         "Kort de waarde in de bron in.",
-        PROFILE_LIMIT,
+        PROFILE_WIDTH,
     ),
     Rule(
         "text_damaged",

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFILE_WIDTH, WIDTHS, Takes
 from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
-from moodle_coupling.matching.frames import PROFILE_PREFIX
 from moodle_coupling.people import checks
 from moodle_coupling.people.arrow import blank_where, choose, is_blank, join, longer_than, pc, same_text, to_series
 from moodle_coupling.people.cleaning import damaged, with_particles
 from moodle_coupling.people.columns import INACTIVE_UNREAD
 from moodle_coupling.people.differing import note_sources
 from moodle_coupling.people.reasons import Reasons
-from moodle_coupling.people.rules import FIELD_LIMITS, PROFILE_LIMIT, Blocks
+from moodle_coupling.people.rules import Blocks
 from moodle_coupling.people.scope import holds
 from moodle_coupling.people.table import Table, first_filled
 from moodle_coupling.people.usernames import PARTS, base_usernames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from collections.abc import Mapping as MappingOf
 
     from moodle_coupling.mapping import FieldValue, Mapping
@@ -51,16 +50,6 @@ class Transformed:
     candidates: pd.DataFrame
     reasons: pd.DataFrame
     counts: TransformCounts
-
-
-_CODES: Final[dict[str, tuple[str, Callable[[Texts], Mask]]]] = {
-    "country": ("country_unknown", checks.not_a_country),
-    "lang": ("lang_malformed", checks.not_a_lang),
-    "timezone": ("timezone_unknown", checks.not_a_timezone),
-    "theme": ("theme_malformed", checks.not_a_plugin),
-    "auth": ("auth_malformed", checks.not_a_plugin),
-}
-"""Moodle fields that hold a code: the rule and its test. The other fields hold free text."""
 
 
 def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
@@ -137,7 +126,7 @@ def _ids(table: Table, origin: IdnumberFrom, reasons: Reasons) -> tuple[Texts, T
     else:
         chosen, other = first_filled(extern, person), blank_where(person, is_blank(extern))
     zero = checks.is_zero(chosen)
-    long = longer_than(chosen, FIELD_LIMITS["idnumber"])
+    long = longer_than(chosen, WIDTHS["idnumber"])
     reasons.add("idnumber_missing", is_blank(chosen))
     reasons.add("idnumber_zero", zero, chosen)
     reasons.add("idnumber_too_long", long, chosen)
@@ -157,7 +146,7 @@ def _names(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts]
 
 def _free_text(field: str, texts: Texts, reasons: Reasons) -> Texts:
     """Return the texts without those that are too long for Moodle's field or hold tags."""
-    long = longer_than(texts, FIELD_LIMITS[field])
+    long = longer_than(texts, WIDTHS[field])
     tags = checks.has_tags(texts)
     reasons.add(f"{field}_too_long", long, texts)
     reasons.add(f"{field}_has_tags", tags, texts)
@@ -176,14 +165,14 @@ def _email(table: Table, mapping: Mapping, reasons: Reasons) -> Texts:
         filled, open_ = ~is_blank(texts), is_blank(chosen)
         if not (filled & open_).any():
             continue
-        good = checks.is_email(texts) & ~longer_than(texts, FIELD_LIMITS["email"])
+        good = checks.is_email(texts) & ~longer_than(texts, WIDTHS["email"])
         bad = filled & ~good & open_
         if bad.any():
             skipped.append((name, texts, bad))
             refused = choose(bad & is_blank(refused), texts, refused)
         chosen = choose(good & open_, texts, chosen)
     none = is_blank(chosen)
-    long = none & checks.is_email(refused) & longer_than(refused, FIELD_LIMITS["email"])
+    long = none & checks.is_email(refused) & longer_than(refused, WIDTHS["email"])
     reasons.add("email_missing", none & is_blank(refused))
     reasons.add("email_invalid", none & ~is_blank(refused) & ~long, refused)
     reasons.add("email_too_long", long, refused)
@@ -218,17 +207,17 @@ def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts
     found: dict[str, Texts] = {}
     for field, origin in mapping.fields.items():
         texts = _origin(table, origin, f"fields.{field}")
-        if field in _CODES:
-            code, unfit = _CODES[field]
-            mask = unfit(texts)
-            reasons.add(code, mask, texts)
-            found[field] = blank_where(texts, mask)
-        else:
+        known = FIELD_BY_NAME[field]
+        if known.takes is Takes.TEXT:
             found[field] = _free_text(field, texts, reasons)
+        else:
+            unfit = checks.does_not_fit(known, texts)
+            reasons.add(known.refusal, unfit, texts)
+            found[field] = blank_where(texts, unfit)
     for shortname, origin in mapping.profile_fields.items():
         name = PROFILE_PREFIX + shortname
         texts = _origin(table, origin, f"profile_fields.{shortname}")
-        long = longer_than(texts, PROFILE_LIMIT)
+        long = longer_than(texts, PROFILE_WIDTH)
         reasons.add("profile_field_too_long", long, texts, name)
         found[name] = blank_where(texts, long)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from moodle_coupling.people.rules import FIELD_LIMITS
+from moodle_coupling.contract.fields import WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,7 +66,7 @@ def is_suspect(item: Sendable) -> bool:
     """
     for name, value in item.wire.fields.items():
         text = str(value)
-        if len(text) > FIELD_LIMITS.get(name, len(text)) or "\0" in text:
+        if len(text) > WIDTHS.get(name, len(text)) or "\0" in text:
             return True
         if name in _SUSPECT and _SUSPECT[name](text):
             return True

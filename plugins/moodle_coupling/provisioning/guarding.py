@@ -38,7 +38,7 @@ def _may_go(job: Calls, item: ChangeItem, account: Account | None) -> bool:
         job.book.write(item.index, OutcomeStatus.DONE, account_id=item.account_id)
         return False
     for name, seen in item.seen.items():
-        held = getattr(account, name)
+        held = account.value(name)
         if not same_value(name, held, seen):
             message = (
                 f"Account {account.id} ({account.username}) has {name} '{held or ''}' by now, where the plan saw "

@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.provisioning.batching import LOOKUP_SIZE, batches
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 # A username outside these makes Moodle refuse the whole lookup (on sites without extendedusernamechars).
 _USERNAME: Final = re.compile(r"[a-z0-9._@-]+")
 _OTHER_VARIABLES: Final = 1  # 'field'
-COMPARED: Final = (
-    "username", "firstname", "lastname", "email", "idnumber", "auth", "suspended", "city", "institution", "department",
-)  # fmt: skip
-"""Fields that come back as they were sent. Country and language are left out: Moodle stores an unknown one as another."""
+_ECHOED: Final = frozenset(field.name for field in FIELDS if field.echoed)
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ def loose_key(text: str) -> str:
 def holds(account: Account, sent: AccountChange) -> bool:
     """Tell whether everything sent is seen to be there; False also where that cannot be seen."""
     return all(
-        name in COMPARED and same_value(name, getattr(account, name), value) for name, value in sent.fields.items()
+        name in _ECHOED and same_value(name, account.value(name), value) for name, value in sent.fields.items()
     ) and all(
         # Moodle cuts a profile field at 2048 characters without a word.
         same_value(name, account.profile.get(name, ""), value[:2048])

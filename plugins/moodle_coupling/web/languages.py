@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.fields import FIELDS
+
 if TYPE_CHECKING:
     from fastapi import Request
 
@@ -66,8 +68,8 @@ def accepted(header: str) -> str:
 
 @cache
 def dutch() -> dict[str, str]:
-    """Give the Dutch of every English text: what the files of locale/nl, one a page, hold together."""
-    found: dict[str, str] = {}
+    """Give the Dutch of every English text: the names of fields, and what the files of locale/nl, one a page, hold together."""
+    found = {field.english.heading: field.dutch.heading for field in FIELDS}
     for path in sorted((_LOCALE / "nl").glob("*.json")):
         found |= json.loads(path.read_text("utf-8"))
     return found

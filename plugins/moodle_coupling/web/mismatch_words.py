@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
 from moodle_coupling.web import words
 from moodle_coupling.web.languages import say
@@ -22,14 +23,7 @@ LABELS: Final = {
     DecisionKind.SUSPEND: (say("Suspend"), say("Suspend account {account}")),
 }
 """What a decision is called on a button: without an account, and with one."""
-FIELDS: Final = {
-    "idnumber": say("ID number"),
-    NAME: say("Name"),
-    "firstname": say("First name"),
-    "lastname": say("Last name"),
-    "email": say("E-mail"),
-    "username": say("Username"),
-}
+FIELD_WORDS: Final = {NAME: say("Name"), **{field.name: field.english.heading for field in FIELDS}}
 SIGNS: Final = {
     Agreement.SAME: say("agrees"),
     Agreement.NEARLY: say("agrees but for letter case, accents or spaces"),
@@ -113,7 +107,7 @@ def for_templates(texts: Texts) -> dict[str, Any]:
     return {
         "label": partial(label, texts),
         "value_of": value_of,
-        "field_words": FIELDS,
+        "field_words": FIELD_WORDS,
         "sign_words": SIGNS,
         "proposed_words": PROPOSED,
         "state_words": STATES,

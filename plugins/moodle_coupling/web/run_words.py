@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.matching.frames import MISMATCHES, PROFILE_PREFIX, Verdict
+from moodle_coupling.contract.fields import FIELD_BY_NAME, FIELDS, PROFILE_PREFIX
+from moodle_coupling.matching.frames import MISMATCHES, Verdict
 from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.provisioning.mending import how_to_mend, in_words
 from moodle_coupling.web.languages import say
@@ -49,22 +50,7 @@ STATUSES: Final = {
     "unknown": Word(say("unknown"), Tone.BAD),
 }
 """Columns of the head table; 'rejected' so that each row adds up to its total."""
-FIELDS: Final = {
-    "username": say("Username"),
-    "firstname": say("First name"),
-    "lastname": say("Last name"),
-    "email": say("E-mail"),
-    "idnumber": say("ID number"),
-    "suspended": say("Suspended"),
-    "auth": say("Login method"),
-    "lang": say("Language"),
-    "country": say("Country"),
-    "city": say("Town"),
-    "institution": say("Institution"),
-    "department": say("Department"),
-    "timezone": say("Time zone"),
-}
-OPEN_FIELDS: Final = frozenset({"idnumber", "suspended", "auth", "lang", "timezone", "theme"})
+OPEN_FIELDS: Final = frozenset(field.name for field in FIELDS if not field.names_someone)
 """Fields whose values name nobody: shown to those who may not see names too."""
 STEPS: Final = {"snapshot": say("Accounts read from Moodle"), "load": say("Written to Moodle")}
 KINDS: Final = {
@@ -78,9 +64,8 @@ KINDS: Final = {
 
 def field_word(texts: Texts, field: str) -> str:
     """Give a Moodle field's name for people; a profile field by its short name."""
-    if field in FIELDS:
-        return texts(FIELDS[field])
-    return field.removeprefix(PROFILE_PREFIX)
+    known = FIELD_BY_NAME.get(field)
+    return texts(known.english.heading) if known else field.removeprefix(PROFILE_PREFIX)
 
 
 def code_word(texts: Texts, code: str) -> str:

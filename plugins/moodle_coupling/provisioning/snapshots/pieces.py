@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.matching.accounts import no_accounts
-from moodle_coupling.matching.frames import PROFILE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

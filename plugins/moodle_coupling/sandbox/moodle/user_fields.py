@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from moodle_coupling.contract import fields
 from moodle_coupling.sandbox.moodle.cleaning import ParamType
 from moodle_coupling.sandbox.moodle.descriptions import Description, Many, Presence, Structure, Value, optional
 
@@ -19,10 +20,8 @@ TYPES: dict[str, ParamType] = {
 
 # Characters each column of mdl_user holds; longer is an error of the database, for the whole call on create.
 WIDTHS: dict[str, int] = {
-    "auth": 20, "username": 100, "password": 255, "idnumber": 255, "firstname": 100, "lastname": 100, "email": 100,
-    "phone1": 20, "phone2": 20, "institution": 255, "department": 255, "address": 255, "city": 120, "country": 2,
-    "lang": 30, "calendartype": 30, "theme": 50, "timezone": 100, "lastnamephonetic": 255, "firstnamephonetic": 255,
-    "middlename": 255, "alternatename": 255,
+    **fields.WIDTHS, "password": 255, "phone1": 20, "phone2": 20, "address": 255, "calendartype": 30,
+    "lastnamephonetic": 255, "firstnamephonetic": 255, "middlename": 255, "alternatename": 255,
 }  # fmt: skip
 SMALL_NUMBERS: dict[str, tuple[int, int]] = {"maildisplay": (-128, 127), "mailformat": (-128, 127)}
 

@@ -1,0 +1,201 @@
+"""Moodle's account fields, once: width, what Moodle refuses, who may read it, when it may be emptied, and its words.
+
+A new field is one row of ``FIELDS``. What is known of Moodle is from its recordings (4.5 and 5.1): create_*_too_long,
+create_html_*, create_country_*, create_lang_*, create_timezone_invalid, create_theme_invalid, hidden_*.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CODES: Final = (
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
+    "BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK "
+    "FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR "
+    "IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK "
+    "ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM "
+    "PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF "
+    "TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW "
+)
+COUNTRIES: Final = frozenset(_CODES.split())
+"""ISO 3166-1 alpha-2: the countries that Moodle knows. It stores any other text as '0', without a word."""
+PLUGIN: Final = re.compile(r"[a-z][a-z0-9_]*")
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:_[a-z0-9]+)*")
+TAG: Final = r"<(?:[^ \t\n\r\v\f]|$)"
+"""What PHP's strip_tags() takes for the start of a tag: '<', unless white space follows. Moodle refuses a value that it alters."""
+SITE_TIME_ZONE: Final = "99"
+"""Moodle's code for the site's own time zone."""
+
+
+class Takes(StrEnum):
+    """What a field takes; any other value is refused or spoilt by Moodle."""
+
+    ANY = "any"
+    """Any text, or it has rules of its own elsewhere (an address, a username, a key)."""
+    TEXT = "text"
+    """Text without tags."""
+    COUNTRY = "country"
+    LANGUAGE = "language"
+    TIME_ZONE = "time zone"
+    PLUGIN = "plugin"
+
+
+class Seen(StrEnum):
+    """What must hold for the web service to show a field of somebody else's account."""
+
+    ALWAYS = "always"
+    ALL_DETAILS = "moodle/user:viewalldetails"
+    """The capability, for the service user."""
+    IDENTITY = "moodle/site:viewuseridentity"
+    """The capability, and the field is ticked in the site setting showuseridentity."""
+    NOT_HIDDEN = "moodle/user:viewhiddendetails"
+    """The capability, or the field is not ticked in the site setting hiddenuserfields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A field's name in one language: over a column (``heading``), and in a sentence (``noun``, Dutch with article ``de`` or ``het``)."""
+
+    heading: str
+    noun: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a Moodle account.
+
+    ``width``: characters that mdl_user holds, one more and the whole batch is refused with dmlwriteexception (0: no text).
+    ``mapped``: a mapping's ``fields`` may name it. ``emptied``: an empty value of the source may empty it; Moodle accepts
+    an empty name and then locks the user out. ``echoed``: it is read back as it was sent. ``personal``: its user may set
+    it, so a difference is nobody's drift. ``names_someone``: shown only to those who may see names and personal data.
+    ``refusal``: the rule's code for a code that Moodle does not take; '' for texts.
+    """
+
+    name: str
+    width: int
+    takes: Takes
+    seen: Seen
+    english: Word
+    dutch: Word
+    mapped: bool = False
+    emptied: bool = False
+    echoed: bool = True
+    personal: bool = False
+    names_someone: bool = True
+    refusal: str = ""
+
+    def fits(self, value: str) -> bool:
+        """Tell whether Moodle takes this value, and keeps it as it is; '' fits a field that may be emptied."""
+        if not value:
+            return self.emptied
+        return not self.is_too_long(value) and self.is_of_its_kind(value)
+
+    def is_too_long(self, value: str) -> bool:
+        """Tell whether Moodle's column cannot hold this value."""
+        return bool(self.width) and len(value) > self.width
+
+    def is_of_its_kind(self, value: str) -> bool:
+        """Tell whether this is what the field takes, whatever its length."""
+        return bool(_FITS[self.takes](value))
+
+
+def is_time_zone(name: str) -> bool:
+    """Tell whether this names a time zone, such as Europe/Amsterdam, or the site's own."""
+    import zoneinfo
+
+    if name == SITE_TIME_ZONE:
+        return True
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+_FITS: Final[dict[Takes, Callable[[str], object]]] = {
+    Takes.ANY: lambda _: True,
+    Takes.TEXT: lambda value: not re.search(TAG, value),
+    Takes.COUNTRY: COUNTRIES.__contains__,
+    Takes.LANGUAGE: LANGUAGE.fullmatch,
+    Takes.TIME_ZONE: is_time_zone,
+    Takes.PLUGIN: PLUGIN.fullmatch,
+}
+
+FIELDS: Final[tuple[Field, ...]] = (
+    Field(
+        "username", 100, Takes.ANY, Seen.ALL_DETAILS,
+        Word("Username", "username"), Word("Gebruikersnaam", "de gebruikersnaam"),
+    ),
+    Field("firstname", 100, Takes.TEXT, Seen.ALWAYS, Word("First name", "first name"), Word("Voornaam", "de voornaam")),
+    Field("lastname", 100, Takes.TEXT, Seen.ALWAYS, Word("Last name", "last name"), Word("Achternaam", "de achternaam")),
+    Field("email", 100, Takes.ANY, Seen.IDENTITY, Word("E-mail", "e-mail address"), Word("E-mail", "het e-mailadres")),
+    Field(
+        "idnumber", 255, Takes.ANY, Seen.ALL_DETAILS, Word("ID number", "ID number"), Word("ID-nummer", "het ID-nummer"),
+        names_someone=False,
+    ),
+    Field(
+        "auth", 20, Takes.PLUGIN, Seen.ALL_DETAILS,
+        Word("Login method", "login method"), Word("Inlogmethode", "de inlogmethode"),
+        mapped=True, personal=True, names_someone=False, refusal="auth_malformed",
+    ),
+    Field(
+        "lang", 30, Takes.LANGUAGE, Seen.ALL_DETAILS, Word("Language", "language"), Word("Taal", "de taal"),
+        mapped=True, echoed=False, personal=True, names_someone=False, refusal="lang_malformed",
+    ),
+    Field(
+        "country", 2, Takes.COUNTRY, Seen.NOT_HIDDEN, Word("Country", "country"), Word("Land", "het land"),
+        mapped=True, emptied=True, echoed=False, refusal="country_unknown",
+    ),
+    Field(
+        "city", 120, Takes.TEXT, Seen.NOT_HIDDEN, Word("Town", "town"), Word("Plaats", "de plaats"),
+        mapped=True, emptied=True,
+    ),
+    Field(
+        "institution", 255, Takes.TEXT, Seen.ALL_DETAILS,
+        Word("Institution", "institution"), Word("Instelling", "de instelling"), mapped=True, emptied=True,
+    ),
+    Field(
+        "department", 255, Takes.TEXT, Seen.ALL_DETAILS,
+        Word("Department", "department"), Word("Afdeling", "de afdeling"), mapped=True, emptied=True,
+    ),
+    Field(
+        "timezone", 100, Takes.TIME_ZONE, Seen.NOT_HIDDEN, Word("Time zone", "time zone"), Word("Tijdzone", "de tijdzone"),
+        mapped=True, personal=True, names_someone=False, refusal="timezone_unknown",
+    ),
+    Field(
+        "theme", 50, Takes.PLUGIN, Seen.ALL_DETAILS, Word("Theme", "theme"), Word("Thema", "het thema"),
+        mapped=True, emptied=True, personal=True, names_someone=False, refusal="theme_malformed",
+    ),
+    Field(
+        "suspended", 0, Takes.ANY, Seen.NOT_HIDDEN, Word("Suspended", "suspended"), Word("Geblokkeerd", "geblokkeerd"),
+        names_someone=False,
+    ),
+)  # fmt: skip
+"""In the order in which they are written, which a plan's digest counts.
+
+``country`` and ``lang`` are not echoed: Moodle stores an unknown country as '0' and shows no language that was uninstalled.
+"""
+
+FIELD_BY_NAME: Final = {field.name: field for field in FIELDS}
+
+NAME_FIELDS: Final = ("firstname", "lastname", "email")
+"""Who a person is to other people: what a mapping's ``write`` may name."""
+CREATE_FIELDS: Final = ("username", *NAME_FIELDS, "idnumber")
+"""What each new account has."""
+MAPPED_FIELDS: Final = tuple(field.name for field in FIELDS if field.mapped)
+"""What a mapping's ``fields`` may name."""
+TEXT_FIELDS: Final = tuple(field.name for field in FIELDS if field.width)
+"""Fields of an account that hold text; ``suspended`` does not."""
+NEVER_EMPTIED: Final = frozenset(name for name in (*NAME_FIELDS, *MAPPED_FIELDS) if not FIELD_BY_NAME[name].emptied)
+WIDTHS: Final = {field.name: field.width for field in FIELDS if field.width}
+
+PROFILE_PREFIX: Final = "profile_field_"
+"""Column prefix of a profile field, followed by its shortname: the spelling of Moodle's own CSV upload."""
+PROFILE_WIDTH: Final = 2048
+"""Width of a text profile field as a new site has it; Moodle cuts the rest off without a word (recording 106)."""
