@@ -81,6 +81,17 @@ def test_nobody_whom_the_source_may_have_left_out_is_suspended() -> None:
     assert "the source left somebody out in this run" in orphan["evidence"]
 
 
+def test_nobody_is_suspended_who_may_be_the_person_whose_id_was_spoilt() -> None:
+    spoilt = person(1, idnumber="")
+    reasons = reasons_frame((1, "idnumber_spoilt", "idnumber", "all"))
+    rows = plan_of(
+        [spoilt], [account_of(person(2), 12)], suspending(0), links=links_frame((12, "E2", False)), full=True,
+        reasons=reasons, now=SINCE,
+    )  # fmt: skip
+    assert [row["action"] for row in rows] == ["reject", "none"]
+    assert "the source left somebody out in this run" in rows[1]["evidence"]
+
+
 @pytest.mark.parametrize("values", [{"inactive": True}, {"inactive": False}], ids=["has left", "out of scope"])
 def test_whose_person_is_in_the_source_is_suspended_though_others_were_left_out(values: dict[str, bool]) -> None:
     away = person(1, in_scope=False, **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodle_coupling.people.arrow import to_texts
-from moodle_coupling.people.cleaning import clean_one, clean_text, with_particles
+from moodle_coupling.people.cleaning import clean_one, clean_text, damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -57,19 +61,43 @@ def test_cleaning_twice_changes_nothing_more(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("infix", "lastname", "expected"),
+    "text",
     [
-        ("", "Jansen", "Jansen"),
-        ("van der", "Berg", "van der Berg"),
-        ("'t", "Hart", "'t Hart"),
-        ("’t", "Hart", "’t Hart"),
-        ("in 't", "Veld", "in 't Veld"),
-        ("d'", "Ancona", "d'Ancona"),
-        ("d’", "Ancona", "d’Ancona"),
-        ("dell'", "Acqua", "dell'Acqua"),
-        ("VAN", "DIJK", "VAN DIJK"),
-        ("van", "", ""),
+        "M\ufffdller", "ZoÃ«", "JÃ¶nsson", "BesanÃ§on", "cafÃ©", "Ã\x81lvarez", "Ãlvarez\x81", "AdriÃ\u00a0", "voilÃ ", "Å\x81ukasz", "Åukasz\x8d",
+        "ErdoÄŸan", "È™tefan", "ÃƒÂ«", "dâ€™Ancona", "d\x92Ancona", "Nguyá»…n", "Ð˜Ð²Ð°Ð½", "Î‘Î½Î½Î±", "æ\x9d\x8e", "å±±ç”°",
+        "Zo├½", "Zo√´", "25Â°", "Jan\u00a0Ã«", "ï»¿Jan",
     ],
-)
-def test_puts_particles_in_front(infix: str, lastname: str, expected: str) -> None:
-    assert with_particles(to_texts([infix]), to_texts([lastname])).to_pylist() == [expected]
+)  # fmt: skip
+def test_what_was_read_in_another_encoding_is_damaged(text: str) -> None:
+    assert damaged(to_texts(["Jan", text, ""])).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "JOÃO", "SÃO PAULO", "João", "ÅSE", "Åse", "ÄNGLAMARK", "ÂNGELA", "RENÉ’S CAFÉ", "CAFÉ “DE ZON”", "«CAFÉ»", "NUÑEZ’", "MÍŠA", "ÇELİK", "ØRSTED",
+        "Nguyễn", "Đặng", "Иван", "Άννα", "李", "山田", "علی‌رضا", "Zoë", "Łukasz", "Ștefan", "ĂLĂU", "BRĂILA", "ÎLE-DE-FRANCE", "d’Ancona", "25°", "Müller\u00a0", "İÑAKİ",
+        "ÐÓRA", "Þór", "€ 10", "√ gedaan", "Ö–Z", "É…", "Jan\x85Piet",
+    ],
+)  # fmt: skip
+def test_a_name_in_any_language_is_not_damaged(text: str) -> None:
+    assert damaged(to_texts(["Jan", text, ""])).tolist() == [False, False, False]
+
+
+LOWER = "abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿßāčđęğłńőřśşšťůźżșț"
+
+
+@given(st.text(st.sampled_from(LOWER), min_size=1, max_size=8), st.sampled_from([str.lower, str.upper, str.title]))
+def test_a_word_in_one_case_or_with_a_capital_is_a_name(text: str, spelled: Callable[[str], str]) -> None:
+    assert not damaged(to_texts([spelled(text)]))[0]
+
+
+@given(st.text(st.sampled_from(LOWER[26:]), min_size=1, max_size=4), st.text(st.sampled_from("abc"), max_size=4))
+def test_utf8_that_was_read_in_another_encoding_is_damaged(text: str, plain: str) -> None:
+    for encoding in ("cp1252", "latin-1"):
+        spoilt = "".join(_read(byte, encoding) for byte in (plain + text + plain).encode())
+        assert damaged(to_texts([spoilt]))[0], spoilt
+
+
+def _read(byte: int, encoding: str) -> str:
+    return bytes([byte]).decode(encoding, "ignore") or chr(byte)

@@ -201,8 +201,77 @@ def test_a_yes_or_no_that_is_neither_stops_the_person() -> None:
     assert codes(run({"inactive_unread": "misschien"})) == [("inactive_unclear", "all")]
 
 
-def test_a_damaged_letter_is_said() -> None:
-    assert codes(run({"lastname": "M\ufffdller"})) == [("text_damaged", "")]
+@pytest.mark.parametrize(("column", "text"), [("lastname", "M\ufffdller"), ("infix", "Ã¡"), ("firstname", "ZoÃ«")])
+def test_a_damaged_name_is_not_written_and_makes_no_account(column: str, text: str) -> None:
+    done = run({column: text})
+    assert codes(done) == [("text_damaged", "create")]
+    written = done.candidates.iloc[0]
+    assert written["firstname" if column == "firstname" else "lastname"] == ""
+    assert written["username"] == ""
+
+
+def test_another_damaged_text_is_left_out() -> None:
+    done = run(
+        {"city": "BesanÃ§on", "free1": "cafÃ©", "free2": "JOÃO"},
+        fields={"city": {"column": "city"}},
+        profile_fields={"a": {"column": "free1"}, "b": {"column": "free2"}},
+    )
+    assert codes(done) == [("text_damaged", ""), ("text_damaged", "")]
+    assert done.candidates.iloc[0][["city", "profile_field_a", "profile_field_b"]].tolist() == ["", "", "JOÃO"]
+
+
+SPOILT = [
+    "1.23E+05", "1,23E+15", "1E+05", "1e-05", "1.5E3", "123.0", "123,0", "12.5", "-12.5", "9007199254740992.0", "1.234567890123457e+17", "true",
+    "WAAR", "False", "#N/A", "#REF!", "#DIV/0!", "########", "nan", "NULL", "None", "<NA>", "inf", "2024-05-01", "2024-05-01T09:30:00", "A\ufffd1",
+]  # fmt: skip
+WHOLE = [
+    "12E4",
+    "1E5A",
+    "1e5",
+    "00123",
+    "0012.5",
+    "1.2.3",
+    "12.5A",
+    "A-12.5",
+    "-5",
+    "trueman",
+    "E+05",
+    "2024-05-1",
+    "#12",
+    "NA",
+    "123",
+    "é1",
+    "20240501",
+]
+
+
+@pytest.mark.parametrize("id_", SPOILT)
+@pytest.mark.parametrize("idnumber", ["extern_id", "extern_id_else_person_id"])
+def test_an_id_that_was_spoilt_is_none(id_: str, idnumber: str) -> None:
+    done = run({"extern_id": id_}, idnumber=idnumber)
+    assert codes(done) == [("idnumber_spoilt", "all")]
+    assert done.candidates["idnumber"].tolist() == [""]
+    assert "Export the column as text" in done.reasons["message"].iloc[0]
+    assert "Exporteer de kolom als tekst" in done.reasons["message_nl"].iloc[0]
+
+
+@pytest.mark.parametrize("id_", WHOLE)
+def test_an_id_that_only_looks_odd_stays(id_: str) -> None:
+    done = run({"extern_id": id_, "person_id": id_})
+    assert codes(done) == []
+    assert done.candidates.iloc[0][["idnumber", "other_id"]].tolist() == [id_, id_]
+
+
+def test_a_spoilt_other_id_is_not_used_and_stops_nobody() -> None:
+    done = run({"person_id": "1.23E+05"})
+    assert codes(done) == [("other_id_spoilt", "")]
+    assert done.candidates.iloc[0][["idnumber", "other_id"]].tolist() == ["CV-1", ""]
+
+
+def test_no_username_is_made_of_a_spoilt_id() -> None:
+    done = run({"extern_id": "1.23E+05"}, idnumber="person_id", username={"recipe": "extern_id"})
+    assert done.candidates["username"].tolist() == [""]
+    assert codes(done) == [("other_id_spoilt", ""), ("extern_id_missing", "create")]
 
 
 def test_reasons_go_by_person_and_then_by_rule() -> None:

@@ -72,6 +72,8 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     draft = _Draft.start(view, obeyed, reasons, Drift.of(view, known))
     draft.plan_creates()
     draft.plan_updates()
+    # Whose id was spoilt on the way may be any account's person.
+    everyone_known = everyone_known and "idnumber_spoilt" not in set(reasons["code"])
     draft.plan_orphans(known, everyone_known=everyone_known)
     draft.plan_decided()
     return draft.finished()

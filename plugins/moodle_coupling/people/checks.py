@@ -50,3 +50,25 @@ def does_not_fit(field: Field, texts: Texts) -> Mask:
 def is_zero(texts: Texts) -> Mask:
     """Return which texts are PHP's falsy '0': an account with that idnumber cannot be looked up (recording 299)."""
     return as_mask(pc.equal(texts, "0"))
+
+
+_WHOLE: Final = r"[+-]?(?:0|[1-9][0-9]*)"
+_SPOILT_ID: Final = (
+    "^(?:"
+    + "|".join(
+        (
+            rf"{_WHOLE}[.,][0-9]+(?:[eE][+-]?[0-9]+)?",  # 123.0, 12.5, 1.23E+05, 1,23E+15; 0012.5 and 1.2.3 are ids
+            r"[+-]?[0-9]{1,3}[eE](?:\+[0-9]+|-[0-9]{2,3})",  # 1E+05; 12E4 and 1E5A are ids
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?",  # 12-10 that became a day
+            r"(?i:true|false|waar|onwaar|null|none|nan|nat|<na>|nil|[+-]?inf(?:inity)?)",
+            r"#+|#[A-Z/0]+[!?A]?",  # ########, #N/A, #REF!
+        )
+    )
+    + ")$"
+)
+"""What spreadsheets, floats and programs make of an id, or write where there is none."""
+
+
+def is_spoilt(texts: Texts) -> Mask:
+    """Return which ids are not what stood in the source's own system: digits were lost, or a program's word came in their place."""
+    return as_mask(pc.match_substring_regex(texts, _SPOILT_ID))

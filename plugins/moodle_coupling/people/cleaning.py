@@ -1,4 +1,4 @@
-"""Cleaning of texts: spaces, invisible characters, Unicode NFC, and particles in front of a surname."""
+"""Cleaning of texts: spaces, invisible characters, Unicode NFC; and which of them came damaged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from moodle_coupling.people.arrow import as_mask, bytes_of, change_where, join, pc, rows_at, to_series, to_texts
+from moodle_coupling.people.arrow import as_mask, bytes_of, change_where, pa, pc, rows_at, to_series, to_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,26 @@ _STRAY_JOINER: Final = re.compile(
     f"(?<![{_JOINED}])[\u200c\u200d]+|[\u200c\u200d]+(?![{_JOINED}])|[\u200c\u200d]{{2,}}"
 )
 _WHITE: Final = re.compile(r"\s+")
-APOSTROPHES: Final = "'’‘ʼ`´＇"
+
+_NEXT: Final = "\u0080-\u00bf" + "".join(bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0))
+"""What the second and later bytes of a UTF-8 letter become in Latin-1 and cp1252, for a regular expression's class."""
+_DAMAGED: Final = "|".join(
+    (
+        "\ufffd",
+        "[\u0080-\u0084\u0086-\u009f]",  # controls of Latin-1, which no keyboard makes
+        f"[ÃÄÅ][{_NEXT}]",  # à to ÿ, Ā to ſ
+        "\\p{Ll}Ã(?:\\s|$)",  # à, whose second half is a no-break space that may be gone
+        "Â[\u00a0-\u00bf]",
+        "È[˜™š›]",  # Romanian
+        f"â€[{_NEXT}]|â‚¬|â„¢|ï»¿|ðŸ",  # quotes, dashes, euro, trade mark, byte order mark, emoji
+        f"á[º»¼½¾][{_NEXT}]",  # Vietnamese
+        f"(?:[ã-ï][{_NEXT}]{{2}}){{2}}|^(?:[ã-ï][{_NEXT}]{{2}})+$",  # Chinese, Japanese, Korean
+        f"(?:[ÎÏÐÑÒ×ØÙÚÛ][{_NEXT}]){{2}}|^(?:[ÎÏÐÑÒ×ØÙÚÛ][{_NEXT}])+$",  # Greek, Cyrillic, Hebrew, Arabic
+        "[├┼√≈]\\S|Ă[\u00a0-\u00bf]",  # read as DOS, Mac Roman, cp1250
+    )
+)
+"""UTF-8 read in another encoding. A single sign behind a capital is no proof for the letters of the last lines but two, so
+two must follow each other, or nothing else stand there: RENÉ’S CAFÉ is a name."""
 
 
 def clean_one(text: str) -> str:
@@ -74,22 +93,16 @@ def _suspects(texts: Texts) -> Mask:
     return mask
 
 
-def with_particles(infix: Texts, lastname: Texts) -> Texts:
-    """Return Moodle's last name: the particles, a space, the surname; no space after an apostrophe (``d'Ancona``).
-
-    Both must be clean. Without a surname the result is '': particles alone are no name. ``'t`` ends in a letter
-    and so keeps its space (``'t Hart``).
-    """
-    if not pc.any(pc.greater(pc.binary_length(infix), 0)).as_py():
-        return lastname
-    glued = pc.match_substring_regex(infix, f"[{APOSTROPHES}]$")
-    spaced = join(infix, lastname, by=" ")
-    close = join(infix, lastname) if pc.any(glued).as_py() else spaced
-    joined = pc.if_else(glued, close, spaced)
-    bare = pc.or_(pc.equal(pc.binary_length(infix), 0), pc.equal(pc.binary_length(lastname), 0))
-    return pc.if_else(bare, lastname, joined)
-
-
 def damaged(texts: Texts) -> Mask:
-    """Return which texts hold U+FFFD: a letter was lost before it came to us."""
-    return as_mask(pc.match_substring(texts, "\ufffd"))
+    """Return which texts, not yet cleaned, were spoilt before they came: letters lost (U+FFFD), or read in another encoding.
+
+    The latter shows as ``ZoÃ«`` (UTF-8 read as cp1252), ``Zo├½`` (as a DOS code page), ``Zo√´`` (as Mac Roman) or as a control
+    character (cp1252 read as Latin-1). ``JOÃO`` and ``RENÉ’S`` are names.
+    """
+    data, offsets = bytes_of(texts)
+    suspect = rows_at(np.flatnonzero(data > 0x7F), offsets)
+    if not suspect.any():
+        return suspect
+    mask = suspect.copy()
+    mask[suspect] = as_mask(pc.match_substring_regex(texts.filter(pa.array(suspect)), _DAMAGED))
+    return mask

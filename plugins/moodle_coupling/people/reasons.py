@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moodle_coupling.people.arrow import Mask, Texts
-    from moodle_coupling.people.rules import Rule
+    from moodle_coupling.people.rules import Blocks, Rule
 
 KEPT: Final = 300
 """Characters of a value that the frame keeps."""
@@ -33,8 +33,13 @@ class Reasons:
         self._chunks: list[pd.DataFrame] = []
         self._places: list[NDArray[np.intp]] = []
 
-    def add(self, code: str, mask: Mask, values: Texts | None = None, field: str = "") -> None:
-        """Note rule ``code`` for the persons of ``mask``; ``values`` are all persons' texts, '' when not given."""
+    def add(
+        self, code: str, mask: Mask, values: Texts | None = None, field: str = "", *, blocks: Blocks | None = None
+    ) -> None:
+        """Note rule ``code`` for the persons of ``mask``; ``values`` are all persons' texts, '' when not given.
+
+        ``blocks`` is what it stops in this field, where that is more than the rule says.
+        """
         found = np.flatnonzero(mask & self._keep)
         if not len(found):
             return
@@ -53,7 +58,7 @@ class Reasons:
                     "value": pd.Series(kept, dtype="str"),
                     "message": pd.Series(message, dtype="str"),
                     "message_nl": pd.Series(message_nl, dtype="str"),
-                    "blocks": pd.Series(rule.blocks.value, index=range(len(found)), dtype="str"),
+                    "blocks": pd.Series((blocks or rule.blocks).value, index=range(len(found)), dtype="str"),
                 }
             )
         )

@@ -129,6 +129,26 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _too_long("idnumber", Blocks.ALL),
     Rule(
+        "idnumber_spoilt",
+        "idnumber",
+        Blocks.ALL,
+        "'{value}' is not the ID number as it was issued: a spreadsheet, a number column or another encoding has changed it.",
+        "'{value}' is niet het ID-nummer zoals het is uitgegeven: een spreadsheet, een getalkolom of een andere codering heeft het "
+        "veranderd.",
+        "Export the column as text.",
+        "Exporteer de kolom als tekst.",
+    ),
+    Rule(
+        "other_id_spoilt",
+        "",
+        Blocks.NOTHING,
+        "The person's other id, '{value}', is not as it was issued: a spreadsheet or a number column has changed it. It is not used.",
+        "Het andere id van de persoon, '{value}', is niet zoals het is uitgegeven: een spreadsheet of een getalkolom heeft het "
+        "veranderd. Het wordt niet gebruikt.",
+        "Export the column as text.",
+        "Exporteer de kolom als tekst.",
+    ),
+    Rule(
         "inactive_unclear",
         "inactive",
         Blocks.ALL,
@@ -261,8 +281,10 @@ RULES: Final[tuple[Rule, ...]] = (
         "text_damaged",
         "*",
         Blocks.NOTHING,
-        "'{value}' in {field} holds the sign for an unreadable letter (U+FFFD): it was spoilt before it came here.",
-        "'{value}' in {field} bevat het teken voor een onleesbare letter (U+FFFD): de tekst was al beschadigd.",
+        "'{value}' in {field} is damaged: letters are lost, or the text was read in another encoding than it was written in. The "
+        "value is left out; without a name no account is made.",
+        "'{value}' in {field} is beschadigd: er zijn letters verloren, of de tekst is in een andere codering gelezen dan geschreven. "
+        "De waarde wordt weggelaten; zonder naam wordt er geen account gemaakt.",
         "Correct it at the source, or export the file again in UTF-8.",
         "Verbeter het in de bron, of exporteer het bestand opnieuw in UTF-8.",
     ),

@@ -9,7 +9,7 @@ import numpy as np
 from moodle_coupling.errors import InputError, MappingError
 from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.people.arrow import choose, is_blank, same_text, to_texts
-from moodle_coupling.people.cleaning import clean_texts
+from moodle_coupling.people.cleaning import clean_texts, damaged
 from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ class Table:
             return np.zeros(len(self), dtype=bool)
         mask: Mask = self._persons[name].fillna(value=False).to_numpy(dtype=bool)
         return mask
+
+    def damaged(self, name: str) -> Mask:
+        """Return which texts of a column came damaged; looked for before cleaning, which takes half the signs away."""
+        if name not in self._persons or self._persons[name].dtype == bool:
+            return np.zeros(len(self), dtype=bool)
+        return damaged(to_texts(self._persons[name]))
 
     def _read(self, name: str, key: str) -> Texts:
         if name in self._persons:

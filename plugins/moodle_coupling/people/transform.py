@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,10 @@ from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFI
 from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
 from moodle_coupling.people import checks
 from moodle_coupling.people.arrow import blank_where, choose, is_blank, join, longer_than, pc, same_text, to_series
-from moodle_coupling.people.cleaning import damaged, with_particles
+from moodle_coupling.people.cleaning import damaged
 from moodle_coupling.people.columns import INACTIVE_UNREAD
 from moodle_coupling.people.differing import note_sources
+from moodle_coupling.people.particles import surnames
 from moodle_coupling.people.reasons import Reasons
 from moodle_coupling.people.rules import Blocks
 from moodle_coupling.people.scope import holds
@@ -50,6 +51,10 @@ class Transformed:
     candidates: pd.DataFrame
     reasons: pd.DataFrame
     counts: TransformCounts
+
+
+_NAMES: Final = frozenset({"firstname", "lastname"})
+"""Fields without which Moodle makes no account."""
 
 
 def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
@@ -127,31 +132,44 @@ def _ids(table: Table, origin: IdnumberFrom, reasons: Reasons) -> tuple[Texts, T
         chosen, other = first_filled(extern, person), blank_where(person, is_blank(extern))
     zero = checks.is_zero(chosen)
     long = longer_than(chosen, WIDTHS["idnumber"])
+    spoilt = _spoilt(chosen)
     reasons.add("idnumber_missing", is_blank(chosen))
     reasons.add("idnumber_zero", zero, chosen)
     reasons.add("idnumber_too_long", long, chosen)
-    return blank_where(chosen, zero | long), other
+    reasons.add("idnumber_spoilt", spoilt, chosen)
+    other_spoilt = _spoilt(other)
+    reasons.add("other_id_spoilt", other_spoilt, other)
+    return blank_where(chosen, zero | long | spoilt), blank_where(other, other_spoilt)
+
+
+def _spoilt(ids: Texts) -> Mask:
+    return checks.is_spoilt(ids) | damaged(ids)
 
 
 def _names(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts]:
     surname = table.texts("lastname")
-    last = with_particles(table.texts("infix"), surname) if mapping.infix_before_lastname else surname
-    names = {"firstname": table.texts("firstname"), "lastname": last}
+    spoilt = table.damaged("lastname")
+    if mapping.infix_before_lastname:
+        surname = surnames(table.texts("infix"), surname).whole
+        spoilt |= table.damaged("infix")
     kept = {}
-    for field, texts in names.items():
+    for field, texts, mask in (
+        ("firstname", table.texts("firstname"), table.damaged("firstname")),
+        ("lastname", surname, spoilt),
+    ):
         reasons.add(f"{field}_missing", is_blank(texts))
-        kept[field] = _free_text(field, texts, reasons)
+        kept[field] = _free_text(field, texts, mask, reasons)
     return kept
 
 
-def _free_text(field: str, texts: Texts, reasons: Reasons) -> Texts:
-    """Return the texts without those that are too long for Moodle's field or hold tags."""
+def _free_text(field: str, texts: Texts, spoilt: Mask, reasons: Reasons) -> Texts:
+    """Return the texts without those that came damaged, are too long for Moodle's field or hold tags."""
     long = longer_than(texts, WIDTHS[field])
     tags = checks.has_tags(texts)
     reasons.add(f"{field}_too_long", long, texts)
     reasons.add(f"{field}_has_tags", tags, texts)
-    reasons.add("text_damaged", damaged(texts), texts, field)
-    return blank_where(texts, long | tags)
+    reasons.add("text_damaged", spoilt, texts, field, blocks=Blocks.CREATE if field in _NAMES else None)
+    return blank_where(texts, long | tags | spoilt)
 
 
 def _email(table: Table, mapping: Mapping, reasons: Reasons) -> Texts:
@@ -184,9 +202,17 @@ def _email(table: Table, mapping: Mapping, reasons: Reasons) -> Texts:
 def _username(table: Table, mapping: Mapping, email: Texts, reasons: Reasons) -> Texts:
     recipe = mapping.username.recipe
     columns = {name: table.texts(name) for name in ("firstname", "infix", "lastname", "initials", "extern_id")}
+    parts = surnames(columns["infix"], columns["lastname"])
+    columns |= {"infix": parts.infix, "lastname": parts.surname}
+    columns["extern_id"] = blank_where(columns["extern_id"], checks.is_spoilt(columns["extern_id"]))
     columns["email"] = email
     usernames = base_usernames(columns, mapping.username)
-    empty = is_blank(usernames)
+    # A username outlasts the damage of what it is made of, so there is none until that is mended.
+    damaged_parts = np.logical_or.reduce(
+        [table.damaged(name) for name in columns if name in PARTS[recipe] or name == "firstname"]
+    )
+    usernames = blank_where(usernames, damaged_parts)
+    empty = is_blank(usernames) & ~damaged_parts
     if not empty.any():
         return usernames
     sources = [columns[name] for name in PARTS[recipe] if name in columns]
@@ -209,7 +235,7 @@ def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts
         texts = _origin(table, origin, f"fields.{field}")
         known = FIELD_BY_NAME[field]
         if known.takes is Takes.TEXT:
-            found[field] = _free_text(field, texts, reasons)
+            found[field] = _free_text(field, texts, _damaged(table, origin), reasons)
         else:
             unfit = checks.does_not_fit(known, texts)
             reasons.add(known.refusal, unfit, texts)
@@ -217,9 +243,10 @@ def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts
     for shortname, origin in mapping.profile_fields.items():
         name = PROFILE_PREFIX + shortname
         texts = _origin(table, origin, f"profile_fields.{shortname}")
-        long = longer_than(texts, PROFILE_WIDTH)
+        long, spoilt = longer_than(texts, PROFILE_WIDTH), _damaged(table, origin)
         reasons.add("profile_field_too_long", long, texts, name)
-        found[name] = blank_where(texts, long)
+        reasons.add("text_damaged", spoilt, texts, name)
+        found[name] = blank_where(texts, long | spoilt)
     return found
 
 
@@ -228,3 +255,7 @@ def _origin(table: Table, origin: FieldValue, key: str) -> Texts:
         return same_text(origin.value or "", len(table))
     texts = table.texts(origin.column, f"{key}.column")
     return first_filled(texts, origin.default) if origin.default else texts
+
+
+def _damaged(table: Table, origin: FieldValue) -> Mask:
+    return np.zeros(len(table), dtype=bool) if origin.column is None else table.damaged(origin.column)
