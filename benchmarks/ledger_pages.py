@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from ledger.frames import found, mismatch, outcomes
 from ledger.postgres import Postgres, PostgresMissing
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.decisions import Choice, decide_many
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
@@ -38,7 +39,6 @@ from moodle_coupling.ledger.outcomes import SHOWN, settle, standing
 from moodle_coupling.ledger.page_queries import Page, matching
 from moodle_coupling.ledger.result_frames import frame_of
 from moodle_coupling.ledger.runs import begin_run
-from moodle_coupling.ledger.words import DecisionKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

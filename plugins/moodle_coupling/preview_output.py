@@ -6,8 +6,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from moodle_coupling.contract.verdicts import MISMATCHES
 from moodle_coupling.errors import InputError
-from moodle_coupling.matching.frames import MISMATCHES, Action
+from moodle_coupling.matching.frames import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,6 +8,7 @@ import pytest
 from ledger.frames import found, mismatch
 from ledger.workers import decide_all, in_processes
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import (
     Choice,
@@ -21,7 +22,7 @@ from moodle_coupling.ledger.decisions import (
 )
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger, NotItsAccount
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
+from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:
     from ledger.conftest import Clock

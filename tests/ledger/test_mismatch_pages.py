@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ledger.frames import found, mismatch
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide, decide_many
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.mismatch_pages import (
@@ -19,7 +20,6 @@ from moodle_coupling.ledger.mismatch_pages import (
     mismatch_versions,
 )
 from moodle_coupling.ledger.mismatches import record_mismatches
-from moodle_coupling.ledger.words import DecisionKind
 
 if TYPE_CHECKING:
     from typing import Any

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ledger.frames import found, mismatch
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide, decision_history, decisions_in_force, mark_applied
 from moodle_coupling.ledger.mismatches import Recorded, count_open, mismatches_frame, record_mismatches, subjects
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
+from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:
     import pandas as pd

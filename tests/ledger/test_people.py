@@ -10,6 +10,7 @@ import pytest
 from ledger.frames import found, mismatch, outcomes
 from sqlalchemy import text
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity, people, protections, quarantine
 from moodle_coupling.ledger.absences import absences, note_absences
 from moodle_coupling.ledger.decisions import Choice, decide
@@ -21,7 +22,7 @@ from moodle_coupling.ledger.models import Base
 from moodle_coupling.ledger.outcomes import count_statuses, environment_outcomes, run_outcomes, settle
 from moodle_coupling.ledger.retention import Purged, purge
 from moodle_coupling.ledger.runs import begin_run, end_run, ever_loaded
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus, RunState
+from moodle_coupling.ledger.words import MismatchStatus, RunState
 
 if TYPE_CHECKING:
     from ledger.conftest import Clock

@@ -6,11 +6,11 @@ import datetime as dt
 import multiprocessing
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.errors import AlreadyDecided
 from moodle_coupling.ledger.leases import Lease, acquire
 from moodle_coupling.ledger.ledger import open_ledger
-from moodle_coupling.ledger.words import DecisionKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from matching.people import account, account_of, accounts_of, mapping, person, persons_frame, reasons_frame
 
-from moodle_coupling.matching.decisions import OFFERED, Option, options, proposed
+from moodle_coupling.contract.verdicts import DECIDABLE, MISMATCHES, DecisionKind, Verdict
+from moodle_coupling.matching.decisions import Option, options, proposed
 from moodle_coupling.matching.facts import mismatches_with_facts
-from moodle_coupling.matching.frames import MISMATCHES, DecisionKind, Verdict
 from moodle_coupling.matching.plan import make_plan
 
 ANNA = person(1)
@@ -68,7 +68,7 @@ def test_what_means_something_for_a_mismatch_is_offered_and_nothing_else(
 
 
 def test_every_mismatch_can_be_decided_on_and_nothing_else() -> None:
-    assert set(OFFERED) == {*MISMATCHES, Verdict.ORPHAN}
+    assert set(DECIDABLE) == {*MISMATCHES, Verdict.ORPHAN}
     assert options("linked", {"person": {}, "accounts": {}}, shared_email=False) == []
 
 

@@ -21,8 +21,8 @@ from matching.people import (
     reasons_frame,
 )
 
-from moodle_coupling.matching.decisions import OFFERED
-from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action, DecisionKind, Verdict
+from moodle_coupling.contract.verdicts import DecisionKind, offered
+from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 
@@ -150,8 +150,8 @@ def decisions_on(plan: pd.DataFrame, draw: st.DrawFn) -> pd.DataFrame:
     """Decisions on most rows of a plan: mostly what writes something there, on accounts that are meant or any other."""
     found = []
     for row in plan.to_dict("records"):
-        offered = OFFERED.get(Verdict(row["verdict"]), ()) if row["verdict"] else ()
-        most = [kind for kind in offered if kind in WRITING_KINDS] * 6
+        possible = offered(row["verdict"])
+        most = [kind for kind in possible if kind in WRITING_KINDS] * 6
         meant = [*json.loads(row["other_accounts"]), *([] if pd.isna(row["account_id"]) else [row["account_id"]])]
         kind = draw(st.sampled_from([*most, *DecisionKind, None] if most else [None, None, *DecisionKind]))
         if kind is not None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching.people import account, account_of, accounts_of, mapping, person, persons_frame, reasons_frame
 
-from moodle_coupling.matching.frames import PLAN_COLUMNS, Action, Verdict
+from moodle_coupling.contract.verdicts import Verdict
+from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.unchanged import (
     EVIDENCE,

@@ -12,9 +12,9 @@ from openpyxl import load_workbook
 from web.mismatched import BRACES, SCRIPT, compare, every_kind, named, without_idnumber
 from web.test_mismatches import noord  # noqa: F401  # a fixture
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.ledger.words import DecisionKind
 from moodle_coupling.web import mismatch_export
 from moodle_coupling.web.mismatch_export import as_csv, as_xlsx, guarded
 

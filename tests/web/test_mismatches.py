@@ -10,9 +10,9 @@ import re
 import pytest
 from web.mismatched import BRACES, SCRIPT, compare, every_kind, without_idnumber
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.mismatch_pages import get_mismatch
-from moodle_coupling.ledger.words import DecisionKind
 
 
 @pytest.fixture

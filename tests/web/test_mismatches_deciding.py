@@ -10,12 +10,12 @@ from web.dags_in_airflow import clear, put
 from web.mismatched import compare, every_kind, without_idnumber
 from web.test_mismatches import listed, noord, shown  # noqa: F401  # noord is a fixture
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide, decision_history
 from moodle_coupling.ledger.mismatch_pages import get_mismatch
 from moodle_coupling.ledger.protections import protections
-from moodle_coupling.ledger.words import DecisionKind
 from moodle_coupling.web.access import Access
 
 

@@ -15,6 +15,7 @@ from web.dags_in_airflow import clear, put
 from web.filling import SCRIPT
 from web.mismatched import compare, every_kind
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.hooks.pause import read_pause, variable_name
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide
@@ -22,7 +23,6 @@ from moodle_coupling.ledger.intentions import plan_intentions
 from moodle_coupling.ledger.links import record_links
 from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run
-from moodle_coupling.ledger.words import DecisionKind
 from moodle_coupling.sandbox.moodle import running_moodle
 from moodle_coupling.web.access import Access
 from moodle_coupling.web.mismatch_search import unseal

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger.runs import Run
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus, RunState
-from moodle_coupling.matching.frames import Action, Verdict
+from moodle_coupling.ledger.words import MismatchStatus, RunState
+from moodle_coupling.matching.frames import Action
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
 from moodle_coupling.web import chart, words
 from moodle_coupling.web.differences import Piece, marked

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, case, delete, exists, func, insert, literal, or_, select, update
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.activity import note_with
 from moodle_coupling.ledger.bulk import staged
@@ -17,7 +18,7 @@ from moodle_coupling.ledger.mismatches import IDENTITY, identity_columns
 from moodle_coupling.ledger.models import DecisionRow, MismatchRow
 from moodle_coupling.ledger.protections import accounts_of, protect_by_decision, take_back
 from moodle_coupling.ledger.result_frames import frame_of
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
+from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, exists, func, insert, literal, select, update
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.activity import note_with
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
@@ -14,7 +15,7 @@ from moodle_coupling.ledger.column_types import BigId
 from moodle_coupling.ledger.errors import NotItsAccount
 from moodle_coupling.ledger.models import DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.result_frames import frame_of
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
+from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from moodle_coupling.matching.frames import DecisionKind as DecisionKind  # noqa: PLC0414  # one of the ledger's words too
-
 
 class RunState(StrEnum):
     """Where a run is."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.compare import is_blank, loose
 from moodle_coupling.matching.evidence import accounts_listed, keys_listed, persons_listed, sentence
-from moodle_coupling.matching.frames import Verdict
 from moodle_coupling.matching.questions import EMAIL, NEAR, USERNAME
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.verdicts import KEPT_UP, DecisionKind
 from moodle_coupling.matching.compare import folded
 from moodle_coupling.matching.decision_words import Account
-from moodle_coupling.matching.frames import WRITTEN_VERDICTS, DecisionKind
 
 if TYPE_CHECKING:
     from moodle_coupling.matching.view import View
@@ -75,7 +75,7 @@ def look_up(view: View, frame: pd.DataFrame, decided: pd.DataFrame) -> Decided:
     meant = {account for row in rows.values() for account in pointed(row)}
     known = view.accounts[view.accounts["id"].isin(meant)]
     ids = [int(id_) for id_ in known["id"]]
-    written = persons & (frame["verdict"].isin(WRITTEN_VERDICTS) | frame["may_link"])
+    written = persons & (frame["verdict"].isin(KEPT_UP) | frame["may_link"])
     return Decided(
         decisions=decisions,
         rows=rows,

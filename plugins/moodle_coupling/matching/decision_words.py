@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.matching.frames import DecisionKind, Verdict
+from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

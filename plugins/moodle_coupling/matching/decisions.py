@@ -6,27 +6,11 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.verdicts import DecisionKind, Verdict, offered
 from moodle_coupling.matching.decision_words import Account, Circumstances, effects
-from moodle_coupling.matching.frames import DecisionKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-_OFF: Final = (DecisionKind.DO_NOT_TOUCH, DecisionKind.IGNORE, DecisionKind.LATER)
-_REKEYED: Final = (DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE)
-OFFERED: Final[Mapping[str, tuple[DecisionKind, ...]]] = {
-    Verdict.ID_MISSING: (DecisionKind.LINK, DecisionKind.CREATE_SEPARATE, *_OFF),
-    Verdict.ID_DIFFERS: (*_REKEYED, DecisionKind.SUSPEND, *_OFF),
-    Verdict.ID_OTHER_SCHEME: (*_REKEYED, *_OFF),
-    Verdict.ID_CASE: (*_REKEYED, *_OFF),
-    Verdict.EMAIL_TAKEN: _OFF,
-    Verdict.AMBIGUOUS: (DecisionKind.LINK, *_REKEYED, *_OFF),
-    Verdict.SOURCES_DISAGREE: (DecisionKind.IGNORE, DecisionKind.LATER),
-    Verdict.DUPLICATE_ACCOUNT: (DecisionKind.LINK, DecisionKind.SUSPEND, *_OFF),
-    Verdict.HELD: (DecisionKind.LINK, *_OFF),
-    Verdict.ORPHAN: (DecisionKind.SUSPEND, *_OFF),
-}
-"""By verdict the kinds that mean something there, most likely first."""
 
 _CHOOSING: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.SUSPEND})
 """Kinds that are about one account; the others are about all that the mismatch points at."""
@@ -52,7 +36,7 @@ def options(verdict: str, facts: Mapping[str, Any], *, shared_email: bool) -> li
     ``facts`` is the JSON of matching/facts.py, read. ``shared_email``: this Moodle takes several accounts with one address.
     """
     about = Circumstances(verdict, dict(facts.get("person") or {}), tuple(_accounts(facts.get("accounts") or {})))
-    return [option for kind in OFFERED.get(verdict, ()) for option in _of_kind(kind, about, shared_email=shared_email)]
+    return [option for kind in offered(verdict) for option in _of_kind(kind, about, shared_email=shared_email)]
 
 
 def proposed(verdict: str, facts: Mapping[str, Any], proposal: str, *, shared_email: bool) -> Option | None:

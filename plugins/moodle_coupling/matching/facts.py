@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from moodle_coupling.matching.frames import MISMATCHES, SUSPEND, Verdict
+from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
+from moodle_coupling.matching.frames import SUSPEND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.Data
 def are_mismatches(plan: pd.DataFrame) -> pd.Series[bool]:
     """Tell which rows of a plan a human must judge: mismatches, and orphans with whom the mapping's policy does nothing."""
     listed = (plan["verdict"] == Verdict.ORPHAN) & (plan["proposal"] == SUSPEND)
-    return plan["verdict"].isin([str(verdict) for verdict in MISMATCHES]) | listed
+    return plan["verdict"].isin(MISMATCHES) | listed
 
 
 def _accounts_of(row: dict[Any, Any]) -> list[int]:

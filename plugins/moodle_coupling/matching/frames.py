@@ -1,4 +1,4 @@
-"""The words and the columns of matching: verdicts, actions and the frames that go in and come out.
+"""The words and the columns of matching: actions and the frames that go in and come out.
 
 All text columns hold '' for "absent", never NaN or None. ``changes`` and ``reasons`` are JSON texts, so that a frame
 goes through Parquet unchanged.
@@ -8,42 +8,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Final
-
-
-class Verdict(StrEnum):
-    """What a person (or, for an orphan, an account) is to this Moodle; see docs and the table in the design."""
-
-    LINKED = "linked"
-    NEW = "new"
-    ID_MISSING = "id_missing"
-    ID_DIFFERS = "id_differs"
-    ID_OTHER_SCHEME = "id_other_scheme"
-    ID_CASE = "id_case"
-    EMAIL_TAKEN = "email_taken"
-    AMBIGUOUS = "ambiguous"
-    SOURCES_DISAGREE = "sources_disagree"
-    DUPLICATE_PERSON = "duplicate_person"
-    DUPLICATE_ACCOUNT = "duplicate_account"
-    ORPHAN = "orphan"
-    RETURNED = "returned"
-    HELD = "held"
-    PROTECTED = "protected"
-
-
-MISMATCHES: Final = frozenset(
-    {
-        Verdict.ID_MISSING,
-        Verdict.ID_DIFFERS,
-        Verdict.ID_OTHER_SCHEME,
-        Verdict.ID_CASE,
-        Verdict.EMAIL_TAKEN,
-        Verdict.AMBIGUOUS,
-        Verdict.SOURCES_DISAGREE,
-        Verdict.DUPLICATE_ACCOUNT,
-        Verdict.HELD,
-    }
-)
-"""Verdicts that a human must judge."""
 
 
 class Action(StrEnum):
@@ -63,21 +27,6 @@ WRITING_ACTIONS: Final = frozenset({Action.CREATE, Action.UPDATE, Action.LINK, A
 
 SUSPEND: Final = "suspend"
 """The proposal for an orphan that a human must judge."""
-
-WRITTEN_VERDICTS: Final = (Verdict.LINKED, Verdict.EMAIL_TAKEN, Verdict.RETURNED)
-"""Verdicts on persons whose account is brought up to date without anyone's decision."""
-
-
-class DecisionKind(StrEnum):
-    """What an analyst can decide. ``later`` leaves the mismatch open, with the note on record."""
-
-    LINK = "link"
-    REKEY = "rekey"
-    CREATE_SEPARATE = "create_separate"
-    DO_NOT_TOUCH = "do_not_touch"
-    SUSPEND = "suspend"
-    IGNORE = "ignore"
-    LATER = "later"
 
 
 CANDIDATE_COLUMNS: Final = (
@@ -107,7 +56,7 @@ PLAN_COLUMNS: Final = (
     "extern_id",
     "idnumber",  # '' where it is taken off the account
     "account_id",  # Int64; missing when no account is meant
-    "verdict",  # Verdict, '' for a person rejected before matching
+    "verdict",  # contract/verdicts.py, '' for a person rejected before matching
     "action",  # Action
     "username",  # that the account has, or will get
     "firstname",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.mapping import Write
 from moodle_coupling.matching.compare import folded, is_blank
 from moodle_coupling.matching.evidence import accounts_listed, sentence
-from moodle_coupling.matching.frames import Verdict
 from moodle_coupling.matching.questions import pairs
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.asked import judge_asked
 from moodle_coupling.matching.duplicates import find_duplicates
-from moodle_coupling.matching.frames import Verdict
 from moodle_coupling.matching.linked import judge_linked
 from moodle_coupling.matching.orphans import find_orphans
 from moodle_coupling.matching.questions import find_points, pairs

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.verdicts import DecisionKind, Verdict, offered
 from moodle_coupling.matching.decided import Decided, Decision, look_up, pointed
-from moodle_coupling.matching.decisions import OFFERED, choosable
+from moodle_coupling.matching.decisions import choosable
 from moodle_coupling.matching.evidence import sentence
-from moodle_coupling.matching.frames import Action, DecisionKind, Verdict
+from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.linked import other_holders
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class _Work:
     def _refuse_kind(self, decision: Decision, row: dict[str, Any]) -> None:
         if decision.at in self.changed.get("decision", {}):
             raise _Impossible("an earlier decision was obeyed here")
-        if decision.kind not in OFFERED.get(row["verdict"], ()):
+        if decision.kind not in offered(row["verdict"]):
             raise _Impossible(f"that cannot be decided on '{row['verdict'] or 'rejected before matching'}'")
 
     def _refuse_account(self, account: int, decision: Decision, row: dict[str, Any]) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import persons_listed
-from moodle_coupling.matching.frames import Verdict
 from moodle_coupling.matching.questions import find_points
 
 if TYPE_CHECKING:

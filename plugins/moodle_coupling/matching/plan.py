@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.fields import CREATE_FIELDS, NAME_FIELDS, PROFILE_PREFIX
+from moodle_coupling.contract.verdicts import KEPT_UP, Verdict
 from moodle_coupling.matching.changes import (
     Changes,
     add_create,
@@ -16,7 +17,7 @@ from moodle_coupling.matching.changes import (
     to_write,
 )
 from moodle_coupling.matching.drift import Drift
-from moodle_coupling.matching.frames import PLAN_COLUMNS, SUSPEND, WRITTEN_VERDICTS, Action, Verdict
+from moodle_coupling.matching.frames import PLAN_COLUMNS, SUSPEND, Action
 from moodle_coupling.matching.leaving import Leaver, fate_of
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename
@@ -187,7 +188,7 @@ class _Draft:
     def _written(self) -> pd.Index[int]:
         """Persons whose existing account is brought up to date."""
         by_decision = self.frame["forced"].isin([action.value for action in _UPDATED_BY_DECISION])
-        written = self.frame["verdict"].isin(WRITTEN_VERDICTS) | self.frame["may_link"] | by_decision
+        written = self.frame["verdict"].isin(KEPT_UP) | self.frame["may_link"] | by_decision
         return self.frame.index[written & self.frame["row"].notna()]
 
     def _renamed(self) -> pd.Index[int]:

@@ -6,25 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.matching.frames import Verdict
+from moodle_coupling.contract.verdicts import VERDICTS, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
 
-FIELD_OF: Final[dict[str, str]] = {
-    Verdict.ID_MISSING: "idnumber",
-    Verdict.ID_DIFFERS: "idnumber",
-    Verdict.ID_OTHER_SCHEME: "idnumber",
-    Verdict.ID_CASE: "idnumber",
-    Verdict.EMAIL_TAKEN: "email",
-    Verdict.AMBIGUOUS: "idnumber",
-    Verdict.DUPLICATE_ACCOUNT: "idnumber",
-    Verdict.HELD: "suspended",
-    Verdict.PROTECTED: "",
-}
-"""The field that a verdict is about; verdicts that are no reason by themselves are left out."""
+_FIELD_OF: Final = {str(verdict): row.field for verdict, row in VERDICTS.items() if row.field is not None}
 
 
 @dataclass
@@ -49,8 +38,8 @@ class Reasons:
         for at, (verdict, text, shared_field) in enumerate(zip(verdicts, evidence, shared, strict=True)):
             if verdict == Verdict.DUPLICATE_PERSON:
                 self.add(at, verdict, shared_field, text)
-            elif verdict in FIELD_OF:
-                self.add(at, verdict, FIELD_OF[verdict], text)
+            elif verdict in _FIELD_OF:
+                self.add(at, verdict, _FIELD_OF[verdict], text)
 
     def has(self, at: int) -> bool:
         """Tell whether the row has any reason."""

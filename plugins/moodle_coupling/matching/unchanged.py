@@ -8,8 +8,9 @@ from typing import Final
 
 import pandas as pd
 
+from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.compare import is_blank
-from moodle_coupling.matching.frames import PLAN_COLUMNS, Action, Verdict
+from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.selection import beside
 
 EVIDENCE: Final = "Unchanged since it was last written; not looked at."

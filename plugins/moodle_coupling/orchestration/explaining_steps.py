@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.verdicts import MISMATCHES, VERDICTS, Verdict
 from moodle_coupling.mapping.file import source_path
-from moodle_coupling.matching.frames import MISMATCHES, WRITING_ACTIONS, Action, Verdict
+from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.orchestration.history import as_change, changes_of
 from moodle_coupling.orchestration.near_ids import near_ids
 from moodle_coupling.orchestration.origins import field_origins, username_lines, why_out_of_scope
 from moodle_coupling.orchestration.trace import Step
-from moodle_coupling.provisioning.mending import how_to_mend, in_words
+from moodle_coupling.provisioning.mending import how_to_mend
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -33,12 +34,6 @@ TITLES: Final = {
     5: "What is written",
 }
 _SHOWN: Final = 5
-_WORDS: Final = {
-    Verdict.LINKED: "linked by its idnumber",
-    Verdict.NEW: "no account yet",
-    Verdict.RETURNED: "linked by its idnumber; we suspended it, and the person is back",
-    Verdict.PROTECTED: "a protected account",
-}
 
 
 def step(number: int, said: str, *lines: str, ok: bool = True, **facts: Any) -> Step:
@@ -143,8 +138,8 @@ def matched(row: pd.Series[Any], history: History) -> Step:
     """Step 4, from the person's row of the plan."""
     verdict, number = str(row["verdict"]), None if _absent(row["account_id"]) else int(row["account_id"])
     others = json.loads(row["other_accounts"])
-    words = _WORDS.get(Verdict(verdict)) if verdict else "rejected before matching"
-    said = f"{verdict or 'no verdict'} ({words or in_words(verdict)})"
+    words = VERDICTS[Verdict(verdict)].code.en if verdict else "rejected before matching"
+    said = f"{verdict or 'no verdict'} ({words})"
     if number is not None:
         said += f", account {number}"
     if others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from moodle_coupling.contract.verdicts import VERDICTS, Verdict
 from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
 
@@ -12,23 +13,15 @@ _WORDS: Final = {
     "account_missing": "No account to change",
     "account_twice": "Two rows for one account",
     "account_unreadable": "An account that Moodle cannot show",
-    "ambiguous": "Points at several accounts",
     "answer_lost": "The answer got lost",
     "changed_meanwhile": "Changed in Moodle after the plan was made",
     "denied": "Moodle says no to us",
     "dmlwriteexception": "Moodle's database refused it",
-    "duplicate_account": "Two accounts share the idnumber",
-    "duplicate_person": "Two persons share an idnumber or e-mail address",
-    "email_taken": "The e-mail address belongs to another account",
-    "held": "Suspended in Moodle by someone else",
-    "id_case": "Idnumber equal but for letter case or spaces",
-    "id_differs": "Found under another idnumber",
-    "id_missing": "Found without idnumber",
-    "id_other_scheme": "Found under the person's other id",
     "idnumber_twice": "Two rows for one idnumber",
     "incomplete": "An account without its idnumber",
     "invalidparameter": "Moodle refused a value",
     "paused": "Not sent: the environment is paused",
+    "protected": "Protected",
     "setting_wrong": "Not sent: a setting is wrong",
     "too_large": "Too large for one call",
     "too_many_failures": "Not sent: too many went wrong before",
@@ -66,6 +59,8 @@ _BY_STATUS: Final = {
 
 def in_words(code: str) -> str:
     """Give what a code of an outcome, a rule or a verdict means, in a few words."""
+    if code in VERDICTS and code not in _WORDS:
+        return VERDICTS[Verdict(code)].code.en
     return _WORDS.get(code) or code.replace("_", " ").capitalize() or "Without reason"
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
+from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
 from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
-from moodle_coupling.matching.frames import MISMATCHES, WRITING_ACTIONS, Action, Verdict
+from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.people.rules import RULE_BY_CODE, Blocks
 from moodle_coupling.provisioning.culprits import Sendable
 from moodle_coupling.provisioning.outcomes import NOTHING_TO_DO, Outcome, OutcomeStatus

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from moodle_coupling.web.notices import Notice, Tone
+from moodle_coupling.contract.verdicts import Tone
+from moodle_coupling.web.notices import Notice
 
 if TYPE_CHECKING:
     from fastapi import Request, Response

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import FIELDS
+from moodle_coupling.contract.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -68,8 +69,9 @@ def accepted(header: str) -> str:
 
 @cache
 def dutch() -> dict[str, str]:
-    """Give the Dutch of every English text: the names of fields, and what the files of locale/nl, one a page, hold together."""
-    found = {field.english.heading: field.dutch.heading for field in FIELDS}
+    """Give the Dutch of every English text: of fields and verdicts, and what the files of locale/nl, one a page, hold together."""
+    said = [text for row in VERDICTS.values() for text in (row.word, row.code, row.meaning) if text is not None]
+    found = {field.english.heading: field.dutch.heading for field in FIELDS} | {text.en: text.nl for text in said}
     for path in sorted((_LOCALE / "nl").glob("*.json")):
         found |= json.loads(path.read_text("utf-8"))
     return found

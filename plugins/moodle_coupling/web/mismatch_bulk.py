@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide_many
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
-from moodle_coupling.ledger.words import DecisionKind
 from moodle_coupling.web.access import Access, Right
 from moodle_coupling.web.mismatch_choices import choices, shares_addresses, the_only_one
 from moodle_coupling.web.mismatch_facts import read_facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moodle_coupling.ledger.words import DecisionKind
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.matching.decisions import Option, options, proposed
 from moodle_coupling.web.couplings import Coupling
 from moodle_coupling.web.mismatch_facts import Facts

@@ -29,13 +29,13 @@ _FORMER: Final = re.compile(r"which only (persons? .+?) has, who (has left|is ou
 
 def evidence(verdict: str, facts: Facts, account_id: int | None, english: str) -> str:
     """Say in Dutch why this is a mismatch; '' for a verdict, or facts, that nobody foresaw."""
-    if verdict == "sources_disagree":
-        return _disagreement(english)
-    tell = _TELL.get(verdict)
-    return tell(facts, account_id, english) if tell is not None and facts.accounts else ""
+    tell = TELL.get(verdict)
+    if tell is None or not (facts.accounts or verdict == "sources_disagree"):
+        return ""
+    return tell(facts, account_id, english)
 
 
-def _disagreement(english: str) -> str:
+def _disagreement(_facts: Facts, _account_id: int | None, english: str) -> str:
     """Put a sentence of people/rules.py, and how to mend it, into Dutch; what the sources say stays as it is."""
     rule = RULE_BY_CODE["sources_disagree"]
     before, after = rule.message.split("{value}")
@@ -94,13 +94,14 @@ def _orphan(facts: Facts, account_id: int | None, english: str) -> str:
     return f"{head}, dat alleen {_persons(former[1])} heeft, {where}."
 
 
-_TELL: Final = {
+TELL: Final = {
     "id_missing": _pointed,
     "id_differs": _pointed,
     "id_other_scheme": _pointed,
     "id_case": _nearly,
     "ambiguous": _ambiguous,
     "email_taken": _email_taken,
+    "sources_disagree": _disagreement,
     "duplicate_account": _duplicate,
     "held": _held,
     "orphan": _orphan,

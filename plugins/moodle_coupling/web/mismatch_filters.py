@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Request
 from starlette.datastructures import FormData, ImmutableMultiDict
 
+from moodle_coupling.contract.verdicts import DECIDABLE
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.matching.frames import MISMATCHES, Verdict
 from moodle_coupling.web.access import Access
 from moodle_coupling.web.mismatch_search import seal, unseal
 
@@ -21,7 +21,7 @@ LIMIT: Final = 50
 AGES: Final = (1, 7, 30, 90)
 """Days that a mismatch can be asked to be old at least."""
 STATUSES: Final = tuple(str(status) for status in MismatchStatus)
-VERDICTS: Final = tuple(str(verdict) for verdict in Verdict if verdict in MISMATCHES or verdict == Verdict.ORPHAN)
+VERDICTS: Final = tuple(str(verdict) for verdict in DECIDABLE)
 PROPOSALS: Final = ("link", "re-key", "suspend")
 SORTS: Final = ("name", "verdict", "first_seen", "last_seen")
 NAMELESS: Final = ("verdict", "first_seen", "last_seen")

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
+from moodle_coupling.contract.verdicts import VERDICTS, DecisionKind
+from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import Option
 from moodle_coupling.web.access import MASK, Access, Right
-from moodle_coupling.web.languages import Texts, say
+from moodle_coupling.web.languages import Texts
 from moodle_coupling.web.mismatch_choices import choices, shares_addresses
 from moodle_coupling.web.mismatch_dutch import evidence as in_dutch
 from moodle_coupling.web.mismatch_facts import NAME, NAMES, Account, Agreement, Facts, read_facts
@@ -18,28 +19,7 @@ from moodle_coupling.web.mismatch_facts import NAME, NAMES, Account, Agreement, 
 if TYPE_CHECKING:
     import pandas as pd
 
-MEANINGS: Final = {
-    "id_missing": say(
-        "No account has this person's ID number, but an account without any ID number has the same e-mail address or username."
-    ),
-    "id_differs": say(
-        "No account has this person's ID number, but an account with another ID number has the same e-mail address or username."
-    ),
-    "id_other_scheme": say(
-        "No account has this person's ID number, but an account with this person's other id as its ID number has the same e-mail address or username."
-    ),
-    "id_case": say("An account has this person's ID number, but for letter case or surrounding spaces."),
-    "email_taken": say(
-        "This person's account is known, but the person's e-mail address is on another account, and Moodle allows an address once."
-    ),
-    "ambiguous": say("What is known of this person points at several accounts."),
-    "sources_disagree": say(
-        "Two sources have this person's id and do not agree on who it is; correct the id in one of them."
-    ),
-    "duplicate_account": say("Two or more accounts have this person's ID number."),
-    "held": say("This person's account was suspended in Moodle, and not by this coupling."),
-    "orphan": say("An account has an ID number that belongs to nobody who should be in this Moodle."),
-}
+MEANINGS: Final = {str(verdict): row.meaning.en for verdict, row in VERDICTS.items() if row.meaning is not None}
 """By verdict what is the matter, without naming anybody."""
 SHORT: Final = ("idnumber", NAME, "email")
 LONG: Final = ("idnumber", "firstname", "lastname", "email", "username")

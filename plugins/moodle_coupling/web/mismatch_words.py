@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import FIELDS
-from moodle_coupling.ledger.words import DecisionKind, MismatchStatus
+from moodle_coupling.contract.verdicts import DecisionKind
+from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.web import words
 from moodle_coupling.web.languages import say
 from moodle_coupling.web.mismatch_choices import value_of

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Tone(StrEnum):
-    """How a notice or a badge looks."""
-
-    GOOD = "good"
-    INFO = "info"
-    WARN = "warn"
-    BAD = "bad"
-    QUIET = "quiet"
+from moodle_coupling.contract.verdicts import Tone
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from starlette.datastructures import ImmutableMultiDict
 
+from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.ledger.outcome_pages import OutcomeFilter
-from moodle_coupling.matching.frames import Action, Verdict
+from moodle_coupling.matching.frames import Action
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
 from moodle_coupling.web.mismatch_search import seal, unseal
 from moodle_coupling.web.run_words import HEAD

@@ -5,24 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import FIELD_BY_NAME, FIELDS, PROFILE_PREFIX
-from moodle_coupling.matching.frames import MISMATCHES, Verdict
+from moodle_coupling.contract.verdicts import Group, Tone, group_of
 from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.provisioning.mending import how_to_mend, in_words
 from moodle_coupling.web.languages import say
-from moodle_coupling.web.notices import Tone
 from moodle_coupling.web.words import Word
 
 if TYPE_CHECKING:
     from moodle_coupling.web.languages import Texts
 
-DISPUTED: Final = tuple(str(verdict) for verdict in Verdict if verdict in MISMATCHES)
-HEAD: Final[dict[str, tuple[str, ...]]] = {
-    "linked": ("linked", "returned"),
-    "new": ("new",),
-    "disputed": DISPUTED,
-    "unmatched": ("orphan",),
-    "protected": ("protected",),
-    "rejected": ("", "rejected", "duplicate_person"),
+DISPUTED: Final = group_of(Group.DISPUTED)
+HEAD: Final[dict[str, tuple[str, ...]]] = {str(group): group_of(group) for group in Group} | {
+    "rejected": ("", "rejected", *group_of(Group.REJECTED))
 }
 """Rows of the head table and the verdicts of each. A person rejected before matching has none ('' in the ledger,
 'rejected' in a run's counts)."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract import verdicts as contract
+from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.web.languages import say
-from moodle_coupling.web.notices import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,23 +21,7 @@ class Word:
     tone: Tone = Tone.QUIET
 
 
-VERDICTS: Final = {
-    "linked": Word(say("Linked"), Tone.GOOD),
-    "new": Word(say("New"), Tone.INFO),
-    "id_missing": Word(say("Found without ID number"), Tone.WARN),
-    "id_differs": Word(say("Found under another ID number"), Tone.WARN),
-    "id_other_scheme": Word(say("Found under the person's other id"), Tone.WARN),
-    "id_case": Word(say("ID number equal but for case or spaces"), Tone.WARN),
-    "email_taken": Word(say("E-mail address is on another account"), Tone.WARN),
-    "ambiguous": Word(say("Points at several accounts"), Tone.BAD),
-    "sources_disagree": Word(say("Sources do not agree on who this is"), Tone.BAD),
-    "duplicate_person": Word(say("Two persons with one ID number or address"), Tone.BAD),
-    "duplicate_account": Word(say("Two accounts with one ID number"), Tone.BAD),
-    "orphan": Word(say("Account without person"), Tone.WARN),
-    "returned": Word(say("Has returned"), Tone.INFO),
-    "held": Word(say("Suspended in Moodle by someone else"), Tone.WARN),
-    "protected": Word(say("Protected")),
-}
+VERDICTS: Final = {str(verdict): Word(row.word.en, row.tone) for verdict, row in contract.VERDICTS.items()}
 RUN_STATES: Final = {
     "running": Word(say("Running"), Tone.INFO),
     "waiting_approval": Word(say("Waits for approval"), Tone.WARN),

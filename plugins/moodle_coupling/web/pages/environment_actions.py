@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request, Response
 
+from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.errors import CouplingPaused, SettingError
 from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.checking import check_environment, check_one, lift_quarantine
@@ -14,7 +15,7 @@ from moodle_coupling.web import starting
 from moodle_coupling.web.access import Access, AccessDep, Right
 from moodle_coupling.web.languages import say, texts_for
 from moodle_coupling.web.ledgers import ledger_if_any, the_ledger
-from moodle_coupling.web.notices import Notice, Tone
+from moodle_coupling.web.notices import Notice
 from moodle_coupling.web.pages.environments import card_values, whole_page
 from moodle_coupling.web.templating import done, is_htmx
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
+from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
@@ -19,7 +20,7 @@ from moodle_coupling.web.ledgers import the_ledger
 from moodle_coupling.web.mismatch_filters import FormDep, meant, read_filters
 from moodle_coupling.web.mismatch_rows import RUNS_DO, records
 from moodle_coupling.web.mismatch_views import list_path
-from moodle_coupling.web.notices import Notice, Tone
+from moodle_coupling.web.notices import Notice
 from moodle_coupling.web.templating import Addresses, redirect, render
 
 if TYPE_CHECKING:

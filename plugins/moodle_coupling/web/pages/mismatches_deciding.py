@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
+from moodle_coupling.contract.verdicts import DecisionKind, Tone
 from moodle_coupling.ledger import protections
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
-from moodle_coupling.ledger.words import DecisionKind
 from moodle_coupling.web import words
 from moodle_coupling.web.access import FORBIDDEN, Access, AccessDep, Right
 from moodle_coupling.web.languages import say, texts_for
@@ -19,7 +19,7 @@ from moodle_coupling.web.mismatch_choices import option_of
 from moodle_coupling.web.mismatch_filters import FormDep, meant, read_filters
 from moodle_coupling.web.mismatch_rows import Reader
 from moodle_coupling.web.mismatch_views import MismatchId, common, list_path, one_values, readable
-from moodle_coupling.web.notices import Notice, Tone
+from moodle_coupling.web.notices import Notice
 from moodle_coupling.web.templating import addresses, done, redirect, render
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
+from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.ledger import activity
 from moodle_coupling.orchestration import names
 from moodle_coupling.web import run_words, starting
@@ -14,7 +15,7 @@ from moodle_coupling.web.activities import ACTIONS
 from moodle_coupling.web.languages import say, texts_for
 from moodle_coupling.web.ledgers import the_ledger
 from moodle_coupling.web.mismatch_search import seal, unseal
-from moodle_coupling.web.notices import Notice, Tone
+from moodle_coupling.web.notices import Notice
 from moodle_coupling.web.person_explaining import TITLES, explain, is_paused
 from moodle_coupling.web.person_history import person
 from moodle_coupling.web.person_refs import Who, sealed, who_is
