@@ -387,7 +387,7 @@ class TestConstants:
         assert len(COUNTRIES) == 249
         assert all(len(code) == 2 and code.isascii() and code.isupper() for code in COUNTRIES)
 
-    @pytest.mark.parametrize("auth", ["manual", "email", "nologin"])
+    @pytest.mark.parametrize("auth", ["manual", "email", "nologin", "lti", "none"])
     def test_an_account_that_needs_a_password_cannot_go_without(self, auth):
         assert "password: Moodle refuses" in complaint(password="none", fields={"auth": {"value": auth}})
 

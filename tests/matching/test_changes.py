@@ -39,7 +39,7 @@ def test_a_new_account_gets_every_filled_field_and_a_password_mailed_by_moodle()
     [
         ("manual", "mailed_by_moodle", True),
         ("email", "mailed_by_moodle", True),
-        ("nologin", "mailed_by_moodle", True),
+        *((name, "mailed_by_moodle", True) for name in ("nologin", "lti", "none")),
         ("", "mailed_by_moodle", True),
         ("oidc", "mailed_by_moodle", False),
         ("ldap", "mailed_by_moodle", False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
 from moodle_coupling.contract.fields import (
     COUNTRIES,
     FIELD_BY_NAME,
@@ -44,7 +45,6 @@ COACHVIEW_COLUMNS: Final = frozenset(
 )
 """Columns that Coachview brings by itself; others need a key or the code of a free field in ``source.columns``."""
 
-_KEEPS_PASSWORDS: Final = ("manual", "email", "nologin")
 _SET_ELSEWHERE: Final = {
     "username": "the key 'username' says how usernames are made",
     "idnumber": "the key 'idnumber' at the top says which id is used",
@@ -143,7 +143,7 @@ def problems(data: Any) -> Iterator[tuple[Location, str]]:
         yield from _unused_columns((*where, "columns"), [name for name in extra if name in _columns(source)], used)
     yield from _coachview_problems(data)
     auth = _at(data, "fields", "auth", "value")
-    if _at(data, "password") == "none" and auth in _KEEPS_PASSWORDS:
+    if _at(data, "password") == "none" and auth in NEEDS_PASSWORD:
         yield (
             ("password",),
             (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD_NAMES
 from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS, PROFILE_PREFIX
 from moodle_coupling.mapping.checks import Location, problems
 from moodle_coupling.mapping.parts import (
@@ -80,7 +81,7 @@ class Mapping(Part):
     )
     password: Literal["mailed_by_moodle", "none"] = Field(
         "mailed_by_moodle",
-        description="New accounts of an auth plugin that keeps passwords in Moodle (manual, email, nologin): Moodle makes "
+        description=f"New accounts of an auth plugin that keeps passwords in Moodle ({NEEDS_PASSWORD_NAMES}): Moodle makes "
         "one and mails it, or none is asked for. Other auth plugins (oidc, oauth2, ldap, saml2 …) need none.",
     )
     scope: Scope = Field(default_factory=Scope, description="Who belongs in this Moodle.")

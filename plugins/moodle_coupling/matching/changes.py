@@ -5,6 +5,7 @@ from __future__ import annotations
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
 from moodle_coupling.contract.fields import CREATE_FIELDS, MAPPED_FIELDS, NAME_FIELDS, NEVER_EMPTIED, PROFILE_PREFIX
 from moodle_coupling.mapping import FieldValue, Write
 from moodle_coupling.matching.compare import differs, is_empty
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-MOODLE_KEEPS_PASSWORD: Final = frozenset({"", "manual", "email", "nologin"})
-"""Auth plugins for which a create needs a password or createpassword (seen on 5.1); '' becomes manual."""
+_NEEDS_PASSWORD: Final = NEEDS_PASSWORD | {""}  # '' becomes manual
 
 
 class Changes:
@@ -64,7 +64,7 @@ def add_create(changes: Changes, persons: pd.DataFrame, at: npt.NDArray[np.intp]
     if mapping.password == "none":  # noqa: S105  # the setting's name, no password
         return
     auth = persons["auth"] if "auth" in persons else persons["username"].where(persons["username"] == "", "")
-    changes.add_flag(at[auth.isin(MOODLE_KEEPS_PASSWORD).to_numpy()], "createpassword", "null, true")
+    changes.add_flag(at[auth.isin(_NEEDS_PASSWORD).to_numpy()], "createpassword", "null, true")
 
 
 def policy_of(field: str, mapping: Mapping) -> Write:

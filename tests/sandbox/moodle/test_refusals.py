@@ -89,7 +89,45 @@ def test_a_number_too_large_for_its_column_is_an_error_of_the_database(client):
     assert client.create(someone(maildisplay=1000))["errorcode"] == "dmlwriteexception"
 
 
-@pytest.mark.parametrize("auth", ["oidc", "oauth2", "ldap", "shibboleth", "cas"])
+HASH, NONE, EXTERNAL = "$6$", "", "not cached"
+
+
+@pytest.mark.parametrize(
+    ("auth", "given", "mailed"),
+    [
+        ("manual", HASH, HASH), ("none", HASH, HASH), ("email", HASH, HASH), ("nologin", NONE, HASH), ("lti", NONE, HASH),
+        ("ldap", EXTERNAL, HASH), ("db", EXTERNAL, EXTERNAL), ("oidc", EXTERNAL, EXTERNAL), ("cas", EXTERNAL, EXTERNAL),
+    ],
+)  # fmt: skip
+def test_each_plugin_keeps_a_password_its_own_way(site, client, auth, given, mailed):
+    site.settings.release = "4.5"
+    client.create(someone("given", auth=auth, password="Aa1!aaaa"), someone("mailed", auth=auth, createpassword=1))
+    kept = [site.account(name)["password"][: len(EXTERNAL)] for name in ("given", "mailed")]
+
+    assert [password[:3] if password != EXTERNAL else password for password in kept] == [given, mailed]
+    assert [
+        site.table.preferences(site.account(name)["id"]).get("auth_forcepasswordchange") for name in ("given", "mailed")
+    ] == [None, "1"]
+
+
+@pytest.mark.parametrize("auth", ["manual", "none", "email", "nologin", "lti"])
+def test_without_a_password_these_are_refused(client, auth):
+    assert client.create(someone(auth=auth))["errorcode"] == "invalidparameter"
+
+
+@pytest.mark.parametrize(
+    ("auth", "release", "taken"),
+    [
+        ("webservice", "5.1", False), ("webservice", "4.5", False), ("mnet", "5.1", False), ("mnet", "4.5", False),
+        ("cas", "5.1", False), ("cas", "4.5", True),
+    ],
+)  # fmt: skip
+def test_some_plugins_are_not_for_new_accounts(site, client, auth, release, taken):
+    with site.changed(release=release):
+        assert isinstance(client.create(someone(auth=auth, password="Aa1!aaaa")), list) is taken
+
+
+@pytest.mark.parametrize("auth", ["oidc", "oauth2", "ldap", "shibboleth", "db"])
 def test_external_authentication_needs_no_password_and_minds_no_weak_one(site, client, auth):
     assert len(client.create(someone(auth=auth), someone("piet", auth=auth, password="x"))) == 2
     assert {site.account(name)["password"] for name in ("jan", "piet")} == {"not cached"}

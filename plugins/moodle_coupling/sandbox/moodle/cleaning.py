@@ -97,7 +97,7 @@ def _plugin(value: str, _site: SiteSettings) -> str:
 
 
 def _auth(value: str, site: SiteSettings) -> str:
-    return value if _plugin(value, site) in site.auths_installed else ""
+    return value if _plugin(value, site) in site.auths() else ""
 
 
 def _theme(value: str, site: SiteSettings) -> str:

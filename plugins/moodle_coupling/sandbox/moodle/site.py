@@ -14,6 +14,10 @@ from moodle_coupling.sandbox.settings import Settings
 
 DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
 RELEASES = {"5.1": ("5.1+ (Build: 20251017)", "2025100600.02"), "4.5": ("4.5.5+ (Build: 20250613)", "2024100705.01")}
+_AUTHS = (
+    "db", "email", "ldap", "lti", "manual", "nologin", "none", "oauth2", "oidc", "shibboleth", "webservice",
+)  # fmt: skip
+AUTHS = {"5.1": _AUTHS, "4.5": (*_AUTHS, "cas", "mnet")}
 MAINTENANCE = ("off", "cli", "config")
 
 
@@ -68,14 +72,15 @@ class SiteSettings(Settings):
     lang: str = "en"
     langs: tuple[str, ...] = ("en",)
     themes: tuple[str, ...] = ("boost", "classic")
-    auths_installed: tuple[str, ...] = (
-        "cas", "db", "email", "ldap", "lti", "manual", "mnet", "nologin", "none", "oauth2", "oidc", "shibboleth",
-        "webservice",
-    )  # fmt: skip
+    auths_installed: tuple[str, ...] = ()
     profile_fields: list[ProfileField] = field(default_factory=_default_fields)
     reports: list[CustomReport] = field(default_factory=list)
     admins: tuple[int, ...] = (2,)
     realistic: bool = False
+
+    def auths(self) -> tuple[str, ...]:
+        """Return the authentication plugins that are installed: those of the release, where none are named."""
+        return self.auths_installed or AUTHS[self.release]
 
     def debug_level(self) -> int:
         """Return Moodle's number for the site's debugging level."""

@@ -85,7 +85,7 @@ def _check(context: Context, user: dict[str, Any]) -> None:
 
 def _check_choices(context: Context, user: dict[str, Any]) -> None:
     site = context.site
-    if user["auth"] not in site.auths_installed or user["auth"] in _NOT_FOR_NEW:
+    if user["auth"] not in site.auths() or user["auth"] in _NOT_FOR_NEW:
         raise _refused(context, f"Invalid authentication type: {user['auth']}")
     if user["lang"] not in site.langs:
         raise _refused(context, f"Invalid language code: {user['lang']}")

@@ -7,20 +7,23 @@ import secrets
 import unicodedata
 from typing import TYPE_CHECKING
 
+from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.site import SiteSettings
 
 NOT_CACHED = "not cached"
-_INTERNAL = frozenset({"manual", "email", "nologin", "none", "db", "webservice"})
-_KEEPS_A_HASH = _INTERNAL - {"nologin"}
+# Of those that need a password two throw a given one away (recordings 580 to 618).
+_KEEPS_A_HASH = NEEDS_PASSWORD - {"nologin", "lti"}
+# A password that Moodle makes itself and mails is kept by these, of those that need none.
+_KEEPS_A_MAILED_ONE = NEEDS_PASSWORD | {"ldap"}
 _LONGEST = 128
 
 
 def is_internal(auth: str) -> bool:
     """Return whether Moodle itself keeps the passwords of this authentication method."""
-    return auth in _INTERNAL
+    return auth in NEEDS_PASSWORD
 
 
 def stored_hash(auth: str) -> str | None:
@@ -35,7 +38,7 @@ def stored_hash(auth: str) -> str | None:
 
 def mailed_hash(auth: str) -> str:
     """Return what stands in the table after Moodle made a password itself and mailed it."""
-    return stored_hash("manual" if is_internal(auth) else auth) or NOT_CACHED
+    return stored_hash("manual" if auth in _KEEPS_A_MAILED_ONE else auth) or NOT_CACHED
 
 
 def check_policy(password: str, site: SiteSettings) -> None:
