@@ -125,6 +125,10 @@ class NotAMoodle(MoodleDenied):
     """Something answered, but not a Moodle web service (an HTML page, another server, a redirect)."""
 
 
+class MoodleAnswerTooLarge(MoodleDenied):
+    """The answer to a read is larger than the connection's ``max_answer_mb``; none of it was kept."""
+
+
 class MoodleRefused(MoodleError):
     """Moodle says no to what was sent; nothing of a create call was done (it is one transaction)."""
 
@@ -214,6 +218,10 @@ class CoachviewScopeMissing(CoachviewDenied):
 
 class NotACoachview(CoachviewDenied):
     """Something answered, but not Coachview's API (an HTML page, another server, a redirect)."""
+
+
+class CoachviewAnswerTooLarge(CoachviewDenied):
+    """The answer is larger than the connection's ``max_answer_mb``; none of it was kept."""
 
 
 class CoachviewRefused(CoachviewError):

@@ -17,6 +17,15 @@ def _number(label: str, description: str, default: int, bounds: tuple[int, int])
     return _field(label, description, type=["integer", "null"], default=default, minimum=minimum, maximum=maximum)
 
 
+def _largest_answer(whose: str) -> dict[str, object]:
+    return _number(
+        "Largest answer (MB)",
+        f"Decompressed megabytes of one answer. {whose}'s own are a few at the most; what is larger is not kept in memory.",
+        64,
+        (1, 2048),
+    )
+
+
 def _text(label: str, description: str, **schema: object) -> dict[str, object]:
     return _field(label, description, type=["string", "null"], **schema)
 
@@ -57,10 +66,12 @@ def _connection_fields() -> dict[str, object]:
         "connect_timeout": _number("Connect time-out (s)", "Seconds to wait for a connection.", 10, (1, 120)),
         "read_timeout": _number(
             "Read time-out (s)",
-            "Seconds to wait for an answer. A call that is cut off here may still be carried out by Moodle.",
+            "Seconds to wait for an answer, to its last byte. A call that is cut off here may still be carried out by "
+            "Moodle.",
             120,
             (5, 3600),
         ),
+        "max_answer_mb": _largest_answer("Moodle"),
         "verify_tls": _switch(
             "Verify TLS certificate",
             "Switch off only for a test site: without it anyone in between can read the token.",
@@ -196,7 +207,10 @@ def _coachview_unknowns() -> dict[str, object]:
 def _coachview_wire() -> dict[str, object]:
     return {
         "connect_timeout": _number("Connect time-out (s)", "Seconds to wait for a connection.", 10, (1, 120)),
-        "read_timeout": _number("Read time-out (s)", "Seconds to wait for an answer.", 120, (5, 3600)),
+        "read_timeout": _number(
+            "Read time-out (s)", "Seconds to wait for an answer, to its last byte.", 120, (5, 3600)
+        ),
+        "max_answer_mb": _largest_answer("Coachview"),
         "verify_tls": _switch(
             "Verify TLS certificate",
             "Switch off only for a test: without it anyone in between can read the client secret.",

@@ -6,6 +6,7 @@ only repeated.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -23,6 +24,7 @@ from moodle_coupling.errors import (
     NotACoachview,
 )
 from moodle_coupling.hooks.coachview_budget import moment
+from moodle_coupling.hooks.moodle_answers import no_number, title_of
 from moodle_coupling.hooks.moodle_errorcodes import plain_text
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def read_listing(raw: RawAnswer, endpoint: str, *, example_keys: Sequence[str] =
     data = json_of(raw, endpoint)
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise CoachviewAnswerUnreadable(
-            f"{endpoint}: a list of rows was expected, and {_shape(data)} came{said_by(raw)}. Check the Coachview URL of the "
+            f"{endpoint}: a list of rows was expected, and {_shape(data)} came{said_by(raw, endpoint)}. Check the Coachview URL of the "
             "connection.",
             endpoint=endpoint,
             status=200,
@@ -99,10 +101,8 @@ def json_of(raw: RawAnswer, endpoint: str) -> Any:
     moment before, that is an outage. A page instead of the token is NotACoachview.
     """
     text = raw.body.decode("utf-8-sig", errors="replace").strip()
-    try:
-        return json.loads(text)
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        return parsed(text, endpoint)
     is_page = text.startswith("<") or not text or "html" in raw.headers.get("content-type", "")
     if not is_page:
         raise CoachviewUnavailable(
@@ -114,17 +114,27 @@ def json_of(raw: RawAnswer, endpoint: str) -> Any:
     kind = CoachviewUnavailable if endpoint else NotACoachview
     raise kind(
         f"{endpoint or 'The token'}: {'an HTML or XML page' if text else 'an empty answer'} came where Coachview's API should "
-        f"answer{said_by(raw)}. It is out of order, or something stands in between; if it stays, check the Coachview URL of the "
+        f"answer{said_by(raw, endpoint)}. It is out of order, or something stands in between; if it stays, check the Coachview URL of the "
         "connection.",
         endpoint=endpoint,
         status=raw.status,
     )
 
 
+def parsed(text: str, endpoint: str) -> Any:
+    """Read a text as JSON; raises ValueError where it is none, CoachviewAnswerUnreadable where it is nested without end."""
+    try:
+        return json.loads(text, parse_constant=no_number)
+    except RecursionError:
+        raise CoachviewAnswerUnreadable(
+            f"{endpoint or 'The token'}: the answer is nested deeper than any of Coachview's.", endpoint=endpoint
+        ) from None
+
+
 def by_status(raw: RawAnswer, endpoint: str) -> CoachviewError:
     """Give the error for an answer that is not 200; 429 is the budget's."""
     status, what = raw.status, endpoint or "The token"
-    said = said_by(raw)
+    said = said_by(raw, endpoint)
     if status in (500, 504):
         return CoachviewTimedOut(
             f"{what}: HTTP {status}{said}. Mostly Coachview took too long over it: ask for less at a time.",
@@ -189,22 +199,22 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 _WORDS: Final = ("error_description", "detail", "message", "title", "error", "melding", "foutmelding")
 
 
-def said_by(raw: RawAnswer) -> str:
-    """Give what a body says of itself in words, as ``: 'words'``; '' when it says nothing."""
+def said_by(raw: RawAnswer, endpoint: str) -> str:
+    """Give what a body says of itself in words, as ``: 'words'``; '' when it says nothing.
+
+    The words of the place that gives tokens (no ``endpoint``) are not repeated: the request it may quote holds the secret.
+    """
+    if not endpoint:
+        return ""
     text = raw.body[:20_000].decode("utf-8", errors="replace").strip()
-    words = ""
-    if text.startswith("{"):
-        words = _from_json(text)
-    elif found := re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
-        words = found[1]
-    words = plain_text(words, 160)
+    words = plain_text(_from_json(text) if text.startswith("{") else title_of(text), 160)
     return f": '{words}'" if words else ""
 
 
 def _from_json(text: str) -> str:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     lower = {str(key).lower(): value for key, value in data.items()}
     return next((value for key in _WORDS if isinstance(value := lower.get(key), str) and value.strip()), "")

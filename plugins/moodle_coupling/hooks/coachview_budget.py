@@ -100,6 +100,8 @@ class Budget:
         """Forget a day that is over; ours is 24 hours from its first request."""
         now = self._now()
         reset = document.get("reset")
+        if reset is not None and reset > now + DAY:  # written by a version that believed any moment
+            document["reset"] = reset = now + DAY
         if now >= document.get("until", 0.0):
             document["used"], document["until"] = 0, now + DAY
             if reset is None:
@@ -123,7 +125,7 @@ def refused_for_now(endpoint: str, reset: float | None, said: str) -> BudgetSpen
     """Give the error for an answer 429."""
     resets = _utc(reset)
     return BudgetSpent(
-        f"{endpoint}: Coachview takes no more requests for now (HTTP 429{said}); go on {_said(resets)}.",
+        f"{endpoint or 'The token'}: Coachview takes no more requests for now (HTTP 429{said}); go on {_said(resets)}.",
         endpoint=endpoint,
         status=429,
         resets=resets,
@@ -152,10 +154,15 @@ def moment(value: str | None, now: float) -> float | None:
     """Give the moment (seconds since 1970) that a header names, None when it cannot be read.
 
     Which form Coachview uses is not known: seconds or milliseconds since 1970, seconds from now, ISO 8601 and an HTTP date
-    are read. A time without a zone counts as UTC: for a Dutch server that is late, never early.
+    are read. A time without a zone counts as UTC: for a Dutch server that is late, never early. A moment more than a day
+    ahead counts as a day ahead: limits are per day, and nothing that a header says may stop us for years.
     """
-    text = (value or "").strip()
-    if re.fullmatch(r"\d{1,15}(\.\d+)?", text):
+    found = _moment((value or "").strip(), now)
+    return None if found is None else min(found, now + DAY)
+
+
+def _moment(text: str, now: float) -> float | None:
+    if re.fullmatch(r"[0-9]{1,40}(\.[0-9]{1,40})?", text):
         number = float(text)
         if number < _NO_EPOCH:
             return now + number
@@ -163,9 +170,9 @@ def moment(value: str | None, now: float) -> float | None:
     for parse in (_iso, parsedate_to_datetime):
         try:
             found = parse(text)
-        except ValueError:
+            return found.replace(tzinfo=found.tzinfo or dt.UTC).timestamp()
+        except (ValueError, TypeError, OverflowError):
             continue
-        return found.replace(tzinfo=found.tzinfo or dt.UTC).timestamp()
     if text:
         log.warning("A header says when requests are allowed again in a form we do not know: %.40r", text)
     return None

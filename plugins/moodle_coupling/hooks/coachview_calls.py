@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
@@ -23,6 +23,7 @@ from moodle_coupling.errors import (
 from moodle_coupling.hooks.coachview_answers import Listing, read_listing, retry_after, said_by
 from moodle_coupling.hooks.coachview_budget import Budget, BudgetLeft, moment, refused_for_now
 from moodle_coupling.hooks.coachview_token import Token, TokenKeeper, read_token, token_form
+from moodle_coupling.hooks.masking import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -167,7 +168,7 @@ class CoachviewCalls(ABC):
         wait, now = retry_after(raw.headers), self._now()
         reset = now + wait if wait is not None else moment(raw.headers.get("x-rate-limit-reset"), now)
         self._the_budget().stop_until(reset)
-        return refused_for_now(endpoint, reset, said_by(raw))
+        return refused_for_now(endpoint, reset, said_by(raw, endpoint))
 
     # ---- the token ---------------------------------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class CoachviewCalls(ABC):
         try:
             raw = self._cleaned(self.get_conn().post_form(settings.token_url, token_form(settings), "The token"))
             if raw.status == 429:
-                raise self._too_many(raw, "The token")
+                raise self._too_many(raw, "")
             return read_token(raw, settings)
         except CoachviewError as error:
             raise self._clean(error) from None
@@ -224,22 +225,17 @@ class CoachviewCalls(ABC):
             return max(0.0, error.resets.timestamp() - self._now())
         return (error.retry_after or 0.0) if isinstance(error, CoachviewUnavailable) else 0.0
 
-    def _secrets(self) -> set[str]:
-        """Give what must not show, as it is and percent-encoded."""
-        known = self._keeper.known if self._keeper else ()
-        return {form for one in (*known, self.settings.client_secret) for form in (one, quote(one, safe=""))}
+    def _secrets(self) -> Secrets:
+        """Give what must not show."""
+        return Secrets([*(self._keeper.known if self._keeper else ()), self.settings.client_secret])
 
     def _cleaned(self, raw: RawAnswer) -> RawAnswer:
         """Take token and secret out of an answer, should Coachview repeat them; before its words are cut short."""
-        body = raw.body
-        for secret in self._secrets():
-            body = body.replace(secret.encode(), b"[secret]")
-        return replace(raw, body=body)
+        return self._secrets().out_of_answer(raw)
 
     def _clean(self, error: CoachviewError) -> CoachviewError:
-        """Take them out of an error's text."""
-        for secret in self._secrets():
-            error.args = tuple(str(arg).replace(secret, "[secret]") for arg in error.args)
+        """Take them out of an error's texts."""
+        self._secrets().out_of_error(error)
         return error
 
 

@@ -86,6 +86,7 @@ class CoachviewSettings:
     first_day: dt.date = FIRST_DAY
     connect_timeout: float = 10
     read_timeout: float = 120
+    max_answer_mb: int = 64
     verify_tls: bool = True
     ca_file: str = ""
     proxy: str = field(default="", repr=False)
@@ -134,6 +135,7 @@ def from_connection(conn: CoachviewConnection) -> CoachviewSettings:
         first_day=extras.day("first_day", FIRST_DAY),
         connect_timeout=extras.whole("connect_timeout", 10, (1, 120)),
         read_timeout=extras.whole("read_timeout", 120, (5, 3600)),
+        max_answer_mb=extras.whole("max_answer_mb", 64, (1, 2048)),
         verify_tls=extras.switch("verify_tls", default=True),
         ca_file=extras.text("ca_file"),
         proxy=extras.proxy(),

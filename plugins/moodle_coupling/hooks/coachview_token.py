@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import re
 import threading
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from moodle_coupling.errors import (
     CoachviewScopeMissing,
     CoachviewTokenRefused,
 )
-from moodle_coupling.hooks.coachview_answers import by_status, json_of, said_by
+from moodle_coupling.hooks.coachview_answers import by_status, json_of, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +105,10 @@ def _fingerprint(settings: CoachviewSettings) -> str:
 # ---- asking for one --------------------------------------------------------------------------------------------------
 
 
+_CODES: Final = frozenset({"invalid_request", "invalid_client", "invalid_grant", "access_denied", "server_error"})
+"""Codes of OAuth that are repeated; anything else that the place says is not, since it may quote our request."""
+
+
 def token_form(settings: CoachviewSettings) -> bytes:
     """Give the body of the request for a token; the only place the client secret goes to."""
     form = {
@@ -143,10 +147,9 @@ def _lifetime(value: object) -> float:
 
 def _refused(raw: RawAnswer, settings: CoachviewSettings) -> CoachviewError:
     """Name the reason by the error codes of RFC 6749, section 5.2; Coachview's own words are not known."""
-    try:
-        data = json.loads(raw.body)
-    except ValueError:
-        data = None
+    data = None
+    with contextlib.suppress(ValueError, CoachviewError):
+        data = parsed(raw.body.decode("utf-8", errors="replace"), "")
     code = str(data.get("error") or "") if isinstance(data, dict) else ""
     where = f"connection '{settings.conn_id}'"
     if code == "invalid_scope":
@@ -161,7 +164,7 @@ def _refused(raw: RawAnswer, settings: CoachviewSettings) -> CoachviewError:
             "that in Coachview.",
             status=raw.status,
         )
-    reason = f" ({code})" if re.fullmatch(r"[a-z_]{1,40}", code) else said_by(raw)
+    reason = f" ({code})" if code in _CODES else ""
     return CoachviewTokenRefused(
         f"Coachview gives no token: HTTP {raw.status}{reason}. Check client id and client secret of {where}, and that they "
         f"are of {settings.base_url}: live and training have clients of their own.",

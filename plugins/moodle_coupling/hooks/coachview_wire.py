@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Final
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NameResolutionError
 
 from moodle_coupling.errors import (
+    CoachviewAnswerTooLarge,
+    CoachviewError,
     CoachviewTimedOut,
     CoachviewTlsFailed,
     CoachviewUnavailable,
     CoachviewUnreachable,
 )
+from moodle_coupling.hooks.exchange import Exchange, PoolOfExchanges, TooLarge, read_whole
 from moodle_coupling.hooks.sessions import (
     USER_AGENT,
     RawAnswer,
-    TooSlow,
+    bytes_of,
     chain_of,
     new_session,
-    read_whole,
     request_options,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
@@ -41,13 +43,13 @@ class CoachviewWire:
 
     def __init__(self, settings: CoachviewSettings) -> None:
         self._settings = settings
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=settings.parallel_requests, pool_block=True)
-        self.session = new_session(settings, adapter)
+        self.session = new_session(settings, PoolOfExchanges(settings.parallel_requests))
 
     def get(self, url: str, query: str, token: str, endpoint: str) -> RawAnswer:
         """Get an address with an encoded query; the token goes in a header, never in the address.
 
-        Gives the whole answer whatever its status, header names in lower case. Raises a CoachviewUnavailable.
+        Gives the whole answer whatever its status, header names in lower case. Raises a
+        CoachviewUnavailable, or CoachviewAnswerTooLarge.
         """
         whole = f"{url}?{query}" if query else url
         return self._send("GET", whole, None, {"Authorization": f"Bearer {token}"}, endpoint)
@@ -62,25 +64,30 @@ class CoachviewWire:
 
     def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], endpoint: str) -> RawAnswer:
         settings = self._settings
-        try:
-            response = self.session.request(
-                method,
-                url,
-                data=body,
-                headers={**_HEADERS, **headers},
-                **request_options(settings),
-            )
-            with response:
-                content = read_whole(response, settings.read_timeout)
-        except TooSlow:
-            raise CoachviewTimedOut(
-                f"{endpoint}: the answer was not complete after {settings.read_timeout:g} s.", endpoint=endpoint
-            ) from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:  # requests' own errors are OSErrors too
-            # Not chained: the exception holds the request, and with it the token or the secret.
-            raise self._failure(error, endpoint) from None
+        with Exchange(seconds_of(settings)) as exchange:
+            try:
+                response = self.session.request(
+                    method, url, data=body, headers={**_HEADERS, **headers}, **request_options(settings)
+                )
+                with response:
+                    content = read_whole(response, bytes_of(settings))
+            except TooLarge:
+                raise self._too_large(endpoint) from None
+            except (urllib3.exceptions.HTTPError, OSError) as error:  # requests' own errors are OSErrors too
+                # Not chained: the exception holds the request, and with it the token or the secret.
+                raise (_too_slow(endpoint, exchange) if exchange.late else self._failure(error, endpoint)) from None
+        if exchange.late:  # a body without a length looks whole where it was cut off
+            raise _too_slow(endpoint, exchange)
         return RawAnswer(
             response.status_code, {name.lower(): value for name, value in response.headers.items()}, content
+        )
+
+    def _too_large(self, endpoint: str) -> CoachviewError:
+        settings = self._settings
+        return CoachviewAnswerTooLarge(
+            f"{endpoint}: the answer is larger than {settings.max_answer_mb} MB, and was thrown away. Ask for fewer rows at a "
+            f"time ('page_size' of connection '{settings.conn_id}'), or raise its 'max_answer_mb'.",
+            endpoint=endpoint,
         )
 
     def _failure(self, error: Exception, endpoint: str) -> CoachviewUnavailable:
@@ -98,6 +105,12 @@ class CoachviewWire:
                 f"{endpoint}: no TLS connection with {site} ({reason}). Is it https on this port?", endpoint=endpoint
             )
         return _plain_failure(error, chain, endpoint, site, reason)
+
+
+def _too_slow(endpoint: str, exchange: Exchange) -> CoachviewError:
+    return CoachviewTimedOut(
+        f"{endpoint}: the answer was not complete after {exchange.seconds:g} s.", endpoint=endpoint
+    )
 
 
 def _plain_failure(

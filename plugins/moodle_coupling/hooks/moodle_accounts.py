@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS
 from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
+from moodle_coupling.hooks.moodle_errorcodes import answer_lost, plain_text
 from moodle_coupling.hooks.moodle_types import Account, CreatedAccount, SiteInfo, UpdateWarning
 
 if TYPE_CHECKING:
@@ -56,11 +57,11 @@ def account(record: dict[str, Any]) -> Account:
     """Read one account; a key that is absent is empty, except the e-mail, which is then hidden (None)."""
     email = record.get("email")
     return Account(
-        id=int(record["id"]),
+        id=number(record.get("id")),
         username=_text(record, "username"),
         firstname=_text(record, "firstname"),
         lastname=_text(record, "lastname"),
-        email=None if email is None else str(email),
+        email=None if email is None else _text(record, "email"),
         idnumber=_text(record, "idnumber"),
         suspended=record.get("suspended") in (True, 1, "1"),
         mapped={name: _text(record, name) for name in MAPPED_FIELDS},
@@ -75,9 +76,29 @@ def accounts_in(answer: object, function: str) -> list[Account]:
 
 def all_accounts_in(answer: object, function: str) -> list[Account]:
     """Read a list of accounts; raises NotAMoodle when it is no such list."""
-    if not isinstance(answer, list) or not all(isinstance(item, dict) and "id" in item for item in answer):
-        raise NotAMoodle(f"{function}: the answer is no list of accounts.", function=function)
-    return [account(item) for item in answer]
+    try:
+        return [account(item) for item in _records(answer)]
+    except ValueError as error:
+        raise NotAMoodle(f"{function}: the answer is no list of accounts ({error}).", function=function) from None
+
+
+def number(value: object) -> int:
+    """Read an id or a count of Moodle's: a whole number from 0 up, which a database can hold; raises ValueError."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole and not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value)):
+        raise ValueError(f"{str(value)[:20]!r} is no number of Moodle's")
+    found = int(value)  # type: ignore[call-overload]
+    if not 0 <= found < 2**63:
+        raise ValueError(f"{str(found)[:20]} is no number of Moodle's")
+    return int(found)
+
+
+def _records(answer: object) -> list[dict[str, Any]]:
+    if not isinstance(answer, list):
+        raise ValueError("it is no list")  # noqa: TRY004  # one kind of error for all that the answer can be
+    if not all(isinstance(item, dict) for item in answer):
+        raise ValueError("something in it is no record")
+    return answer
 
 
 def is_deleted(found: Account) -> bool:
@@ -95,9 +116,10 @@ def created_accounts(answer: object, sent: Sequence[NewAccount], function: str) 
     Raises AnswerLost when they differ: PHP drops what is over max_input_vars without a word, and Moodle then creates
     the rest.
     """
-    if not isinstance(answer, list) or not all(isinstance(item, dict) and "id" in item for item in answer):
-        raise AnswerLost(f"{function}: the answer is no list of created accounts; read back.", function=function)
-    made = [CreatedAccount(int(item["id"]), str(item.get("username", ""))) for item in answer]
+    try:
+        made = [CreatedAccount(number(item.get("id")), str(item.get("username", ""))) for item in _records(answer)]
+    except ValueError as error:
+        raise answer_lost(function, f"the answer is no list of created accounts ({error})", "Read back.") from None
     if len(made) != len(sent):
         raise AnswerLost(
             f"{function}: {len(sent)} accounts were sent and {len(made)} came back. The site's max_input_vars is probably "
@@ -117,9 +139,13 @@ def update_warnings(answer: object, function: str) -> list[UpdateWarning]:
     """Read whom an update left unwritten; raises AnswerLost when the answer does not say."""
     found = answer.get("warnings") if isinstance(answer, dict) else None
     if not isinstance(found, list):
-        raise AnswerLost(f"{function}: the answer does not say who was updated; read back.", function=function)
+        raise answer_lost(function, "the answer does not say who was updated", "Read back.")
     return [
-        UpdateWarning(_whole(item.get("itemid")), str(item.get("warningcode", "")), str(item.get("message", "")))
+        UpdateWarning(
+            _whole(item.get("itemid")),
+            plain_text(str(item.get("warningcode", "")), 60),
+            plain_text(str(item.get("message", ""))),
+        )
         for item in found
         if isinstance(item, dict)
     ]
@@ -127,31 +153,45 @@ def update_warnings(answer: object, function: str) -> list[UpdateWarning]:
 
 def site_info(answer: object, function: str) -> SiteInfo:
     """Read what a site says of itself; raises NotAMoodle when it says nothing of the kind."""
-    if not isinstance(answer, dict) or "userid" not in answer or "functions" not in answer:
-        raise NotAMoodle(f"{function}: the answer does not describe a Moodle.", function=function)
+    try:
+        return _site_info(answer)
+    except ValueError as error:
+        raise NotAMoodle(f"{function}: the answer does not describe a Moodle ({error}).", function=function) from None
+
+
+def _site_info(answer: object) -> SiteInfo:
+    if not isinstance(answer, dict):
+        raise ValueError("it is no record")  # noqa: TRY004  # one kind of error for all that the answer can be
+    if "functions" not in answer:
+        raise ValueError("it does not name the service's functions")
+    functions = _records(answer["functions"] or [])
     return SiteInfo(
         sitename=_text(answer, "sitename"),
         siteurl=_text(answer, "siteurl"),
         release=_text(answer, "release"),
         version=_text(answer, "version"),
-        userid=int(answer["userid"]),
+        userid=number(answer.get("userid")),
         username=_text(answer, "username"),
         lang=_text(answer, "lang"),
-        functions=frozenset(str(item.get("name", "")) for item in answer["functions"] or []),
+        functions=frozenset(str(item.get("name", "")) for item in functions),
     )
 
 
 def _text(record: dict[str, Any], key: str) -> str:
     value = record.get(key)
-    return "" if value is None else str(value)
+    return "" if value is None else str(value).replace("\0", "")
 
 
 def _whole(value: object) -> int | None:
-    return int(str(value)) if re.fullmatch(r"-?\d+", str(value)) else None
+    try:
+        return number(value)
+    except ValueError:
+        return None
 
 
 def _profile(fields: object) -> dict[str, str]:
     """Map shortname to raw value; ``displayvalue`` is formatted, with tags removed."""
     if not isinstance(fields, list):
         return {}
-    return {str(item["shortname"]): _text(item, "value") for item in fields if item.get("shortname")}
+    known = [item for item in fields if isinstance(item, dict) and item.get("shortname")]
+    return {_text(item, "shortname"): _text(item, "value") for item in known}

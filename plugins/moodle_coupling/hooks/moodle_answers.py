@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import unescape
 
 from moodle_coupling.errors import (
-    AnswerLost,
     MoodleAccessDenied,
     MoodleError,
     MoodleMaintenance,
@@ -25,7 +24,7 @@ from moodle_coupling.errors import (
     MoodleTokenInvalid,
     NotAMoodle,
 )
-from moodle_coupling.hooks.moodle_errorcodes import error_for, is_read, plain_text
+from moodle_coupling.hooks.moodle_errorcodes import answer_lost, error_for, is_read, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +33,15 @@ LARGE_BODY: Final = 64 * 1024
 """Bytes from which a token that did not arrive is blamed on the size; hosts set post_max_size from 1 MB up, and a web
 application firewall in front may keep only the first 64 or 128 kB."""
 
+HEAD: Final = 4096
+"""Characters of a foreign text in which a hint is looked for, and the longest warning of PHP's that is understood."""
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds of a Retry-After that are believed: a day."""
+
 _KIND = r"(?:Warning|Notice|Deprecated|Strict Standards|Fatal error|Recoverable fatal error|Parse error|Error)"
-_NOISE: Final = re.compile(
-    rf"\s*(?:<br\s*/?>\s*)?(?:<b>)?(?:PHP )?(?P<kind>{_KIND})(?:</b>)?:\s+(?P<text>.*?)\s+in\s+(?:<b>)?[^\n]*?"
-    r"(?:</b>)?\s+on line\s+(?:<b>)?\d+(?:</b>)?\s*(?:<br\s*/?>)?\s*",
-    re.DOTALL,
-)
+# Two parts, so that no part of a text is gone through again for each " in " in it.
+_WARNING: Final = re.compile(rf"\s*(?:<br\s*/?>\s*)?(?:<b>)?(?:PHP )?(?P<kind>{_KIND})(?:</b>)?:\s")
+_PLACE: Final = re.compile(r"\son line\s+(?:<b>)?\d{1,9}(?:</b>)?\s*(?:<br\s*/?>)?\s*")
 _SECRET_KEYS: Final = ("userprivateaccesskey", "privatetoken")
 
 
@@ -90,10 +92,7 @@ def _by_status(status: int, headers: Mapping[str, str], text: str, sent: Sent) -
     if status in (401, 403, 407):
         return _forbidden(status, text, sent)
     if status >= 500 or status in (408, 499):
-        return AnswerLost(
-            f"{sent.function}: HTTP {status} instead of an answer{_hint(text)}. The call may have been carried out.",
-            function=sent.function,
-        )
+        return answer_lost(sent.function, f"HTTP {status} instead of an answer{_hint(text)}")
     return NotAMoodle(
         f"{sent.function}: HTTP {status} where a Moodle's web service should be{_hint(text)}. Check the Moodle URL of the "
         "connection, sub-folder included.",
@@ -120,7 +119,7 @@ def _try_later(status: int, headers: Mapping[str, str], text: str, sent: Sent) -
     # Moodle's CLI maintenance page is a 503 with Retry-After: 300 (seen on 4.5 and 5.1); its title is translated, so
     # the words only help where the header was lost on the way.
     moodle_page = status == 503 and ("html" in text[:200].lower() and wait is not None)
-    if moodle_page or (status == 503 and re.search(r"maintenance|onderhoud|wartung", text, re.IGNORECASE)):
+    if moodle_page or (status == 503 and re.search(r"maintenance|onderhoud|wartung", text[:HEAD], re.IGNORECASE)):
         return MoodleMaintenance(
             f"{sent.function}: the site is under maintenance (HTTP 503). Nothing was done; try again later.",
             function=sent.function,
@@ -134,14 +133,15 @@ def _try_later(status: int, headers: Mapping[str, str], text: str, sent: Sent) -
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date."""
-    if re.fullmatch(r"\s*\d{1,9}(\.\d+)?\s*", value):
-        return float(value)
+    """Seconds from a Retry-After header, which holds seconds or a date; at most a day."""
+    if re.fullmatch(r"\s*[0-9]{1,20}(\.[0-9]{1,20})?\s*", value):
+        return min(LONGEST_WAIT, float(value))
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(tz=UTC)).total_seconds())
+    seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(tz=UTC)).total_seconds()
+    return min(LONGEST_WAIT, max(0.0, seconds))
 
 
 def _forbidden(status: int, text: str, sent: Sent) -> MoodleError:
@@ -161,9 +161,16 @@ def _forbidden(status: int, text: str, sent: Sent) -> MoodleError:
     )
 
 
+def title_of(text: str) -> str:
+    """Give the title of a page; looked for in its first characters only, '' where there is none."""
+    head = text[:HEAD]
+    start = re.search(r"<title>", head, re.IGNORECASE)
+    end = re.search(r"</title>", head[start.end() :], re.IGNORECASE) if start else None
+    return head[start.end() : start.end() + end.start()] if start and end else ""
+
+
 def _hint(text: str) -> str:
-    title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    words = plain_text(title.group(1), 80) if title else ""
+    words = plain_text(title_of(text), 80)
     return f" ('{words}')" if words else ""
 
 
@@ -173,10 +180,7 @@ def _hint(text: str) -> str:
 def _read_text(text: str, sent: Sent) -> Any:
     warnings, rest = _without_noise(text)
     if any("error" in warning.lower().split(":")[0] for warning in warnings):
-        raise AnswerLost(
-            f"{sent.function}: PHP stopped half-way: {_first(warnings)} The call may have been carried out.",
-            function=sent.function,
-        )
+        raise answer_lost(sent.function, f"PHP stopped half-way: {_first(warnings)}")
     if rest.startswith("<?xml"):
         raise _from_xml(rest, warnings, sent)
     data = _parse(rest, text, sent)
@@ -208,10 +212,14 @@ def _without_secrets(data: Any) -> Any:
 def _without_noise(text: str) -> tuple[list[str], str]:
     """Take off the PHP warnings that a site with display_errors prints before (or after) its answer."""
     warnings: list[str] = []
-    while match := _NOISE.match(text):
-        warnings.append(f"{match['kind']}: {plain_text(match['text'], 200)}")
-        text = text[match.end() :]
-    return warnings, text
+    at = 0
+    while (begun := _WARNING.match(text, at)) and (place := _PLACE.search(text, begun.end(), begun.end() + HEAD)):
+        said = text[begun.end() : place.start()].rpartition(" in ")[0]
+        if not said:
+            break
+        warnings.append(f"{begun['kind']}: {plain_text(said, 200)}")
+        at = place.end()
+    return warnings, text[at:]
 
 
 def _first(warnings: list[str]) -> str:
@@ -224,38 +232,45 @@ def _was_cut(warnings: list[str]) -> bool:
 
 def _too_many_variables(sent: Sent, *, carried_out: bool) -> MoodleError:
     text = (
-        f"{sent.function}: PHP dropped part of the form, because it has more variables than the site's max_input_vars. "
-        "Lower max_input_vars in the connection to what the site has."
+        "PHP dropped part of the form, because it has more variables than the site's max_input_vars. Lower max_input_vars in "
+        "the connection to what the site has"
     )
     if carried_out and not is_read(sent.function):
-        return AnswerLost(f"{text} What was left of it was carried out: read back.", function=sent.function)
-    return MoodleRequestTooLarge(text, function=sent.function)
+        return answer_lost(sent.function, text, "What was left of it was carried out: read back.")
+    return MoodleRequestTooLarge(f"{sent.function}: {text}.", function=sent.function)
 
 
 def _parse(rest: str, text: str, sent: Sent) -> Any:
     start = _start_of_json(rest)
     if start is not None:
-        try:
-            data, end = json.JSONDecoder().raw_decode(rest, start)
-        except ValueError:
-            data, end = None, 0
+        data, end = _decoded(rest, start, sent)
         if end and not _without_noise(rest[end:])[1].strip():
             return data
     if not rest:
-        raise AnswerLost(
-            f"{sent.function}: the answer is empty. The call may have been carried out.", function=sent.function
-        )
+        raise answer_lost(sent.function, "the answer is empty")
     if start is not None and not _is_page(rest):
-        raise AnswerLost(
-            f"{sent.function}: the answer breaks off after {len(rest)} characters. The call may have been carried out.",
-            function=sent.function,
-        )
+        raise answer_lost(sent.function, f"the answer breaks off after {len(rest)} characters")
     looks = "an HTML page" if "<" in text[:500] else "something else"
     raise NotAMoodle(
         f"{sent.function}: {looks} came back where a Moodle's web service should answer{_hint(text)}. Check the Moodle URL "
         "of the connection, sub-folder included.",
         function=sent.function,
     )
+
+
+def _decoded(text: str, start: int, sent: Sent) -> tuple[Any, int]:
+    """Give the data that begins at ``start`` and where it ends; 0 where it is no whole JSON."""
+    try:
+        return json.JSONDecoder(parse_constant=no_number).raw_decode(text, start)
+    except ValueError:
+        return None, 0
+    except RecursionError:
+        raise answer_lost(sent.function, "the answer is nested deeper than any of Moodle's") from None
+
+
+def no_number(word: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(word)
 
 
 def _start_of_json(text: str) -> int | None:
@@ -286,10 +301,10 @@ def _from_xml(text: str, warnings: list[str], sent: Sent) -> MoodleError:
             f"{sent.function}: XML came back that is not Moodle's. Check the Moodle URL of the connection.",
             function=sent.function,
         )
-    return AnswerLost(
-        f"{sent.function}: Moodle carried the call out but answers in XML, so something on the way drops part of the form. "
+    return answer_lost(
+        sent.function,
+        "Moodle answers in XML, so something on the way drops part of the form",
         "Look at proxies and firewalls in front of the site.",
-        function=sent.function,
     )
 
 
@@ -311,5 +326,5 @@ def _token_did_not_arrive(warnings: list[str], sent: Sent) -> MoodleError:
 
 
 def _xml_value(text: str, tag: str) -> str:
-    match = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-    return unescape(match.group(1)).strip() if match else ""
+    inside, _, after = text.partition(f"<{tag}>")[2].partition(f"</{tag}>")
+    return unescape(inside).strip() if after else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -21,6 +22,7 @@ from moodle_coupling.errors import (
     MoodleUnavailable,
 )
 from moodle_coupling.hooks import moodle_accounts as records
+from moodle_coupling.hooks.masking import Secrets
 from moodle_coupling.hooks.moodle_answers import read_answer
 from moodle_coupling.hooks.moodle_errorcodes import SITE_INFO, UNKNOWN_FUNCTION, is_read
 from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES, encode, form_of
@@ -164,11 +166,21 @@ class MoodleCalls(ABC):
     def _send(self, function: str, body: bytes) -> Any:
         try:
             raw = self.post(body, function)
-            return read_answer(
-                raw.status, raw.headers, raw.body, function, sent_bytes=len(body), functions=self._functions
-            )
+            with contextlib.suppress(MoodleError):
+                return self._understood(raw, function, len(body))
+            # Read once more without the token: texts are cut short, and in a text that was cut it would not be found.
+            return self._understood(self._secrets().out_of_answer(raw), function, len(body))
         except MoodleError as error:
-            raise _without(self.settings.token, error) from None
+            self._secrets().out_of_error(error)
+            raise error from None
+
+    def _understood(self, raw: RawAnswer, function: str, sent_bytes: int) -> Any:
+        return read_answer(
+            raw.status, raw.headers, raw.body, function, sent_bytes=sent_bytes, functions=self._functions
+        )
+
+    def _secrets(self) -> Secrets:
+        return Secrets([self.settings.token])
 
     def post(self, body: bytes, function: str, **other: str) -> RawAnswer:
         """Post one body and give the raw answer; every request of the hook goes through here, and past the guard."""
@@ -251,11 +263,3 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 def _enough(state: tenacity.RetryCallState) -> bool:
     return state.attempt_number >= ATTEMPTS or state.idle_for + state.upcoming_sleep > LONGEST_WAIT
-
-
-def _without(token: str, error: MoodleError) -> MoodleError:
-    """Take the token out of an error's texts, should a site repeat it."""
-    error.args = tuple(str(arg).replace(token, "[token]") for arg in error.args)
-    error.debuginfo = error.debuginfo.replace(token, "[token]")
-    error.errorcode = error.errorcode.replace(token, "[token]")
-    return error

@@ -82,9 +82,20 @@ def is_read(function: str) -> bool:
     return bool(_READ.search(function))
 
 
+def answer_lost(function: str, what: str, advice: str = "") -> AnswerLost:
+    """Give the error for a call without a whole answer; ``what`` happened, as a clause, and what can be done about it.
+
+    A read is never said to have been carried out: it changes nothing.
+    """
+    then = "It only reads, so nothing was changed." if is_read(function) else "The call may have been carried out."
+    return AnswerLost(f"{function}: {what}. {then} {advice}".rstrip(), function=function)
+
+
 def plain_text(text: str, limit: int = 500) -> str:
     """Give a text of Moodle's without tags, entities and line breaks, cut at ``limit`` characters."""
-    words = " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", text)).split())
+    # Four characters for one are enough for tags and entities; more of a foreign text is not looked at.
+    words = html.unescape(re.sub(r"<[^<>]*>", " ", text[: limit * 4 + 400]))
+    words = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", words).split())
     return words if len(words) <= limit else words[: limit - 1] + "…"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from moodle_coupling.errors import NotAMoodle
+from moodle_coupling.hooks.moodle_accounts import number
 from moodle_coupling.hooks.moodle_types import Report, ReportPage
 
 LIST_REPORTS: Final = "core_reportbuilder_list_reports"
@@ -15,7 +16,7 @@ def reports_in(answer: object) -> list[Report]:
     """Read a list of reports; raises NotAMoodle when it is no such list."""
     try:
         return [
-            Report(int(item["id"]), str(item["name"] or ""), str(item.get("source") or ""))
+            Report(number(item["id"]), str(item["name"] or ""), str(item.get("source") or ""))
             for item in _part(answer, "reports")
         ]
     except (LookupError, TypeError, ValueError):
@@ -29,7 +30,7 @@ def page_in(answer: object) -> ReportPage:
         return ReportPage(
             headers=tuple(str(header) for header in data["headers"]),
             rows=tuple(tuple(_text(value) for value in row["columns"]) for row in data["rows"]),
-            total=int(data["totalrowcount"]),
+            total=number(data["totalrowcount"]),
         )
     except (LookupError, TypeError, ValueError):
         raise NotAMoodle(f"{RETRIEVE_REPORT}: the answer is no page of a report.", function=RETRIEVE_REPORT) from None

@@ -1,8 +1,7 @@
-"""HTTP sessions as every hook of ours has them: a pool that waits, nobody's password but ours, and whole answers in time."""
+"""HTTP sessions as every hook of ours has them: a pool that waits, nobody's password but ours, and no redirects."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -17,10 +16,9 @@ from moodle_coupling.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from requests.adapters import HTTPAdapter
+    from moodle_coupling.hooks.exchange import PoolOfExchanges
 
 USER_AGENT: Final = "airflow-moodle-coupling"
-_PIECE: Final = 64 * 1024
 
 
 class SessionSettings(Protocol):
@@ -37,6 +35,10 @@ class SessionSettings(Protocol):
     @property
     def read_timeout(self) -> float:
         """How long an answer may take."""
+
+    @property
+    def max_answer_mb(self) -> int:
+        """How large an answer may be, decompressed, in MiB."""
 
     @property
     def verify_tls(self) -> bool:
@@ -64,11 +66,7 @@ class RawAnswer:
     body: bytes
 
 
-class TooSlow(Exception):
-    """The answer was not complete in time."""
-
-
-def new_session(settings: SessionSettings, adapter: HTTPAdapter) -> requests.Session:
+def new_session(settings: SessionSettings, adapter: PoolOfExchanges) -> requests.Session:
     """Make a session on an adapter's pool. Raises SettingError when the CA file is not on this machine."""
     if settings.ca_file and not Path(settings.ca_file).is_file():
         raise SettingError(
@@ -101,18 +99,14 @@ def request_options(settings: SessionSettings) -> dict[str, Any]:
     }
 
 
-def read_whole(response: requests.Response, seconds: float) -> bytes:
-    """Read the body within ``seconds`` altogether: requests' own time-out starts again at every byte.
+def seconds_of(settings: SessionSettings) -> float:
+    """Give the seconds that a whole exchange may take, from connecting to the last byte."""
+    return settings.connect_timeout + settings.read_timeout
 
-    Raises TooSlow, and what urllib3 and the socket raise.
-    """
-    deadline = time.monotonic() + seconds
-    pieces: list[bytes] = []
-    while piece := response.raw.read1(_PIECE, decode_content=True):
-        pieces.append(piece)
-        if time.monotonic() > deadline:
-            raise TooSlow
-    return b"".join(pieces)
+
+def bytes_of(settings: SessionSettings) -> int:
+    """Give the bytes that an answer may have, decompressed."""
+    return settings.max_answer_mb * 1024 * 1024
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
