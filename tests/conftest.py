@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from contract.any_site import MoodleSite
+from contract.sandboxes import SANDBOXES, sandbox_of_kind
 from ledger.postgres import Postgres, PostgresMissing
-
-from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,31 +62,37 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
-_STRANGERS = [
-    {"username": f"stranger{n}", "firstname": "Iemand", "lastname": "Anders", "email": f"stranger{n}@example.org"}
-    for n in range(30)
-]
-
-
 def _tell(config: pytest.Config, text: str) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(text)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is for any Moodle on every kind of sandbox, or on the one real site that MOODLE_URL names."""
+    if "moodle_site" in metafunc.fixturenames:
+        kinds = ["real"] if os.environ.get("MOODLE_URL") else list(SANDBOXES)
+        metafunc.parametrize("moodle_site", kinds, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def moodle_site(pytestconfig: pytest.Config) -> Iterator[MoodleSite]:
-    """A site that holds other accounts too, of whose settings nothing is known."""
-    url, token = os.environ.get("MOODLE_URL", ""), os.environ.get("MOODLE_TOKEN", "")
+def moodle_site(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[MoodleSite]:
+    """A site of whose settings and accounts nothing is known."""
     with requests.Session() as session:
-        if url and token:
-            site = MoodleSite(url.rstrip("/"), token, session)
+        if request.param == "real":
+            site = MoodleSite(os.environ["MOODLE_URL"].rstrip("/"), os.environ.get("MOODLE_TOKEN", ""), session)
             yield site
             left = site.clean_up()
             if left:
-                _tell(pytestconfig, f"\nLeft in {url} (the token may not delete them): user ids {left}, {site.prefix}*")
+                _tell(
+                    pytestconfig,
+                    f"\nLeft in {site.url} (the token may not delete them): user ids {left}, {site.prefix}*",
+                )
         else:
-            with running_moodle(accounts=_STRANGERS) as sandbox:
+            with sandbox_of_kind(request.param) as sandbox:
+                before = len(sandbox.accounts())
                 site = MoodleSite(sandbox.url, sandbox.token, session)
                 yield site
-                assert site.clean_up() == []
+                left = site.clean_up()
+                assert len(sandbox.accounts()) == before + len(left)
+                assert not left or "core_user_delete_users" not in site.functions()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import requests
 from contract.circumstances import BEFORE, circumstances
 from contract.comparing import Ids, debuginfo_differences, differences
 from contract.effects import effect_differences
+from contract.other_sites import as_before, make_ready, site_settings
 from contract.recording import LONG_FORMS, Pairs, Recording, flattened, load, raw_body, restored
-from contract.scope import episodes
+from contract.scope import FIRST_OF_OTHER_SITES, episodes
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 _FORM = "application/x-www-form-urlencoded"
 _ADMIN, _LIMITED = 2, 4
@@ -26,10 +30,10 @@ def replayed(version: str) -> dict[str, list[str]]:
     """Replay all of a version and give per recording how the sandbox differs."""
     found: dict[str, list[str]] = {}
     for run in episodes(load(version)):
-        with (
-            running_moodle(settings={"release": version, "sitename": f"Lab {version}"}) as site,
-            Replay(site) as replay,
-        ):
+        settings = {"release": version, "sitename": f"Lab {version}"}
+        if run[0].order >= FIRST_OF_OTHER_SITES:
+            settings |= site_settings(version)
+        with running_moodle(settings=settings) as site, Replay(site) as replay:
             for recording in run:
                 try:
                     found[recording.key] = replay.play(recording)
@@ -75,12 +79,16 @@ class Replay:
             self.ids.known[recording.data["params"]["users"][0]["id"]] = self.site.table.find(
                 "username", ["user00001"]
             )[0]["id"]
-        with circumstances(self.site, recording):
+        if recording.order >= FIRST_OF_OTHER_SITES:
+            make_ready(self.site, recording, self.ids, self._made_ready)
+        with self._circumstances(recording):
             answer = self._call(recording)
         if recording.function == "core_user_create_users" and answer.headers["Content-Type"] == "application/json":
             self._learn(recording, answer)
         found = differences(recording, answer, self.ids, self.site.url)
         found += effect_differences(recording, self.site, self.ids)
+        if isinstance(recording.body, dict) and "totalrowcount" in recording.body.get("data", {}):
+            found += self._total(answer)
         if "debuginfo_if_debugging" in recording.data:
             found += self._reason(recording)
         if recording.name in _CLEARED:
@@ -91,10 +99,26 @@ class Replay:
     def _learn(self, recording: Recording, answer: requests.Response) -> None:
         self.ids.learn(recording.body, answer.json())
 
+    def _total(self, answer: requests.Response) -> list[str]:
+        """Count who is in a report here: everyone but guest, as the lab counted there."""
+        total, everyone = answer.json()["data"]["totalrowcount"], len(self.site.accounts()) - 1
+        return [] if total == everyone else [f"totalrowcount: {total} of {everyone}"]
+
     def _reason(self, recording: Recording) -> list[str]:
         """Make the call again on a site with debugging: a refused call can be made as often as one likes."""
-        with circumstances(self.site, recording), self.site.changed(debug="developer"):
+        with self._circumstances(recording), self.site.changed(debug="developer"):
             return debuginfo_differences(recording, self._call(recording), self.ids)
+
+    def _circumstances(self, recording: Recording) -> AbstractContextManager[None]:
+        other = recording.order >= FIRST_OF_OTHER_SITES
+        return (as_before if other else circumstances)(self.site, recording)
+
+    def _made_ready(self, function: str, parameters: dict[str, Any]) -> Any:
+        """Make a call that was not recorded, and give its answer."""
+        control = [("wstoken", self.site.token), ("wsfunction", function), ("moodlewsrestformat", "json")]
+        address = f"{self.site.url}/webservice/rest/server.php"
+        with self.site.changed(extendedusernamechars=True, allowaccountssameemail=True):
+            return self.session.post(address, data=control + flattened(parameters), timeout=60).json()
 
     def _call(self, recording: Recording) -> requests.Response:
         data = recording.data

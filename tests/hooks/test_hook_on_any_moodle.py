@@ -75,12 +75,12 @@ def test_an_update_names_whom_it_did_not_write_and_writes_the_others(moodle_site
     (one,) = created(moodle_site, hook, moodle_site.person())
     unknown = 2_000_000_000
     warnings = hook.update_accounts(
-        [AccountChange(one, {"city": "Zwolle", "suspended": True}), AccountChange(unknown, {"city": "X"})]
+        [AccountChange(one, {"department": "Zwolle", "suspended": True}), AccountChange(unknown, {"department": "X"})]
     )
 
     assert [warning.account_id for warning in warnings] == [unknown]
     (account,) = hook.accounts_by_field("id", [one]).accounts
-    assert (account.value("city"), account.suspended) == ("Zwolle", True)
+    assert (account.value("department"), account.suspended) == ("Zwolle", True)
 
 
 def test_one_odd_value_does_not_poison_a_read(moodle_site: MoodleSite, hook: MoodleHook) -> None:

@@ -14,7 +14,7 @@ from sandbox.moodle.client import Client, someone
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.accounts import Accounts, UsernameTaken
 from moodle_coupling.sandbox.moodle.context import Work
-from moodle_coupling.sandbox.moodle.times import service_seconds
+from moodle_coupling.sandbox.moodle.times import PER_CALL, service_seconds
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 SERVER = """
@@ -125,6 +125,35 @@ def test_a_realistic_sandbox_takes_the_time_the_work_takes(monkeypatch):
 
     assert service_seconds(Work(accounts=50, profile_fields=50)) == pytest.approx(0.203)
     assert [0 < seconds <= 0.203 for seconds in slept] == [True]
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({"database": "mariadb"}, 0.0419), ({"database": "mariadb", "email_indexed": True}, 0.0419),
+        ({"database": "mariadb", "allowaccountssameemail": True}, 0.0021), ({"database": "postgresql"}, 0.0235),
+        ({"database": "postgresql", "email_indexed": True}, 0.0031),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_account_takes_longer_to_create_the_more_there_are(monkeypatch, settings, seconds):
+    """As measured at some 40,000 accounts; those without a check of the address took somewhat less than on the first site."""
+    slept = []
+    monkeypatch.setattr("moodle_coupling.sandbox.moodle.times.time.sleep", slept.append)
+    with running_moodle(settings={"realistic": True, **settings}) as site:
+        monkeypatch.setattr(site.table, "count", lambda: 41_000)
+        monkeypatch.setattr("moodle_coupling.sandbox.moodle.times.time.monotonic", lambda: 0.0)
+        client = Client(site)
+        with client.session:
+            client.create(*(someone(f"jan{n}") for n in range(50)))
+
+    assert (slept[0] - PER_CALL) / 50 == pytest.approx(seconds, rel=0.1, abs=0.001)
+
+
+def test_a_search_takes_longer_the_more_accounts_there_are():
+    found = service_seconds(Work(rows_searched=40_000)) - service_seconds(Work())
+
+    assert found == pytest.approx(0.041, rel=0.05)
 
 
 def test_nothing_of_a_sandbox_shows_its_token(site):

@@ -167,6 +167,11 @@ class Accounts:
         with self._lock:
             return self._rows("SELECT * FROM user WHERE deleted <= ? ORDER BY id", [int(deleted)])
 
+    def count(self) -> int:
+        """Return how many accounts there are, deleted ones too."""
+        with self._lock:
+            return int(self._connection.execute("SELECT COUNT(*) FROM user").fetchone()[0])
+
     def column(self, *names: str) -> list[tuple[Any, ...]]:
         """Return the id and some columns of every account that is not deleted, by id; much less work than whole rows."""
         with self._lock:

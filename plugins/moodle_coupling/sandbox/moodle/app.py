@@ -198,19 +198,9 @@ class RestServer:
         if is_empty(name):
             raise InvalidParameter("Missing function name")
         if name not in FUNCTIONS and name not in ONLY_ON_A_REAL_SITE:
-            raise self._unknown_function(name)
+            raise record_missing(self.site.release, "external_functions", name=name)
         if not token.service_enabled or name not in token.functions:
             raise access_denied(_NOT_ALLOWED.format(name))
         if name not in FUNCTIONS:
             raise coding_error("the sandbox does not have this function", f"{name} exists on a real Moodle only")
         return FUNCTIONS[name]
-
-    def _unknown_function(self, name: str) -> MoodleException:
-        code, text = "invalidrecordunknown", "Can't find data record in database."
-        if self.site.release == "4.5":
-            code, text = "invalidrecord", "Can't find data record in database table external_functions."
-        return record_missing(
-            code,
-            text,
-            f"SELECT * FROM {{external_functions}} WHERE name = ?\n[array (\n  0 => '{name}',\n)]",  # noqa: S608 - a text
-        )

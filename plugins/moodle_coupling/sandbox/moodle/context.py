@@ -20,12 +20,18 @@ FORCE_PASSWORD_CHANGE = "auth_forcepasswordchange"  # noqa: S105 - the name of a
 
 @dataclass
 class Work:
-    """How much one call did, for the service times: accounts touched, profile fields and passwords written, rows of a report."""
+    """How much one call did, for the service times.
+
+    Accounts touched, profile fields and passwords written, rows of a report; and rows of the user table that the
+    database went through for want of an index: to see whether an address is taken, or to search.
+    """
 
     accounts: int = 0
     profile_fields: int = 0
     passwords: int = 0
     report_rows: int = 0
+    rows_checked: int = 0
+    rows_searched: int = 0
 
 
 @dataclass

@@ -91,6 +91,14 @@ def write_failed(debuginfo: str) -> MoodleException:
     return MoodleException("dmlwriteexception", "Error writing to database", debuginfo, "dml_write_exception")
 
 
-def record_missing(errorcode: str, message: str, debuginfo: str) -> MoodleException:
+def record_missing(release: str, table: str, **conditions: int | str) -> MoodleException:
     """Return what a record that must exist and does not looks like; code and text differ between versions."""
-    return MoodleException(errorcode, message, debuginfo, "dml_missing_record_exception")
+    code, text = "invalidrecordunknown", "Can't find data record in database."
+    if release == "4.5":
+        found = {"user": ("invaliduser", "Invalid user")}
+        code, text = found.get(table, ("invalidrecord", f"Can't find data record in database table {table}."))
+    where = " AND ".join(f"{name} = ?" for name in conditions)
+    values = [f"'{value}'" if isinstance(value, str) else value for value in conditions.values()]
+    rows = "".join(f"  {number} => {value},\n" for number, value in enumerate(values))
+    query = f"SELECT * FROM {{{table}}} WHERE {where}\n[array (\n{rows})]"  # noqa: S608 - a text
+    return MoodleException(code, text, query, "dml_missing_record_exception")

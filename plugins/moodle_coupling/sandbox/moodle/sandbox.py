@@ -201,7 +201,7 @@ class SandboxMoodle:
         closed = self._rest.closed(len(request.body))
         if closed:
             return closed
-        with self._times.lasting(call.work) if self.settings.realistic else nullcontext():
+        with self._times.lasting(call.work, self.settings.database) if self.settings.realistic else nullcontext():
             return self._rest.answer(call, request.address)
 
     def _page(self, fault: Fault) -> Answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from moodle_coupling.sandbox.moodle.collation import DATABASES, MARIADB
+from moodle_coupling.sandbox.moodle.collation import DATABASES, MARIADB, POSTGRESQL
 from moodle_coupling.sandbox.moodle.profile_fields import ProfileField, profile_fields
 from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
 from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
@@ -77,10 +77,15 @@ class SiteSettings(Settings):
     reports: list[CustomReport] = field(default_factory=list)
     admins: tuple[int, ...] = (2,)
     realistic: bool = False
+    email_indexed: bool = False
 
     def auths(self) -> tuple[str, ...]:
         """Return the authentication plugins that are installed: those of the release, where none are named."""
         return self.auths_installed or AUTHS[self.release]
+
+    def scans_for_addresses(self) -> bool:
+        """Return whether each look whether an address is taken goes through all accounts; an index helps PostgreSQL only."""
+        return not (self.email_indexed and self.database == POSTGRESQL)
 
     def debug_level(self) -> int:
         """Return Moodle's number for the site's debugging level."""

@@ -102,6 +102,8 @@ def _check_email(context: Context, email: str) -> None:
 
 def email_taken(context: Context, email: str, *, but_for: int = 0) -> bool:
     """Return whether another account has this address, letter case aside."""
+    if context.site.realistic and context.site.scans_for_addresses():
+        context.work.rows_checked += context.accounts.count()
     return any(row["id"] != but_for for row in context.accounts.with_address(email))
 
 

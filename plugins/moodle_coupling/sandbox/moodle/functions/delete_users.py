@@ -28,7 +28,7 @@ def delete_users(context: Context, parameters: dict[str, Any]) -> None:
 def _delete(context: Context, userid: int) -> None:
     user = context.accounts.get(userid)
     if user is None or user["deleted"]:
-        raise _missing(context, userid)
+        raise record_missing(context.site.release, "user", id=userid, deleted=0)
     if context.is_admin(userid):
         raise MoodleException("useradminodelete", "Administrator accounts cannot be deleted.")
     if userid == context.user["id"]:
@@ -55,14 +55,3 @@ def _free_name(context: Context, user: dict[str, Any], now: int) -> str:
     while context.accounts.find("username", [f"{stem}.{now}"]):
         now += 1
     return f"{stem}.{now}"
-
-
-def _missing(context: Context, userid: int) -> MoodleException:
-    code, text = ("invaliduser", "Invalid user")
-    if context.site.release != "4.5":
-        code, text = ("invalidrecordunknown", "Can't find data record in database.")
-    return record_missing(
-        code,
-        text,
-        f"SELECT * FROM {{user}} WHERE id = ? AND deleted = ?\n[array (\n  0 => {userid},\n  1 => 0,\n)]",  # noqa: S608 - a text
-    )

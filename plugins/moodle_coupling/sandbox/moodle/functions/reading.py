@@ -90,7 +90,9 @@ def _scan(context: Context, cleaned: dict[str, str | int]) -> list[dict[str, Any
     key = next((key for key in _WITH_WILDCARDS if key in cleaned), None)
     if key is None:
         return context.accounts.all()
-    fitting = [userid for userid, value in context.accounts.column(key) if like(value, str(cleaned[key]))]
+    column = context.accounts.column(key)
+    context.work.rows_searched += len(column)
+    fitting = [userid for userid, value in column if like(value, str(cleaned[key]))]
     return context.accounts.find("id", fitting)
 
 

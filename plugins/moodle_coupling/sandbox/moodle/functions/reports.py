@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.reports import CustomReport
 
 _P = ParamType
-_ADMIN = 2
+_GUEST, _ADMIN = 1, 2
 _SOURCE = "core_user\\reportbuilder\\datasource\\users"
 _VIEW_ALL = "moodle/reportbuilder:viewall"
 _PAGING = {"page": Value(_P.INT, Presence.DEFAULT, "0"), "perpage": Value(_P.INT, Presence.DEFAULT, "10")}
@@ -37,6 +37,8 @@ _DETAILS = Structure(
         **{name: Value(_P.INT) for name in ("itemid", "usercreated", "id", "timecreated", "timemodified")},
         "usermodified": Value(_P.INT),
         "sourcename": Value(_P.RAW),
+        "tags": Many(Value(_P.RAW)),
+        "customfields": Structure({"data": Many(Value(_P.RAW))}, Presence.OPTIONAL),
         "modifiedby": Structure(
             {
                 "id": Value(_P.INT),
@@ -78,14 +80,10 @@ def list_reports(context: Context, parameters: dict[str, Any]) -> dict[str, Any]
 
 
 def retrieve_report(context: Context, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return one page of a report: everyone who is not deleted, administrators, guest and service users too."""
+    """Return one page of a report: everyone who is not deleted, but for guest; administrators and service users too."""
     report = next((r for r in context.site.reports if r.id == parameters["reportid"]), None)
     if report is None:
-        raise record_missing(
-            "invalidrecord",
-            "Can't find data record in database table reportbuilder_report.",
-            f"SELECT * FROM {{reportbuilder_report}} WHERE id = ?\n[array (\n  0 => '{parameters['reportid']}',\n)]",  # noqa: S608 - a text
-        )
+        raise record_missing(context.site.release, "reportbuilder_report", id=parameters["reportid"])
     context.require_ready_user()
     if not _may_see(context, report):
         raise _no_access(context)
@@ -126,7 +124,7 @@ def _no_access(context: Context) -> MoodleException:
 
 def _sorted(report: CustomReport, context: Context, page: int) -> list[int]:
     rows = context.accounts.column("suspended", report.sort or "id")
-    rows = [row for row in rows if not (report.hides_suspended and row[1])]
+    rows = [row for row in rows if row[0] != _GUEST and not (report.hides_suspended and row[1])]
     if report.sort:
         rows.sort(key=lambda row: (collation_key(str(row[2])), row[0]))
     elif page % 2:
@@ -155,6 +153,8 @@ def _details(context: Context, report: CustomReport) -> dict[str, Any]:
         "timemodified": admin["timecreated"],
         "usermodified": _ADMIN,
         "sourcename": "Users",
+        "tags": [],
+        **({} if context.site.release == "4.5" else {"customfields": {"data": []}}),
         "modifiedby": {
             "id": admin["id"],
             **{name: admin[name] for name in ("email", "idnumber", "phone1", "phone2", "department", "institution")},
