@@ -69,9 +69,12 @@ def _tell(config: pytest.Config, text: str) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is for any Moodle on every kind of sandbox, or on the one real site that MOODLE_URL names."""
+    """Run what is for any Moodle on every kind of sandbox, or on the one real site that MOODLE_URL names.
+
+    A module may name the kinds it runs on in ``SANDBOX_KINDS``.
+    """
     if "moodle_site" in metafunc.fixturenames:
-        kinds = ["real"] if os.environ.get("MOODLE_URL") else list(SANDBOXES)
+        kinds = ["real"] if os.environ.get("MOODLE_URL") else getattr(metafunc.module, "SANDBOX_KINDS", list(SANDBOXES))
         metafunc.parametrize("moodle_site", kinds, indirect=True, scope="module")
 
 
