@@ -261,6 +261,31 @@ def _option(
     }
 
 
+def _file_options() -> dict[str, object]:
+    """Give the limits on files of persons: a file beyond them is refused before it takes a worker's memory."""
+
+    def limit(description: str, example: str, default: str) -> dict[str, object]:
+        return _option(description, example, default=default, type_="integer")
+
+    return {
+        "file_megabytes": limit("Megabytes that a file of persons may have.", "1024", "256"),
+        "file_unpacked_megabytes": limit(
+            "Megabytes that an XLSX or Parquet file of persons may unpack to, whatever it says of itself.",
+            "4096",
+            "1024",
+        ),
+        "file_rows": limit(
+            "Rows that a file of persons may have; 1048576 is all that Excel has.", "5000000", "1048576"
+        ),
+        "file_columns": limit("Columns that a file of persons may have; 16384 is all that Excel has.", "500", "16384"),
+        "file_cell_characters": limit(
+            "Characters that a cell of a file may have; a record with a longer one is left out, with its reason.",
+            "32767",
+            "131072",
+        ),
+    }
+
+
 def _config() -> dict[str, object]:
     return {
         "moodle_coupling": {
@@ -308,6 +333,7 @@ def _config() -> dict[str, object]:
                     default="60",
                     type_="integer",
                 ),
+                **_file_options(),
             },
         }
     }

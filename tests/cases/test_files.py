@@ -51,3 +51,65 @@ def test_particles_stand_once_and_close_to_the_surname(preview: Callable) -> Non
     ]  # fmt: skip
     assert {row["action"] for row in shown.rows.values()} == {"create"}
     assert shown.rows["P1"]["username"] == "eva-vanden-berg"
+
+
+STYLES = ["plain", "bookview", "chartsheet", "emptyfill", "extlst", "strict"]
+
+
+@pytest.mark.parametrize("book", STYLES)
+def test_faulty_styles_views_and_charts_do_not_stop_the_values(preview: Callable, book: str) -> None:
+    row = preview("bad-style-xlsx", f"{book}.xlsx").rows["A1"]
+    assert (row["firstname"], row["lastname"], row["changes"]["city"]) == ("Jan", "Jansen", [None, "Ede"])
+
+
+def test_a_formula_without_a_saved_value_is_not_empty(preview: Callable) -> None:
+    shown = preview("formula-without-value", "persons.xlsx")
+    assert [row["changes"] for row in shown.rows.values()] == [{}]
+    assert "line 2: Row 2, column 6: the formula has no saved value" in shown.said
+
+
+def test_a_cell_merged_over_two_rows_counts_for_both(preview: Callable) -> None:
+    shown = preview("merged-cells", "persons.xlsx")
+    assert {id_: (row["action"], row["changes"]) for id_, row in shown.rows.items()} == {
+        "A1": ("none", {}),
+        "A2": ("none", {}),
+    }
+
+
+def test_the_first_sheet_that_a_person_sees_is_read_and_that_is_said(preview: Callable) -> None:
+    shown = preview("hidden-first-sheet", "persons.xlsx")
+    assert list(shown.rows) == ["B1"]
+    assert "sheet 'Deelnemers' is read; hidden before it: 'Sheet'" in shown.said
+
+
+def test_a_carriage_return_of_excel_is_no_eight_letters(preview: Callable) -> None:
+    shown = preview("x000d", "persons.xlsx")
+    one, two = shown.rows["A1"], shown.rows["A2"]
+    assert (one["lastname"], one["username"], one["changes"]["city"][1]) == ("Jansen", "jan-jansen", "Ede")
+    assert (two["email"], two["action"]) == ("kim@example.org", "create")
+
+
+def test_an_id_is_what_excel_shows(preview: Callable) -> None:
+    assert list(preview("zero-formats", "persons.xlsx").rows) == ["00042", "P0043", "00044", "00045", "0000-046"]
+
+
+def test_texts_that_excel_wrote_are_the_same_in_csv(preview: Callable) -> None:
+    shown = preview("excel-texts-in-csv")
+    assert list(shown.rows) == ["00123"]
+    assert [f"line {line}:" in shown.said for line in (3, 4, 5)] == [True] * 3
+
+
+def test_ctrl_z_is_the_end_of_a_file_of_dos(preview: Callable) -> None:
+    assert list(preview("dos-end").rows) == ["A1"]
+
+
+def test_empty_cells_behind_the_last_heading_mean_nothing(preview: Callable) -> None:
+    shown = preview("trailing-delimiter")
+    assert {id_: row["action"] for id_, row in shown.rows.items()} == {"A1": "create", "A2": "create"}
+    assert "left out" not in shown.said
+
+
+def test_a_line_that_is_there_twice_is_one_person(preview: Callable) -> None:
+    shown = preview("identical-lines")
+    assert {id_: row["action"] for id_, row in shown.rows.items()} == {"A1": "none"}
+    assert "count once" in shown.said

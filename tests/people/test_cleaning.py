@@ -65,7 +65,7 @@ def test_cleaning_twice_changes_nothing_more(texts: list[str]) -> None:
     [
         "M\ufffdller", "ZoÃ«", "JÃ¶nsson", "BesanÃ§on", "cafÃ©", "Ã\x81lvarez", "Ãlvarez\x81", "AdriÃ\u00a0", "voilÃ ", "Å\x81ukasz", "Åukasz\x8d",
         "ErdoÄŸan", "È™tefan", "ÃƒÂ«", "dâ€™Ancona", "d\x92Ancona", "Nguyá»…n", "Ð˜Ð²Ð°Ð½", "Î‘Î½Î½Î±", "æ\x9d\x8e", "å±±ç”°",
-        "Zo├½", "Zo√´", "25Â°", "Jan\u00a0Ã«", "ï»¿Jan",
+        "Zo├½", "Zo√´", "25Â°", "Jan_x000D_", "Jan\u00a0Ã«", "ï»¿Jan",
     ],
 )  # fmt: skip
 def test_what_was_read_in_another_encoding_is_damaged(text: str) -> None:
@@ -77,7 +77,7 @@ def test_what_was_read_in_another_encoding_is_damaged(text: str) -> None:
     [
         "JOÃO", "SÃO PAULO", "João", "ÅSE", "Åse", "ÄNGLAMARK", "ÂNGELA", "RENÉ’S CAFÉ", "CAFÉ “DE ZON”", "«CAFÉ»", "NUÑEZ’", "MÍŠA", "ÇELİK", "ØRSTED",
         "Nguyễn", "Đặng", "Иван", "Άννα", "李", "山田", "علی‌رضا", "Zoë", "Łukasz", "Ștefan", "ĂLĂU", "BRĂILA", "ÎLE-DE-FRANCE", "d’Ancona", "25°", "Müller\u00a0", "İÑAKİ",
-        "ÐÓRA", "Þór", "€ 10", "√ gedaan", "Ö–Z", "É…", "Jan\x85Piet",
+        "ÐÓRA", "Þór", "€ 10", "√ gedaan", "Ö–Z", "É…", "_x0041_", "Jan\x85Piet",
     ],
 )  # fmt: skip
 def test_a_name_in_any_language_is_not_damaged(text: str) -> None:

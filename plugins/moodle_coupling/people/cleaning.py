@@ -35,6 +35,7 @@ _NEXT: Final = "\u0080-\u00bf" + "".join(bytes([code]).decode("cp1252", "ignore"
 _DAMAGED: Final = "|".join(
     (
         "\ufffd",
+        "_x00[01][0-9A-Fa-f]_",  # a control character as Excel writes it in its own files, and nothing else reads
         "[\u0080-\u0084\u0086-\u009f]",  # controls of Latin-1, which no keyboard makes
         f"[ÃÄÅ][{_NEXT}]",  # à to ÿ, Ā to ſ
         "\\p{Ll}Ã(?:\\s|$)",  # à, whose second half is a no-break space that may be gone
@@ -100,7 +101,7 @@ def damaged(texts: Texts) -> Mask:
     character (cp1252 read as Latin-1). ``JOÃO`` and ``RENÉ’S`` are names.
     """
     data, offsets = bytes_of(texts)
-    suspect = rows_at(np.flatnonzero(data > 0x7F), offsets)
+    suspect = rows_at(np.flatnonzero(data > 0x7F), offsets) | as_mask(pc.match_substring(texts, "_x00"))
     if not suspect.any():
         return suspect
     mask = suspect.copy()

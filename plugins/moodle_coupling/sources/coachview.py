@@ -114,7 +114,8 @@ class _Reading:
             if not now.persons:
                 raise
             said = f"Not everyone who changed was read: {len(now.persons)} persons were, the others come with the next run. {spent}"
-            return replace(self._made(now), complete=False, watermark=since, warnings=(said,))
+            made = self._made(now)
+            return replace(made, complete=False, watermark=since, warnings=(*made.warnings, said))
         return replace(self._made(now), complete=False, watermark=self._watermark(max(day, today)))
 
     def _some(self, ids: Iterable[str]) -> Extract:
@@ -152,7 +153,7 @@ class _Reading:
             persons, now.categories, {"persons": str(len(persons)), "day": now.day.isoformat()}
         )
         warnings = self._columns.empty(persons) if look_for_empty else ()
-        return replace(found, warnings=warnings)
+        return replace(found, warnings=(*found.warnings, *warnings))
 
     def _watermark(self, day: date) -> str:
         return seal(self._settings, {"day": day.isoformat(), "site": self._of})

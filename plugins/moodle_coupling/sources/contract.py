@@ -86,8 +86,9 @@ def completed(known: pd.DataFrame, found: Extract) -> Extract:
     from moodle_coupling.sources.extract import ExtractCounts
 
     persons = merge_changed(known, found.persons)
-    left_out, blank = found.counts.left_out, found.counts.blank
-    counts = ExtractCounts(len(persons) + left_out + blank, len(persons), left_out, blank)
+    was = found.counts
+    others = was.left_out + was.blank + was.repeated
+    counts = ExtractCounts(len(persons) + others, len(persons), was.left_out, was.blank, was.repeated)
     return replace(found, persons=persons, counts=counts, complete=True)
 
 

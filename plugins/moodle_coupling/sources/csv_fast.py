@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from moodle_coupling.people.arrow import Texts
 
 _BLOCK: Final = 16 * 1024 * 1024
+_MOST: Final = 4
+"""How many times the delimiters of its cells a line may have, within quotes; a file of nothing else would take much memory."""
 _NEWLINE: Final = 0x0A
 _QUOTE: Final = 0x22
 _SPACE: Final = (0x20, 0x09, 0x0D)
@@ -38,6 +40,8 @@ def read_regular(body: str, delimiter: str, width: int, positions: Mapping[str, 
     lines, and ``width`` cells on every line.
     """
     if not body or "\0" in body or body.count("\r") != body.count("\r\n"):
+        return None
+    if body.count(delimiter) > _MOST * width * (body.count("\n") + 1):
         return None
     data = body.encode("utf-8")
     if not _is_regular(np.frombuffer(data, dtype=np.uint8), ord(delimiter), width):

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.sources.csv_fast import read_regular
+from moodle_coupling.people.arrow import pc
+from moodle_coupling.sources.csv_fast import Columns, read_regular
 from moodle_coupling.sources.encoding import decode, place
-from moodle_coupling.sources.headings import find_headings, recognised
+from moodle_coupling.sources.headings import LOOKED_AT, find_headings, header_position, is_header, recognised
 from moodle_coupling.sources.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from moodle_coupling.mapping import FileSource
+    from moodle_coupling.people.arrow import Texts
+    from moodle_coupling.sources.caps import Caps
     from moodle_coupling.sources.extract import Extract
 
 DELIMITERS: Final = (";", ",", "\t", "|")
 _SEP_LINE: Final = re.compile(r"sep=(.)\r?\n")
 """Excel's own first line that names the delimiter."""
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_DOS_END: Final = "\x1a"
+_EXTRA: Final = 64
+"""Empty cells behind the last heading that the fast reader looks through."""
+_SHOWN_OF_QUOTE: Final = 1_000_000
+"""Characters of a record with an open quote that are looked through for its place."""
+_TOO_LONG: Final = "field larger than field limit"
+"""How Python's csv begins its words for a cell that is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +45,73 @@ class _Layout:
     """Position of the first character after the header."""
     first_line: int
     """Line number of the first line after the header."""
+    title: bool = False
+    """Whether something stands above the header."""
+
+    @property
+    def least(self) -> int:
+        """How many cells a record needs: up to the last heading with a text."""
+        return max((number for number, cell in enumerate(self.header, 1) if cell.strip()), default=0)
 
 
-def read_csv(data: bytes, source: FileSource, file: str) -> Extract:
+def read_csv(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract:
     """Return the persons of a CSV file.
 
     A record's ``row`` is the line it begins on. A record with another number of cells than the header, with text
     after a closing quote, or with a NUL is left out with its reason; records without any text are skipped and counted.
-    A last line that is too short and has no line end is no such record but the sign of half a file.
+    Empty cells behind the last heading mean nothing. A last line that is too short and has no line end is no such record but
+    the sign of half a file; Ctrl-Z at the end is DOS's end of file.
 
     Raises:
-        SourceError: the file is empty, no text in its encoding, cut off, its header lacks what is needed, or a quote is
-            not closed; names line and column.
+        SourceError: the file is empty, no text in its encoding, cut off, larger than the settings allow, its header lacks what
+            is needed, or a quote is not closed; names line and column.
 
     """
     text, encoding = decode(data, source.encoding, file)
+    text = _without_dos_end(text)
     layout = _layout(text, source, file)
+    caps.check_columns(len(layout.header), f"{file}, line {layout.first_line - 1}")
+    caps.check_rows(text.count("\n", layout.body), file)
     headings = find_headings(layout.header, source.columns, file)
-    records = Records(headings)
+    records = Records(headings, caps.cell_characters)
     notes = {"encoding": encoding, "delimiter": layout.delimiter}
-    columns = read_regular(text[layout.body :], layout.delimiter, len(layout.header), headings.positions)
+    columns = _regular(text[layout.body :], layout, headings.positions)
     if columns is not None:
         records.add_columns(columns.lines + layout.first_line, columns.texts)
-        return records.extract(notes)
-    _read_records(text, layout, records, file)
-    return records.extract(notes)
+    else:
+        limit = csv.field_size_limit(caps.cell_characters)
+        try:
+            _read_records(text, layout, records, _Limits(file, caps))
+        finally:
+            csv.field_size_limit(limit)
+    found = records.extract(notes, file)
+    if not layout.title:
+        return found
+    said = f"{file}: the table begins at line {layout.first_line - 1}; what stands above it was not read."
+    return replace(found, warnings=(said, *found.warnings))
+
+
+def _without_dos_end(text: str) -> str:
+    """Return the text up to DOS's end of a file (Ctrl-Z), where nothing but padding follows it."""
+    whole = text.rstrip(_DOS_END + "\0\t\r\n ")
+    kept = text[len(whole) :].partition(_DOS_END)[0]
+    return text if len(whole) + len(kept) == len(text) else whole + kept
+
+
+def _regular(body: str, layout: _Layout, positions: Mapping[str, int]) -> Columns | None:
+    """Return the columns of a body that can be read fast, also where each line has empty cells behind the last heading."""
+    width = body.partition("\n")[0].count(layout.delimiter) + 1
+    if width == len(layout.header) or not layout.least <= width <= len(layout.header) + _EXTRA:
+        return read_regular(body, layout.delimiter, len(layout.header), positions)
+    extra = {f"behind {number}": number for number in range(len(layout.header), width)}
+    found = read_regular(body, layout.delimiter, width, {**positions, **extra})
+    if found is None or any(_has_text(found.texts[name]) for name in extra):
+        return None
+    return Columns(found.lines, {name: texts for name, texts in found.texts.items() if name not in extra})
+
+
+def _has_text(texts: Texts) -> bool:
+    return bool(pc.any(pc.not_equal(pc.utf8_trim(texts, characters=" \t"), "")).as_py())
 
 
 def _layout(text: str, source: FileSource, file: str) -> _Layout:
@@ -72,7 +124,7 @@ def _layout(text: str, source: FileSource, file: str) -> _Layout:
         delimiters: tuple[str, ...] = (source.delimiter,)
     else:
         delimiters = (said.group(1),) if said else DELIMITERS
-    layouts = [_try_header(text, start, delimiter) for delimiter in delimiters]
+    layouts = [_try_header(text, start, delimiter, source.columns) for delimiter in delimiters]
     # The right delimiter is the one that makes headings we know; else the one that makes the most cells.
     found = max(layouts, key=lambda layout: (recognised(layout.header, source.columns), len(layout.header)))
     if not any(cell.strip() for cell in found.header):
@@ -81,16 +133,22 @@ def _layout(text: str, source: FileSource, file: str) -> _Layout:
     return found
 
 
-def _try_header(text: str, start: int, delimiter: str) -> _Layout:
+def _try_header(text: str, start: int, delimiter: str, wanted: Mapping[str, str]) -> _Layout:
     lines = _Lines(text, start)
-    header: list[str] = []
     reader = csv.reader(lines, delimiter=delimiter)
+    tried: list[_Layout] = []
     try:
-        header = next((cells for cells in reader if not _is_blank(cells)), [])
+        for cells in reader:
+            if not _is_blank(cells):
+                first_line = reader.line_num + 1 + (1 if start else 0)
+                tried.append(_Layout(delimiter, cells, lines.position, first_line, title=bool(tried)))
+                if len(tried) == LOOKED_AT or is_header(cells, wanted, first=len(tried) == 1):
+                    break
     except csv.Error:
-        header = []
-    first_line = reader.line_num + 1 + (1 if start else 0)
-    return _Layout(delimiter, header, lines.position, first_line)
+        pass
+    if not tried:
+        return _Layout(delimiter, [], lines.position, reader.line_num + 1 + (1 if start else 0))
+    return tried[header_position([layout.header for layout in tried], wanted)]
 
 
 class _Lines:
@@ -110,11 +168,16 @@ def _is_blank(cells: list[str]) -> bool:
     return not any(cell.strip(" \t") for cell in cells)
 
 
-def _read_records(text: str, layout: _Layout, records: Records, file: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    file: str
+    caps: Caps
+
+
+def _read_records(text: str, layout: _Layout, records: Records, limits: _Limits) -> None:
     """Read record by record: for files with quotes, and to say what is wrong where."""
     lines = _Lines(text, layout.body)
     reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
-    width, nul = len(layout.header), "\0" in text
     while True:
         line = layout.first_line + reader.line_num
         begin = lines.position
@@ -125,19 +188,35 @@ def _read_records(text: str, layout: _Layout, records: Records, file: str) -> No
         except csv.Error as error:
             last = layout.first_line + reader.line_num - 1
             if last != line or str(error) == "unexpected end of data":
-                _refuse_quote(text[begin:], layout.delimiter, line, last, file)
-            _leave_out_quote(records, line)
+                _refuse_quote(text[begin : begin + _SHOWN_OF_QUOTE], layout.delimiter, line, last, limits.file)
+            if str(error).startswith(_TOO_LONG):
+                _leave_out_long(records, line)
+            else:
+                _leave_out_quote(records, line)
             continue
-        if _is_blank(cells):
-            records.blank += 1
-        elif len(cells) != width:
-            if len(cells) < width and lines.position == len(text) and not text.endswith(("\n", "\r")):
-                _refuse_cut_off(line, len(cells), width, file)
-            _leave_out_ragged(records, (line, layout.first_line + reader.line_num - 1), len(cells), layout)
-        elif nul and any("\0" in cell for cell in cells):
-            _leave_out_nul(records, line, next(number for number, cell in enumerate(cells, 1) if "\0" in cell))
-        else:
-            records.add(line, cells)
+        limits.caps.check_columns(len(cells), f"{limits.file}, line {line}")
+        ends_open = lines.position == len(text) and not text.endswith(("\n", "\r"))
+        if ends_open and not _is_blank(cells) and len(cells) < layout.least:
+            _refuse_cut_off(line, len(cells), len(layout.header), limits.file)
+        _take(records, (line, layout.first_line + reader.line_num - 1), cells, layout)
+
+
+def _take(records: Records, lines: tuple[int, int], cells: list[str], layout: _Layout) -> None:
+    """Take one record, or leave it out with its reason; ``lines`` are its first and last."""
+    width = len(layout.header)
+    if _is_blank(cells):
+        records.blank += 1
+        return
+    if layout.least <= len(cells) < width:
+        cells += [""] * (width - len(cells))
+    elif len(cells) > width and _is_blank(cells[width:]):
+        del cells[width:]
+    if len(cells) != width:
+        _leave_out_ragged(records, lines, len(cells), layout)
+    elif any("\0" in cell for cell in cells):
+        _leave_out_nul(records, lines[0], next(number for number, cell in enumerate(cells, 1) if "\0" in cell))
+    else:
+        records.add(lines[0], cells)
 
 
 def _refuse_cut_off(line: int, found: int, width: int, file: str) -> NoReturn:
@@ -156,6 +235,15 @@ def _leave_out_quote(records: Records, line: int) -> None:
         'a quoted value twice ("").',
         f"Regel {line} heeft tekst na een sluitend aanhalingsteken, dus het is niet duidelijk waar de cellen eindigen. "
         'Schrijf een aanhalingsteken binnen een waarde dubbel ("").',
+    )
+
+
+def _leave_out_long(records: Records, line: int) -> None:
+    records.leave_out(
+        line,
+        "cell_too_long",
+        f"Line {line} holds a cell of more than {records.longest} characters. Shorten it in the source.",
+        f"Regel {line} bevat een cel van meer dan {records.longest} tekens. Kort die in de bron in.",
     )
 
 
@@ -196,8 +284,15 @@ def _refuse_quote(record: str, delimiter: str, line: int, last: int, file: str) 
 
 def _opening_quote(record: str, delimiter: str) -> int:
     """Return the position of the first quote that is open at the end of its line."""
-    quoted = re.compile(rf'(?:^|{re.escape(delimiter)}|[\r\n])("(?:[^"]|"")*)(?:"|$)')
-    for found in quoted.finditer(record):
-        if "\n" in found[1] or "\r" in found[1] or found.end(1) == len(record):
-            return found.start(1)
-    return 0
+    opened, inside, fresh, last = 0, False, True, ""
+    for found in re.finditer(rf'"|{re.escape(delimiter)}|[\r\n]|[^"\r\n{re.escape(delimiter)}]+', record):
+        sign = found[0]
+        if sign == '"':
+            if not inside and fresh:
+                opened = found.start()
+            # A quote right behind a closing one is a quote within the cell.
+            inside = not inside if inside or fresh or last == '"' else inside
+        elif inside and sign in "\r\n":
+            return opened
+        fresh, last = not inside and sign in (delimiter, "\r", "\n"), sign
+    return opened if inside else 0

@@ -27,12 +27,16 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class ExtractCounts:
-    """Records read below the header; ``records`` = ``persons`` + ``left_out`` + ``blank``."""
+    """Records read below the header; ``records`` = ``persons`` + ``left_out`` + ``blank`` + ``repeated``.
+
+    ``repeated`` are equal in every cell to one before them: the same person, there twice.
+    """
 
     records: int
     persons: int
     left_out: int
     blank: int
+    repeated: int = 0
 
 
 def _start(part: tuple[str, int]) -> int:

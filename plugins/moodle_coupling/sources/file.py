@@ -7,7 +7,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.errors import SourceError
+from moodle_coupling.errors import CouplingError, SourceError
+from moodle_coupling.sources.caps import Caps
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.csv_file import read_csv
 from moodle_coupling.sources.places import take
@@ -58,17 +59,18 @@ class FileReader:
             SourceUnavailable: its place cannot be reached, or it is being written.
 
         """
-        taken = take(self.where, self.settings.newest_by)
+        caps = Caps.configured()
+        taken = take(self.where, self.settings.newest_by, caps.check_size)
         fingerprint = hashlib.sha256(taken.data).hexdigest()
         seen = self._seen(fingerprint, wanted)
         warnings = self._warnings(taken, seen, wanted)
-        found = read_file(taken.data, self.settings, taken.where)
+        found = read_file(taken.data, self.settings, taken.where, caps)
         found = replace(
             found,
             notes={**found.notes, "file": taken.where},
             watermark=seal(self.settings, {"sha256": fingerprint, "seen": (seen or self.now()).isoformat()}),
             fingerprint=fingerprint,
-            warnings=warnings,
+            warnings=(*found.warnings, *warnings),
         )
         return only(found, wanted.ids) if wanted.mode is Mode.IDS else found
 
@@ -98,13 +100,15 @@ def read_persons(source: AnySource | list[AnySource], base: Path) -> Extract:
     return open_settings(source, base).extract(Wanted())
 
 
-def read_file(data: bytes, settings: FileSource, file: str) -> Extract:
+def read_file(data: bytes, settings: FileSource, file: str, caps: Caps | None = None) -> Extract:
     """Return the persons of a file's bytes; ``file`` is how errors call it. With format 'auto' the content decides.
 
     Raises:
         SourceError: it cannot be read as a whole; names line and column where there are.
 
     """
+    caps = caps or Caps.configured()
+    caps.check_size(len(data), file)
     found = _format(data, file)
     if settings.format not in {"auto", found}:
         msg = (
@@ -112,13 +116,27 @@ def read_file(data: bytes, settings: FileSource, file: str) -> Extract:
             "right file there."
         )
         raise SourceError(msg)
-    if found == "csv":
-        return read_csv(data, settings, file)
-    if found == "xlsx":
-        return read_xlsx(data, settings, file)
+    try:
+        return _reader(found)(data, settings, file, caps)
+    except CouplingError:
+        raise
+    except Exception as error:
+        # Its text is not repeated: it may hold what stands in a cell.
+        msg = (
+            f"{file} cannot be read as {found} ({type(error).__name__}): something in it is as no program should write it. Have it "
+            "exported or saved again, or set source.format to what it is."
+        )
+        raise SourceError(msg) from error
+
+
+def _reader(format_: str) -> Callable[[bytes, FileSource, str, Caps], Extract]:
+    if format_ == "csv":
+        return read_csv
+    if format_ == "xlsx":
+        return read_xlsx
     from moodle_coupling.sources.parquet_file import read_parquet
 
-    return read_parquet(data, settings, file)
+    return read_parquet
 
 
 def _format(data: bytes, file: str) -> str:

@@ -42,6 +42,9 @@ KNOWN: Final = {
 """Compared heading → our column."""
 
 
+LOOKED_AT: Final = 30
+"""Rows at the top among which the header is looked for: reports begin with a title and a date."""
+
 _CURE: Final = "Is the first line the header, and the delimiter right?"
 
 
@@ -79,6 +82,24 @@ def recognised(cells: Sequence[str], wanted: Mapping[str, str]) -> int:
     """Return how many of the cells are headings that we know."""
     known = KNOWN.keys() | {plain_heading(heading) for heading in wanted.values()}
     return sum(plain_heading(cell) in known for cell in cells)
+
+
+def header_position(rows: Sequence[Sequence[str]], wanted: Mapping[str, str]) -> int:
+    """Return which of the first rows is the header: the first one with a heading of an id, among headings that we know.
+
+    The first of all where none is, so that what is wrong is said of that one.
+    """
+    return next((at for at, cells in enumerate(rows[:LOOKED_AT]) if is_header(cells, wanted, first=not at)), 0)
+
+
+def is_header(cells: Sequence[str], wanted: Mapping[str, str], *, first: bool) -> bool:
+    """Return whether a row has a heading of an id; below the ``first`` row other headings that we know must stand beside it."""
+    ids = {plain_heading(wanted[name]) for name in ID_COLUMNS if name in wanted}
+    plain = [plain_heading(cell) for cell in cells if cell.strip()]
+    if not any(cell in ids or KNOWN.get(cell) in ID_COLUMNS for cell in plain):
+        return False
+    known = recognised(cells, wanted)
+    return first or known > 1 or known == len(plain)
 
 
 def _position(name: str, heading: str, cells: Sequence[str], plain: Sequence[str], file: str) -> int:

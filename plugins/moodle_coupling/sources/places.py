@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from moodle_coupling.errors import SourceError, SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _SCHEME: Final = "://"
 _FILE: Final = "file://"
@@ -56,8 +56,14 @@ class Taken:
     modified: dt.datetime | None
 
 
-def take(where: str, newest_by: Literal["name", "modified"]) -> Taken:
+def take(
+    where: str,
+    newest_by: Literal["name", "modified"],
+    check_size: Callable[[int, str], None] = lambda _size, _where: None,
+) -> Taken:
     """Read a file, or the newest of those that ``where`` (an absolute path or an address) means with ``*`` and ``?``.
+
+    ``check_size`` is asked with its size and name before a byte is read, and raises where that is too much.
 
     Raises:
         SourceError: it is not there, may not be read, or nothing matches.
@@ -67,6 +73,7 @@ def take(where: str, newest_by: Literal["name", "modified"]) -> Taken:
     place, path = _open(where)
     found = _newest(place, path, where, newest_by) if _is_pattern(path) else place.stat(path)
     where = f"{where.rpartition('/')[0]}/{found.name}" if _is_pattern(path) else where
+    check_size(found.size, where)
     data = place.read(found.path)
     after = place.stat(found.path)
     if len(data) != after.size or (after.size, after.modified) != (found.size, found.modified):

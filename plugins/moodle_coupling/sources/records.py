@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.people.arrow import change_where, choose, is_blank, pa, pc, same_text, to_series
+from moodle_coupling.people.arrow import change_where, choose, is_blank, longer_than, pa, pc, same_text, to_series
 from moodle_coupling.people.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW
 from moodle_coupling.people.flags import read_flag
 from moodle_coupling.sources.extract import Extract, ExtractCounts, LeftOut
+from moodle_coupling.sources.spreadsheet_texts import as_meant, is_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ class Records:
     """The cells of the columns that are wanted, gathered batch by batch, with the line of each record."""
 
     headings: Headings
+    longest: int = 0
+    """Characters that a cell may have; 0 is any number."""
     left_out: list[LeftOut] = field(default_factory=list)
     blank: int = 0
     _lines: list[int] = field(default_factory=list)
@@ -50,24 +53,64 @@ class Records:
         """Take many records at once, as Arrow columns by our names."""
         self._done.append((lines, dict(columns)))
 
-    def extract(self, notes: Mapping[str, str]) -> Extract:
-        """Return everything that was taken, as an extract in the declared columns."""
+    def extract(self, notes: Mapping[str, str], where: str = "") -> Extract:
+        """Return everything that was taken, as an extract in the declared columns; ``where`` is how warnings call the source."""
         self._flush()
         lines = np.concatenate([lines for lines, _ in self._done]) if self._done else np.empty(0, np.int64)
         columns = {
-            name: pa.concat_arrays([columns[name] for _, columns in self._done])
+            name: as_meant(name, pa.concat_arrays([columns[name] for _, columns in self._done]))
             if self._done
             else pa.array([], type=pa.large_string())
             for name in self.headings.positions
         }
+        self._done = []
+        lines, columns = self._without_errors(lines, columns)
         persons = persons_frame(lines, columns)
+        again = _repeated(persons)
         counts = ExtractCounts(
             records=len(persons) + len(self.left_out) + self.blank,
-            persons=len(persons),
+            persons=len(persons) - int(again.sum()),
             left_out=len(self.left_out),
             blank=self.blank,
+            repeated=int(again.sum()),
         )
-        return Extract(persons, tuple(self.left_out), counts, dict(self.headings.texts), dict(notes))
+        warnings = (_said_of_repeated(where, persons.loc[again, ROW].tolist()),) if again.any() else ()
+        if again.any():
+            persons = persons[~again].reset_index(drop=True)
+        return Extract(persons, tuple(self.left_out), counts, dict(self.headings.texts), dict(notes), warnings=warnings)
+
+    def _without_errors(
+        self, lines: NDArray[np.int64], columns: dict[str, Texts]
+    ) -> tuple[NDArray[np.int64], dict[str, Texts]]:
+        """Leave out the records in which a spreadsheet's error stands in the place of a value, or a text that is too long."""
+        keep = np.ones(len(lines), dtype=bool)
+        for name, texts in columns.items():
+            for at in np.flatnonzero(longer_than(texts, self.longest) & keep) if self.longest and len(texts) else ():
+                keep[at] = False
+                self._leave_out_long(int(lines[at]), self.headings.texts[name])
+            for at in np.flatnonzero(is_error(texts) & keep):
+                keep[at] = False
+                line, heading, shown = int(lines[at]), self.headings.texts[name], texts[int(at)].as_py().strip()[:20]
+                self.leave_out(
+                    line,
+                    "cell_error",
+                    f"Line {line} holds {shown} in '{heading}': a spreadsheet's error, not the value. Correct it there, or make the column wider, "
+                    "and export again.",
+                    f"Regel {line} bevat {shown} in '{heading}': een fout van een spreadsheet, niet de waarde. Verbeter die daar, of maak de kolom "
+                    "breder, en exporteer opnieuw.",
+                )
+        if keep.all():
+            return lines, columns
+        self.left_out.sort(key=lambda left: left.line)
+        return lines[keep], {name: texts.filter(pa.array(keep)) for name, texts in columns.items()}
+
+    def _leave_out_long(self, line: int, heading: str) -> None:
+        self.leave_out(
+            line,
+            "cell_too_long",
+            f"Line {line} holds more than {self.longest} characters in '{heading}'. Shorten it in the source.",
+            f"Regel {line} bevat meer dan {self.longest} tekens in '{heading}'. Kort die in de bron in.",
+        )
 
     def _flush(self) -> None:
         if not self._rows:
@@ -79,6 +122,21 @@ class Records:
         }
         self._done.append((np.asarray(self._lines, dtype=np.int64), columns))
         self._lines, self._rows = [], []
+
+
+def _repeated(persons: pd.DataFrame) -> Mask:
+    """Return which persons are equal in every cell to one before them. Only who shares an id is compared further."""
+    again = np.zeros(len(persons), dtype=bool)
+    ids = persons[["person_id", "extern_id"]]
+    double = ids.duplicated(keep=False).to_numpy() & (ids != "").any(axis=1).to_numpy()
+    if double.any():
+        again[double] = persons[double].drop(columns=ROW).duplicated().to_numpy()
+    return again
+
+
+def _said_of_repeated(where: str, lines: list[int]) -> str:
+    shown = ", ".join(map(str, lines[:5])) + (" …" if len(lines) > 5 else "")
+    return f"{where or 'The source'}: {len(lines)} lines are equal in every cell to one before them and count once (lines {shown})."
 
 
 def persons_frame(rows: NDArray[np.int64], columns: Mapping[str, Texts]) -> pd.DataFrame:

@@ -83,11 +83,14 @@ class SeveralReader:
             replace(line, source=name) for name, each in zip(self.names, found, strict=True) for line in each.left_out
         )
         blank = sum(each.counts.blank for each in found)
+        repeated = sum(each.counts.repeated for each in found)
         begin = starts([each.persons for each in found])
         return Extract(
             persons,
             left_out,
-            ExtractCounts(len(persons) + len(left_out) + blank, len(persons), len(left_out), blank),
+            ExtractCounts(
+                len(persons) + len(left_out) + blank + repeated, len(persons), len(left_out), blank, repeated
+            ),
             {column: heading for each in reversed(found) for column, heading in each.headings.items()},
             {
                 f"{name}: {note}": text

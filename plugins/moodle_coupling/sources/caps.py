@@ -1,0 +1,61 @@
+"""How large a file may be before it is refused: no file may take all memory of a worker, whatever it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from moodle_coupling import settings
+from moodle_coupling.errors import SourceError
+
+MEGABYTE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The limits; sizes in bytes. Each check raises SourceError, which says how much there was and which option raises it."""
+
+    file_bytes: int
+    unpacked_bytes: int
+    rows: int
+    columns: int
+    cell_characters: int
+
+    @classmethod
+    def configured(cls) -> Caps:
+        """Return what Airflow's configuration says."""
+        return cls(
+            settings.number("file_megabytes") * MEGABYTE,
+            settings.number("file_unpacked_megabytes") * MEGABYTE,
+            settings.number("file_rows"),
+            settings.number("file_columns"),
+            settings.number("file_cell_characters"),
+        )
+
+    def check_size(self, size: int, file: str) -> None:
+        """Refuse a file of too many bytes."""
+        if size > self.file_bytes:
+            _refuse(f"{file} has {size:,} bytes", f"{self.file_bytes:,}", "file_megabytes")
+
+    def check_unpacked(self, size: int, file: str) -> None:
+        """Refuse a file that unpacks to too many bytes."""
+        if size > self.unpacked_bytes:
+            _refuse(f"{file} unpacks to {size:,} bytes or more", f"{self.unpacked_bytes:,}", "file_unpacked_megabytes")
+
+    def check_rows(self, number: int, place: str) -> None:
+        """Refuse a row beyond the last that is allowed."""
+        if number > self.rows:
+            _refuse(f"{place} names row {number:,}", f"{self.rows:,} rows", "file_rows")
+
+    def check_columns(self, number: int, place: str) -> None:
+        """Refuse a column beyond the last that is allowed."""
+        if number > self.columns:
+            _refuse(f"{place} has {number:,} columns", f"{self.columns:,}", "file_columns")
+
+
+def _refuse(what: str, limit: str, option: str) -> None:
+    msg = (
+        f"{what}, and {limit} are allowed. Nothing was taken from it. Is it the right file, and whole? If so, raise "
+        f"[{settings.SECTION}] {option} in Airflow's configuration."
+    )
+    raise SourceError(msg)
