@@ -48,6 +48,8 @@ def write_plan(plan: pd.DataFrame, format_: str, output: Path | None) -> None:
         _write_text(plan, format_, sys.stdout)
         return
     try:
+        # Persons stand in it: a new file is for its maker only, whatever the umask.
+        output.touch(mode=0o600)
         if format_ == "parquet":
             plan.to_parquet(output, index=False)
         else:

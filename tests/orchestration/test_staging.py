@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.orchestration import staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW = dt.datetime(2026, 11, 25, 8, 0, tzinfo=dt.UTC)
 
@@ -33,6 +39,32 @@ def test_every_task_of_a_run_finds_the_same_folder_and_only_the_owner_may_read_i
     two = staging.run_folder("demo", NOW, "dag", "manual__2026-11-25T08:00:00+00:00")
     assert str(one) == str(two)
     assert Path(one.path).stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def _open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_open_umask")
+def test_folders_and_files_are_private_whatever_the_umask_and_whoever_was_before_us(tmp_path: Path) -> None:
+    left = tmp_path / "staging" / "demo"
+    left.mkdir(parents=True)
+    (tmp_path / "staging").chmod(0o777)
+    folder = staging.run_folder("demo", NOW, "dag", "r")
+    (Path(folder.path) / "persons.parquet.part").write_bytes(b"of a try that was killed")
+    staging.write_frame(folder, "persons", pd.DataFrame({"firstname": ["Zoë"]}))
+    staging.write_text(folder, "trace.txt", "Zoë")
+    kept = staging.made(staging.staging_root() / "demo" / "known__1")
+    staging.copy(folder / "persons.parquet", kept)
+    staging.write_frame(staging.made(folder / "known"), "persons", pd.DataFrame({"firstname": ["Zoë"]}))
+
+    inside = [tmp_path / "staging", *(tmp_path / "staging").rglob("*")]
+    assert len(inside) == 9
+    assert {stat.S_IMODE(one.stat().st_mode) for one in inside if one.is_dir()} == {0o700}
+    assert {stat.S_IMODE(one.stat().st_mode) for one in inside if one.is_file()} == {0o600}
 
 
 def test_a_run_id_cannot_leave_the_staging_area(tmp_path: Path) -> None:

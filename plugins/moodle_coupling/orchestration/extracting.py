@@ -106,10 +106,9 @@ def move_watermark(run: Run, state: State | None) -> None:
     root = staging.staging_root() / run.mapping.environment
     if fresh.exists():
         name = _PREFIX + hashlib.sha256(f"{run.record.id} {watermark}".encode()).hexdigest()[:16]
-        target = root / name
-        target.mkdir(parents=True, exist_ok=True)
+        target = staging.made(root / name)
         for file in fresh.iterdir():
-            (target / file.name).write_bytes(file.read_bytes())
+            staging.copy(file, target)
     state.set(STATE, {"watermark": watermark, "known": name})
     for folder in root.iterdir():
         if folder.name.startswith(_PREFIX) and folder.name != name:
@@ -150,9 +149,8 @@ def _known(run: Run, state: State | None, *, with_persons: bool) -> _Known:
 
 
 def _write_kept(folder: ObjectStoragePath, frames: dict[str, pd.DataFrame]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
-        staging.write_frame(folder, name, frame)
+        staging.write_frame(staging.made(folder), name, frame)
 
 
 def _as_known(environment: str) -> pd.DataFrame | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SECTION: Final = "moodle_coupling"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
+_PRIVATE_FOLDER: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
 
 
 def staging_root() -> ObjectStoragePath:
@@ -35,11 +38,36 @@ def folder_of(environment: str, run_after: dt.datetime, dag_id: str, run_id: str
 
 def run_folder(environment: str, run_after: dt.datetime, dag_id: str, run_id: str) -> ObjectStoragePath:
     """Give the folder of one run, made if it is not there; readable by the service's own user only."""
-    folder = folder_of(environment, run_after, dag_id, run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    if _is_local(folder):
-        Path(folder.path).chmod(0o700)
+    return made(folder_of(environment, run_after, dag_id, run_id))
+
+
+def made(folder: ObjectStoragePath) -> ObjectStoragePath:
+    """Make a folder of the staging area, if it is not there, and give it.
+
+    On a local disk it and every folder up to the staging area's own are for the service's user only, whatever the umask and
+    whoever made them: persons stand in their files. Raises SettingError where one is somebody else's.
+    """
+    if not _is_local(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    root, path = Path(staging_root().path), Path(folder.path)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    for one in (root, *reversed([one for one in (path, *path.parents) if root in one.parents])):
+        one.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+        try:
+            one.chmod(_PRIVATE_FOLDER)
+        except PermissionError as error:
+            msg = (
+                f"{one} belongs to another user, who could read the persons in it. Give it to the user that Airflow runs as, "
+                f"or name another folder in [{SECTION}] staging_url."
+            )
+            raise SettingError(msg) from error
     return folder
+
+
+def copy(file: ObjectStoragePath, folder: ObjectStoragePath) -> None:
+    """Copy a file of the staging area into another folder of it, whole or not at all."""
+    _write_whole(folder / file.name, file.read_bytes())
 
 
 def write_frame(folder: ObjectStoragePath, name: str, frame: pd.DataFrame) -> None:
@@ -115,8 +143,14 @@ def _write_whole(target: ObjectStoragePath, data: bytes) -> None:
         target.write_bytes(data)  # one put: an object store shows it whole or not at all
         return
     draft = Path(f"{target.path}.part")
-    draft.write_bytes(data)
+    with open(draft, "wb", opener=_private) as file:  # noqa: PTH123  # Path.open takes no opener
+        os.fchmod(file.fileno(), _PRIVATE_FILE)  # one that a try before this one left
+        file.write(data)
     draft.replace(target.path)
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, _PRIVATE_FILE)
 
 
 def _made_at(name: str) -> dt.datetime | None:
