@@ -30,6 +30,8 @@ from moodle_coupling.web.person_refs import sealed
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 PROVISION = "moodle_provision__demo"
+SULE = "0a51f3b7-d8f1-4adf-a1b7-584a2265b1f5"
+"""The person id of CV-00001 in the sample."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +67,14 @@ def told(ledger):
 
 
 @pytest.fixture
-def school(mappings, monkeypatch):
-    """The source of the samples, and a sandbox Moodle behind the connection."""
+def source(mappings):
+    """The source of the samples."""
     shutil.copytree(ROOT / "include/samples", mappings.parent / "samples")
+
+
+@pytest.fixture
+def school(source, monkeypatch):
+    """The source of the samples, and a sandbox Moodle behind the connection."""
     with running_moodle() as sandbox:
         value = {"conn_type": "moodle", "host": sandbox.url, "password": sandbox.token}
         monkeypatch.setenv("AIRFLOW_CONN_MOODLE_DEMO", json.dumps(value))
@@ -284,7 +291,7 @@ class TestExplain:
             {"core_user_create_users", "core_user_update_users"}
         )
         (done,) = activity.recent(ledger, "demo")
-        assert (done.by, done.action, done.subject) == ("user", "explain", "CV-00001")
+        assert (done.by, done.action, done.subject) == ("user", "explain", SULE)
 
     def test_without_javascript_the_page_holds_them(self, visit, school):
         page = visit("user").send_form(f"/people/demo/{sealed('CV-00001')}/explain")
@@ -294,6 +301,12 @@ class TestExplain:
     def test_someone_the_source_does_not_have(self, visit, school):
         text = shown(visit("user").send_form(f"/people/demo/{sealed('nobody-here')}/explain", htmx=True))
         assert "Not there." in text
+
+    @pytest.mark.parametrize("typed", ["anna@example.org", "Anna de Vries", "nobody-here"])
+    def test_what_was_typed_is_kept_nowhere(self, visit, ledger, school, typed):
+        visit("user").send_form(f"/people/demo/{sealed(typed)}/explain", htmx=True)
+        (done,) = activity.recent(ledger, "demo")
+        assert (done.action, done.subject, done.detail) == ("explain", "", "")
 
     def test_paused(self, visit, ledger, school):
         paused()
@@ -324,21 +337,29 @@ class TestExplain:
 
 
 class TestProvision:
-    def test_a_run_for_just_this_person(self, visit, ledger, mappings):
+    def test_a_run_for_just_this_person(self, visit, ledger, mappings, source):
         from airflow.models.dagrun import DagRun
         from airflow.utils.session import create_session
         from sqlalchemy import select
 
         put(mappings)
-        answer = visit("user").send_form(f"/people/demo/{sealed('CV 1/ö')}/provision")
+        answer = visit("user").send_form(f"/people/demo/{sealed('CV-00001')}/provision")
         assert answer.status_code == 303
         assert answer.headers["location"].startswith(f"/moodle/runs/of?dag_id={PROVISION}&run_id=manual__")
         with create_session() as session:
             run = session.scalars(select(DagRun)).one()
-            assert (run.dag_id, run.conf, run.triggering_user_name) == (PROVISION, {"person_ids": ["CV 1/ö"]}, "user")
+            assert (run.dag_id, run.conf, run.triggering_user_name) == (PROVISION, {"person_ids": [SULE]}, "user")
             run_id = run.run_id
         (done,) = activity.recent(ledger, "demo")
-        assert (done.by, done.action, done.subject, done.detail) == ("user", "provision", "CV 1/ö", run_id)
+        assert (done.by, done.action, done.subject, done.detail) == ("user", "provision", SULE, run_id)
+
+    @pytest.mark.parametrize("typed", ["anna@example.org", "Anna de Vries", "nobody-here"])
+    def test_nobodys_id_starts_nothing_and_is_kept_nowhere(self, visit, ledger, mappings, source, typed):
+        put(mappings)
+        visitor = visit("user")
+        answer = visitor.send_form(f"/people/demo/{sealed(typed)}/provision")
+        assert "has no person with this id" in shown(visitor.get(answer.headers["location"].removeprefix("/moodle")))
+        assert activity.recent(ledger, "demo") == []
 
     def test_paused_starts_nothing(self, visit, ledger, mappings):
         put(mappings)
@@ -348,8 +369,8 @@ class TestProvision:
         assert "Demo is paused" in shown(visitor.get(answer.headers["location"].removeprefix("/moodle")))
         assert activity.recent(ledger, "demo") == []
 
-    def test_a_dag_that_is_not_there_yet(self, visit):
-        answer = visit("user").send_form(f"/people/demo/{sealed('1')}/provision")
+    def test_a_dag_that_is_not_there_yet(self, visit, source):
+        answer = visit("user").send_form(f"/people/demo/{sealed('CV-00001')}/provision")
         assert answer.status_code == 409
         assert "does not have the Dag yet" in answer.text
 
@@ -372,3 +393,15 @@ def test_the_same_word_every_night_is_one_event(visit, told):
     assert shown(page).count("Waits.") == 1
     assert "5 runs in a row, since" in shown(page)
     assert page.text.count('<li class="outcome">') == 2
+
+
+@pytest.mark.parametrize("action", ["explain", "provision"])
+@pytest.mark.parametrize(
+    ("subject", "told"), [("anna@example.org", "••••"), ("Anna de Vries", "••••"), ("CV-1", "CV-1")]
+)
+def test_what_earlier_versions_kept_of_what_was_typed_is_masked_for_viewers(visit, ledger, action, subject, told):
+    activity.note(ledger, by="user", environment="demo", action=action, subject=subject)
+    assert subject in shown(visit("user").get("/environments/demo"))
+    page = shown(visit("viewer").get("/environments/demo"))
+    assert told in page
+    assert (subject in page) == (subject == told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +83,18 @@ def explain_person(
     )
     if mine.empty:
         return _of_nobody(asked, found)
-    return _of_somebody(asked, found, _Source(extract, transformed, mine), write)
+    trace = _of_somebody(asked, found, _Source(extract, transformed, mine), write)
+    return replace(trace, found=str(mine["person_id"].iloc[0]))
+
+
+def person_id_of(mapping: Mapping, mapping_path: Path, typed: str) -> str:
+    """Give the person id, in the source, of a person id, extern id or idnumber that somebody typed; '' for nobody's.
+
+    Raises SourceError and MappingError.
+    """
+    persons = read_around(mapping, source_base(mapping_path), typed.strip()).persons
+    mine = _meant(transform(persons, mapping).candidates, typed.strip())
+    return "" if mine.empty else str(mine["person_id"].iloc[0])
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def _write_whole(target: ObjectStoragePath, data: bytes) -> None:
         target.write_bytes(data)  # one put: an object store shows it whole or not at all
         return
     draft = Path(f"{target.path}.part")
-    with open(draft, "wb", opener=_private) as file:  # noqa: PTH123  # Path.open takes no opener
+    with open(draft, "wb", opener=_private) as file:  # Path.open takes no opener
         os.fchmod(file.fileno(), _PRIVATE_FILE)  # one that a try before this one left
         file.write(data)
     draft.replace(target.path)

@@ -30,7 +30,8 @@ class Step:
 class Trace:
     """What was found out about one person in one environment; always five steps, in order.
 
-    ``person`` is the id that was asked for, as given; ``status`` is the outcome (OutcomeStatus) of writing, '' when
+    ``person`` is the id that was asked for, as given; ``found`` the person id that it belongs to in the source, '' where the
+    source has nobody of that id: what was typed may be a name or an address, and is not kept. ``status`` is the outcome (OutcomeStatus) of writing, '' when
     nothing was to be written or writing was not asked for.
     """
 
@@ -38,6 +39,7 @@ class Trace:
     person: str
     steps: tuple[Step, ...]
     status: str = ""
+    found: str = ""
 
     @property
     def ok(self) -> bool:

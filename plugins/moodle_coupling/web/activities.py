@@ -11,6 +11,7 @@ from moodle_coupling.web.languages import say
 if TYPE_CHECKING:
     import datetime as dt
 
+    from moodle_coupling.ledger.activity import Activity
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.web.languages import Texts
 
@@ -36,6 +37,9 @@ ACTIONS: Final = {
 FREE_TEXT: Final = frozenset({"protect"})
 """Those of them whose detail an analyst wrote, and which may name a person; the others hold counts, kinds and run ids."""
 
+PERSONS: Final = frozenset({"explain", "provision"})
+"""Those whose subject is one person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -57,11 +61,16 @@ def recent(ledger: Ledger, environment: str, texts: Texts, *, details: bool) -> 
             at=one.at,
             by=one.by,
             what=texts(ACTIONS[one.action]) if one.action in ACTIONS else one.action,
-            subject=one.subject,
+            subject=one.subject if details or not _may_be_typed(one) else MASK,
             detail=one.detail if details or _names_nobody(one.action) or not one.detail else MASK,
         )
         for one in activity.recent(ledger, environment, limit=LIMIT)
     ]
+
+
+def _may_be_typed(one: Activity) -> bool:
+    """Tell whether the subject may be a name or an address that somebody typed, as earlier versions kept it."""
+    return one.action in PERSONS and any(char in one.subject for char in "@ ")
 
 
 def _names_nobody(action: str) -> bool:

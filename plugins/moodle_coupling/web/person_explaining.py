@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.orchestration.trace import Trace
     from moodle_coupling.web.couplings import Coupling
+    from moodle_coupling.web.person_refs import Who
 
 TITLES: Final = {
     1: say("Found in the source"),
@@ -51,6 +52,21 @@ def explain(coupling: Coupling, person: str, ledger: Ledger) -> Explained:
         return Explained(paused=True)
     except CouplingError as error:
         return Explained(problem=str(error))
+
+
+def in_source(coupling: Coupling, who: Who) -> str:
+    """Give the id of a person as a run may be asked for it and as it may be kept; '' where the source has nobody of that id.
+
+    Raises SourceError and MappingError.
+    """
+    if not who.typed:
+        return who.known_as
+    from moodle_coupling.mapping.file import find_mapping, load_mapping
+    from moodle_coupling.orchestration.commands import mappings_folder
+    from moodle_coupling.orchestration.explaining import person_id_of
+
+    path = find_mapping(coupling.name, mappings_folder())
+    return person_id_of(load_mapping(path), path, who.known_as)
 
 
 def is_paused(coupling: Coupling) -> bool:

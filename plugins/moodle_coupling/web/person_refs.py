@@ -25,12 +25,16 @@ _MOST_DIGITS: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """A person by ids ('' unknown); ``account_id`` where an account without a person is meant."""
+    """A person by ids ('' unknown); ``account_id`` where an account without a person is meant.
+
+    ``typed``: the ids are what somebody typed, which may be a name or an address, and must be kept nowhere.
+    """
 
     person_id: str = ""
     extern_id: str = ""
     idnumber: str = ""
     account_id: int | None = None
+    typed: bool = False
 
     @property
     def known_as(self) -> str:
@@ -48,7 +52,7 @@ def who_is(ledger: Ledger, environment: str, ref: str) -> Who | None:
     kind, rest = ref[:1], ref[1:]
     if kind == "x":
         typed = unseal(rest)
-        return Who(person_id=typed, idnumber=typed) if typed else None
+        return Who(person_id=typed, idnumber=typed, typed=True) if typed else None
     if not (rest.isascii() and rest.isdecimal() and len(rest) <= _MOST_DIGITS):
         return None
     if kind == "a":

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from moodle_coupling.contract.verdicts import Tone
+from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger import activity
 from moodle_coupling.orchestration import names
 from moodle_coupling.web import run_words, starting
@@ -16,7 +17,7 @@ from moodle_coupling.web.languages import say, texts_for
 from moodle_coupling.web.ledgers import the_ledger
 from moodle_coupling.web.mismatch_search import seal, unseal
 from moodle_coupling.web.notices import Notice
-from moodle_coupling.web.person_explaining import TITLES, explain, is_paused
+from moodle_coupling.web.person_explaining import TITLES, explain, in_source, is_paused
 from moodle_coupling.web.person_history import person
 from moodle_coupling.web.person_refs import Who, sealed, who_is
 from moodle_coupling.web.person_search import MOST, search
@@ -24,6 +25,7 @@ from moodle_coupling.web.templating import Addresses, is_htmx, redirect, render
 
 router = APIRouter()
 PAUSED: Final = say("Nothing was started: {environment} is paused. Resume it first.")
+NOBODY: Final = say("Nothing was started: the source of {environment} has no person with this id.")
 STARTED: Final = say("A run for this person is asked for; its report appears here as soon as it begins.")
 OFF: Final = say("Asked for, but the Dag is switched off in Airflow: the run waits until somebody switches it on.")
 
@@ -76,10 +78,11 @@ def explain_one(
     target = target or env
     access.require(Right.READ, env)
     access.require(Right.RUN, target)
-    known = _known_as(env, who)
-    explained = explain(access.coupling(target), known, the_ledger())
+    explained = explain(access.coupling(target), _known(env, who).known_as, the_ledger())
     if explained.trace is not None:
-        activity.note(the_ledger(), by=access.name, environment=target, action="explain", subject=known)
+        # Not what was typed: viewers who may not see names read the activities.
+        found = explained.trace.found
+        activity.note(the_ledger(), by=access.name, environment=target, action="explain", subject=found)
     values: dict[str, Any] = {
         "explained": explained,
         "explained_in": access.coupling(target),
@@ -97,17 +100,23 @@ def provision(request: Request, env: str, who: str, access: AccessDep, target: A
     target = target or env
     access.require(Right.READ, env)
     access.require(Right.RUN, target)
-    known, coupling = _known_as(env, who), access.coupling(target)
+    meant, coupling, texts = _known(env, who), access.coupling(target), texts_for(request)
+    page = Addresses("", "").url(f"/people/{env}/{who}")
     if is_paused(coupling):
-        notice = Notice(texts_for(request)(PAUSED, environment=coupling.title), Tone.WARN)
-        return redirect(request, Addresses("", "").url(f"/people/{env}/{who}"), notice)
+        return redirect(request, page, Notice(texts(PAUSED, environment=coupling.title), Tone.WARN))
+    try:
+        known = in_source(coupling, meant)
+    except CouplingError as error:
+        return redirect(request, page, Notice(str(error), Tone.BAD))
+    if not known:
+        return redirect(request, page, Notice(texts(NOBODY, environment=coupling.title), Tone.WARN))
     run = starting.start(names.provision_id(target), {"person_ids": [known]}, by=access.name)
     activity.note(
         the_ledger(), by=access.name, environment=target, action="provision", subject=known, detail=run.run_id
     )
     said, tone = (STARTED, Tone.GOOD) if run.is_on else (OFF, Tone.WARN)
     where = Addresses("", "").url("/runs/of", dag_id=run.dag_id, run_id=run.run_id)
-    return redirect(request, where, Notice(texts_for(request)(said), tone))
+    return redirect(request, where, Notice(texts(said), tone))
 
 
 def _page(request: Request, access: Access, env: str, ref: str, **more: Any) -> Response:
@@ -135,9 +144,9 @@ def _meant(env: str, ref: str) -> Who:
     return who
 
 
-def _known_as(env: str, ref: str) -> str:
-    """Give the id by which the source knows the person; raises 404 for an account without a person."""
-    known = _meant(env, ref).known_as
-    if not known:
+def _known(env: str, ref: str) -> Who:
+    """Give who is meant, by an id that the source may have; raises 404 for an account without a person."""
+    who = _meant(env, ref)
+    if not who.known_as:
         raise HTTPException(404)
-    return known
+    return who
