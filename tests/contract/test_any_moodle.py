@@ -327,3 +327,11 @@ def test_a_deleted_account_comes_back_by_id_under_another_name_where_the_token_m
     else:
         assert answer["errorcode"] == "accessexception"
         assert account["username"] == person["username"]
+
+
+def test_whoever_a_failed_test_left_behind_is_cleaned_up_where_the_token_may_delete(moodle_site):
+    (forgotten,) = moodle_site.created_ids(moodle_site.person())
+    moodle_site.created.remove(forgotten)
+    left = moodle_site.clean_up()
+
+    assert (forgotten in left) is ("core_user_delete_users" not in moodle_site.functions())

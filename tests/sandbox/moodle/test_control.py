@@ -42,11 +42,22 @@ def test_settings_are_changed_and_shown(control, client):
     assert client.info()["errorcode"] == "sitemaintenance"
 
 
+def test_a_site_can_move_to_another_database(control, client):
+    client.create(someone("jan", idnumber="Cv-1"))
+    before = client.by_field("idnumber", "CV-1")
+    control("POST", "settings", {"database": "postgresql"})
+
+    assert [account["username"] for account in before] == ["jan"]
+    assert client.by_field("idnumber", "CV-1") == []
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         ({"nonsense": 1}, "no setting 'nonsense'. It knows: admins, allowaccountssameemail"),
         ({"maintenance": "maybe"}, "cannot be 'maybe': choose one of off, cli, config"),
+        ({"database": "oracle"}, "cannot be 'oracle': choose one of mariadb, postgresql"),
+        ({"prohibited": "moodle/user:fly"}, "there is no capability 'moodle/user:fly'"),
         ({"max_input_vars": "many"}, "'max_input_vars' cannot be 'many'"),
         ({"debugdisplay": "perhaps"}, "use true or false"),
     ],
