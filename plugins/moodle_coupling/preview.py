@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,7 @@ from moodle_coupling.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping as MappingOf
 
     import pandas as pd
 
@@ -28,6 +29,7 @@ _SHOWN_LINES: Final = 20
 class _Accounts:
     frame: pd.DataFrame
     service_userid: int | None = None
+    profile_types: MappingOf[str, str] = field(default_factory=dict)
 
 
 def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,7 +90,15 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
         reasons = reasons.assign(message=reasons["message_nl"])
     full = not arguments.changed
     accounts = _read_accounts(mapping, arguments, candidates, full=full)
-    plan = make_plan(candidates, reasons, accounts.frame, mapping, service_userid=accounts.service_userid, full=full)
+    plan = make_plan(
+        candidates,
+        reasons,
+        accounts.frame,
+        mapping,
+        service_userid=accounts.service_userid,
+        full=full,
+        profile_types=accounts.profile_types,
+    )
     _tell_out_of_scope(candidates)
     if not arguments.only:
         return plan
@@ -144,7 +154,7 @@ def _read_accounts(
         return _Accounts(no_accounts())
     if arguments.accounts == LIVE:
         with redirect_stdout(sys.stderr):  # Airflow logs to stdout, and that is the plan's
-            return _live_accounts(arguments.connection or mapping.connection, candidates, full=full)
+            return _live_accounts(arguments.connection or mapping.connection, candidates, mapping, full=full)
     frame = read_accounts_csv(Path(arguments.accounts))
     unknown = [name for name in ("firstname", "lastname", *mapping.fields) if name not in frame.columns]
     if unknown:
@@ -152,17 +162,17 @@ def _read_accounts(
     return _Accounts(frame)
 
 
-def _live_accounts(connection: str, candidates: pd.DataFrame, *, full: bool) -> _Accounts:
+def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, *, full: bool) -> _Accounts:
     """Read the accounts from the connection's Moodle; raises CouplingPaused before any request while it is paused."""
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.provisioning.snapshot import read_accounts
 
     hook = MoodleHook(connection)
     service_userid = hook.site_info().userid
-    snapshot = read_accounts(hook, candidates, full=full)
+    snapshot = read_accounts(hook, candidates, full=full, untyped=mapping.untyped)
     if snapshot.unreadable:
         say(f"{len(snapshot.unreadable)} values could not be looked up: one odd account spoils Moodle's answer.")
-    return _Accounts(snapshot.accounts, service_userid)
+    return _Accounts(snapshot.accounts, service_userid, snapshot.profile_types)
 
 
 def _tell_out_of_scope(candidates: pd.DataFrame) -> None:

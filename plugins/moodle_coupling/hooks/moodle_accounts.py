@@ -65,7 +65,8 @@ def account(record: dict[str, Any]) -> Account:
         idnumber=_text(record, "idnumber"),
         suspended=record.get("suspended") in (True, 1, "1"),
         mapped={name: _text(record, name) for name in MAPPED_FIELDS},
-        profile=_profile(record.get("customfields")),
+        profile=_profile(record.get("customfields"), "value"),
+        profile_types=_profile(record.get("customfields"), "type"),
     )
 
 
@@ -189,9 +190,9 @@ def _whole(value: object) -> int | None:
         return None
 
 
-def _profile(fields: object) -> dict[str, str]:
-    """Map shortname to raw value; ``displayvalue`` is formatted, with tags removed."""
+def _profile(fields: object, key: str) -> dict[str, str]:
+    """Map shortname to ``value`` (raw; ``displayvalue`` is formatted, with tags removed) or ``type``."""
     if not isinstance(fields, list):
         return {}
     known = [item for item in fields if isinstance(item, dict) and item.get("shortname")]
-    return {_text(item, "shortname"): _text(item, "value") for item in known}
+    return {_text(item, "shortname"): _text(item, key) for item in known}

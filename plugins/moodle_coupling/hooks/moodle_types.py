@@ -18,6 +18,7 @@ class Account:
     ``email`` is None when the token may not see e-mail addresses (hidden is not empty).
     ``mapped`` holds the fields that a mapping may name (MAPPED_FIELDS of contract/fields.py).
     ``profile`` maps a profile field's shortname to its raw value; empty ones are left out by Moodle.
+    ``profile_types`` maps those shortnames to the field's type (contract/profile_types.py).
     """
 
     id: int
@@ -29,6 +30,7 @@ class Account:
     suspended: bool = False
     mapped: Mapping[str, str] = field(default_factory=dict)
     profile: Mapping[str, str] = field(default_factory=dict)
+    profile_types: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def value(self, name: str) -> str | bool | None:
         """Give a field of contract/fields.py by its name."""

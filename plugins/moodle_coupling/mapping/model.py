@@ -18,6 +18,7 @@ from moodle_coupling.mapping.parts import (
     Limits,
     Matching,
     Part,
+    ProfileValue,
     Schedule,
     Scope,
     SnapshotSettings,
@@ -73,7 +74,7 @@ class Mapping(Part):
     fields: dict[MoodleField, FieldValue] = Field(
         default_factory=dict, description="Moodle's further fields: where each comes from and when it is written."
     )
-    profile_fields: dict[str, FieldValue] = Field(
+    profile_fields: dict[str, ProfileValue] = Field(
         default_factory=dict, description="Profile field shortname in Moodle (exact letter case) → its value."
     )
     write: dict[NameField, Write] = Field(
@@ -116,6 +117,11 @@ class Mapping(Part):
     def sources(self) -> tuple[AnySource, ...]:
         """The sources, the one with the most authority first."""
         return tuple(self.source) if isinstance(self.source, list) else (self.source,)
+
+    @property
+    def untyped(self) -> tuple[str, ...]:
+        """Shortnames of the profile fields whose type only the site can tell."""
+        return tuple(name for name, value in self.profile_fields.items() if value.type is None)
 
     def write_policy(self, field: str) -> Write:
         """Say when a field is written; ``field`` is Moodle's name, or profile_field_<shortname>.
@@ -163,7 +169,7 @@ class Mapping(Part):
 
     @field_validator("profile_fields")
     @classmethod
-    def _shortnames(cls, value: dict[str, FieldValue]) -> dict[str, FieldValue]:
+    def _shortnames(cls, value: dict[str, ProfileValue]) -> dict[str, ProfileValue]:
         found: list[tuple[Location, str]] = [
             ((shortname,), problem) for shortname in value if (problem := shortname_problem(shortname))
         ]

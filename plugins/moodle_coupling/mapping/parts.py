@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import unicodedata
 import warnings
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from moodle_coupling.contract.profile_types import ProfileType
 from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
 from moodle_coupling.mapping.cron import cron_problem
 
@@ -142,6 +154,86 @@ class FieldValue(Part):
             msg = "'default' goes with 'column'; a 'value' is the same for everyone"
             raise ValueError(msg)
         return self
+
+
+class ProfileValue(FieldValue):
+    """A profile field's value, and what the field is in Moodle: the site says so too, as soon as an account shows it."""
+
+    type: ProfileType | None = Field(
+        None,
+        description="The field's type in Moodle. Read from the site where an account shows the field; say it for a field that "
+        "nobody has filled in yet. A type that the site contradicts stops the run.",
+    )
+    date_format: str | None = Field(
+        None,
+        description="How the source writes the date of a datetime field, as Python's strptime has it: '%d-%m-%Y', or "
+        "'%d-%m-%Y %H:%M' where the field includes the time. When not said 2024-05-01.",
+    )
+    time_zone: str | None = Field(
+        None,
+        description="The site's own time zone, as Region/City; needed for a datetime field that includes the time.",
+    )
+    years: tuple[int, int] | None = Field(
+        None, description="First and last year that a datetime field takes in Moodle; it moves others to the bound."
+    )
+    options: list[FilledText] | None = Field(
+        None,
+        min_length=1,
+        description="The options of a menu, as in Moodle. When not said only options that an account has are known, and "
+        "others are not written.",
+    )
+
+    @property
+    def with_time(self) -> bool:
+        """Whether the source brings the time of the day."""
+        return re.search(r"%[HIMSTpXc]", self.date_format or "") is not None
+
+    @field_validator("date_format")
+    @classmethod
+    def _reads_a_date(cls, value: str | None) -> str | None:
+        day = dt.datetime(2024, 5, 21, 13, 30, tzinfo=dt.UTC)
+        try:
+            read = dt.datetime.strptime(day.strftime(value), value) if value is not None else day  # noqa: DTZ007  # a test
+        except (ValueError, re.error) as error:
+            msg = f"'{value}' is no date format: {error}"
+            raise ValueError(msg) from None
+        if read.date() != day.date():
+            msg = f"'{value}' does not read day, month and year; write for instance '%d-%m-%Y'"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _time_zone(cls, value: str | None) -> str | None:
+        if value is not None and (problem := time_zone_problem(value)):
+            raise ValueError(problem)
+        return value
+
+    @model_validator(mode="after")
+    def _of_its_type(self) -> ProfileValue:
+        of_dates = [name for name in ("date_format", "time_zone", "years") if getattr(self, name) is not None]
+        if of_dates and self.type is not ProfileType.DATETIME:
+            msg = f"'{of_dates[0]}' goes with 'type: datetime'"
+            raise ValueError(msg)
+        if self.options is not None and self.type is not ProfileType.MENU:
+            msg = "'options' goes with 'type: menu'"
+            raise ValueError(msg)
+        if self.with_time and self.time_zone is None:
+            msg = "a date_format with a time needs 'time_zone': Moodle reads it in the site's own"
+            raise ValueError(msg)
+        if self.years is not None and self.years[0] > self.years[1]:
+            msg = "'years' is the first year and the last one"
+            raise ValueError(msg)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is not said changes no fingerprint: else everyone would be looked at again for a key that nobody uses.
+        said: dict[str, Any] = handler(self)
+        return {name: value for name, value in said.items() if value is not None or name not in _OF_A_TYPE}
+
+
+_OF_A_TYPE: Final = frozenset(ProfileValue.model_fields) - frozenset(FieldValue.model_fields)
 
 
 class Condition(Part):

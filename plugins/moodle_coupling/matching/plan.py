@@ -22,12 +22,14 @@ from moodle_coupling.matching.leaving import Leaver, fate_of
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename
 from moodle_coupling.matching.obeying import NOT_POSSIBLE, Obeyed, obey
+from moodle_coupling.matching.profile import with_types
 from moodle_coupling.matching.reasons import Reasons
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.view import View, make_view
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from collections.abc import Mapping as Mapping_
 
     import numpy.typing as npt
 
@@ -48,6 +50,7 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     bystanders: pd.DataFrame | None = None,
     account_ids: Collection[int] = (),
     everyone_known: bool = True,
+    profile_types: Mapping_[str, str] | None = None,
 ) -> pd.DataFrame:
     """Give the plan (PLAN_COLUMNS): persons in scope by row, then (``full``) orphans by account id.
 
@@ -56,9 +59,12 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     though the run is not full. ``everyone_known``: False when the source left somebody out.
     ``bystanders`` are further candidates of the source, who get no row and whose accounts were not read: an account that
     somebody points at may be theirs.
+    ``profile_types``: the types of profile fields that the site shows, by shortname.
     The order of the rows of what goes in changes nothing, and no account is written by more than one row.
     """
     known = remembered or Remembered()
+    typed = with_types(candidates, reasons, accounts, mapping, profile_types or {})
+    candidates, reasons, accounts = typed.candidates, typed.reasons, typed.accounts
     view = make_view(
         candidates,
         accounts,

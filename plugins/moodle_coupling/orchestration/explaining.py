@@ -181,7 +181,8 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
     candidates = source.transformed.candidates
     near = neighbourhood(candidates, [asked.person])
     service_userid = asked.hook.site_info().userid
-    accounts = read_accounts(asked.hook, near).accounts
+    read = read_accounts(asked.hook, near, untyped=asked.mapping.untyped)
+    accounts = read.accounts
     make = partial(
         make_plan,
         near,
@@ -189,6 +190,7 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
         accounts,
         asked.mapping,
         service_userid=service_userid,
+        profile_types=read.profile_types,
         bystanders=candidates[~candidates["row"].isin(near["row"])],
     )
     known = deciding.remembered(ledger, environment)

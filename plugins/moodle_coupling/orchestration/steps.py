@@ -51,6 +51,9 @@ PASSING_TROUBLE: Final = frozenset({"maintenance", "overloaded", "unreachable", 
 """Findings of a check that may be gone at the next try."""
 
 
+_TYPES: Final = "profile_types"
+"""Frame of the types of profile fields that accounts showed: ``shortname``, ``type``."""
+
 MOST_TRACES: Final = 10
 """A trace takes a second or so, and nobody reads a hundred."""
 
@@ -139,6 +142,7 @@ def snapshot(run: Run) -> dict[str, int]:
     account_ids = _account_ids(run)
     if candidates.empty and not run.full and not account_ids:
         staging.write_frame(run.folder, "accounts", no_accounts().assign(is_service_user=False))
+        staging.write_frame(run.folder, _TYPES, pd.DataFrame({"shortname": [], "type": []}, dtype="str"))
         return {"accounts": 0, "unreadable": 0, "calls": 0}
     hook = run.hook()
     with held(run.ledger, run.mapping.environment, run.holder):
@@ -152,9 +156,12 @@ def snapshot(run: Run) -> dict[str, int]:
             known=links_frame(run.ledger, run.mapping.environment),
             keep=staging.FolderKeeper(run.folder),
             progress=partial(tell_progress, run.ledger, run.record.id, "snapshot"),
+            untyped=run.mapping.untyped,
         )
     accounts = read.accounts.assign(is_service_user=read.accounts["id"] == service_userid)
     staging.write_frame(run.folder, "accounts", accounts)
+    shown = pd.DataFrame(read.profile_types.items(), columns=["shortname", "type"], dtype="str")
+    staging.write_frame(run.folder, _TYPES, shown)
     if read.unreadable:
         log.warning("%d values could not be looked up: one odd account spoils Moodle's answer", len(read.unreadable))
     return {"accounts": len(accounts), "unreadable": len(read.unreadable), "calls": read.calls}
@@ -195,6 +202,7 @@ def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[
         full=run.full,
         bystanders=staging.read_frame(run.folder, "bystanders"),
         account_ids=_account_ids(run),
+        profile_types=dict(staging.read_frame(run.folder, _TYPES)[["shortname", "type"]].itertuples(index=False)),
         everyone_known=(run.folder / "everyone_known").read_text() == "yes",
     )
 

@@ -278,6 +278,47 @@ RULES: Final[tuple[Rule, ...]] = (
         PROFILE_WIDTH,
     ),
     Rule(
+        "profile_field_no_flag",
+        "profile_field_*",
+        Blocks.NOTHING,
+        "'{value}' for {field} is neither yes nor no, and Moodle would tick it. The value is left out.",
+        "'{value}' voor {field} is geen ja of nee, en Moodle zou een vinkje zetten. De waarde wordt weggelaten.",
+        "Write ja/nee, yes/no, true/false, 1/0, x or nothing in that column.",
+        "Zet ja/nee, yes/no, true/false, 1/0, x of niets in die kolom.",
+    ),
+    Rule(
+        "profile_field_no_option",
+        "profile_field_*",
+        Blocks.NOTHING,
+        "'{value}' is no option of {field} that is known, and Moodle would empty the field for one that it does not have. The value "
+        "is left out.",
+        "'{value}' is geen bekende keuze van {field}, en bij een onbekende keuze maakt Moodle het veld leeg. De waarde wordt "
+        "weggelaten.",
+        "Correct it at the source, letter for letter, or list the field's options in the mapping file.",
+        "Verbeter het in de bron, letter voor letter, of zet de keuzes van het veld in het mappingbestand.",
+    ),
+    Rule(
+        "profile_field_no_date",
+        "profile_field_*",
+        Blocks.NOTHING,
+        "'{value}' for {field} is no date as the mapping writes it, and Moodle would make another day of it. The value is left out.",
+        "'{value}' voor {field} is geen datum zoals de mapping die schrijft, en Moodle zou er een andere dag van maken. De waarde "
+        "wordt weggelaten.",
+        "Write it as 2024-05-01, or give the field a date_format in the mapping file.",
+        "Schrijf de datum als 2024-05-01, of geef het veld een date_format in het mappingbestand.",
+    ),
+    Rule(
+        "profile_field_year",
+        "profile_field_*",
+        Blocks.NOTHING,
+        "'{value}' for {field} lies outside the years that the field takes; Moodle would move it to the first or last of them. The "
+        "value is left out.",
+        "'{value}' voor {field} valt buiten de jaren van het veld; Moodle zou er het eerste of laatste jaar van maken. De waarde wordt "
+        "weggelaten.",
+        "Correct the year at the source, or widen the field's years in Moodle and in the mapping file.",
+        "Verbeter het jaar in de bron, of verruim de jaren van het veld in Moodle en in het mappingbestand.",
+    ),
+    Rule(
         "text_damaged",
         "*",
         Blocks.NOTHING,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from moodle_coupling.contract.fields import PROFILE_PREFIX
+from moodle_coupling.hooks.moodle_visibility import SAMPLE_IDS
 from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.provisioning.everyone import Beforehand, Everyone
 from moodle_coupling.provisioning.snapshots.finding import Finder
@@ -13,7 +15,7 @@ from moodle_coupling.provisioning.snapshots.tracker import Tracker
 from moodle_coupling.provisioning.wire import Moodle, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     import pandas as pd
 
@@ -27,7 +29,8 @@ class Snapshot:
     ``unreadable`` holds ids, idnumbers, usernames or e-mail addresses, as they were asked: an account with one of them
     is there, and odd. ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts
     there are in the whole Moodle, None when not everyone was read. With strategy ``report`` it is more than
-    ``accounts`` has: those that no plan can be about are counted only.
+    ``accounts`` has: those that no plan can be about are counted only. ``profile_types``: the types of profile fields, by
+    shortname, as far as an account shows them.
     """
 
     accounts: pd.DataFrame
@@ -35,6 +38,7 @@ class Snapshot:
     calls: int
     strategy: str = ""
     total: int | None = None
+    profile_types: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
@@ -47,6 +51,7 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     known: pd.DataFrame | None = None,
     keep: Keeper | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    untyped: Collection[str] = (),
 ) -> Snapshot:
     """Read the accounts that these candidates (CANDIDATE_COLUMNS) can be, or can be confused with.
 
@@ -61,6 +66,8 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     candidates. ``keep`` keeps the pieces of a full reading until it is finished. ``progress`` hears how many accounts
     were read, and of how many (None: not known), about once a second, in the caller's thread.
 
+    ``untyped``: shortnames of profile fields whose type must be found out.
+
     Raises MoodleAccessDenied when the token sees less of an account than it must: hidden is not empty, and everyone
     would look new. Raises SettingError when the mapping asks for a custom report that is not there or does not show
     what it must. Otherwise what the hook raises.
@@ -71,7 +78,8 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
         finder = Finder(wire)
         finder.find_for(candidates)
         finder.find("id", beforehand.unseen(finder.found(), candidates["idnumber"]))
-        return Snapshot(finder.found(), tuple(sorted(finder.unreadable)), _calls(wire))
+        types = _types(wire, finder.found(), untyped)
+        return Snapshot(finder.found(), tuple(sorted(finder.unreadable)), _calls(wire), profile_types=types)
 
     everyone = Everyone(wire, settings or SnapshotSettings(), beforehand, keep, Tracker(progress))
     finder = Finder(wire, everyone.read())
@@ -81,7 +89,19 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     accounts = joined([accounts, finder.found()])
     total = everyone.finish(accounts)
     unreadable = tuple(sorted(everyone.unreadable | finder.unreadable))
-    return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total)
+    types = _types(wire, accounts, untyped)
+    return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total, types)
+
+
+def _types(wire: Wire, accounts: pd.DataFrame, untyped: Collection[str]) -> Mapping[str, str]:
+    """Give the types that were shown; of a field whose type nobody showed this time somebody who has it is asked, or the lowest ids."""
+    for shortname in untyped:
+        column = PROFILE_PREFIX + shortname
+        if shortname not in wire.profile_types and column in accounts:
+            wire.find("id", [str(id_) for id_ in accounts.loc[accounts[column] != "", "id"].head(1)])
+    if any(shortname not in wire.profile_types for shortname in untyped):
+        wire.find("id", [str(id_) for id_ in range(1, SAMPLE_IDS + 1)])
+    return wire.profile_types
 
 
 def _calls(wire: Wire) -> int:

@@ -97,6 +97,8 @@ class Wire:
         self.hook = hook
         self.calls: Counter[str] = Counter()
         self.stopped: CouplingError | None = None
+        self.profile_types: dict[str, str] = {}
+        """Types of the profile fields that the accounts read so far showed, by shortname."""
         self._lock = threading.Lock()
 
     def stop(self, reason: CouplingError) -> None:
@@ -118,12 +120,16 @@ class Wire:
     def find(self, field: str, values: Sequence[str]) -> AccountsRead:
         """Look accounts up in one call."""
         self._before("read")
-        return self.hook.accounts_by_field(field, values)
+        read = self.hook.accounts_by_field(field, values)
+        self._note_types(read.accounts)
+        return read
 
     def search(self, key: str, value: str) -> Sequence[Account]:
         """Search accounts in one call."""
         self._before("read")
-        return self.hook.find_accounts(key, value)
+        found = self.hook.find_accounts(key, value)
+        self._note_types(found)
+        return found
 
     def takes_variables(self, count: int) -> bool:
         """Tell whether a form of so many variables arrives whole, in one call."""
@@ -149,6 +155,12 @@ class Wire:
         """Raise Stopped when nothing more may be sent."""
         if self.stopped is not None:
             raise Stopped
+
+    def _note_types(self, accounts: Iterable[Account]) -> None:
+        for account in accounts:
+            if account.profile_types.keys() - self.profile_types.keys():
+                with self._lock:
+                    self.profile_types.update(account.profile_types)
 
     def _before(self, kind: str) -> None:
         self.refuse_when_stopped()

@@ -1,0 +1,75 @@
+"""Types of Moodle's profile fields: what each stores of a value, and when what is stored is what was sent.
+
+Moodle takes any value without an error and drops or bends what does not fit (recordings 310 to 432; 4.5 and 5.1).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zoneinfo
+from enum import StrEnum
+from typing import Final
+
+
+class ProfileType(StrEnum):
+    """A profile field's type, as ``core_user_get_users_by_field`` names it."""
+
+    TEXT = "text"
+    TEXTAREA = "textarea"
+    SOCIAL = "social"
+    MENU = "menu"
+    CHECKBOX = "checkbox"
+    DATETIME = "datetime"
+
+
+FIRST_YEAR, LAST_YEAR = 1900, 2050
+"""The widest bounds that Moodle's form gives a date field; a year outside a field's own bounds is moved to the bound."""
+
+_DAY: Final = 86_400
+_QUARTER: Final = 900
+_MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:-\d{2}-\d{2}-\d{2})?")
+_STAMP: Final = re.compile(r"-?\d{1,11}")
+
+
+def date_sent(moment: dt.datetime, *, with_time: bool) -> str:
+    """Give a moment as a date field takes it: YYYY-MM-DD, or YYYY-MM-DD-HH-MM-SS (with less the time is dropped)."""
+    return moment.strftime("%Y-%m-%d-%H-%M-%S" if with_time else "%Y-%m-%d")
+
+
+def date_stored(stored: str, zone: str = "") -> str:
+    """Give a stored timestamp as a date is sent; a text that is no timestamp as it is, 0 (no date) as ''.
+
+    Moodle stores midnight in the site's time zone. ``zone`` is that zone; without one the nearest midnight is meant, which is right
+    from less than twelve hours west to twelve hours east of Greenwich.
+    """
+    if not _STAMP.fullmatch(stored):
+        return stored
+    if int(stored) == 0:
+        return ""
+    if zone:
+        moment = dt.datetime.fromtimestamp(int(stored), zoneinfo.ZoneInfo(zone))
+        return date_sent(moment, with_time=moment.time() != dt.time())
+    days = (int(stored) + _DAY // 2) // _DAY
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=days)).isoformat()
+
+
+def is_that_date(stored: str, sent: str) -> bool:
+    """Tell whether a stored timestamp can be the moment that was sent, in whatever time zone the site is."""
+    if not _MOMENT.fullmatch(sent) or not _STAMP.fullmatch(stored):
+        return False
+    try:
+        moment = dt.datetime.strptime(sent, "%Y-%m-%d-%H-%M-%S" if len(sent) > 10 else "%Y-%m-%d")  # noqa: DTZ007
+    except ValueError:
+        return False
+    away = int(stored) - int(moment.replace(tzinfo=dt.UTC).timestamp())
+    return -14 * 3600 <= away <= 12 * 3600 and away % _QUARTER == 0
+
+
+def is_kept(type_: str, stored: str, sent: str) -> bool:
+    """Tell whether Moodle holds what was sent to a profile field, as it stores values of that type."""
+    if type_ == ProfileType.DATETIME:
+        return is_that_date(stored, sent) if sent else stored in ("", "0")
+    if type_ == ProfileType.CHECKBOX:
+        return (stored or "0") == (sent or "0")
+    return stored.strip() == sent.strip()
