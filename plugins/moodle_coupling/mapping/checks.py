@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
@@ -216,6 +217,16 @@ def _column_problems(data: Any, extra: list[str]) -> Iterator[tuple[Location, st
         yield where, f"there is no column '{name}' to use here{hint}"
 
 
+_UNCLEAN: Final = "has a control character or a sign for an unreadable letter in it; write it anew"
+
+
+def is_clean(value: str) -> bool:
+    """Tell whether a text has nothing in it that is taken out of a person's values, or stands for a spoilt letter."""
+    return not any(
+        (unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\r\t") or sign == "\ufffd" for sign in value
+    )
+
+
 def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
     for name, field in _items(_at(data, "fields")):
         for key in ("value", "default"):
@@ -223,9 +234,13 @@ def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
             # An empty default is none; an empty value clears the field, which only free texts may be.
             if isinstance(value, str) and (value or key == "value") and (problem := constant_problem(name, value)):
                 yield ("fields", name, key), problem
+            if isinstance(value, str) and not is_clean(value):
+                yield ("fields", name, key), _UNCLEAN
     for name, field in _items(_at(data, "profile_fields")):
         for key in ("value", "default"):
             value = _at(field, key)
+            if isinstance(value, str) and not is_clean(value):
+                yield ("profile_fields", name, key), _UNCLEAN
             if isinstance(value, str) and len(value) > PROFILE_WIDTH:
                 yield ("profile_fields", name, key), f"{len(value)} characters; Moodle silently cuts at {PROFILE_WIDTH}"
 

@@ -173,8 +173,11 @@ class ProfileValue(FieldValue):
         None,
         description="The site's own time zone, as Region/City; needed for a datetime field that includes the time.",
     )
-    years: tuple[int, int] | None = Field(
-        None, description="First and last year that a datetime field takes in Moodle; it moves others to the bound."
+    years: list[int] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="First and last year that a datetime field takes in Moodle; it moves others to the bound.",
     )
     options: list[FilledText] | None = Field(
         None,
@@ -224,7 +227,21 @@ class ProfileValue(FieldValue):
         if self.years is not None and self.years[0] > self.years[1]:
             msg = "'years' is the first year and the last one"
             raise ValueError(msg)
+        self._check_constants()
         return self
+
+    def _check_constants(self) -> None:
+        """Refuse a constant that the rule for persons' values would leave out of everyone's account."""
+        from moodle_coupling.people.profile_values import to_moodle
+
+        for name in ("value", "default"):
+            said = getattr(self, name)
+            if said and self.type is not None and (self.type is not ProfileType.MENU or self.options is not None):
+                _, problem = to_moodle(said, self.type, self, self.options or ())
+                if problem:
+                    hint = did_you_mean(said, self.options or ())
+                    msg = f"'{name}' is '{said}', which a field of type {self.type} does not take{hint}"
+                    raise ValueError(msg)
 
     @model_serializer(mode="wrap")
     def _without_the_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def which_to_remember(plan: pd.DataFrame, outcomes: pd.DataFrame) -> pd.Series[b
     """
     status, code = _outcome_of(plan, outcomes, "status"), _outcome_of(plan, outcomes, "code")
     actions, verdicts = plan["action"], plan["verdict"]
-    written = actions.isin([action.value for action in _OURS]) & (status == _DONE) & (code != "already_there")
+    written = actions.isin([action.value for action in _OURS]) & (status == _DONE) & (code == "")
     right = (actions == Action.NONE.value) & (verdicts == Verdict.LINKED.value) & (status == "skipped")
     kept_email = plan["reasons"].map(_keeps_email).astype("bool")
     looked = plan["row"].notna() & (plan["evidence"] != EVIDENCE)

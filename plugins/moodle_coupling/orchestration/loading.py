@@ -12,6 +12,7 @@ from moodle_coupling.matching.unchanged import links_to_forget, which_to_remembe
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.deciding import carried_out
 from moodle_coupling.orchestration.journal import load_with_ledger
+from moodle_coupling.provisioning.outcomes import NOT_WHOLE
 from moodle_coupling.provisioning.stopping import StopRule
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def new_links(part: pd.DataFrame, outcomes: pd.DataFrame, prints: pd.Series[str]
             "person_id": part["person_id"],
             "username": part["username"],
             "fingerprint": part["row"].map(prints).fillna("").where(remembered, ""),
-            "created_by_us": (part["action"] == Action.CREATE.value) & (outcomes["code"].set_axis(part.index) == ""),
+            "created_by_us": (part["action"] == Action.CREATE.value)
+            & outcomes["code"].set_axis(part.index).isin(("", *NOT_WHOLE)),
         }
     )
     ours = links["account_id"].notna() & (links["idnumber"] != "")

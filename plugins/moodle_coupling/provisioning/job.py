@@ -18,6 +18,7 @@ from moodle_coupling.provisioning.culprits import Sendable
 from moodle_coupling.provisioning.journal import Record
 from moodle_coupling.provisioning.looking import Found, look_up
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.proof import Proof
 from moodle_coupling.provisioning.stopping import Tally
 from moodle_coupling.provisioning.wire import Stopped, Wire
 
@@ -55,6 +56,7 @@ class Load:
     record: Record = field(default_factory=Record)
     tally: Tally = field(default_factory=Tally)
     in_doubt: frozenset[int] = frozenset()
+    proof: Proof = field(default_factory=Proof)
 
     def batch_over(self, items: Sequence[Sendable]) -> None:
         """Put on record what became of a batch, and stop the load where too many went wrong."""

@@ -23,7 +23,8 @@ from moodle_coupling.provisioning.job import Load, Pace
 from moodle_coupling.provisioning.journal import Record
 from moodle_coupling.provisioning.outcomes import outcomes_frame
 from moodle_coupling.provisioning.parallel import in_parallel
-from moodle_coupling.provisioning.rows import sort_rows, split_shared
+from moodle_coupling.provisioning.proof import FIRST
+from moodle_coupling.provisioning.rows import ChangeItem, sort_rows, split_shared
 from moodle_coupling.provisioning.stopping import Tally
 from moodle_coupling.provisioning.updating import update_batch
 from moodle_coupling.provisioning.wire import Moodle, Wire
@@ -146,14 +147,28 @@ def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size
     def send_all(row: list[list[Any]]) -> None:
         for batch in row:
             try:
-                send(load_, batch)
+                sent = load_.proof.without_spoilt(batch, load_.book)
+                if sent:
+                    send(load_, sent)
+                load_.proof.look(sent, load_.wire, load_.book)
             finally:
                 load_.batch_over(batch)
 
     wire = load_.wire
+    pilot, items = _pilot(items)
+    in_parallel(wire, send_all, [[pilot]] if pilot else [])
     free, shared = split_shared(items)
     rows = [[batch] for batch in _sized(wire.hook, free, size)]
     in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
+
+
+def _pilot(items: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Split off a few changes of profile fields, to be proved before the others go: Moodle may wipe what it does not take."""
+    risky = [item for item in items if isinstance(item, ChangeItem) and item.had]
+    if len(risky) <= FIRST:
+        return [], items
+    pilot = {item.index for item in risky[:FIRST]}
+    return risky[:FIRST], [item for item in items if item.index not in pilot]
 
 
 def _sized(hook: Moodle, items: Sequence[Any], size: int) -> list[list[Any]]:

@@ -7,7 +7,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.contract.fields import FIELDS
+from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH
+from moodle_coupling.contract.profile_types import is_kept
 from moodle_coupling.provisioning.batching import LOOKUP_SIZE, batches
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def holds(account: Account, sent: AccountChange) -> bool:
     return all(
         name in _ECHOED and same_value(name, account.value(name), value) for name, value in sent.fields.items()
     ) and all(
-        # Moodle cuts a profile field at 2048 characters without a word.
-        same_value(name, account.profile.get(name, ""), value[:2048])
+        # Moodle cuts a text at its field's width without a word; of a moment only the site's time zone would tell.
+        is_kept(account.profile_types.get(name, ""), account.profile.get(name, ""), value[:PROFILE_WIDTH])
         for name, value in sent.profile.items()
     )
 

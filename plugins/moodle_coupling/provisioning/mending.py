@@ -26,6 +26,9 @@ _WORDS: Final = {
     "too_large": "Too large for one call",
     "too_many_failures": "Not sent: too many went wrong before",
     "unavailable": "Not sent: Moodle was away",
+    "value_not_kept": "Moodle keeps another value",
+    "value_unseen": "A value that Moodle does not show",
+    "value_withheld": "Without a value that Moodle does not keep",
     "username_taken": "The username was taken in the meantime",
 }
 MEND: Final = {
@@ -48,6 +51,10 @@ MEND: Final = {
     "too_many_failures": "Most likely something that all of them share is not allowed on this site (auth, lang, theme, password in "
     "the mapping file), or its database is in trouble: mend that, then run again.",
     "unavailable": "Run again when the site is back; what was done is kept.",
+    "value_not_kept": "Put the value right in Moodle, and say in the mapping file what the profile field takes: type, options, years or "
+    "date_format.",
+    "value_unseen": "Check the shortname under Site administration > Users > User profile fields, and whether the field is visible.",
+    "value_withheld": "Mend the profile field in the mapping file; the next run sends it again.",
     "username_taken": "Run again: the next plan chooses another name.",
 }
 _BY_STATUS: Final = {

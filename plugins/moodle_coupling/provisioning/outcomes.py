@@ -19,6 +19,15 @@ NOTHING_TO_DO: Final = "nothing_to_do"
 """Code of the outcome of a row whose account is right already."""
 
 
+NOT_KEPT: Final = "value_not_kept"
+"""Code of a done row of which Moodle holds another value of a profile field than was sent."""
+WITHHELD: Final = "value_withheld"
+"""Code of a row without a profile field of which Moodle did not keep values before in the load."""
+UNSEEN: Final = "value_unseen"
+"""Code of a done row of which a profile field that was sent is not shown."""
+NOT_WHOLE: Final = (NOT_KEPT, WITHHELD, UNSEEN)
+
+
 class OutcomeStatus(StrEnum):
     """How a row of the plan ended.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.mending import how_to_mend, in_words
-from moodle_coupling.provisioning.outcomes import OutcomeStatus, count_statuses
+from moodle_coupling.provisioning.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,18 +25,21 @@ _DONE_WORDS: Final = {
 }
 _EXAMPLES: Final = 5
 _MOST_IDS: Final = 50
+_SPOILT: Final = (NOT_KEPT, WITHHELD)
 _NOT_DONE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
 
 
 def exceeds_tolerance(outcomes: pd.DataFrame, limit: float) -> bool:
     """Tell whether more than ``limit`` (0 to 1) of the rows that were to be written were not.
 
-    Counted are failed, unknown and refused by Moodle. Rows that the plan itself rejects are not: those are the source's.
+    Counted are failed, unknown and refused by Moodle, and those of whom a profile field was not kept. Rows that the plan itself rejects are not: those are the source's.
     """
     to_write = outcomes[outcomes["action"].isin([str(action) for action in WRITING_ACTIONS])]
     if to_write.empty:
         return False
-    missed = int(to_write["status"].isin([str(status) for status in _NOT_DONE]).sum())
+    missed = int(
+        (to_write["status"].isin([str(status) for status in _NOT_DONE]) | to_write["code"].isin(_SPOILT)).sum()
+    )
     return missed / len(to_write) > limit
 
 
@@ -91,7 +94,8 @@ def _counts(plan: pd.DataFrame, outcomes: pd.DataFrame | None) -> list[str]:
 def _with_plan_reasons(plan: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """Give the outcomes that went wrong, with the names of the persons."""
     names = plan[["row", "firstname", "lastname", "account_id"]].assign(key=_key(plan)).drop_duplicates("key")
-    bad = outcomes[outcomes["status"].isin([str(status) for status in _NOT_DONE])].assign(key=_key)
+    bad = outcomes[outcomes["status"].isin([str(status) for status in _NOT_DONE]) | outcomes["code"].isin(NOT_WHOLE)]
+    bad = bad.assign(key=_key)
     return bad.merge(names[["key", "firstname", "lastname"]], on="key", how="left")
 
 

@@ -45,13 +45,15 @@ class NewItem:
 class ChangeItem:
     """An account to change; ``index`` is the row's position in the plan.
 
-    ``seen``: what the plan saw in those fields of GUARDED that it changes.
+    ``seen``: what the plan saw in those fields of GUARDED that it changes. ``had``: the profile fields among the changes that
+    were filled.
     """
 
     index: int
     account_id: int
     wire: AccountChange
     seen: dict[str, Any] = field(default_factory=dict)
+    had: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,11 @@ def _seen(row: dict[str, Any]) -> dict[str, Any]:
     return {name: old for name, (old, _) in json.loads(row["changes"]).items() if name in GUARDED}
 
 
+def _had(row: dict[str, Any]) -> frozenset[str]:
+    filled = (name for name, (old, _) in json.loads(row["changes"]).items() if old)
+    return frozenset(name.removeprefix(PROFILE_PREFIX) for name in filled if name.startswith(PROFILE_PREFIX))
+
+
 def _item(index: int, row: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
     new = _changes(row)
     profile = {name.removeprefix(PROFILE_PREFIX): v for name, v in new.items() if name.startswith(PROFILE_PREFIX)}
@@ -131,7 +138,7 @@ def _item(index: int, row: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
     if _is_missing(row["account_id"]):
         return _rejected(index, "account_missing", f"The plan says {row['action']} and names no account: not sent.")
     account_id = int(row["account_id"])
-    return ChangeItem(index, account_id, AccountChange(account_id, fields, profile), _seen(row))
+    return ChangeItem(index, account_id, AccountChange(account_id, fields, profile), _seen(row), _had(row))
 
 
 def _is_missing(value: object) -> bool:
