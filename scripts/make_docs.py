@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "plugins"))
 
+from moodle_coupling.contract.fields import FIELDS, Seen  # noqa: E402
 from moodle_coupling.mapping.file import json_schema, write_schema  # noqa: E402
 from moodle_coupling.people.columns import PERSON_COLUMNS  # noqa: E402
 from moodle_coupling.people.rules import RULES, Blocks  # noqa: E402
@@ -39,6 +40,18 @@ def columns() -> str:
         if column.name != "row"
     )
     return f"| column | meaning | headings |\n|---|---|---|\n{rows}\n"
+
+
+def fields() -> str:
+    """Give the table of Moodle's account fields."""
+    seen = {Seen.ALWAYS: "always", Seen.NOT_HIDDEN: "unless hiddenuserfields names it"}
+    rows = "\n".join(
+        f"| `{field.name}` | {field.english.heading} | {field.dutch.heading} | {field.width or ''} | {field.takes} "
+        f"| {'yes' if field.emptied else 'no'} | {seen.get(field.seen, f'with {field.seen}')} |"
+        for field in FIELDS
+    )
+    head = "| field | English | Dutch | characters | takes | an empty cell empties it | shown to the token |"
+    return f"{head}\n|---|---|---|---|---|---|---|\n{rows}\n"
 
 
 def connection() -> str:
@@ -82,7 +95,14 @@ def with_reference(text: str) -> str:
     return text
 
 
-TABLES: Final = {"keys": reference, "columns": columns, "connection": connection, "rules": rules, "outcomes": outcomes}
+TABLES: Final = {
+    "keys": reference,
+    "fields": fields,
+    "columns": columns,
+    "connection": connection,
+    "rules": rules,
+    "outcomes": outcomes,
+}
 
 
 def _rows(schema: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator[str]:

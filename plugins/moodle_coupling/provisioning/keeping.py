@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import pandas as pd
 
+from moodle_coupling.contract.fields import TEXT_FIELDS
 from moodle_coupling.provisioning.snapshots.pieces import packed, unpacked
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class Pieces:
         if self._keep is None or not self._keep.has(self._named(name)):
             return None
         piece, read_at = unpacked(self._keep.get(self._named(name)))
-        return piece if self._now() - read_at <= KEPT_FOR else None
+        # A piece of an earlier version may lack a field, and not read is not empty.
+        whole = set(TEXT_FIELDS) <= set(piece.accounts.columns)
+        return piece if whole and self._now() - read_at <= KEPT_FOR else None
 
     def put(self, name: str, piece: Piece) -> None:
         """Keep a piece that was read just now."""

@@ -187,3 +187,12 @@ def test_joined_frames_hold_everyone_once_with_all_profile_fields():
     assert whole.dtypes["id"] == "int64"
     assert joined([]).empty
     assert isinstance(joined([]), pd.DataFrame)
+
+
+def test_a_piece_that_lacks_a_field_is_read_anew():
+    keep = MemoryKeeper()
+    pieces = Pieces(keep, "fields", lambda: NOW)
+    pieces.put("x", Piece(accounts_frame([Account(5, "u", email="")]).drop(columns="theme")))
+    pieces.put("y", Piece(accounts_frame([Account(5, "u", email="")])))
+    assert pieces.get("x") is None
+    assert pieces.get("y") is not None
