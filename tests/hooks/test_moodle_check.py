@@ -170,11 +170,12 @@ def test_profile_fields_are_found_misspelt_or_left_open(hook: MoodleHook, moodle
     assert errors(findings) == ["profile_field_case"]
     levels = {finding.code: finding.level for finding in findings}
     assert (levels["profile_field"], levels["profile_field_unverified"]) == (Level.OK, Level.WARNING)
+    assert "Profile field 'customfield1' exists, of type text." in explain(findings)
 
 
 def test_a_profile_field_that_nobody_has_filled_is_not_guessed_about(hook: MoodleHook) -> None:
     findings = check_site(hook, profile_fields=["customfield2"])
-    assert "could not be verified" in explain(findings)
+    assert "could not be verified, nor its type" in explain(findings)
     assert is_fit(findings)
 
 

@@ -258,11 +258,11 @@ def _visibility(sample: Sample, profile_fields: Sequence[str]) -> list[Finding]:
 
 def _profile_fields(sample: Sample, wanted: Sequence[str]) -> Iterator[Finding]:
     """Moodle drops values for an unknown shortname without a word, and shows a field only where it is filled."""
-    seen = sample.profile_fields()
+    seen = sample.profile_types()
     by_lower = {name.lower(): name for name in seen}
     for name in dict.fromkeys(wanted):
         if name in seen:
-            yield Finding(Level.OK, "profile_field", f"Profile field '{name}' exists.")
+            yield Finding(Level.OK, "profile_field", f"Profile field '{name}' exists, of type {seen[name]}.")
         elif name.lower() in by_lower:
             yield Finding(
                 Level.ERROR,
@@ -274,9 +274,9 @@ def _profile_fields(sample: Sample, wanted: Sequence[str]) -> Iterator[Finding]:
             yield Finding(
                 Level.WARNING,
                 "profile_field_unverified",
-                f"Profile field '{name}' could not be verified: no account looked at has it filled and visible.",
-                "Look under Site administration > Users > User profile fields; an unknown shortname is dropped without a "
-                "word.",
+                f"Profile field '{name}' could not be verified, nor its type: no account looked at has it filled and visible.",
+                "Look under Site administration > Users > User profile fields, and say its type in the mapping file; an unknown "
+                "shortname is dropped without a word.",
             )
 
 

@@ -52,9 +52,9 @@ class Sample:
                 f"It lacks moodle/site:viewuseridentity, or 'Email address' is not ticked under {_IDENTITY}.",
             )
 
-    def profile_fields(self) -> frozenset[str]:
-        """Give the shortnames of the profile fields that some account shows."""
-        return frozenset(name for account in self.others for name in account.profile)
+    def profile_types(self) -> dict[str, str]:
+        """Give the types of the profile fields that some account shows, by shortname."""
+        return {name: type_ for account in self.others for name, type_ in account.profile_types.items()}
 
 
 def take_sample(hook: MoodleHook) -> Sample:
