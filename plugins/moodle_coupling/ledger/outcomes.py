@@ -105,6 +105,19 @@ def environment_outcomes(
         return frame_of(connection.execute(query).all(), SHOWN)
 
 
+def refused_before(ledger: Ledger, run: str, environment: str, *, within: dt.timedelta) -> frozenset[str]:
+    """Give the idnumbers of whom Moodle, asked to create or change them, refused in other runs of the time before now."""
+    query = (
+        select(_OUTCOMES.c.idnumber)
+        .where(_OUTCOMES.c.environment == environment, _OUTCOMES.c.run != run, _OUTCOMES.c.standing)
+        .where(_OUTCOMES.c.status == "rejected", _OUTCOMES.c.action != "reject")
+        .distinct()
+    )
+    with ledger.reading() as connection:
+        recent = query.where(_OUTCOMES.c.at >= ledger.now(connection) - within)
+        return frozenset(row[0] for row in connection.execute(recent) if row[0])
+
+
 def _columns(frame: pd.DataFrame, now: dt.datetime) -> Mapping[str, Staged]:
     first, last = cells.keys(frame, "firstname"), cells.keys(frame, "lastname")
     emails = cells.keys(frame, "email")

@@ -335,7 +335,8 @@ class Limits(Part):
     """How much may go wrong before a load stops, or a run counts as failed."""
 
     tolerated_failures: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.05, description="Share of the persons to write (0 to 1) that may fail before the run is a failure."
+        0.05,
+        description="Share of the persons in scope (0 to 1) that may fail before the run is a failure; one alone never makes it one, unless this is 0.",
     )
     stop_share: Annotated[float, Field(gt=0, le=1)] = Field(
         0.4, description="A load stops itself when more than this share of its attempts failed, and the Moodle rests."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from moodle_coupling.ledger.links import fingerprints, record_links
+from moodle_coupling.ledger.outcomes import refused_before
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.unchanged import links_to_forget, which_to_remember
 from moodle_coupling.orchestration import staging
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from moodle_coupling.provisioning.loader import LoadResult
 
 _OURS: Final = (Action.CREATE, Action.UPDATE, Action.LINK, Action.REACTIVATE, Action.SUSPEND)
+_LATELY: Final = dt.timedelta(days=8)
+"""Where an environment is run once a week, the last run is in it."""
 BY_US: Final = "coupling"
 
 
@@ -37,11 +41,17 @@ def load_part(run: Run, part: pd.DataFrame, digest: str, lease: Lease) -> LoadRe
         run.record.id,
         digest=digest,
         lease=lease,
-        stop=StopRule(limits.stop_share, limits.stop_minimum),
+        stop=StopRule(limits.stop_share, limits.stop_minimum, _refused_before(run, part)),
     )
     _remember(run, part, result.outcomes)
     carried_out(run, part, result.outcomes)
     return result
+
+
+def _refused_before(run: Run, part: pd.DataFrame) -> frozenset[int]:
+    """Give the positions of whom Moodle refused in another run of the last days."""
+    known = refused_before(run.ledger, run.record.id, run.mapping.environment, within=_LATELY)
+    return frozenset(at for at, idnumber in enumerate(part["idnumber"]) if idnumber in known)
 
 
 def _remember(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:

@@ -21,10 +21,15 @@ WHERE_TO_LOOK: Final = "Look at what all of them share in the mapping file (auth
 
 @dataclass(frozen=True, slots=True)
 class StopRule:
-    """More than ``share`` (0 to 1) of at least ``minimum`` persons tried went wrong: the load stops itself."""
+    """More than ``share`` (0 to 1) of at least ``minimum`` persons tried went wrong: the load stops itself.
+
+    ``expected`` are positions of rows that were refused in an earlier run too: refused again they say nothing of the site, and on a
+    quiet night they may be all there is.
+    """
 
     share: float = 0.4
     minimum: int = 20
+    expected: frozenset[int] = frozenset()
 
 
 class Tally:
@@ -47,9 +52,13 @@ class Tally:
             for outcome in outcomes:
                 if outcome.status is OutcomeStatus.DONE:
                     self._done += 1
-                elif outcome.status is not OutcomeStatus.SKIPPED:
+                elif outcome.status is not OutcomeStatus.SKIPPED and not self._was_expected(outcome):
                     self._wrong[outcome.code] += 1
             return self._judge(self._rule)
+
+    def _was_expected(self, outcome: Outcome) -> bool:
+        expected = self._rule.expected if self._rule else frozenset()
+        return outcome.status is OutcomeStatus.REJECTED and outcome.index in expected
 
     def _judge(self, rule: StopRule) -> TooManyFailures | None:
         failed = self._wrong.total()
