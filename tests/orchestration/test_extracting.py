@@ -41,7 +41,7 @@ def school(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "CREATE TABLE persons (PersonId TEXT, ExternId TEXT, Voornaam TEXT, Achternaam TEXT, Email TEXT, changed TEXT)",
     )
     for number in range(1, 6):
-        add(path, number, f"2026-11-0{number} 08:00:00")
+        add(path, number, f"2024-11-0{number} 08:00:00")
     return path
 
 
@@ -72,8 +72,8 @@ def test_the_second_run_reads_what_changed_and_plans_for_everyone(
     coupling.mapping = SOURCE
     coupling.run()
     assert read(caplog) == ["Read everyone 5 persons"]
-    change(school, "UPDATE persons SET Achternaam = 'Nieuw', changed = '2026-11-20 08:00:00' WHERE PersonId = '2'")
-    add(school, 6, "2026-11-21 08:00:00")
+    change(school, "UPDATE persons SET Achternaam = 'Nieuw', changed = '2024-11-20 08:00:00' WHERE PersonId = '2'")
+    add(school, 6, "2024-11-21 08:00:00")
     run = coupling.run()
     assert read(caplog) == ["Read what changed 3 persons"]  # the one on the watermark itself too
     assert len(run.frame("persons")) == 6
@@ -95,7 +95,7 @@ def test_the_watermark_stays_when_the_run_did_not_end_well(
     coupling.mapping = SOURCE
     coupling.run()
     read(caplog)
-    add(school, 6, "2026-11-21 08:00:00")
+    add(school, 6, "2024-11-21 08:00:00")
     coupling.run(dry_run=True)
     coupling.more = "fields: {lang: {value: xx}}\n"  # which this Moodle does not have
     assert coupling.run().state == "failed"
@@ -105,7 +105,7 @@ def test_the_watermark_stays_when_the_run_did_not_end_well(
     assert read(caplog) == ["Read what changed 2 persons"] * 3
     assert coupling.run().actions == {"none": 5, "create": 1}
     assert read(caplog) == ["Read what changed 2 persons"]
-    add(school, 7, "2026-11-22 08:00:00")
+    add(school, 7, "2024-11-22 08:00:00")
     coupling.run()
     assert read(caplog) == ["Read what changed 2 persons"]
     assert set(names(moodle)) == {f"CV-{number}" for number in range(1, 8)}

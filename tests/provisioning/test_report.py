@@ -102,6 +102,28 @@ def test_unknown_counts_as_missed_and_nothing_to_write_never_exceeds():
     assert not exceeds_tolerance(outcomes(idle, (SKIPPED, "nothing_to_do", "")), 0.0)
 
 
+@pytest.mark.parametrize(
+    ("failed", "in_scope", "limit", "exceeded"),
+    [
+        (1, 30, 0.05, False),  # the one person whom Moodle refuses every night
+        (1, 3, 0.05, False),  # one alone never is too much
+        (2, 40, 0.05, False),
+        (3, 40, 0.05, True),
+        (1, 30, 0.0, True),  # none is tolerated
+        (1, 0, 0.05, True),  # a run for this one person
+    ],
+)
+def test_the_share_is_of_the_persons_in_scope_however_few_there_were_to_write(failed, in_scope, limit, exceeded):
+    plan = plan_of(create(n) for n in range(1, failed + 1))
+    ended = outcomes(plan, *[(REJECTED, "refused", "")] * failed)
+    assert exceeds_tolerance(ended, limit, in_scope) is exceeded
+
+
+def test_what_the_source_gives_to_think_about_is_told():
+    plan = plan_of([])
+    assert "* a row of 2206" in summary(plan, None, warnings=["a row of 2206"])
+
+
 @pytest.mark.parametrize("indices", [[0], [0, 1, 1], [0, 1, 2], []])
 def test_a_load_that_lost_or_doubled_an_outcome_says_so(indices):
     with pytest.raises(OutcomesIncomplete):

@@ -21,6 +21,7 @@ from moodle_coupling.ledger.runs import begin_run, end_run, get_run, set_state
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.extracting import WARNINGS
 from moodle_coupling.web.mismatch_search import unseal
 from moodle_coupling.web.run_airflow import airflow_run
 from moodle_coupling.web.starting import start
@@ -446,6 +447,14 @@ class TestPlan:
         run, folder = asked(mode="dry run")
         staging.write_text(folder, "plan.parquet", "half a file")
         assert "The plan is not there" in visit("user").get(f"/runs/{run.id}").text
+
+    def test_what_the_source_gives_to_think_about(self, visit, ledger, asked):
+        run, folder = asked()
+        staging.write_text(folder, WARNINGS, json.dumps(["people of connection 'hr': 1 row is dated <2206>."]))
+        page = visit("user").get(f"/runs/{run.id}")
+        assert "1 row is dated &lt;2206&gt;." in page.text
+        staging.write_text(folder, WARNINGS, "half a")
+        assert "gives to think about" not in visit("user").get(f"/runs/{run.id}").text
 
     def test_what_was_changed_by_hand_in_moodle(self, visit, ledger, asked, plan):
         run, folder = asked()

@@ -8,6 +8,7 @@ asset; both move together, and only when a run ended well.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 STATE: Final = "source"
 """Key in the asset state store: {"watermark", "known"}."""
+WARNINGS: Final = "warnings.json"
+"""In the run's folder: what the source gave to think about, as sentences without names (``Extract.warnings``)."""
 _PREFIX: Final = "known__"
 _PERSONS: Final = "persons"
 _NEXT: Final = "next"
@@ -74,10 +77,17 @@ def read_source(run: Run, state: State | None) -> Extract:
         log.info("Read everyone in %s: %d persons", source.where, found.counts.persons)
     for warning in found.warnings:
         log.warning("%s", warning)
+    staging.write_text(run.folder, WARNINGS, json.dumps(found.warnings, ensure_ascii=False))
     if source.incremental:
         _write_kept(run.folder / _NEXT, {_PERSONS: found.persons, **found.kept})
     staging.write_text(run.folder, "watermark", found.watermark)
     return found
+
+
+def warnings_of(folder: ObjectStoragePath) -> list[str]:
+    """Give what a run's source gave to think about; nothing when it was not read yet."""
+    path = folder / WARNINGS
+    return [str(text) for text in json.loads(path.read_text())] if path.exists() else []
 
 
 def read_around(mapping: Mapping, base: Path, person: str) -> Extract:

@@ -276,8 +276,9 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     if outcomes is not None:
         staging.write_frame(run.folder, "outcomes", outcomes)
     left_out, title = staging.read_frame(run.folder, "left_out"), run.mapping.title or run.mapping.environment
-    staging.write_text(run.folder, "summary.md", summary(frame, outcomes, left_out, title=title))
-    text = summary(frame, outcomes, left_out, title=title, named=False)
+    told = partial(summary, frame, outcomes, left_out, title=title, warnings=extracting.warnings_of(run.folder))
+    staging.write_text(run.folder, "summary.md", told())
+    text = told(named=False)
     log.info("%s\nWith names and every reason: %s", text, run.folder / "summary.md")
     if run.person_ids:
         _trace(run)
@@ -303,7 +304,8 @@ def _judge(run: Run, frame: pd.DataFrame, outcomes: pd.DataFrame | None, *, miss
     if missing or (outcomes is not None and len(outcomes) != len(frame)):
         msg = f"The load is not finished: {missing} parts have no outcomes. See the task 'load'."
         raise RunFailed(msg)
-    if outcomes is not None and exceeds_tolerance(outcomes, run.mapping.limits.tolerated_failures):
+    in_scope = 0 if run.partial else _in_scope(run)
+    if outcomes is not None and exceeds_tolerance(outcomes, run.mapping.limits.tolerated_failures, in_scope):
         msg = (
             f"More persons failed than limits.tolerated_failures "
             f"({run.mapping.limits.tolerated_failures:.0%}) of {run.mapping_path.name} allows:\n{text}"

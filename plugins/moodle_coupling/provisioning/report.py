@@ -12,7 +12,7 @@ from moodle_coupling.provisioning.mending import how_to_mend, in_words
 from moodle_coupling.provisioning.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
@@ -23,24 +23,29 @@ _DONE_WORDS: Final = {
     Action.SUSPEND: "suspended",
     Action.REACTIVATE: "reactivated",
 }
+_LEAST: Final = 1
+"""So many may always go wrong in a run for everyone."""
 _EXAMPLES: Final = 5
 _MOST_IDS: Final = 50
 _SPOILT: Final = (NOT_KEPT, WITHHELD)
 _NOT_DONE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
 
 
-def exceeds_tolerance(outcomes: pd.DataFrame, limit: float) -> bool:
-    """Tell whether more than ``limit`` (0 to 1) of the rows that were to be written were not.
+def exceeds_tolerance(outcomes: pd.DataFrame, limit: float, in_scope: int = 0) -> bool:
+    """Tell whether so many of the rows that were to be written were not that the run is a failure.
 
-    Counted are failed, unknown and refused by Moodle, and those of whom a profile field was not kept. Rows that the plan itself rejects are not: those are the source's.
+    Counted are failed, unknown and refused by Moodle, and those of whom a profile field was not kept; rows that the plan itself
+    rejects are not: those are the source's. More than ``limit`` (0 to 1) of the ``in_scope`` persons of the run is too much,
+    however few there were to write: on a quiet night whom Moodle refuses every time may be the only one. One alone is never too
+    much there, unless ``limit`` is 0. ``in_scope`` 0 stands for a run for some persons only: the share is of those to write, and
+    one alone may be too much.
     """
     to_write = outcomes[outcomes["action"].isin([str(action) for action in WRITING_ACTIONS])]
-    if to_write.empty:
-        return False
     missed = int(
         (to_write["status"].isin([str(status) for status in _NOT_DONE]) | to_write["code"].isin(_SPOILT)).sum()
     )
-    return missed / len(to_write) > limit
+    allowed = limit * max(in_scope, len(to_write))
+    return missed > (max(allowed, _LEAST) if in_scope and limit else allowed)
 
 
 def summary(
@@ -50,12 +55,13 @@ def summary(
     *,
     title: str = "",
     named: bool = True,
+    warnings: Sequence[str] = (),
 ) -> str:
     """Give the summary of a run in Markdown; without ``outcomes`` (a dry run) of the plan alone.
 
     ``left_out`` are the lines of the source that were no person (``line``, ``message``, which names the line). Without ``named`` it holds ids and
     line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
-    as Airflow's log and XCom.
+    as Airflow's log and XCom. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
     """
     parts = [f"# {title or 'Moodle'}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
     parts += _counts(plan, outcomes)
@@ -66,6 +72,8 @@ def summary(
         parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
         parts += _some(_cell(message) if named else f"line {line}" for line, message in lines)
+    if warnings:
+        parts += ["", "## What the source gives to think about", "", *(f"* {_cell(text)}" for text in warnings)]
     return "\n".join(parts) + "\n"
 
 

@@ -7,7 +7,7 @@ import logging
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import BudgetSpent, CoachviewError, CoachviewUnavailable, SourceError
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _EXTERN_ID: Final = "externId"
+_AHEAD: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,18 @@ class _Reading:
         if wanted.mode is Mode.IDS:
             return self._some(wanted.ids)
         last = unseal(self._settings, wanted.since)
-        if wanted.mode is Mode.CHANGED and last.get("site") == self._of:
-            return self._changed(wanted.since, date.fromisoformat(last["day"]))
-        return self._everyone(wanted)
+        if wanted.mode is not Mode.CHANGED or last.get("site") != self._of:
+            return self._everyone(wanted)
+        day = date.fromisoformat(last["day"])
+        # A worker whose clock is a little ahead may have begun tomorrow; a reading of changes looks a day back for that.
+        if day - self._hook.today() <= _AHEAD:
+            return self._changed(wanted.since, day)
+        said = (
+            f"{self._where}: the last run read until {day}, which is later than today: a clock was wrong, so that changes may "
+            "have been passed over. Everyone was read, and the watermark begins anew."
+        )
+        found = self._everyone(wanted)
+        return replace(found, warnings=(*found.warnings, said))
 
     # ---- the three ways to read --------------------------------------------------------------------------------------
 
@@ -116,7 +126,7 @@ class _Reading:
             said = f"Not everyone who changed was read: {len(now.persons)} persons were, the others come with the next run. {spent}"
             made = self._made(now)
             return replace(made, complete=False, watermark=since, warnings=(*made.warnings, said))
-        return replace(self._made(now), complete=False, watermark=self._watermark(max(day, today)))
+        return replace(self._made(now), complete=False, watermark=self._watermark(today))
 
     def _some(self, ids: Iterable[str]) -> Extract:
         now = Progress(day=self._hook.today())

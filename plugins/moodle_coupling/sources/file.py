@@ -76,7 +76,8 @@ class FileReader:
 
     def _seen(self, fingerprint: str, wanted: Wanted) -> dt.datetime | None:
         last = unseal(self.settings, wanted.since)
-        return dt.datetime.fromisoformat(last["seen"]) if last.get("sha256") == fingerprint else None
+        # A clock that was ahead when the file was first seen would keep it new until then.
+        return min(dt.datetime.fromisoformat(last["seen"]), self.now()) if last.get("sha256") == fingerprint else None
 
     def _warnings(self, taken: Taken, seen: dt.datetime | None, wanted: Wanted) -> tuple[str, ...]:
         problem = "" if self.settings.stale == "allow" else age_problem(taken, self.settings, seen, self.now())

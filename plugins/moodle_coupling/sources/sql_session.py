@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
 import sqlite3
 import sys
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from moodle_coupling.mapping.sql import bound
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
+
+log = logging.getLogger(__name__)
 
 _CURSOR: Final = "moodle_coupling"
 _PASSING_STATES: Final = ("08", "40", "53", "57", "58")
@@ -63,6 +67,19 @@ class Session:
             msg = "the query that counts (source.count) must give one row with one number"
             raise SourceError(msg) from None
 
+    def clock(self) -> dt.datetime | None:
+        """Give what time it is by the database, as it writes times; None where it does not say (an Oracle, an unknown one)."""
+        cursor = self._cursor(named=False)
+        try:
+            cursor.execute("SELECT CURRENT_TIMESTAMP")
+            ((value,),) = _plain(cursor.fetchall())
+            return dt.datetime.fromisoformat(value) if isinstance(value, str) else _moment(value)
+        except Exception as error:  # noqa: BLE001 - each driver has errors of its own; our own clock is there too
+            log.debug("The database does not say what time it is: %s", type(error).__name__)
+            return None
+        finally:
+            cursor.close()
+
     def _cursor(self, *, named: bool) -> Any:
         if named and _driver(self.connection) in {"psycopg", "psycopg2"}:
             return self.connection.cursor(name=_CURSOR)
@@ -77,6 +94,10 @@ class Session:
             cursor.execute(sql, {"since": since})
         else:
             cursor.execute(sql, (since,) if self.paramstyle == "numeric" else (since,) * times)
+
+
+def _moment(value: object) -> dt.datetime | None:
+    return value if isinstance(value, dt.datetime) else None
 
 
 @contextmanager

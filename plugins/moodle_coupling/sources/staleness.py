@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import FileSource
     from moodle_coupling.sources.places import Taken
+
+_CLOCKS_DIFFER: Final = dt.timedelta(days=1)
 
 
 def age_problem(taken: Taken, settings: FileSource, seen: dt.datetime | None, now: dt.datetime) -> str:
@@ -18,6 +20,12 @@ def age_problem(taken: Taken, settings: FileSource, seen: dt.datetime | None, no
     """
     if seen is not None and settings.max_age_hours == 0:
         return _sentence(taken, f"its content is that of the last good run, first seen at {_shown(seen)}")
+    if taken.modified is not None and taken.modified - now > _CLOCKS_DIFFER:
+        return (
+            f"{taken.where} is dated {_shown(taken.modified)}, which is later than now: how old it is cannot be told, and "
+            "source.newest_by 'modified' takes it for the newest as long as it is there. Look at the clock of whoever wrote it, "
+            "and write it anew."
+        )
     limit = dt.timedelta(hours=settings.max_age_hours)
     if not limit:
         return ""

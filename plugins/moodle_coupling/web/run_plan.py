@@ -41,6 +41,18 @@ def read_plan(folder: ObjectStoragePath | None) -> pd.DataFrame | None:
         return None
 
 
+def read_warnings(folder: ObjectStoragePath | None) -> list[str]:
+    """Give what the run's source gave to think about; nothing when it cannot be reached from here."""
+    from moodle_coupling.orchestration.extracting import warnings_of
+
+    if folder is None:
+        return []
+    try:
+        return warnings_of(folder)
+    except (SettingError, OSError, ValueError, ImportError):
+        return []
+
+
 def plan_page(plan: pd.DataFrame, filters: Filters) -> Page:
     """Give one page of the plan's rows that are asked for."""
     kept = plan[_meant(plan, filters)]

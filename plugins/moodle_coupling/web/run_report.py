@@ -82,6 +82,11 @@ class Report:
         return run_plan.read_plan(folder_of(self.run, self.airflow))
 
     @cached_property
+    def warnings(self) -> list[str]:
+        """Give what its source gave to think about, as long as the run's folder is there."""
+        return run_plan.read_warnings(folder_of(self.run, self.airflow))
+
+    @cached_property
     def waits(self) -> Approval | None:
         """Give the question it waits with."""
         if self.run.state != RunState.WAITING_APPROVAL:
