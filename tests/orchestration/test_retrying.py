@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import RetryAction
+from airflow.sdk import ObjectStoragePath, RetryAction
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from moodle_coupling import errors
 from moodle_coupling.orchestration import coupling_dags, run, steps
-from moodle_coupling.orchestration.retrying import RETRIES
+from moodle_coupling.orchestration.retrying import RETRIES, is_back, look_again
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def decided(error: BaseException) -> tuple[RetryAction, dt.timedelta | None]:
@@ -53,8 +57,26 @@ def test_what_a_person_must_mend_is_not_tried_again(error):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_may_pass_is_tried_again_in_two_minutes(error):
-    assert decided(error) == (RetryAction.RETRY, dt.timedelta(minutes=2))
+def test_what_may_pass_is_tried_again_within_a_minute(error):
+    action, delay = decided(error)
+    assert action is RetryAction.RETRY
+    assert delay is not None
+    assert delay <= dt.timedelta(seconds=50)
+
+
+NOW = dt.datetime(2026, 12, 31, 23, 59, tzinfo=dt.UTC)
+
+
+def test_a_site_that_is_away_is_looked_at_again_within_a_minute_for_two_hours(tmp_path: Path) -> None:
+    folder, away = ObjectStoragePath(f"file://{tmp_path}"), errors.MoodleMaintenance("x", retry_after=300)
+    for minutes in (0, 1, 60, 120):
+        at = NOW + dt.timedelta(minutes=minutes)
+        assert at < (look_again(folder, away, at) or NOW) <= at + dt.timedelta(seconds=50)
+    assert look_again(folder, away, NOW + dt.timedelta(minutes=121)) is None  # now it costs tries, and then the run
+    assert look_again(folder, away, NOW + dt.timedelta(days=1)) is not None  # the run was cleared
+    is_back(folder)
+    assert look_again(folder, away, NOW + dt.timedelta(days=1, hours=3)) is not None
+    assert look_again(folder, errors.MoodleTlsFailed("x"), NOW) is None  # waiting does not mend a certificate
 
 
 @pytest.fixture
@@ -64,7 +86,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
             raise error
 
         monkeypatch.setattr(coupling_dags, "get_current_context", dict)
-        monkeypatch.setattr(run, "open_run", lambda _path, _context: None)
+        monkeypatch.setattr(run, "open_run", lambda _path, _context: SimpleNamespace(folder=None))
         monkeypatch.setattr(steps, "extract", extract)
         with pytest.raises(AirflowRescheduleException) as caught:
             coupling_dags._step("extract", "demo.yaml")

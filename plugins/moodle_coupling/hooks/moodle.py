@@ -56,6 +56,7 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
 
     ``guard`` is called before every request, whatever its kind; what it raises (CouplingPaused) ends the call. It is the
     connection's pause variable unless another one is given, so that nothing gets around a pause.
+    ``patient`` is for runs: a call then outlasts an outage of half a minute, where a person at a page waits for ten seconds.
     ``sleep`` takes seconds and is only another one in tests.
     """
 
@@ -70,11 +71,12 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
         *,
         guard: Callable[[], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        patient: bool = False,
         logger_name: str | None = None,
     ) -> None:
         super().__init__(moodle_conn_id, logger_name=logger_name)
         self.moodle_conn_id = moodle_conn_id
-        self._start(guard if guard is not None else pause_guard(moodle_conn_id), sleep)
+        self._start(guard if guard is not None else pause_guard(moodle_conn_id), sleep, patient=patient)
 
     @classmethod
     def from_settings(
@@ -83,9 +85,10 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
         *,
         guard: Callable[[], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        patient: bool = False,
     ) -> MoodleHook:
         """Make a hook without Airflow's connections and variables: no pause is looked at unless ``guard`` does."""
-        hook = cls(settings.conn_id, guard=guard if guard is not None else _no_guard, sleep=sleep)
+        hook = cls(settings.conn_id, guard=guard if guard is not None else _no_guard, sleep=sleep, patient=patient)
         hook._settings = settings
         return hook
 

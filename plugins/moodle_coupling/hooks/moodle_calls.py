@@ -44,12 +44,18 @@ SURE_VARIABLES: Final = 1000
 ATTEMPTS: Final = 4
 LONGEST_WAIT: Final = 90.0
 """Seconds a call may wait for a site that is away, all its attempts together; longer is the task's own retry."""
+OUTAGE: Final = 60.0
+"""Seconds that a patient call goes on for, waits and answers together, before it counts its attempts."""
+LOOKS_EVERY: Final = 15.0
+"""The longest a patient call waits between two attempts, whatever the site asks: Moodle's maintenance page always says 300 s,
+also when it is over in ten."""
 
 
 class MoodleCalls(ABC):
     """The calling half of MoodleHook, which knows nothing of Airflow; several threads may use it."""
 
-    def _start(self, guard: Callable[[], None], sleep: Callable[[float], None]) -> None:
+    def _start(self, guard: Callable[[], None], sleep: Callable[[float], None], *, patient: bool = False) -> None:
+        self._patient = patient
         self.requests_made = 0
         self._guard = guard
         self._sleep = sleep
@@ -72,12 +78,13 @@ class MoodleCalls(ABC):
         """Call a web service function and give its data; None is success without content.
 
         Parameters are nested lists and mappings. A site that is away is tried again, as is a read whose answer was
-        lost; a write whose answer was lost is not: read back first. Raises a MoodleError.
+        lost; a write whose answer was lost is not: read back first. A patient hook outlasts an outage of half a minute, and
+        sees within seconds that it is over. The guard is asked before each attempt. Raises a MoodleError.
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _may_repeat(error, function)),
-            stop=_enough,
-            wait=_wait,
+            stop=_outlasted if self._patient else _enough,
+            wait=_short_wait if self._patient else _wait,
             sleep=self._sleep,
             before_sleep=self._log_retry,
             reraise=True,
@@ -229,9 +236,8 @@ class MoodleCalls(ABC):
     def _log_retry(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning(
-            "Attempt %s of %s failed, trying again in %.1f s: %s",
+            "Attempt %s failed, trying again in %.1f s: %s",
             state.attempt_number,
-            ATTEMPTS,
             state.upcoming_sleep,
             error,
         )
@@ -263,3 +269,14 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 def _enough(state: tenacity.RetryCallState) -> bool:
     return state.attempt_number >= ATTEMPTS or state.idle_for + state.upcoming_sleep > LONGEST_WAIT
+
+
+def _short_wait(state: tenacity.RetryCallState) -> float:
+    return min(_wait(state), LOOKS_EVERY)
+
+
+def _outlasted(state: tenacity.RetryCallState) -> bool:
+    """Tell whether a patient call has gone on for long enough; where each attempt takes long, it makes the usual number."""
+    if state.attempt_number >= ATTEMPTS and (state.seconds_since_start or 0.0) > OUTAGE:
+        return True
+    return state.idle_for + state.upcoming_sleep > OUTAGE

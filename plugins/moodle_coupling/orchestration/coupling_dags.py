@@ -16,14 +16,14 @@ from airflow.sdk import (
     task,
 )
 
-from moodle_coupling.errors import BudgetSpent, CouplingPaused, EnvironmentBusy, Quarantined
+from moodle_coupling.errors import BudgetSpent, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.orchestration.approving import approval_task
 from moodle_coupling.orchestration.assets import persons_asset, users_asset
 from moodle_coupling.orchestration.dag_docs import provision_doc, reconcile_doc
 from moodle_coupling.orchestration.names import pool_name, provision_id, reconcile_id
 from moodle_coupling.orchestration.notifying import notifiers
-from moodle_coupling.orchestration.retrying import RETRIES
+from moodle_coupling.orchestration.retrying import RETRIES, is_back, look_again
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,15 +194,17 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
     """Run one step of ``steps``.
 
     A pause skips the task or makes it wait (``paused``), an environment that another run holds makes it wait, quarantine
-    skips it; when Coachview's requests of the day are spent it waits for new ones.
+    skips it; when Coachview's requests of the day are spent it waits for new ones, and for a Moodle that is away longer than a
+    call outlasts it waits too.
     """
     from airflow.sdk.exceptions import AirflowSkipException
 
     from moodle_coupling.orchestration import steps
     from moodle_coupling.orchestration.run import open_run
 
+    run = open_run(mapping_path, get_current_context())
     try:
-        return getattr(steps, name)(open_run(mapping_path, get_current_context()), *args)
+        given = getattr(steps, name)(run, *args)
     except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
         if paused == "wait" and not isinstance(stop, Quarantined):
             seconds = conf.getint("moodle_coupling", "pause_look_seconds", fallback=60)
@@ -211,6 +213,13 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
         raise AirflowSkipException(str(stop)) from stop
     except BudgetSpent as spent:
         _wait(spent, _day_of_requests_begins(spent.resets))
+    except MoodleUnavailable as away:
+        until = look_again(run.folder, away, dt.datetime.now(dt.UTC))
+        if until is None:
+            raise
+        _wait(away, until)
+    is_back(run.folder)
+    return given
 
 
 def _wait(stop: Exception, until: dt.datetime) -> NoReturn:

@@ -1,9 +1,9 @@
-"""Which errors of a task are worth another try, and when."""
+"""Which errors of a task are worth another try, and when; and how long a run waits for a site that is away."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
@@ -16,7 +16,6 @@ from moodle_coupling.errors import (
     CoachviewUnavailable,
     InputError,
     MoodleDenied,
-    MoodleMaintenance,
     MoodleRefused,
     MoodleTlsFailed,
     MoodleUnavailable,
@@ -25,6 +24,17 @@ from moodle_coupling.errors import (
     SourceUnavailable,
     TooManyFailures,
 )
+from moodle_coupling.orchestration.staging import write_text
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+SOON: Final = dt.timedelta(seconds=45)
+"""Until a task looks again: with what Airflow needs to start it, a run goes on within a minute of the site being back."""
+AWAY_FOR: Final = dt.timedelta(hours=2)
+"""So long a run waits for a site that is away, in vain and without using up a try; maintenance of a night takes less."""
+_AWAY: Final = "away-since"
+"""In the run's folder while its site is away: since when."""
 
 RETRIES: Final = ExceptionRetryPolicy(
     rules=[
@@ -47,17 +57,32 @@ RETRIES: Final = ExceptionRetryPolicy(
             reason="a person must look at it before anything is sent again",
         ),
         RetryRule(RunFailed, RetryAction.FAIL, reason="the run did what it could; its report says what went wrong"),
-        RetryRule(
-            MoodleMaintenance, RetryAction.RETRY, dt.timedelta(minutes=10), reason="the site is under maintenance"
-        ),
-        RetryRule(MoodleUnavailable, RetryAction.RETRY, dt.timedelta(minutes=2), reason="the site is not available"),
+        RetryRule(MoodleUnavailable, RetryAction.RETRY, SOON, reason="the site is not available"),
         RetryRule(
             [SourceUnavailable, CoachviewUnavailable, CoachviewIncomplete],
             RetryAction.RETRY,
-            dt.timedelta(minutes=2),
+            SOON,
             reason="the source is not available, or not everyone came",
         ),
-        RetryRule(AnswerLost, RetryAction.RETRY, dt.timedelta(minutes=2), reason="an answer got lost"),
+        RetryRule(AnswerLost, RetryAction.RETRY, SOON, reason="an answer got lost"),
     ]
 )
 """The first rule that fits counts, so a subclass comes before its parent."""
+
+
+def look_again(folder: ObjectStoragePath, error: MoodleUnavailable, now: dt.datetime) -> dt.datetime | None:
+    """Give when a task whose site is away looks again; None when waiting does not help, or was long enough."""
+    if isinstance(error, MoodleTlsFailed):
+        return None
+    path = folder / _AWAY
+    since = dt.datetime.fromisoformat(path.read_text()) if path.exists() else None
+    if since is None or now - since > 2 * AWAY_FOR:  # of a run that was cleared long after
+        write_text(folder, _AWAY, now.isoformat())
+    elif now - since > AWAY_FOR:
+        return None
+    return now + SOON
+
+
+def is_back(folder: ObjectStoragePath) -> None:
+    """Note that the site answers."""
+    (folder / _AWAY).unlink(missing_ok=True)

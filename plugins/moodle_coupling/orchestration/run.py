@@ -54,10 +54,10 @@ class Run:
         return bool(self.person_ids or self.account_ids)
 
     def hook(self) -> MoodleHook:
-        """Give the hook of this environment; it refuses every request while the environment is paused."""
+        """Give the hook of this environment: it outlasts a short outage, and refuses every request during a pause."""
         from moodle_coupling.hooks.moodle import MoodleHook
 
-        return MoodleHook(self.mapping.connection)
+        return MoodleHook(self.mapping.connection, patient=True)
 
 
 def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
