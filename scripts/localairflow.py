@@ -203,7 +203,9 @@ class LocalAirflow:
         # once more (seen in 3.3.2); no person is that quick.
         time.sleep(3)
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
-        self.api("PATCH", path, json={"chosen_options": [option], "params_input": {}})
+        asked = self.api("GET", path)["params"]
+        form = {name: field["value"] for name, field in asked.items()}
+        self.api("PATCH", path, json={"chosen_options": [option], "params_input": form})
 
     def question(self, dag_id: str, run_id: str, task_id: str = "approve") -> str:
         """Give the text of an approval step."""

@@ -63,6 +63,10 @@ class NotApproved(CouplingError):
     """The plan is not the one that was approved; nothing was written."""
 
 
+class OtherPlanAnswered(CouplingError):
+    """An answer came that does not say it is about this plan, such as from a page opened before the plan was made anew."""
+
+
 class CouplingPaused(CouplingError):
     """The environment is paused: no request of any kind goes to that Moodle.
 

@@ -46,14 +46,24 @@ def test_an_approval_holds_for_exactly_that_plan_of_that_run(ledger: Ledger, run
     assert approvals.ask(ledger, run, "plan A", ["x"]) == given
 
 
-@pytest.mark.parametrize("no", [ApprovalAnswer.REJECTED, ApprovalAnswer.LAPSED])
-def test_after_a_no_the_question_is_put_anew(ledger: Ledger, run: str, no: ApprovalAnswer) -> None:
+def test_when_nobody_answered_in_time_the_question_is_put_anew(ledger: Ledger, run: str) -> None:
     first = approvals.ask(ledger, run, "plan A", ["x"])
-    approvals.answer(ledger, first.id, no, by="anna")
+    approvals.answer(ledger, first.id, ApprovalAnswer.LAPSED, by="nobody in time")
     assert not approvals.is_approved(ledger, run, "plan A")
     second = approvals.ask(ledger, run, "plan A", ["x"])
     assert second.id != first.id
     assert second.decision is None
+
+
+def test_a_rejected_plan_is_never_asked_about_again(ledger: Ledger, run: str) -> None:
+    first = approvals.ask(ledger, run, "plan A", ["x"])
+    no = approvals.answer(ledger, first.id, ApprovalAnswer.REJECTED, by="anna")
+    assert approvals.ask(ledger, run, "plan A", ["x"]) == no == approvals.asked_about(ledger, run, "plan A")
+    assert approvals.waiting(ledger) == []
+    with pytest.raises(LedgerConflict):
+        approvals.answer(ledger, first.id, ApprovalAnswer.APPROVED, by="bram")
+    assert approvals.ask(ledger, run, "plan B", ["x"]).decision is None
+    assert approvals.asked_about(ledger, run, "plan C") is None
 
 
 def test_the_first_answer_stands(ledger: Ledger, run: str) -> None:

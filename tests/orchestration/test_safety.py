@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 from dataclasses import replace
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from airflow.providers.standard.operators.hitl import TaskAwaitingInput
 from airflow.sdk import ObjectStoragePath
 from orchestration.coupling import Coupling, connect
 
-from moodle_coupling.errors import EnvironmentBusy, NotApproved, Quarantined
+from moodle_coupling.errors import EnvironmentBusy, NotApproved, OtherPlanAnswered, Quarantined
 from moodle_coupling.ledger import approvals, leases, quarantine
 from moodle_coupling.ledger.digests import plan_digest
+from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.runs import begin_run, get_run, latest_runs
 from moodle_coupling.ledger.schema import upgrade
@@ -24,7 +27,7 @@ from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.matching.frames import PLAN_COLUMNS
 from moodle_coupling.orchestration import safety
-from moodle_coupling.orchestration.approving import approval_task
+from moodle_coupling.orchestration.approving import PLAN, approval_task
 from moodle_coupling.orchestration.checking import check_connection
 from moodle_coupling.orchestration.remembering import held, let_go
 from moodle_coupling.orchestration.run import Run
@@ -154,23 +157,152 @@ def test_who_answered_is_in_the_ledger_and_no_answer_in_time_counts_as_a_reject(
     plan = creates(3)
     safety.weigh(run, plan, in_scope=3)
     monkeypatch.setattr("moodle_coupling.orchestration.run.open_run", lambda *_: run)
-    event = {
-        "chosen_options": [option],
-        "params_input": {},
-        "responded_at": dt.datetime.now(dt.UTC),
-        "responded_by_user": user,
-    }
-    approval_task("demo.yaml", 24, []).execute_complete({}, event)  # type: ignore[typeddict-item]
-
     digest = plan_digest(plan)
+    approval_task("demo.yaml", 24, []).execute_complete({}, event(option, user, digest))  # type: ignore[typeddict-item]
+
     asked = approvals.ask(ledger, run.record.id, digest, ["again"])
-    if decision is ApprovalAnswer.APPROVED:
-        assert (asked.decision, asked.decided_by) == (decision, by)
+    if decision is ApprovalAnswer.LAPSED:
+        assert asked.decision is None  # asked anew: nobody said no
     else:
-        assert asked.decision is None  # asked anew: the answer before was no
+        assert (asked.decision, asked.decided_by) == (decision, by)
+    if decision is not ApprovalAnswer.APPROVED:
         assert not approvals.is_approved(ledger, run.record.id, digest)
         assert get_run(ledger, run.record.id).state == RunState.REJECTED
         assert get_run(ledger, run.record.id).reason == f"{decision} by {by}"
+
+
+JAN = {"id": "1", "name": "jan"}
+
+
+def event(option: str, user: dict[str, str] | None = JAN, plan: str | None = None) -> dict[str, Any]:
+    """Give an answer as Airflow hands it on; without ``plan`` it does not say which plan it is about."""
+    return {
+        "chosen_options": [option],
+        "params_input": {} if plan is None else {PLAN: plan},
+        "responded_at": dt.datetime.now(dt.UTC),
+        "responded_by_user": user,
+    }
+
+
+class Asking:
+    """The approval step of one run, whose question was put to somebody ``asked`` times."""
+
+    def __init__(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.run = run
+        self.asked: list[dict[str, Any]] = []
+        monkeypatch.setattr("moodle_coupling.orchestration.run.open_run", lambda *_: run)
+        monkeypatch.setattr(
+            "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **put: self.asked.append(put)
+        )
+
+    def begin(self) -> Any:
+        """Begin the task, or begin it again: after a crash, a retry, a clear."""
+        context: Any = {"task_instance": SimpleNamespace(id="x"), "ti": None}
+        with contextlib.suppress(TaskAwaitingInput):
+            return approval_task("demo.yaml", 24, []).execute(context)
+        return "waits"
+
+    def answer(self, given: dict[str, Any]) -> Any:
+        return approval_task("demo.yaml", 24, []).execute_complete({}, given)  # type: ignore[typeddict-item]
+
+    @property
+    def plan(self) -> str:
+        """The plan that the form last put says."""
+        found: str = self.asked[-1]["params"][PLAN]["value"]
+        return found
+
+
+@pytest.fixture
+def asking(run: Run, monkeypatch: pytest.MonkeyPatch) -> Asking:
+    return Asking(run, monkeypatch)
+
+
+def refused(run: Run, plan: pd.DataFrame) -> bool:
+    try:
+        safety.refuse_unapproved(run, plan_digest(plan))
+    except NotApproved:
+        return True
+    return False
+
+
+def test_a_rejected_plan_is_not_asked_again_however_often_the_task_begins_again(asking: Asking, run: Run) -> None:
+    plan = creates(3)
+    safety.weigh(run, plan, in_scope=3)
+    assert asking.begin() == "waits"
+    assert asking.answer(event("Reject"))["chosen_options"] == ["Reject"]
+    for _ in range(3):
+        safety.weigh(run, plan, in_scope=3)  # cleared from 'plan' on
+        assert asking.begin()["chosen_options"] == ["Reject"]
+    assert len(asking.asked) == 1
+    assert get_run(run.ledger, run.record.id).state == RunState.REJECTED
+    assert refused(run, plan)
+    # An answer that comes after all (an old page, a call of the API) changes nothing.
+    assert asking.answer(event("Approve", plan=plan_digest(plan)))["chosen_options"] == ["Reject"]
+    assert refused(run, plan)
+
+
+@pytest.mark.parametrize(("option", "loads"), [("Reject", False), ("Approve", True)])
+@pytest.mark.parametrize("away", ["approvals.ask", "approvals.answer", "runs.set_state"])
+def test_an_answer_given_while_the_ledger_is_away_is_not_asked_for_again(
+    asking: Asking, run: Run, monkeypatch: pytest.MonkeyPatch, away: str, option: str, loads: bool
+) -> None:
+    plan = creates(3)
+    safety.weigh(run, plan, in_scope=3)
+    assert asking.begin() == "waits"
+
+    def fail(*_: object, **__: object) -> None:
+        raise LedgerUnavailable("the ledger is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(f"moodle_coupling.ledger.{away}", fail)
+        for _ in range(2):
+            with pytest.raises(LedgerUnavailable):
+                asking.answer(event(option, plan=asking.plan))
+    # The task is tried again, and Airflow has forgotten the answer.
+    assert asking.begin()["chosen_options"] == [option]
+    assert len(asking.asked) == 1
+    found = approvals.asked_about(run.ledger, run.record.id, plan_digest(plan))
+    assert found is not None
+    assert found.decided_by == "jan"
+    assert refused(run, plan) is not loads
+
+
+def test_an_answer_about_another_plan_does_not_count(asking: Asking, run: Run) -> None:
+    old, new = creates(3), creates(4)
+    safety.weigh(run, old, in_scope=3)
+    asking.begin()
+    page = asking.plan
+    safety.weigh(run, new, in_scope=4)  # the source has one more by now, and somebody cleared the run
+    asking.begin()
+    assert asking.plan != page
+    for stale in (event("Approve", plan=page), event("Reject", plan=page), event("Approve")):
+        with pytest.raises(OtherPlanAnswered):
+            asking.answer(stale)
+        assert asking.begin() == "waits"
+    assert refused(run, new)
+    asking.answer(event("Approve", plan=asking.plan))
+    assert not refused(run, new)
+    safety.weigh(run, old, in_scope=3)
+    assert refused(run, old)
+
+
+def test_an_approval_of_one_run_is_none_of_another(asking: Asking, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = creates(3)
+    safety.weigh(run, plan, in_scope=3)
+    asking.begin()
+    asking.answer(event("Approve", plan=asking.plan))
+    other = replace(run, record=begin_run(run.ledger, "demo", "dag", "two", mode="changed"))
+    assert refused(other, plan)
+    assert not refused(run, plan)
+
+
+def test_a_rejected_plan_is_not_loaded_either_once_no_safeguard_trips(asking: Asking, run: Run) -> None:
+    plan = creates(3)
+    safety.weigh(run, plan, in_scope=3)
+    asking.begin()
+    asking.answer(event("Reject"))
+    (run.folder / "approval.json").unlink()  # the mapping's safeguards were taken off
+    assert refused(run, plan)
 
 
 PEOPLE = [(str(n), f"E-{n}", f"Voornaam{n}", "", f"Naam{n}", f"p{n}@example.org", "") for n in range(30)]

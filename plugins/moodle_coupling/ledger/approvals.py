@@ -41,14 +41,14 @@ class Approval:
 
 
 def ask(ledger: Ledger, run: str, plan_digest: str, reasons: Sequence[str]) -> Approval:
-    """Ask whether a plan may be loaded; gives the question, or the approval it has already.
+    """Ask whether a plan may be loaded; gives the question, or the answer that somebody gave already: yes or no, it stands.
 
-    After a rejection the question is put anew, as another one. Raises NotInLedger.
+    A question that lapsed, because nobody answered in time, is put anew, as another one. Raises NotInLedger.
     """
     with ledger.writing() as connection:
         locked(connection, run)
         row = connection.execute(_latest(run, plan_digest)).mappings().one_or_none()
-        if row is None or row["decision"] in {ApprovalAnswer.REJECTED, ApprovalAnswer.LAPSED}:
+        if row is None or row["decision"] == ApprovalAnswer.LAPSED:
             values = {
                 "run": run,
                 "plan_digest": plan_digest,
@@ -83,11 +83,17 @@ def answer(ledger: Ledger, approval: int, decision: ApprovalAnswer, *, by: str) 
         return _approval(row)
 
 
-def is_approved(ledger: Ledger, run: str, plan_digest: str) -> bool:
-    """Tell whether exactly this plan of this run was approved, and that is the latest word on it."""
+def asked_about(ledger: Ledger, run: str, plan_digest: str) -> Approval | None:
+    """Give the latest question about exactly this plan of this run, with its answer; None when it was never asked."""
     with ledger.reading() as connection:
         row = connection.execute(_latest(run, plan_digest)).mappings().one_or_none()
-    return row is not None and row["decision"] == ApprovalAnswer.APPROVED
+    return None if row is None else _approval(row)
+
+
+def is_approved(ledger: Ledger, run: str, plan_digest: str) -> bool:
+    """Tell whether exactly this plan of this run was approved, and that is the latest word on it."""
+    found = asked_about(ledger, run, plan_digest)
+    return found is not None and found.decision is ApprovalAnswer.APPROVED
 
 
 def waiting(ledger: Ledger, environment: str = "") -> list[Approval]:

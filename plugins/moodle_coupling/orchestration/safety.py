@@ -12,7 +12,7 @@ from moodle_coupling.ledger import approvals, quarantine
 from moodle_coupling.ledger.digests import plan_digest
 from moodle_coupling.ledger.links import links_frame
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
-from moodle_coupling.ledger.words import RunState
+from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.approving import QUESTION, read_question
@@ -77,11 +77,15 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
 
 
 def refuse_unapproved(run: Run, digest: str) -> None:
-    """Refuse to load a plan for which a safeguard has tripped, unless exactly this plan was approved."""
+    """Refuse to load a plan that somebody rejected, or for which a safeguard has tripped and that nobody approved."""
+    said = approvals.asked_about(run.ledger, run.record.id, digest)
+    if said is not None and said.decision is ApprovalAnswer.REJECTED:
+        msg = f"The plan of {run.holder} was rejected by {said.decided_by}, and that stands. Nothing was written."
+        raise NotApproved(msg)
     question = read_question(run)
     if question is None:
         return
-    if question["digest"] != digest or not approvals.is_approved(run.ledger, run.record.id, digest):
+    if question["digest"] != digest or said is None or said.decision is not ApprovalAnswer.APPROVED:
         msg = (
             f"The plan of {run.holder} waits for an approval it does not have ({' '.join(question['reasons'])}) "
             "Nothing was written. Clear the run from 'plan' on to be asked again."
