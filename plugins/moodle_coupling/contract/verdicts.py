@@ -24,6 +24,7 @@ class Verdict(StrEnum):
     ID_DIFFERS = "id_differs"
     ID_OTHER_SCHEME = "id_other_scheme"
     ID_CASE = "id_case"
+    ID_REASSIGNED = "id_reassigned"
     EMAIL_TAKEN = "email_taken"
     AMBIGUOUS = "ambiguous"
     SOURCES_DISAGREE = "sources_disagree"
@@ -170,6 +171,22 @@ VERDICTS: Final[Mapping[Verdict, VerdictRow]] = {
         meaning=Said(
             "An account has this person's ID number, but for letter case or surrounding spaces.",
             "Een account heeft het ID-nummer van deze persoon, op hoofdletters of spaties eromheen na.",
+        ),
+    ),
+    Verdict.ID_REASSIGNED: VerdictRow(
+        Group.DISPUTED,
+        Tone.BAD,
+        Said("ID number is somebody else's now", "ID-nummer is nu van iemand anders"),
+        Said(
+            "The idnumber seems to have gone to somebody else", "Het ID-nummer lijkt naar iemand anders te zijn gegaan"
+        ),
+        field="idnumber",
+        decisions=(DecisionKind.LINK, DecisionKind.CREATE_SEPARATE, *_OFF),
+        meaning=Said(
+            "An account has this person's ID number, but it seems to be somebody else's: name and e-mail address differ, or the "
+            "coupling knows the account as another person's and the name differs.",
+            "Een account heeft het ID-nummer van deze persoon, maar lijkt van iemand anders: naam en e-mailadres verschillen, of de "
+            "koppeling kent het account als dat van een andere persoon en de naam verschilt.",
         ),
     ),
     Verdict.EMAIL_TAKEN: VerdictRow(

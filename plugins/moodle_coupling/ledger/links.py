@@ -27,8 +27,8 @@ _LINKS: Any = LinkRow.__table__
 
 
 def links_frame(ledger: Ledger, environment: str) -> pd.DataFrame:
-    """Give the links for matching: account_id (int64), idnumber (str), suspended_by_us (bool), username ('' unknown)."""
-    columns = ("account_id", "idnumber", "suspended_by", "username")
+    """Give the links for matching: account_id (int64), idnumber (str), suspended_by_us (bool), username, person_id ('' unknown)."""
+    columns = ("account_id", "idnumber", "suspended_by", "username", "person_id")
     frame = _known(ledger, environment, columns)
     frame["suspended_by"] = frame["suspended_by"] != ""
     return frame.rename(columns={"suspended_by": "suspended_by_us"})

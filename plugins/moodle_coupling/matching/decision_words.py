@@ -72,6 +72,8 @@ def _link(about: Circumstances, account: Account) -> tuple[str, str]:
             f"{account} is reactivated and from then on kept up to date as {about.named()}'s",
             f"{account} wordt weer geactiveerd en voortaan bijgehouden als dat van {about.named(dutch=True)}",
         )
+    if about.verdict == Verdict.ID_REASSIGNED:
+        return _kept(about, account)
     if about.verdict == Verdict.DUPLICATE_ACCOUNT:
         others = about.others(account)
         return (
@@ -85,6 +87,18 @@ def _link(about: Circumstances, account: Account) -> tuple[str, str]:
             ),
         )
     return _given(about, account, "", "")
+
+
+def _kept(about: Circumstances, account: Account) -> tuple[str, str]:
+    """Say that an account is the person's after all: name and address become those of the source."""
+    english = (
+        f"it is the same person: {account} stays {about.named()}'s, and gets name and e-mail address of the source"
+    )
+    dutch = f"het is dezelfde persoon: {account} blijft van {about.named(dutch=True)} en krijgt naam en e-mailadres uit de bron"
+    if account.suspended:
+        english += "; it stays suspended, and the run after that says what comes of that"
+        dutch += "; het blijft geblokkeerd, en de run daarna zegt wat daarmee gebeurt"
+    return english, dutch
 
 
 def _rekey(about: Circumstances, account: Account) -> tuple[str, str]:
@@ -111,6 +125,26 @@ def _given(about: Circumstances, account: Account, instead: str, in_plaats: str)
 
 
 def _create(about: Circumstances, _account: Account) -> tuple[str, str]:
+    own = about.own() if about.verdict == Verdict.ID_REASSIGNED else None
+    if own is not None:
+        others = about.others(own)
+        then, dan = (
+            f"makes a new account for {about.named()}",
+            f"maakt een nieuw account voor {about.named(dutch=True)}",
+        )
+        if others:
+            then = f"asks whether {_all(others)} is {about.named()}'s, or makes a new account"
+            dan = f"vraagt of {_all(others, dutch=True)} van {about.named(dutch=True)} is, of maakt een nieuw account"
+        return (
+            (
+                f"it is another person: idnumber '{about.idnumber}' is taken off {own}, of which nothing else changes, and the run "
+                f"after that {then}"
+            ),
+            (
+                f"het is iemand anders: ID-nummer '{about.idnumber}' wordt weggehaald bij {own}, waaraan verder niets verandert, en "
+                f"de run daarna {dan}"
+            ),
+        )
     return (
         (
             f"{about.named()} gets a new account with idnumber '{about.idnumber}' and the next free username; nothing of "

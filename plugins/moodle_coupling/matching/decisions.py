@@ -51,7 +51,7 @@ def choosable(kind: DecisionKind, verdict: str, accounts: Iterable[Account], idn
     some = list(accounts)
     if kind == DecisionKind.SUSPEND:
         return [account for account in some if not account.suspended]
-    if verdict == Verdict.HELD:
+    if verdict in (Verdict.HELD, Verdict.ID_REASSIGNED):
         return [account for account in some if account.idnumber == idnumber]
     if verdict == Verdict.AMBIGUOUS:
         return [account for account in some if bool(account.idnumber.strip()) == (kind == DecisionKind.REKEY)]
@@ -70,7 +70,11 @@ def _of_kind(kind: DecisionKind, about: Circumstances, *, shared_email: bool) ->
 def _address_is_free(about: Circumstances, *, shared_email: bool) -> bool:
     """Tell whether a new account could have the person's address, as far as the facts show."""
     mine = _folded(str(about.person.get("email", "")))
-    return mine != "" and (shared_email or all(_folded(account.email) != mine for account in about.accounts))
+    there: Iterable[Account] = about.accounts
+    if about.verdict == Verdict.ID_REASSIGNED:
+        # Nothing is created yet: whose the address is on another account, the run after that asks.
+        there = [account for account in there if account == about.own()]
+    return mine != "" and (shared_email or all(_folded(account.email) != mine for account in there))
 
 
 def _accounts(facts: Mapping[str, Any]) -> Iterable[Account]:

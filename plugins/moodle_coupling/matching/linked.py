@@ -11,8 +11,12 @@ from moodle_coupling.mapping import Write
 from moodle_coupling.matching.compare import folded, is_blank
 from moodle_coupling.matching.evidence import accounts_listed, sentence
 from moodle_coupling.matching.questions import pairs
+from moodle_coupling.matching.reassigned import reassigned
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from moodle_coupling.matching.view import View
 
 
@@ -72,11 +76,24 @@ def _judge_one(view: View, at: pd.Series[int]) -> pd.DataFrame:
     _say(frame, returned, Verdict.RETURNED, has_key + ", is active in the source, and was suspended by this coupling")
     held = suspended & ~by_us
     _say(frame, held, Verdict.HELD, has_key + ", but someone else than this coupling suspended it")
+    _tell_reassigned(view, frame, has_key)
     _say(frame, why != "", Verdict.PROTECTED, has_key + ", but it is protected (" + why + ") and never written")
     return frame
 
 
-def _say(frame: pd.DataFrame, where: pd.Series[bool], verdict: Verdict, evidence: pd.Series[str]) -> None:
+def _tell_reassigned(view: View, frame: pd.DataFrame, has_key: pd.Series[str]) -> None:
+    """Say of whom the idnumber is on an account that seems somebody else's: nothing of it is written, its address neither."""
+    found = reassigned(view, frame["a"].astype("int64"))
+    if found.empty:
+        return
+    evidence = has_key.loc[found.index] + ", but seems to be somebody else's: " + found
+    _say(frame, frame.index.isin(found.index), Verdict.ID_REASSIGNED, evidence)
+    frame.loc[found.index, "email_kept"] = False
+
+
+def _say(
+    frame: pd.DataFrame, where: pd.Series[bool] | npt.NDArray[np.bool_], verdict: Verdict, evidence: pd.Series[str]
+) -> None:
     frame.loc[where, "verdict"] = verdict.value
     frame.loc[where, "evidence"] = evidence[where] + "."
 

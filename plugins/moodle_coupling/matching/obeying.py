@@ -94,18 +94,22 @@ class _Work:
             self._refuse_account(one, decision, row)
         self.known.taken.update(dict.fromkeys((chosen.id, *others), decision.at))
         self.given[decision.at] = chosen.id
-        forced = {Verdict.HELD: Action.REACTIVATE, Verdict.DUPLICATE_ACCOUNT: Action.UPDATE}.get(verdict, Action.LINK)
+        forced = _LINKED_BY.get(verdict, Action.LINK)
         self._set(decision.at, account_id=chosen.id, forced=forced.value)
-        # No idnumber stands in their rows: a link is remembered by it, and these accounts lose theirs.
-        person = {name: row[name] for name in ("person_id", "extern_id", "verdict")} | {"idnumber": ""}
         for one in others:
             said = f"{self.known.accounts[one]} has idnumber '{row['idnumber']}' too, which {chosen} keeps"
-            self._add(decision, one, Action.UPDATE, said, person)
+            self._add(decision, one, Action.UPDATE, said, self._former(row))
         return f", {chosen}"
 
-    def create(self, decision: Decision, _row: dict[str, Any]) -> str:
-        """Give the person an account of its own."""
+    def create(self, decision: Decision, row: dict[str, Any]) -> str:
+        """Give the person an account of its own; while another account has its idnumber, that is taken off first.
+
+        Then the run after this one makes the account: made in one go, a crash between the two could leave two accounts with
+        one idnumber, and a look-up before the create would find the old one and take it for the person's.
+        """
         holder = self.known.holders.get(decision.at)
+        if row["verdict"] == Verdict.ID_REASSIGNED and holder != row["account_id"]:
+            return self._free_idnumber(decision, row)
         if holder is not None:
             raise _Impossible(
                 f"account {holder} has e-mail '{self.view.persons['email'][decision.at]}', and this Moodle forbids two "
@@ -113,6 +117,21 @@ class _Work:
             )
         self._set(decision.at, account_id=pd.NA, forced=Action.CREATE.value)
         return ""
+
+    def _free_idnumber(self, decision: Decision, row: dict[str, Any]) -> str:
+        own = int(row["account_id"])
+        self._refuse_account(own, decision, row)
+        self.known.taken[own] = decision.at
+        said = f"{self.known.accounts[own]} has idnumber '{row['idnumber']}', which is another person's now"
+        self._add(decision, own, Action.UPDATE, said, self._former(row))
+        # The person's row keeps no account: what is written there is not the person's.
+        self._set(decision.at, account_id=pd.NA)
+        return "; the idnumber is taken off first, and the next run makes the account"
+
+    @staticmethod
+    def _former(row: dict[str, Any]) -> dict[str, Any]:
+        """Give what stands in the row of an account that loses its idnumber: none, for a link is remembered by it."""
+        return {name: row[name] for name in ("person_id", "extern_id", "verdict")} | {"idnumber": ""}
 
     def suspend(self, decision: Decision, row: dict[str, Any]) -> str:
         """Suspend the account, whoever made it."""
@@ -208,6 +227,12 @@ class _Work:
         self.extra.append(plain | told | obeyed | row)
 
 
+_LINKED_BY: Final[dict[str, Action]] = {
+    Verdict.HELD: Action.REACTIVATE,
+    Verdict.DUPLICATE_ACCOUNT: Action.UPDATE,
+    Verdict.ID_REASSIGNED: Action.UPDATE,
+}
+"""Where the account has the idnumber already, what a decision to link does to it."""
 _HOW: Final[dict[DecisionKind, Callable[[_Work, Decision, dict[str, Any]], str]]] = {
     DecisionKind.LINK: _Work.link,
     DecisionKind.REKEY: _Work.link,

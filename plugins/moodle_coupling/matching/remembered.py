@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Remembered:
     """What is known from earlier runs and from analysts; every default means that nothing is known.
 
-    ``links``: ``account_id``, ``idnumber``, ``suspended_by_us`` and ``username`` ('' where unknown; may be absent); without
+    ``links``: ``account_id``, ``idnumber``, ``suspended_by_us``, ``username`` and ``person_id`` ('' where unknown; may be absent); without
     them nobody is suspended or reactivated by the mapping's policy.
     ``decided``: the decisions in force on exactly the facts of this comparison: ``row`` (Int64, missing for an orphan),
     ``orphan`` (Int64: the account, missing for a person), ``decision``, ``kind``, ``account_id`` (Int64), ``by``, ``at``

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping, Write
 
 LINK_COLUMNS: Final = ("account_id", "idnumber", "suspended_by_us")
+"""Columns that links must have; of ``person_id`` it may be unknown whose it is."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class View:
 
     ``everyone`` are all candidates by row, then the bystanders; ``persons`` those candidates in scope, on a running
     index; ``accounts`` by id, on a running index. ``rejected``, ``email_barred`` are per person, ``protected`` (why, ''
-    if not), ``linked_by_us``, ``suspended_by_us`` per account.
+    if not), ``linked_by_us``, ``suspended_by_us``, ``known_person`` (the PersonId under which the ledger knows it, '' for none)
+    per account.
     """
 
     mapping: Mapping
@@ -38,6 +40,7 @@ class View:
     protected: pd.Series[str]
     linked_by_us: pd.Series[bool]
     suspended_by_us: pd.Series[bool]
+    known_person: pd.Series[str]
     person_names: pd.Series[str]
     account_names: pd.Series[str]
 
@@ -84,6 +87,7 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
         protected=_protected(known, mapping, service_userid, protections or {}),
         linked_by_us=ours["linked"],
         suspended_by_us=ours["suspended"],
+        known_person=ours["person_id"],
         person_names=labels(persons),
         account_names=account_labels(known),
     )
@@ -133,9 +137,11 @@ def _links_of(accounts: pd.DataFrame, links: pd.DataFrame | None) -> pd.DataFram
                 "suspended_by_us": pd.Series(dtype="bool"),
             }
         )
-    one_each = links[list(LINK_COLUMNS)].drop_duplicates("account_id", keep="last").set_index("account_id")
+    links = links if "person_id" in links.columns else links.assign(person_id="")
+    one_each = links[[*LINK_COLUMNS, "person_id"]].drop_duplicates("account_id", keep="last").set_index("account_id")
     found = one_each.reindex(accounts["id"]).set_axis(accounts.index)
     # A link holds for the idnumber it was made on: an account that was re-keyed by hand is not ours to suspend.
     linked = (found["idnumber"] == accounts["idnumber"]).fillna(value=False).astype("bool")
     suspended = found["suspended_by_us"].map(lambda value: value is True or value == 1).astype("bool")
-    return pd.DataFrame({"linked": linked, "suspended": suspended})
+    person = found["person_id"].where(linked, "").fillna("").astype("str")
+    return pd.DataFrame({"linked": linked, "suspended": suspended, "person_id": person})

@@ -79,6 +79,15 @@ def _duplicate(facts: Facts, _account_id: int | None, _english: str) -> str:
     return f"ID-nummer '{facts.person.get('idnumber', '')}' staat bij {listed}."
 
 
+def _reassigned(facts: Facts, account_id: int | None, english: str) -> str:
+    account = facts.account(account_id) or facts.accounts[0]
+    known = re.search(r"knows it as person (.+)'s, and the name differs", english)
+    why = "voornaam, achternaam en e-mailadres verschillen alle drie"
+    if known is not None:
+        why = f"deze koppeling kent het als dat van persoon {known[1]}, en de naam verschilt"
+    return f"{_has_id(account, facts)}, maar lijkt van iemand anders te zijn: {why}."
+
+
 def _held(facts: Facts, account_id: int | None, _english: str) -> str:
     account = facts.account(account_id) or facts.accounts[0]
     return f"{_has_id(account, facts)}, maar is geblokkeerd door iemand anders dan deze koppeling."
@@ -101,6 +110,7 @@ TELL: Final = {
     "id_case": _nearly,
     "ambiguous": _ambiguous,
     "email_taken": _email_taken,
+    "id_reassigned": _reassigned,
     "sources_disagree": _disagreement,
     "duplicate_account": _duplicate,
     "held": _held,

@@ -64,7 +64,9 @@ FOR_MANY: Final = {
     DecisionKind.REKEY: say(
         "Each account's ID number becomes that of its person, and it is kept up to date from then on. The next run checks each once more."
     ),
-    DecisionKind.CREATE_SEPARATE: say("Each person gets an account of its own; the accounts found stay as they are."),
+    DecisionKind.CREATE_SEPARATE: say(
+        "Each person gets an account of its own; the accounts found stay as they are, but for an ID number that is another person's now: that is taken off first, and the run after that makes the account."
+    ),
     DecisionKind.DO_NOT_TOUCH: say(
         "The accounts are protected at once, and never written until an analyst takes that off."
     ),
