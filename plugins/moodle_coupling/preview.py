@@ -30,6 +30,7 @@ class _Accounts:
     frame: pd.DataFrame
     service_userid: int | None = None
     profile_types: MappingOf[str, str] = field(default_factory=dict)
+    unreadable: tuple[tuple[str, str], ...] = ()
 
 
 def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -98,6 +99,7 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
         service_userid=accounts.service_userid,
         full=full,
         profile_types=accounts.profile_types,
+        unreadable=accounts.unreadable,
     )
     _tell_out_of_scope(candidates)
     if not arguments.only:
@@ -172,7 +174,7 @@ def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, 
     snapshot = read_accounts(hook, candidates, full=full, untyped=mapping.untyped)
     if snapshot.unreadable:
         say(f"{len(snapshot.unreadable)} values could not be looked up: one odd account spoils Moodle's answer.")
-    return _Accounts(snapshot.accounts, service_userid, snapshot.profile_types)
+    return _Accounts(snapshot.accounts, service_userid, snapshot.profile_types, snapshot.unreadable_keys)
 
 
 def _tell_out_of_scope(candidates: pd.DataFrame) -> None:

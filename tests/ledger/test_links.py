@@ -24,9 +24,13 @@ def links(*rows: tuple[str, int], **columns: Any) -> pd.DataFrame:
 
 def test_matching_gets_its_frame_also_when_there_is_nothing(ledger: Ledger) -> None:
     empty = links_frame(ledger, "demo")
-    kinds = {"account_id": "int64", "idnumber": "str", "suspended_by_us": "bool", "username": "str"}
+    kinds = {"account_id": "int64", "idnumber": "str", "suspended_by_us": "bool", "username": "str", "person_id": "str"}
     assert dict(empty.dtypes.astype(str)) == kinds
-    record_links(ledger, "demo", links(("x1", 11), ("x2", 12), suspended_by=["", "coupling"], username=["anna", ""]))
+    record_links(
+        ledger,
+        "demo",
+        links(("x1", 11), ("x2", 12), suspended_by=["", "coupling"], username=["anna", ""], person_id=["", "p2"]),
+    )
     frame = links_frame(ledger, "demo").sort_values("account_id", ignore_index=True)
     assert_frame_equal(
         frame,
@@ -36,8 +40,9 @@ def test_matching_gets_its_frame_also_when_there_is_nothing(ledger: Ledger) -> N
                 "idnumber": ["x1", "x2"],
                 "suspended_by_us": [False, True],
                 "username": ["anna", ""],
+                "person_id": ["", "p2"],
             }
-        ).astype({"idnumber": "str", "username": "str"}),
+        ).astype({"idnumber": "str", "username": "str", "person_id": "str"}),
     )
 
 

@@ -203,7 +203,9 @@ def test_the_facts_hold_both_sides_and_the_choices_say_what_comes_of_them():
         ("ignore", None),
         ("later", None),
     ]
-    assert offered[0].effect.startswith("It is the same person: account 11 (jan-jansen) stays person P1 (extern id E1)'s")
+    assert offered[0].effect.startswith(
+        "It is the same person: account 11 (jan-jansen) stays person P1 (extern id E1)'s"
+    )
     assert offered[0].effect_nl.startswith("Het is dezelfde persoon: account 11 (jan-jansen) blijft van persoon P1")
     assert offered[1].effect == (
         "It is another person: idnumber 'E1' is taken off account 11 (jan-jansen), of which nothing else changes, and the run "
@@ -228,7 +230,9 @@ def test_the_number_is_not_taken_off_an_account_that_has_the_persons_own_address
     assert (row["action"], codes(row)[-1][0]) == ("none", "decision_not_possible")
 
 
-@pytest.mark.parametrize(("links", "why"), [(None, "alle drie"), (known_as("P9"), "van persoon P9, en de naam verschilt")])
+@pytest.mark.parametrize(
+    ("links", "why"), [(None, "alle drie"), (known_as("P9"), "van persoon P9, en de naam verschilt")]
+)
 def test_the_evidence_is_told_in_dutch(links: Any, why: str):
     from moodle_coupling.matching.remembered import Remembered
 

@@ -33,6 +33,7 @@ class Verdict(StrEnum):
     ORPHAN = "orphan"
     RETURNED = "returned"
     HELD = "held"
+    UNREADABLE = "unreadable"
     PROTECTED = "protected"
 
 
@@ -276,6 +277,20 @@ VERDICTS: Final[Mapping[Verdict, VerdictRow]] = {
         meaning=Said(
             "This person's account was suspended in Moodle, and not by this coupling.",
             "Het account van deze persoon is in Moodle geblokkeerd, en niet door deze koppeling.",
+        ),
+    ),
+    Verdict.UNREADABLE: VerdictRow(
+        Group.DISPUTED,
+        Tone.BAD,
+        Said("Account that Moodle cannot show", "Account dat Moodle niet kan tonen"),
+        Said("The account is there, and Moodle cannot show it", "Het account is er, en Moodle kan het niet tonen"),
+        field="username",
+        decisions=(DecisionKind.IGNORE, DecisionKind.LATER),
+        meaning=Said(
+            "This person's account is there and Moodle cannot show it, most likely because its username is not allowed any more; give "
+            "it another one in Moodle.",
+            "Het account van deze persoon is er en Moodle kan het niet tonen, waarschijnlijk omdat de gebruikersnaam niet meer mag; geef "
+            "het in Moodle een andere.",
         ),
     ),
     Verdict.PROTECTED: VerdictRow(

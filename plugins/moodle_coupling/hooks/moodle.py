@@ -138,14 +138,15 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
         wanted = list(dict.fromkeys(text for text in map(str, values) if text))
         size = min(READ_CHUNK, self.settings.max_input_vars - CONTROL_VARIABLES - 1)
         found: dict[int, Account] = {}
-        unreadable: list[str] = []
+        unreadable: dict[str, bool] = {}
         for start in range(0, len(wanted), size):
             self._look_up(field, wanted[start : start + size], found, unreadable)
         deleted = {id_ for id_, one in found.items() if records.is_deleted(one)}
         accounts = tuple(one for id_, one in found.items() if id_ not in deleted)
-        return AccountsRead(accounts, tuple(unreadable), tuple(deleted))
+        odd = tuple(value for value, there in unreadable.items() if there)
+        return AccountsRead(accounts, tuple(unreadable), tuple(deleted), odd)
 
-    def _look_up(self, field: str, values: list[str], found: dict[int, Account], unreadable: list[str]) -> None:
+    def _look_up(self, field: str, values: list[str], found: dict[int, Account], unreadable: dict[str, bool]) -> None:
         try:
             answer = self.call(GET_USERS_BY_FIELD, field=field, values=values)
         except (MoodleAnswerUnreadable, MoodleParameterRefused, MoodleRequestTooLarge) as error:
@@ -156,7 +157,7 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
                 return
             if isinstance(error, MoodleRequestTooLarge):
                 raise
-            unreadable += values
+            unreadable[values[0]] = isinstance(error, MoodleAnswerUnreadable)
             return
         found.update((one.id, one) for one in records.all_accounts_in(answer, GET_USERS_BY_FIELD))
 

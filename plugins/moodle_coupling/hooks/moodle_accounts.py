@@ -26,13 +26,15 @@ class AccountsRead:
     """What a look-up gave: the accounts found, and the values Moodle could not look up or show at all.
 
     A value in ``unreadable`` says nothing about whether an account has it: its username, or that of the account it
-    belongs to, does not fit the site's own rules. ``deleted``: ids that Moodle keeps of deleted accounts (only found by
+    belongs to, does not fit the site's own rules. ``odd``: those of them of which an account is there, and cannot be shown
+    (``invalidresponse``: the value was taken, and the answer failed Moodle's own check). ``deleted``: ids that Moodle keeps of deleted accounts (only found by
     id).
     """
 
     accounts: tuple[Account, ...]
     unreadable: tuple[str, ...] = ()
     deleted: tuple[int, ...] = ()
+    odd: tuple[str, ...] = ()
 
 
 def new_account(account: NewAccount) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from moodle_coupling.matching.duplicates import find_duplicates
 from moodle_coupling.matching.linked import judge_linked
 from moodle_coupling.matching.orphans import find_orphans
 from moodle_coupling.matching.questions import find_points, pairs
+from moodle_coupling.matching.unreadable import tell_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,7 +51,7 @@ def match_view(view: View, *, full: bool, account_ids: Collection[int] = ()) -> 
     unlinked = standing.index.difference(pd.Index(exact["p"]))
     # Duplicates are rejected, but their questions stand: nobody else is linked to an account that they point at.
     points = find_points(standing.loc[unlinked], view.accounts, view.mapping)
-    asked = judge_asked(view, points, unlinked.difference(doubles.index))
+    asked = tell_unreadable(judge_asked(view, points, unlinked.difference(doubles.index)), view.unreadable)
     judged = pd.concat([linked, asked, doubles]).reindex(view.persons.index)
     judged["others"] = judged["others"].map(lambda found: found if isinstance(found, list) else [])
 

@@ -51,6 +51,7 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     account_ids: Collection[int] = (),
     everyone_known: bool = True,
     profile_types: Mapping_[str, str] | None = None,
+    unreadable: Collection[tuple[str, str]] = (),
 ) -> pd.DataFrame:
     """Give the plan (PLAN_COLUMNS): persons in scope by row, then (``full``) orphans by account id.
 
@@ -60,6 +61,7 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     ``bystanders`` are further candidates of the source, who get no row and whose accounts were not read: an account that
     somebody points at may be theirs.
     ``profile_types``: the types of profile fields that the site shows, by shortname.
+    ``unreadable``: (field, value) of accounts that are there and that Moodle cannot show.
     The order of the rows of what goes in changes nothing, and no account is written by more than one row.
     """
     known = remembered or Remembered()
@@ -74,6 +76,7 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
         service_userid=service_userid,
         bystanders=bystanders,
         protections=known.protections,
+        unreadable=unreadable,
     )
     obeyed = obey(view, match_view(view, full=full, account_ids=account_ids), known.decided)
     draft = _Draft.start(view, obeyed, reasons, Drift.of(view, known))

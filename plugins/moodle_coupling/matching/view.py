@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from moodle_coupling.matching.accounts import ALWAYS_PROTECTED, REQUIRED
 from moodle_coupling.matching.compare import folded, is_blank
 from moodle_coupling.matching.evidence import account_labels, labels
+from moodle_coupling.matching.unreadable import find_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ class View:
     ``everyone`` are all candidates by row, then the bystanders; ``persons`` those candidates in scope, on a running
     index; ``accounts`` by id, on a running index. ``rejected``, ``email_barred`` are per person, ``protected`` (why, ''
     if not), ``linked_by_us``, ``suspended_by_us``, ``known_person`` (the PersonId under which the ledger knows it, '' for none)
-    per account.
+    per account. ``unreadable``: of persons who have an account that Moodle cannot show, by which key it was found and which it is.
     """
 
     mapping: Mapping
@@ -43,6 +44,7 @@ class View:
     known_person: pd.Series[str]
     person_names: pd.Series[str]
     account_names: pd.Series[str]
+    unreadable: pd.Series[str] = field(default_factory=lambda: pd.Series(dtype="str"))
 
     def owners(self, idnumbers: Iterable[str]) -> dict[str, list[str]]:
         """Give, for those idnumbers that a person has (in scope or not), what those persons are called."""
@@ -70,8 +72,12 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
     service_userid: int | None = None,
     bystanders: pd.DataFrame | None = None,
     protections: Mapping_[int, str] | None = None,
+    unreadable: Iterable[tuple[str, str]] = (),
 ) -> View:
-    """Lay candidates and accounts side by side; raises KeyError when the accounts lack a column of REQUIRED."""
+    """Lay candidates and accounts side by side; raises KeyError when the accounts lack a column of REQUIRED.
+
+    ``unreadable``: (field, value) of accounts that are there and that Moodle cannot show.
+    """
     everyone = candidates.sort_values("row", ignore_index=True)
     persons = everyone[everyone["in_scope"]].reset_index(drop=True)
     known = _accounts(accounts)
@@ -90,6 +96,7 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
         known_person=ours["person_id"],
         person_names=labels(persons),
         account_names=account_labels(known),
+        unreadable=find_unreadable(persons, unreadable, links, shared_email=mapping.matching.shared_email),
     )
 
 

@@ -192,6 +192,7 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
         service_userid=service_userid,
         profile_types=read.profile_types,
         bystanders=candidates[~candidates["row"].isin(near["row"])],
+        unreadable=read.unreadable_keys,
     )
     known = deciding.remembered(ledger, environment)
     plan = deciding.planned(lambda known: make(remembered=known), known, accounts, ledger, environment)

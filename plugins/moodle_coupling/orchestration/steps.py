@@ -162,6 +162,9 @@ def snapshot(run: Run) -> dict[str, int]:
     staging.write_frame(run.folder, "accounts", accounts)
     shown = pd.DataFrame(read.profile_types.items(), columns=["shortname", "type"], dtype="str")
     staging.write_frame(run.folder, _TYPES, shown)
+    staging.write_frame(
+        run.folder, "unreadable", pd.DataFrame(read.unreadable_keys, columns=["field", "value"], dtype="str")
+    )
     if read.unreadable:
         log.warning("%d values could not be looked up: one odd account spoils Moodle's answer", len(read.unreadable))
     return {"accounts": len(accounts), "unreadable": len(read.unreadable), "calls": read.calls}
@@ -203,6 +206,7 @@ def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[
         bystanders=staging.read_frame(run.folder, "bystanders"),
         account_ids=_account_ids(run),
         profile_types=dict(staging.read_frame(run.folder, _TYPES)[["shortname", "type"]].itertuples(index=False)),
+        unreadable=_unreadable(run),
         everyone_known=(run.folder / "everyone_known").read_text() == "yes",
     )
 
@@ -211,6 +215,14 @@ def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[
         return only_asked(frame, run.person_ids, run.account_ids) if run.partial else frame
 
     return plan_with
+
+
+def _unreadable(run: Run) -> list[tuple[str, str]]:
+    """Give the keys (field, value) of accounts that Moodle cannot show; none where no account was read."""
+    if not staging.has_frame(run.folder, "unreadable"):
+        return []
+    frame = staging.read_frame(run.folder, "unreadable")
+    return list(zip(frame["field"], frame["value"], strict=True))
 
 
 def _account_ids(run: Run) -> Sequence[int]:

@@ -27,10 +27,11 @@ class Snapshot:
     """What was read: ``accounts`` (the accounts frame), the values that could not be looked up, and the calls it took.
 
     ``unreadable`` holds ids, idnumbers, usernames or e-mail addresses, as they were asked: an account with one of them
-    is there, and odd. ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts
-    there are in the whole Moodle, None when not everyone was read. With strategy ``report`` it is more than
-    ``accounts`` has: those that no plan can be about are counted only. ``profile_types``: the types of profile fields, by
-    shortname, as far as an account shows them.
+    is there, and odd. ``unreadable_keys``: (field, value) of which that is certain, since Moodle took the value and could not
+    show the account. ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts there are in
+    the whole Moodle, None when not everyone was read. With strategy ``report`` it is more than ``accounts`` has: those that
+    no plan can be about are counted only. ``profile_types``: the types of profile fields, by shortname, as far as an account
+    shows them.
     """
 
     accounts: pd.DataFrame
@@ -39,6 +40,7 @@ class Snapshot:
     strategy: str = ""
     total: int | None = None
     profile_types: Mapping[str, str] = field(default_factory=dict)
+    unreadable_keys: tuple[tuple[str, str], ...] = ()
 
 
 def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
@@ -79,7 +81,10 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
         finder.find_for(candidates)
         finder.find("id", beforehand.unseen(finder.found(), candidates["idnumber"]))
         types = _types(wire, finder.found(), untyped)
-        return Snapshot(finder.found(), tuple(sorted(finder.unreadable)), _calls(wire), profile_types=types)
+        unreadable = tuple(sorted(finder.unreadable))
+        return Snapshot(
+            finder.found(), unreadable, _calls(wire), profile_types=types, unreadable_keys=finder.unreadable_keys
+        )
 
     everyone = Everyone(wire, settings or SnapshotSettings(), beforehand, keep, Tracker(progress))
     finder = Finder(wire, everyone.read())
@@ -90,7 +95,7 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     total = everyone.finish(accounts)
     unreadable = tuple(sorted(everyone.unreadable | finder.unreadable))
     types = _types(wire, accounts, untyped)
-    return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total, types)
+    return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total, types, finder.unreadable_keys)
 
 
 def _types(wire: Wire, accounts: pd.DataFrame, untyped: Collection[str]) -> Mapping[str, str]:

@@ -46,6 +46,10 @@ class AccountsRead(Protocol):
         """The accounts found."""
 
     @property
+    def odd(self) -> Sequence[str]:
+        """Give the values of which an account is there and cannot be shown."""
+
+    @property
     def unreadable(self) -> Sequence[str]:
         """Values of which the account spoils Moodle's whole answer."""
 

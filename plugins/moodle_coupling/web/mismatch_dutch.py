@@ -30,7 +30,7 @@ _FORMER: Final = re.compile(r"which only (persons? .+?) has, who (has left|is ou
 def evidence(verdict: str, facts: Facts, account_id: int | None, english: str) -> str:
     """Say in Dutch why this is a mismatch; '' for a verdict, or facts, that nobody foresaw."""
     tell = TELL.get(verdict)
-    if tell is None or not (facts.accounts or verdict == "sources_disagree"):
+    if tell is None or not (facts.accounts or verdict in WITHOUT_ACCOUNTS):
         return ""
     return tell(facts, account_id, english)
 
@@ -88,6 +88,21 @@ def _reassigned(facts: Facts, account_id: int | None, english: str) -> str:
     return f"{_has_id(account, facts)}, maar lijkt van iemand anders te zijn: {why}."
 
 
+def _unreadable(facts: Facts, _account_id: int | None, english: str) -> str:
+    known = re.match(r"(?:Account (\d+)|An account) with (idnumber|e-mail) ", english)
+    number, key = known.groups() if known is not None else (None, "idnumber")
+    account = f"Account {number}" if number else "Een account"
+    word, value = (
+        ("e-mailadres", facts.person.get("email", ""))
+        if key == "e-mail"
+        else ("ID-nummer", facts.person.get("idnumber", ""))
+    )
+    return (
+        f"{account} met {word} '{value}' is er, en Moodle kan het niet tonen: waarschijnlijk mag de gebruikersnaam daar niet meer. "
+        "Geef het in Moodle een gebruikersnaam die de site toestaat; dan wordt het vergeleken zoals elk ander."
+    )
+
+
 def _held(facts: Facts, account_id: int | None, _english: str) -> str:
     account = facts.account(account_id) or facts.accounts[0]
     return f"{_has_id(account, facts)}, maar is geblokkeerd door iemand anders dan deze koppeling."
@@ -103,6 +118,8 @@ def _orphan(facts: Facts, account_id: int | None, english: str) -> str:
     return f"{head}, dat alleen {_persons(former[1])} heeft, {where}."
 
 
+WITHOUT_ACCOUNTS: Final = frozenset({"sources_disagree", "unreadable"})
+"""Verdicts of which the facts have no account."""
 TELL: Final = {
     "id_missing": _pointed,
     "id_differs": _pointed,
@@ -111,6 +128,7 @@ TELL: Final = {
     "ambiguous": _ambiguous,
     "email_taken": _email_taken,
     "id_reassigned": _reassigned,
+    "unreadable": _unreadable,
     "sources_disagree": _disagreement,
     "duplicate_account": _duplicate,
     "held": _held,

@@ -41,11 +41,17 @@ class Finder:
         self._asked: dict[str, set[str]] = {}
         self._known = {name: set[str]() if everyone is None else all_folded(everyone[name]) for name in _KEYS}
         self._unreadable: dict[str, str] = {}
+        self._odd: set[tuple[str, str]] = set()
 
     @property
     def unreadable(self) -> set[str]:
         """Values whose accounts Moodle cannot show, in the spelling that was asked first."""
         return set(self._unreadable.values())
+
+    @property
+    def unreadable_keys(self) -> tuple[tuple[str, str], ...]:
+        """Give the keys (field, value) of accounts that are there and that Moodle cannot show."""
+        return tuple(sorted(self._odd))
 
     def found(self) -> pd.DataFrame:
         """Give the accounts found, besides everyone."""
@@ -97,6 +103,7 @@ class Finder:
                 self._keep(account for account in read.accounts if folded(str(getattr(account, name) or "")) in asked)
                 for value in read.unreadable:
                     self._unreadable.setdefault(folded(value), value)
+                self._odd.update((name, value) for value in read.odd)
 
     def find_numbered(self, wanted: Counter[str]) -> None:
         """Look up name2, name3 …, further and further, until enough free ones are known.
