@@ -155,7 +155,7 @@ def test_a_field_is_written_when_its_policy_says_so(write: str, old: str, expect
 
 def test_names_and_addresses_have_a_policy_too() -> None:
     settings = {"write": {"firstname": "on_create", "lastname": "if_empty"}}
-    assert changes_of(ANNA, account_of(ANNA, firstname="X", lastname="Y", email="z@example.org"), settings) == {
+    assert changes_of(ANNA, account_of(ANNA, firstname="Anne", lastname="Y", email="z@example.org"), settings) == {
         "email": ["z@example.org", "anna1@example.org"]
     }
 

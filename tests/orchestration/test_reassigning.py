@@ -95,6 +95,17 @@ def test_the_same_person_goes_on_as_linked_and_is_not_asked_again(coupling: Coup
     assert mismatch(coupling)["status"] == "gone"
 
 
+def test_the_same_person_stays_decided_where_names_are_never_written(coupling: Coupling, moodle: SandboxMoodle) -> None:
+    coupling.more = "write: {firstname: on_create, lastname: on_create, email: on_create}\n"
+    coupling.persons([FATIMA, PIET])
+    coupling.run()
+    take(coupling, DecisionKind.LINK, int(moodle.account("jan-jansen")["id"]))  # type: ignore[index]
+    for _ in range(2):
+        coupling.run()
+        assert mismatch(coupling)["status"] == "decided"
+    assert (state(moodle, "jan-jansen")["firstname"], state(moodle, "jan-jansen")["city"]) == ("Jan", "Delft")
+
+
 def test_a_sister_under_another_person_id_is_known_from_the_ledger(coupling: Coupling, moodle: SandboxMoodle) -> None:
     coupling.persons([("9", "CV-1", "Anna", "", "Jansen", "jan@example.org", "Ede"), PIET])
     run = coupling.run()

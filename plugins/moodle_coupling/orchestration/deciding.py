@@ -86,8 +86,17 @@ def decided_orphans(ledger: Ledger, environment: str) -> list[int]:
 def carried_out(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:
     """Mark the decisions of which every row is as decided as carried out by this run; ``outcomes`` goes along with ``part``."""
     right = (outcomes["status"] == "done").to_numpy() | (part["action"] == Action.NONE).to_numpy()
-    rows = pd.DataFrame({"decision": part["decision"], "right": right}).dropna()
+    rows = pd.DataFrame({"decision": part["decision"], "right": right & ~_still_differs(part)}).dropna()
     if rows.empty:
         return
     done = rows.groupby("decision")["right"].all()
     mark_applied(run.ledger, run.record.id, [int(decision) for decision in done.index[done]])
+
+
+def _still_differs(part: pd.DataFrame) -> pd.Series[bool]:
+    """Tell whose account is the same person's by decision, and goes on to look like somebody else's.
+
+    So it is where the mapping never writes names: such a decision stays in force, or every night would ask again.
+    """
+    same_person = (part["verdict"] == Verdict.ID_REASSIGNED) & part["row"].notna() & part["account_id"].notna()
+    return same_person & ~part["changes"].str.contains('"(?:firstname|lastname|email)": ')
