@@ -45,6 +45,16 @@ def test_nothing_is_written_to_an_account_that_is_somebody_elses():
     assert codes(row) == [("id_reassigned", "idnumber")]
 
 
+def test_everybody_else_is_linked_as_before():
+    eva, bob = person(2, firstname="Eva"), person(3, firstname="Bob")
+    rows = plan_of([eva, FATIMA, bob], [account_of(eva, 12), JAN, account_of(bob, 13, firstname="Rob")])
+    assert {row["idnumber"]: (row["verdict"], row["action"]) for row in rows} == {
+        "E1": ("id_reassigned", "none"),
+        "E2": ("linked", "none"),
+        "E3": ("linked", "update"),
+    }
+
+
 @pytest.mark.parametrize("suspended_by_us", [True, False])
 def test_it_is_neither_reactivated_nor_held(suspended_by_us: bool):
     (row,) = plan_of([FATIMA], [JAN | {"suspended": True}], links=links_frame((11, "E1", suspended_by_us)))

@@ -14,9 +14,6 @@ from moodle_coupling.matching.questions import pairs
 from moodle_coupling.matching.reassigned import reassigned
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from moodle_coupling.matching.view import View
 
 
@@ -84,16 +81,12 @@ def _judge_one(view: View, at: pd.Series[int]) -> pd.DataFrame:
 def _tell_reassigned(view: View, frame: pd.DataFrame, has_key: pd.Series[str]) -> None:
     """Say of whom the idnumber is on an account that seems somebody else's: nothing of it is written, its address neither."""
     found = reassigned(view, frame["a"].astype("int64"))
-    if found.empty:
-        return
-    evidence = has_key.loc[found.index] + ", but seems to be somebody else's: " + found
-    _say(frame, frame.index.isin(found.index), Verdict.ID_REASSIGNED, evidence)
+    frame.loc[found.index, "verdict"] = Verdict.ID_REASSIGNED.value
+    frame.loc[found.index, "evidence"] = has_key.loc[found.index] + ", but seems to be somebody else's: " + found + "."
     frame.loc[found.index, "email_kept"] = False
 
 
-def _say(
-    frame: pd.DataFrame, where: pd.Series[bool] | npt.NDArray[np.bool_], verdict: Verdict, evidence: pd.Series[str]
-) -> None:
+def _say(frame: pd.DataFrame, where: pd.Series[bool], verdict: Verdict, evidence: pd.Series[str]) -> None:
     frame.loc[where, "verdict"] = verdict.value
     frame.loc[where, "evidence"] = evidence[where] + "."
 

@@ -23,7 +23,7 @@ def reassigned(view: View, at: pd.Series[int]) -> pd.Series[str]:
     plain comparison of whole columns leaves a doubt: usually a few of many.
     """
     if not set(_NAMES) <= set(view.accounts.columns):
-        return pd.Series(dtype="str")
+        return pd.Series(index=at.index[:0], dtype="str")
     persons = view.persons.loc[at.index]
     accounts = view.accounts.loc[at].set_axis(at.index)
     known = view.known_person.loc[at].set_axis(at.index)
@@ -46,7 +46,7 @@ def reassigned(view: View, at: pd.Series[int]) -> pd.Series[str]:
             reasons[p] = f"this coupling knows it as person {other}'s, and the name differs"
         elif is_somebody_else(mine, theirs):
             reasons[p] = "first name, last name and e-mail address all differ"
-    return pd.Series(reasons, dtype="str")
+    return pd.Series(reasons, index=pd.Index(list(reasons), dtype=at.index.dtype), dtype="str")
 
 
 def _identities(frame: pd.DataFrame) -> list[Identity]:

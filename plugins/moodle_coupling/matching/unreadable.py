@@ -34,7 +34,7 @@ def find_unreadable(
         texts = folded(persons[key]) if asked else persons[key].iloc[:0]
         for p in texts.index[texts.isin(asked - {""})]:
             found[p] = f"{_account(links, str(persons['idnumber'][p]))} with {_WORDS[key]} '{persons[key][p]}'"
-    return pd.Series(found, dtype="str")
+    return pd.Series(found, index=pd.Index(list(found), dtype=persons.index.dtype), dtype="str")
 
 
 def tell_unreadable(judged: pd.DataFrame, unreadable: pd.Series[str]) -> pd.DataFrame:
