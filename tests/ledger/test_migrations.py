@@ -98,7 +98,7 @@ def first_url(empty_url: str) -> str:
 
 def test_an_old_ledger_is_refused_and_the_command_that_brings_it_up_to_date_is_named(first_url: str) -> None:
     with pytest.raises(
-        LedgerSchemaError, match=r"has schema 0001 .* needs 0002. Run 'moodle-coupling db upgrade' once"
+        LedgerSchemaError, match=rf"has schema 0001 .* needs {schema.head()}. Run 'moodle-coupling db upgrade' once"
     ):
         open_ledger(first_url)
 

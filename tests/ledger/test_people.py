@@ -13,6 +13,7 @@ from sqlalchemy import text
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity, people, protections, quarantine
 from moodle_coupling.ledger.absences import absences, note_absences
+from moodle_coupling.ledger.account_keys import AccountKeys
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, forget_person
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
@@ -115,8 +116,11 @@ def test_a_forgotten_person_leaves_no_trace_and_every_count_stays(ledger: Ledger
     activity.note(ledger, by="anna", environment="demo", action="look", subject="account 1002", detail="Chloé")
     activity.note(ledger, by="anna", environment="demo", action="explain", subject="p2", detail="Chloé")
     record_links(ledger, "demo", pd.DataFrame({"idnumber": ["x1"], "account_id": [1001], "username": ["user1"]}))
+    keep_keys(ledger, {1002: ["email person2@example.org", "username user"], 1003: ["idnumber x3"]})
     gone = forget_person(ledger, None, PersonIds(person_ids=("p2",)))
-    assert gone == Forgotten(links=1, outcomes=1, mismatches=1, activities=2, absences=1, protections=0, mentions=3)
+    assert gone == Forgotten(
+        links=1, outcomes=1, mismatches=1, activities=2, absences=1, protections=0, mentions=3, account_keys=2
+    )
     kept = everything_kept(ledger)
     for trace in ("p2", "x2", "user2", "Chloé", "Öztürk", "erson2@", "1002"):
         assert trace not in kept, trace
@@ -124,6 +128,23 @@ def test_a_forgotten_person_leaves_no_trace_and_every_count_stays(ledger: Ledger
     assert len(mismatches_frame(ledger, "demo", statuses=list(MismatchStatus))) == 2
     assert run_outcomes(ledger, run)["person_id"].tolist() == ["p1", "", "p3"]
     assert links_frame(ledger, "demo")["idnumber"].tolist() == ["x1"]
+    assert AccountKeys(ledger, "demo").accounts_with(["username user", "idnumber x3"]) == [1003]
+
+
+def keep_keys(ledger: Ledger, keys: dict[int, list[str]]) -> None:
+    pairs = [(account, key) for account, some in keys.items() for key in some]
+    AccountKeys(ledger, "demo").keep_everyone(pd.DataFrame(pairs, columns=["account_id", "key"]), max(keys))
+
+
+def test_an_account_that_is_known_by_its_key_only_is_forgotten_with_all_its_keys(ledger: Ledger) -> None:
+    keep_keys(
+        ledger, {7: ["idnumber cv-7", "email anna@example.org"], 8: ["email bo@example.org"], 9: ["idnumber cv-9"]}
+    )
+    asked = PersonIds(idnumbers=("Cv-7",), emails=("Bo@Example.org",))
+    assert forget_person(ledger, "other", asked).account_keys == 0
+    assert forget_person(ledger, "demo", asked).account_keys == 3
+    left = ["idnumber cv-7", "email anna@example.org", "email bo@example.org", "idnumber cv-9"]
+    assert AccountKeys(ledger, "demo").accounts_with(left) == [9]
 
 
 def test_of_a_forgotten_person_only_the_number_of_the_account_not_to_be_touched_stays(ledger: Ledger) -> None:
@@ -178,6 +199,7 @@ def ended(ledger: Ledger, name: str, frame: pd.DataFrame, state: RunState = RunS
 
 def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: Clock) -> None:
     ended(ledger, "old", outcomes([1, 2], at=clock.time))
+    keep_keys(ledger, {9: ["idnumber x9"]})
     ended(ledger, "old too", outcomes([1], at=clock.time), RunState.FAILED)
     underway = begin_run(ledger, "demo", "dag", "underway", mode="full").id
     plan_intentions(ledger, underway, ["1"], digest="plan")
@@ -192,7 +214,9 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     limit = clock.forward(days=400)
     recent = ended(ledger, "recent", outcomes([3], at=limit))
     activity.note(ledger, by="anna", environment="demo", action="resume")
-    assert purge(ledger, limit) == Purged(outcomes=3, intentions=0, runs=2, mismatches=1, activities=1, quarantines=1)
+    assert purge(ledger, limit) == Purged(
+        outcomes=3, intentions=0, runs=2, mismatches=1, activities=1, quarantines=1, account_keys=1
+    )
     assert len(run_outcomes(ledger, recent)) == 1
     assert len(unsettled(ledger, underway)) == 1
     assert mismatches_frame(ledger, "demo")["person_id"].tolist() == ["p1"]

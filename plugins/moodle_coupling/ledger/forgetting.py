@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import String, and_, cast, delete, func, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.account_keys import key_digest
 from moodle_coupling.ledger.models import (
     AbsenceRow,
+    AccountKeyRow,
     ActivityRow,
     DecisionRow,
     IntentionRow,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 FORGOTTEN: Final = "[forgotten]"
 _ABSENCES: Any = AbsenceRow.__table__
+_ACCOUNT_KEYS: Any = AccountKeyRow.__table__
 _ACTIVITY: Any = ActivityRow.__table__
 _DECISIONS: Any = DecisionRow.__table__
 _INTENTIONS: Any = IntentionRow.__table__
@@ -61,6 +64,7 @@ class Forgotten:
     absences: int
     protections: int
     mentions: int
+    account_keys: int
 
 
 def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Forgotten:
@@ -80,6 +84,7 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
     with ledger.writing() as connection:
         known, traces = _widened(connection, environment, known)
         accounts = _accounts(connection, environment, known)
+        account_keys = _forget_account_keys(connection, environment, known, accounts)
         protections = _forget_protections(connection, environment, known, accounts)
         links = connection.execute(delete(_LINKS).where(_who(_LINKS, environment, known))).rowcount
         absences = connection.execute(delete(_ABSENCES).where(_absent(environment, known))).rowcount
@@ -87,7 +92,7 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
         mismatches = _forget_mismatches(connection, environment, known)
         activities = _forget_activity(connection, environment, known, accounts)
         mentions = sum(_forget_mentions(connection, environment, trace) for trace in traces)
-    return Forgotten(links, outcomes, mismatches, activities, absences, protections, mentions)
+    return Forgotten(links, outcomes, mismatches, activities, absences, protections, mentions, account_keys)
 
 
 def _cleaned(ids: PersonIds) -> PersonIds:
@@ -134,6 +139,27 @@ def _accounts(connection: Connection, environment: str | None, ids: PersonIds) -
     linked = select(_LINKS.c.environment, _LINKS.c.account_id).where(_who(_LINKS, environment, ids))
     orphaned = select(_ABSENCES.c.environment, _ABSENCES.c.account_id).where(_absent(environment, ids))
     return {(row[0], row[1]) for query in (linked, orphaned) for row in connection.execute(query)}
+
+
+def _forget_account_keys(
+    connection: Connection, environment: str | None, ids: PersonIds, accounts: set[tuple[str, int]]
+) -> int:
+    """Take away every key of the person's accounts, and of accounts that had one of these idnumbers or addresses."""
+    from moodle_coupling.provisioning.snapshots.keys import key  # pandas, and only here
+
+    here = _ACCOUNT_KEYS.c.environment == environment if environment is not None else literal(value=True)
+    places = connection.execute(select(_ACCOUNT_KEYS.c.environment).where(here).distinct()).scalars().all()
+    ways = [
+        and_(_ACCOUNT_KEYS.c.environment == where, _ACCOUNT_KEYS.c.account_id == which) for where, which in accounts
+    ]
+    for place in places:
+        texts = [("idnumber", idnumber) for idnumber in ids.idnumbers] + [("email", email) for email in ids.emails]
+        digests = [key_digest(place, key(field, text)) for field, text in texts]
+        theirs = select(_ACCOUNT_KEYS.c.account_id).where(
+            _ACCOUNT_KEYS.c.environment == place, _ACCOUNT_KEYS.c.key.in_(digests)
+        )
+        ways.append(and_(_ACCOUNT_KEYS.c.environment == place, _ACCOUNT_KEYS.c.account_id.in_(theirs)))
+    return connection.execute(delete(_ACCOUNT_KEYS).where(or_(literal(value=False), *ways))).rowcount
 
 
 def _forget_protections(

@@ -6,10 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from unidecode import unidecode
 
-from moodle_coupling.matching.compare import folded
-from moodle_coupling.people.numbering import assign_usernames, numbered
+from moodle_coupling.people.numbering import assign_usernames, numbered, taken_names
 
 if TYPE_CHECKING:
     from moodle_coupling.matching.view import View
@@ -22,10 +20,7 @@ def final_usernames(view: View, persons: pd.Index[int]) -> pd.Series[str]:
     """
     some = view.persons.loc[persons]
     order = some["person_id"].where(some["person_id"] != "", some["idnumber"])
-    taken = set(folded(view.accounts["username"]))
-    # MariaDB compares without accents: 'josé' (a site with extendedusernamechars) blocks 'jose' (recording 050).
-    taken |= {unidecode(name).casefold() for name in taken if not name.isascii()}
-    return assign_usernames(some["username"], order, taken)
+    return assign_usernames(some["username"], order, taken_names(view.accounts["username"]))
 
 
 def carries(username: str, base: str) -> bool:

@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import MoodleError
+from moodle_coupling.ledger.account_keys import AccountKeys
+from moodle_coupling.ledger.links import links_frame
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
@@ -47,6 +49,7 @@ class _Asked:
     history: History
     ledger: Ledger | None
     from_file: frozenset[str]
+    writes: bool
 
 
 def explain_person(
@@ -80,6 +83,7 @@ def explain_person(
         history=person_history(ledger, mapping.environment, *_known_as(mine, person)),
         ledger=ledger,
         from_file=frozenset(load_mapping(mapping_path).fields),
+        writes=write is not None,
     )
     if mine.empty:
         return _of_nobody(asked, found)
@@ -163,13 +167,24 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
     if row is None:
         rest = (steps.not_reached(4, "the person is out of scope"), steps.nothing_out_of_scope(asked.history))
         return Trace(asked.mapping.environment, asked.person, (found, valid, fields, *rest))
-    matched = steps.matched(row.iloc[0], asked.history)
+    matched = steps.matched(row.iloc[0], asked.history, everyone_known=_keys(asked) is not None)
     outcome = None
     if write is not None and len(source.mine) == 1:
         outcome = write(row, asked.hook).iloc[0]
     last = steps.written(row.iloc[0], outcome, asked.history, asked_to_write=write is not None)
     status = "" if outcome is None else str(outcome["status"])
     return Trace(asked.mapping.environment, asked.person, (found, valid, fields, matched, last), status)
+
+
+def _keys(asked: _Asked) -> AccountKeys | None:
+    """Give the kept keys; None where nobody read everyone lately, unless something is to be written.
+
+    Everyone is read then, which may take minutes: too long for who only asks.
+    """
+    if asked.ledger is None:
+        return None
+    keys = AccountKeys(asked.ledger, asked.mapping.environment)
+    return keys if asked.writes or keys.highest() is not None else None
 
 
 def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
@@ -181,7 +196,15 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
     candidates = source.transformed.candidates
     near = neighbourhood(candidates, [asked.person])
     service_userid = asked.hook.site_info().userid
-    read = read_accounts(asked.hook, near, untyped=asked.mapping.untyped)
+    read = read_accounts(
+        asked.hook,
+        near,
+        settings=asked.mapping.snapshot,
+        known=None if ledger is None else links_frame(ledger, environment),
+        keys=_keys(asked),
+        shared_email=asked.mapping.matching.shared_email,
+        untyped=asked.mapping.untyped,
+    )
     accounts = read.accounts
     make = partial(
         make_plan,

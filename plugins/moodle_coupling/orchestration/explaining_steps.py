@@ -34,6 +34,10 @@ TITLES: Final = {
     5: "What is written",
 }
 _SHOWN: Final = 5
+_UNREAD: Final = (
+    "Nobody has read all accounts of this Moodle lately, so one whose ID number or address differs in letter case or spaces "
+    "may not have been found. The next run reads them all first."
+)
 
 
 def step(number: int, said: str, *lines: str, ok: bool = True, **facts: Any) -> Step:
@@ -134,8 +138,8 @@ def _last(history: History, name: str) -> str:
     return "" if last is None else f" (last written {last.at:%Y-%m-%d %H:%M} UTC: '{last.value}')"
 
 
-def matched(row: pd.Series[Any], history: History) -> Step:
-    """Step 4, from the person's row of the plan."""
+def matched(row: pd.Series[Any], history: History, *, everyone_known: bool) -> Step:
+    """Step 4, from the person's row of the plan; ``everyone_known``: a reading of everyone stands behind it."""
     verdict, number = str(row["verdict"]), None if _absent(row["account_id"]) else int(row["account_id"])
     others = json.loads(row["other_accounts"])
     words = VERDICTS[Verdict(verdict)].code.en if verdict else "rejected before matching"
@@ -147,6 +151,8 @@ def matched(row: pd.Series[Any], history: History) -> Step:
     lines = [str(row["evidence"])] if row["evidence"] else []
     if row["proposal"]:
         lines.append(f"Proposal: {row['proposal']}.")
+    if verdict == Verdict.NEW and not everyone_known:
+        lines.append(_UNREAD)
     lines += history.mismatches
     ok = bool(verdict) and verdict not in MISMATCHES and verdict != Verdict.DUPLICATE_PERSON
     facts = {"verdict": verdict, "account_id": number, "other_accounts": others, "proposal": str(row["proposal"])}

@@ -62,10 +62,10 @@ def refuse_while_writing(ledger: Ledger, environments: Iterable[str]) -> None:
 
 def counted(forgotten: Forgotten) -> str:
     """Say how much was forgotten, in words."""
-    links, outcomes, mismatches, activities, absences, protections, mentions = astuple(forgotten)
+    links, outcomes, mismatches, activities, absences, protections, mentions, account_keys = astuple(forgotten)
     return (
-        f"{links} links, {outcomes} outcomes, {mismatches} mismatches, {activities} activities, {absences} absences and "
-        f"{protections} protections no longer tell who it was; taken out of {mentions} rows about others."
+        f"{links} links, {outcomes} outcomes, {mismatches} mismatches, {activities} activities, {absences} absences, "
+        f"{account_keys} account keys and {protections} protections no longer tell who it was; taken out of {mentions} rows about others."
     )
 
 

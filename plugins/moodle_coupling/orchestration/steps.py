@@ -16,6 +16,7 @@ import pandas as pd
 
 from moodle_coupling.errors import CouplingPaused, MoodleDenied, MoodleUnavailable, RunFailed, SourceError
 from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
+from moodle_coupling.ledger.account_keys import AccountKeys
 from moodle_coupling.ledger.digests import plan_digest
 from moodle_coupling.ledger.links import fingerprints as known_fingerprints
 from moodle_coupling.ledger.links import links_frame
@@ -135,7 +136,7 @@ def transform(run: Run) -> dict[str, int]:
 def snapshot(run: Run) -> dict[str, int]:
     """Read the accounts that matter from Moodle; no call at all when nobody is to be looked at.
 
-    On a full run those of everyone: what was read before a pause or a crash is not read again. How far it is stands in
+    On a full run those of everyone, and once before the first full run: what was read before a pause or a crash is not read again. How far it is stands in
     the log and in the ledger.
     """
     candidates = staging.read_frame(run.folder, "candidates")
@@ -154,6 +155,8 @@ def snapshot(run: Run) -> dict[str, int]:
             account_ids=account_ids,
             settings=run.mapping.snapshot,
             known=links_frame(run.ledger, run.mapping.environment),
+            keys=AccountKeys(run.ledger, run.mapping.environment),
+            shared_email=run.mapping.matching.shared_email,
             keep=staging.FolderKeeper(run.folder),
             progress=partial(tell_progress, run.ledger, run.record.id, "snapshot"),
             untyped=run.mapping.untyped,

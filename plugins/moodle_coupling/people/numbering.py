@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from unidecode import unidecode
 
 from moodle_coupling.people.arrow import pa, pc, to_texts
 from moodle_coupling.people.usernames import MAX_USERNAME
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
@@ -20,6 +22,16 @@ def numbered(base: str, number: int) -> str:
     """Return ``base`` with ``number`` behind it, cut so that the whole is at most 100 characters."""
     tail = str(number)
     return base[: MAX_USERNAME - len(tail)] + tail
+
+
+def taken_names(usernames: Iterable[str]) -> set[str]:
+    """Return the names that these usernames of accounts stand in the way of.
+
+    MariaDB compares without accents: ``josé`` (a site with extendedusernamechars) blocks ``jose`` (recording 050).
+    PostgreSQL would take both; a name is given or not whatever the database.
+    """
+    taken = {unicodedata.normalize("NFC", name).strip().casefold() for name in usernames}
+    return taken | {unidecode(name).casefold() for name in taken if not name.isascii()}
 
 
 def assign_usernames(bases: pd.Series, order: pd.Series, taken: Collection[str]) -> pd.Series:

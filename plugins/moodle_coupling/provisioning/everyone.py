@@ -6,13 +6,16 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from moodle_coupling.errors import MoodleDenied, MoodleRefused
 from moodle_coupling.mapping.parts import SnapshotStrategy
 from moodle_coupling.provisioning.keeping import Pieces
 from moodle_coupling.provisioning.snapshots.by_report import Concern, read_by_report
 from moodle_coupling.provisioning.snapshots.choosing import find_report, why, without_report
-from moodle_coupling.provisioning.snapshots.folding import all_folded
+from moodle_coupling.provisioning.snapshots.folding import all_folded, folded
 from moodle_coupling.provisioning.snapshots.hidden import refuse_hidden, refuse_hidden_idnumbers, refuse_nobody
+from moodle_coupling.provisioning.snapshots.keys import name_key, odd_keys
 from moodle_coupling.provisioning.snapshots.listing import read_by_listing
 from moodle_coupling.provisioning.snapshots.numbers import read_by_number
 from moodle_coupling.provisioning.snapshots.overview import (
@@ -25,14 +28,13 @@ from moodle_coupling.provisioning.snapshots.overview import (
 from moodle_coupling.provisioning.snapshots.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import pandas as pd
+    from collections.abc import Collection, Iterator
 
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.hooks.moodle_types import Report
     from moodle_coupling.mapping.parts import SnapshotSettings
     from moodle_coupling.provisioning.keeping import Keeper
+    from moodle_coupling.provisioning.snapshots.keys import AccountKeys
     from moodle_coupling.provisioning.snapshots.tracker import Tracker
     from moodle_coupling.provisioning.wire import Wire
 
@@ -56,16 +58,18 @@ class Beforehand:
         linked = set() if self.links is None else set(self.links["account_id"].astype("int64").tolist())
         return linked | self.account_ids
 
-    def unseen(self, accounts: pd.DataFrame, idnumbers: pd.Series[str] | None = None) -> Iterator[str]:
-        """Give the ids that are worth a lookup, as text: known or asked for, and not among these accounts.
+    def unseen(
+        self, accounts: pd.DataFrame, idnumbers: pd.Series[str] | None = None, *, also: Collection[int] = ()
+    ) -> Iterator[str]:
+        """Give the ids that are worth a lookup, as text: known, asked for or in ``also``, and not among these accounts.
 
-        With ``idnumbers`` only the links of these count.
+        With ``idnumbers`` only the links of these count, in whatever letter case.
         """
-        wanted = set(self.account_ids)
+        wanted = {*self.account_ids, *also}
         if self.links is not None:
-            ours = None if idnumbers is None else set(idnumbers)
+            ours = None if idnumbers is None else all_folded(idnumbers)
             pairs = zip(self.links["account_id"], self.links["idnumber"], strict=True)
-            wanted |= {int(id_) for id_, idnumber in pairs if ours is None or idnumber in ours}
+            wanted |= {int(id_) for id_, idnumber in pairs if ours is None or folded(idnumber) in ours}
         return (str(id_) for id_ in sorted(wanted - set(accounts["id"].tolist())))
 
 
@@ -130,6 +134,7 @@ class Everyone:
         return Concern(
             emails=all_folded(candidates["email"]),
             usernames=all_folded(candidates["username"]),
+            names={name_key(name) for name in candidates["username"]},
             ids=self._known.ids(),
             own_id=self._info.userid,
         )
@@ -172,8 +177,8 @@ class Everyone:
             self._asked_to = read_by_number(self._reading, further, start=self._asked_to + 1)
         return self._reading.accounts()
 
-    def finish(self, accounts: pd.DataFrame) -> int:
-        """Check what was read in the end, and give how many accounts there are.
+    def finish(self, accounts: pd.DataFrame, keys: AccountKeys | None = None) -> int:
+        """Check what was read in the end, and give how many accounts there are; ``keys`` keeps the odd keys of all.
 
         Raises MoodleAccessDenied when nobody is seen, or ID numbers are hidden.
         """
@@ -181,9 +186,20 @@ class Everyone:
         refuse_hidden_idnumbers(accounts, self._known.links, own_id=self._info.userid)
         self._pieces.finish()
         self._tracker.end()
+        if keys is not None:
+            known = self._all_known(accounts)
+            keys.keep_everyone(odd_keys(known), int(known["id"].max()))
         if self._report is not None:
             return max(len(self._report[1]), len(accounts))
         return len(accounts) + len(self._reading.unreadable)
+
+    def _all_known(self, accounts: pd.DataFrame) -> pd.DataFrame:
+        names = ["id", "idnumber", "email", "username"]
+        if self._report is None:
+            return accounts[names]
+        shown = self._report[1]
+        rest = shown[(shown["id"] > 0) & ~shown["id"].isin(accounts["id"])]
+        return pd.concat([accounts[names], rest[names]], ignore_index=True)
 
     @property
     def unreadable(self) -> set[str]:

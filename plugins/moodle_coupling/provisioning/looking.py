@@ -38,6 +38,8 @@ def can_look_up(name: str, value: str) -> bool:
         return False
     if name == "username":
         return _USERNAME.fullmatch(value) is not None
+    if value.isascii():
+        return value.isprintable()
     return not any(unicodedata.category(char) in ("Cc", "Cs") for char in value)
 
 
@@ -57,6 +59,11 @@ def look_up(wire: Wire, name: str, values: Iterable[str]) -> Found:
         found.unreadable.update(read.unreadable)
         found.calls += 1
     return found
+
+
+def literally(text: str) -> str:
+    r"""Give the LIKE pattern that only this text fits: ``_``, ``%`` and ``\`` stand for themselves."""
+    return "".join(f"\\{character}" if character in "_%\\" else character for character in text)
 
 
 def loose_key(text: str) -> str:

@@ -9,6 +9,7 @@ from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.hooks.moodle_visibility import SAMPLE_IDS
 from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.provisioning.everyone import Beforehand, Everyone
+from moodle_coupling.provisioning.snapshots.changed import read_changed
 from moodle_coupling.provisioning.snapshots.finding import Finder
 from moodle_coupling.provisioning.snapshots.pieces import joined
 from moodle_coupling.provisioning.snapshots.tracker import Tracker
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.provisioning.keeping import Keeper
+    from moodle_coupling.provisioning.snapshots.keys import AccountKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     account_ids: Collection[int] = (),
     settings: SnapshotSettings | None = None,
     known: pd.DataFrame | None = None,
+    keys: AccountKeys | None = None,
+    shared_email: bool = False,
     keep: Keeper | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     untyped: Collection[str] = (),
@@ -60,13 +64,17 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     Looked up are their idnumbers; then, for those whose account does not settle it, e-mail addresses and usernames;
     then numbered usernames, until as many free ones are seen as persons may need. MariaDB compares without letter case
     and accents, so what comes back is compared again: kept is what equals a key that was asked, letter case and
-    surrounding spaces aside.
+    surrounding spaces aside. PostgreSQL compares exactly, so accounts that were known by such a key (``keys``) or link
+    (``known``) are read by id, and so are the newcomers (:mod:`moodle_coupling.provisioning.snapshots.changed`).
 
-    ``full`` reads everyone first, so that orphans show; ``settings`` say how (docs/snapshot.md). ``account_ids`` are
-    looked up by id too. ``known``: the ledger's links (account_id, idnumber and, where there is one, username); whoever
-    of them was not seen under that idnumber is looked up by id: all of them when ``full``, else those of the
-    candidates. ``keep`` keeps the pieces of a full reading until it is finished. ``progress`` hears how many accounts
-    were read, and of how many (None: not known), about once a second, in the caller's thread.
+    ``full`` reads everyone first, so that orphans show; ``settings`` say how (docs/snapshot.md). Everyone is read too
+    where ``keys`` says that it must be, or where too many addresses would have to be searched. Without ``keys`` an
+    account whose idnumber or address is spelled in an odd way may be missed on a run that is not full. ``account_ids``
+    are looked up by id too. ``known``: the ledger's links (account_id, idnumber and, where there is one, username);
+    whoever of them was not seen under that idnumber is looked up by id: all of them when ``full``, else those of the
+    candidates. ``shared_email``: the mapping says that addresses may be shared. ``keep`` keeps the pieces of a reading of
+    everyone until it is finished. ``progress`` hears how many accounts were read, and of how many (None: not known), about
+    once a second, in the caller's thread.
 
     ``untyped``: shortnames of profile fields whose type must be found out.
 
@@ -77,22 +85,21 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     wire = Wire(hook)
     beforehand = Beforehand(candidates, known, frozenset(int(id_) for id_ in account_ids))
     if not full:
-        finder = Finder(wire)
-        finder.find_for(candidates)
-        finder.find("id", beforehand.unseen(finder.found(), candidates["idnumber"]))
-        types = _types(wire, finder.found(), untyped)
-        unreadable = tuple(sorted(finder.unreadable))
-        return Snapshot(
-            finder.found(), unreadable, _calls(wire), profile_types=types, unreadable_keys=finder.unreadable_keys
-        )
+        finder = read_changed(wire, beforehand, keys, shared_email=shared_email)
+        if finder is not None:
+            types = _types(wire, finder.found(), untyped)
+            unreadable = tuple(sorted(finder.unreadable))
+            return Snapshot(
+                finder.found(), unreadable, _calls(wire), profile_types=types, unreadable_keys=finder.unreadable_keys
+            )
 
     everyone = Everyone(wire, settings or SnapshotSettings(), beforehand, keep, Tracker(progress))
     finder = Finder(wire, everyone.read())
-    finder.find_for(candidates)
+    finder.find_numbered(finder.find_for(candidates).wanted)
     accounts = joined([everyone.beyond(finder.found()), finder.found()])
     finder.find("id", beforehand.unseen(accounts))
     accounts = joined([accounts, finder.found()])
-    total = everyone.finish(accounts)
+    total = everyone.finish(accounts, keys)
     unreadable = tuple(sorted(everyone.unreadable | finder.unreadable))
     types = _types(wire, accounts, untyped)
     return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total, types, finder.unreadable_keys)

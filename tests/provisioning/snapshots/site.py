@@ -14,6 +14,8 @@ from moodle_coupling.provisioning.snapshot import Snapshot, read_accounts
 from moodle_coupling.sandbox.moodle import FUNCTIONS, REPORT_FUNCTIONS, CustomReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from moodle_coupling.sandbox.moodle import SandboxMoodle
 
 READ, SEARCH = "core_user_get_users_by_field", "core_user_get_users"
@@ -66,6 +68,29 @@ def read(moodle: SandboxMoodle, *people: dict[str, object], strategy: str = "aut
 def names(snapshot: Snapshot) -> set[str]:
     """Give the usernames read."""
     return set(snapshot.accounts["username"])
+
+
+class MemoryKeys:
+    """Keeps odd keys of accounts in memory; ``highest`` is None until everyone was read."""
+
+    def __init__(self) -> None:
+        self.kept: set[tuple[int, str]] = set()
+        self.known: int | None = None
+
+    def highest(self) -> int | None:
+        return self.known
+
+    def accounts_with(self, keys: Iterable[str]) -> list[int]:
+        asked = set(keys)
+        return sorted({id_ for id_, key in self.kept if key in asked})
+
+    def keep_everyone(self, keys: pd.DataFrame, highest: int) -> None:
+        self.kept, self.known = set(), highest
+        self.keep_more(keys, highest)
+
+    def keep_more(self, keys: pd.DataFrame, highest: int) -> None:
+        self.kept |= set(zip(keys["account_id"].tolist(), keys["key"].tolist(), strict=True))
+        self.known = max(self.known or 0, highest)
 
 
 class MemoryKeeper:

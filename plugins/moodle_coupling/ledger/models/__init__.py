@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moodle_coupling.ledger.models.accounts import AbsenceRow, ProtectionRow
+from moodle_coupling.ledger.models.accounts import AbsenceRow, AccountKeyRow, ProtectionRow, ReadingRow
 from moodle_coupling.ledger.models.base import Base
 from moodle_coupling.ledger.models.links import LinkRow
 from moodle_coupling.ledger.models.mismatches import DecisionRow, MismatchRow
@@ -12,6 +12,7 @@ from moodle_coupling.ledger.models.runs import ApprovalRow, IntentionRow, Progre
 
 __all__ = [
     "AbsenceRow",
+    "AccountKeyRow",
     "ActivityRow",
     "ApprovalRow",
     "Base",
@@ -24,5 +25,6 @@ __all__ = [
     "ProgressRow",
     "ProtectionRow",
     "QuarantineRow",
+    "ReadingRow",
     "RunRow",
 ]

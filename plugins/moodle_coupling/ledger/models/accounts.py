@@ -1,4 +1,4 @@
-"""What is remembered of accounts that no link tells: since when they are nobody's, and which must not be touched."""
+"""What is remembered of accounts that no link tells: nobody's since when, not to be touched, found under which keys."""
 
 from __future__ import annotations
 
@@ -42,3 +42,24 @@ class ProtectionRow(Base):
     note: Mapped[str]
     mismatch: Mapped[int | None] = mapped_column(ForeignKey("mismatches.id", ondelete="SET NULL"))
     """The mismatch on which it was decided; missing when it was done to the account itself, or the mismatch was purged."""
+
+
+class ReadingRow(Base):
+    """The last reading of everyone in an environment: when it was, and the highest account id that was seen since."""
+
+    __tablename__ = "readings"
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[dt.datetime]
+    highest: Mapped[int]
+
+
+class AccountKeyRow(Base):
+    """A key of an account that no exact look-up would find, as a digest."""
+
+    __tablename__ = "account_keys"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012  # the key is the whole row: kept once, not twice
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

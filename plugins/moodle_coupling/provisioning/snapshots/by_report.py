@@ -11,6 +11,7 @@ import pandas as pd
 from moodle_coupling.errors import MoodleAccessDenied
 from moodle_coupling.provisioning.looking import can_look_up
 from moodle_coupling.provisioning.snapshots.folding import all_folded, folded, is_among
+from moodle_coupling.provisioning.snapshots.keys import has_odd_keys, is_odd_name, name_key
 from moodle_coupling.provisioning.snapshots.overview import ReportUnfit
 from moodle_coupling.provisioning.snapshots.parts import Lookups
 
@@ -35,11 +36,13 @@ _FEW: Final = 5
 class Concern:
     """Whom a plan can be about, besides whoever has an ID number: folded addresses and usernames, and account ids.
 
-    ``own_id`` is the service user's.
+    ``names``: the keys (``name_key``) of names that an odd username may stand in the way of. ``own_id`` is the service
+    user's.
     """
 
     emails: Collection[str]
     usernames: Collection[str]
+    names: Collection[str]
     ids: Collection[int]
     own_id: int
 
@@ -47,9 +50,10 @@ class Concern:
 def read_by_report(reading: Reading, report: Report, overview: pd.DataFrame, concern: Concern) -> None:
     """Look up the accounts of the overview that a plan can be about.
 
-    Those are: whoever has an ID number; whoever has an e-mail address or username of a person of the source;
-    ``concern.ids``. Nobody else can be linked, asked about, an orphan or in the way, since matching knows no other key;
-    they are counted and not looked up, but for some hundreds that show whether the report tells the truth.
+    Those are: whoever has an ID number; whoever has an e-mail address or username of a person of the source, or stands
+    in its way; ``concern.ids``. Nobody else can be linked, asked about, an orphan or in the way, since matching knows no
+    other key; they are counted and not looked up, but for some hundreds that show whether the report tells the truth, and
+    those whose odd key is to be kept and whose id the report does not show.
 
     Raises ReportUnfit when the report shows other things than the lookups, and MoodleAccessDenied when ID numbers or
     accounts that it shows are hidden from the lookups.
@@ -74,7 +78,14 @@ def _wanted(overview: pd.DataFrame, concern: Concern) -> pd.Series[bool]:
         | is_among(overview["email"], concern.emails)
         | is_among(overview["username"], concern.usernames)
         | (overview["id"].isin(concern.ids) & (overview["id"] > 0))
+        | _is_in_the_way(overview["username"], concern.names)
+        | (has_odd_keys(overview) & (overview["id"] == 0))
     )
+
+
+def _is_in_the_way(usernames: pd.Series[str], names: Collection[str]) -> pd.Series[bool]:
+    found = [is_odd_name(name) and name_key(name) in names for name in usernames]
+    return pd.Series(found, index=usernames.index, dtype="bool")
 
 
 def _sample(overview: pd.DataFrame, among: pd.Series[bool]) -> pd.Series[bool]:

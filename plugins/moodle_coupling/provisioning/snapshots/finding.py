@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.errors import MoodleAnswerUnreadable
 from moodle_coupling.matching.accounts import accounts_frame
-from moodle_coupling.people.numbering import numbered
-from moodle_coupling.provisioning.looking import lookup_batches
+from moodle_coupling.people.numbering import numbered, taken_names
+from moodle_coupling.provisioning.looking import can_look_up, literally, lookup_batches
 from moodle_coupling.provisioning.snapshots.folding import all_folded, folded
 from moodle_coupling.provisioning.snapshots.hidden import refuse_hidden
+from moodle_coupling.provisioning.snapshots.keys import key, name_key, spellings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -40,6 +42,7 @@ class Finder:
         self._found: dict[int, Account] = {}
         self._asked: dict[str, set[str]] = {}
         self._known = {name: set[str]() if everyone is None else all_folded(everyone[name]) for name in _KEYS}
+        self._taken = set[str]() if everyone is None else taken_names(everyone["username"])
         self._unreadable: dict[str, str] = {}
         self._odd: set[tuple[str, str]] = set()
 
@@ -57,21 +60,24 @@ class Finder:
         """Give the accounts found, besides everyone."""
         return accounts_frame(self._found.values())
 
-    def find_for(self, candidates: pd.DataFrame) -> None:
-        """Look up what these candidates can be or be confused with.
+    def find_for(self, candidates: pd.DataFrame) -> Unsettled:
+        """Look up what these candidates can be or be confused with; give whom their own account does not settle.
 
-        By their idnumbers; then, for those whose account does not settle it, by e-mail address and username; then by
-        numbered usernames, until as many free ones are known as persons may need.
+        By their idnumbers; then, for the unsettled, by e-mail address and username. Numbered usernames are left to
+        :meth:`find_numbered`.
         """
-        self.find("idnumber", (spelling for value in candidates["idnumber"] for spelling in _spellings(value)))
-        people = _People.of(candidates, self._linked(candidates["idnumber"]))
+        self.find(
+            "idnumber", (spelling for value in candidates["idnumber"] for spelling in spellings("idnumber", value))
+        )
+        unsettled = Unsettled.of(candidates, self._linked(candidates["idnumber"]))
+        addresses = (*unsettled.emails, *unsettled.new_emails)
         self.find_several(
             {
-                "email": (spelling for value in people.emails for spelling in (value, value.lower())),
-                "username": people.names,
+                "email": (spelling for value in addresses for spelling in spellings("email", value)),
+                "username": unsettled.names,
             }
         )
-        self.find_numbered(people.wanted)
+        return unsettled
 
     def _linked(self, idnumbers: pd.Series[str]) -> dict[str, tuple[str, str]]:
         """Give username and e-mail address by idnumber, of the accounts with one of these idnumbers."""
@@ -101,9 +107,34 @@ class Finder:
                 # MariaDB takes more for equal than matching does.
                 asked = all_folded(batch)
                 self._keep(account for account in read.accounts if folded(str(getattr(account, name) or "")) in asked)
-                for value in read.unreadable:
-                    self._unreadable.setdefault(folded(value), value)
+                self.note_unreadable(read.unreadable)
                 self._odd.update((name, value) for value in read.odd)
+
+    def search(self, emails: Collection[str]) -> None:
+        """Search by e-mail address, in any letter case on every database; a call each, in which Moodle scans its accounts."""
+        askable = [email for email in dict.fromkeys(emails) if can_look_up("email", email)]
+        with ThreadPoolExecutor(self._wire.hook.settings.parallel_requests, thread_name_prefix="moodle") as pool:
+            for email, accounts in zip(askable, pool.map(self._search, askable), strict=True):
+                if accounts is None:
+                    self.note_unreadable([email])
+                else:
+                    self._keep(account for account in accounts if folded(account.email or email) == folded(email))
+
+    def _search(self, email: str) -> Sequence[Account] | None:
+        try:
+            return self._wire.search("email", literally(email))
+        except MoodleAnswerUnreadable:
+            return None
+
+    def note_unreadable(self, values: Iterable[str]) -> None:
+        """Remember values whose accounts Moodle cannot show."""
+        for value in values:
+            self._unreadable.setdefault(folded(value), value)
+
+    def without_holder(self, emails: Iterable[str]) -> list[str]:
+        """Give the addresses, each once, that no account found so far has."""
+        held = all_folded(account.email or "" for account in self._found.values())
+        return list({folded(email): email for email in emails if folded(email) not in held}.values())
 
     def find_numbered(self, wanted: Counter[str]) -> None:
         """Look up name2, name3 …, further and further, until enough free ones are known.
@@ -112,7 +143,7 @@ class Finder:
         """
         reach = dict.fromkeys(wanted, 1)
         while reach:
-            taken = self._known["username"] | all_folded(account.username for account in self._found.values())
+            taken = self._taken | taken_names(account.username for account in self._found.values())
             further = {base: to * 2 + 1 for base, to in reach.items() if self._lacks(base, to, wanted[base], taken)}
             self.find(
                 "username",
@@ -138,36 +169,43 @@ class Finder:
         self._found.update((account.id, account) for account in kept)
 
 
-def _spellings(idnumber: str) -> tuple[str, ...]:
-    # For databases that compare exactly (PostgreSQL): the near misses people make.
-    plain = idnumber.strip()
-    return plain, plain.lower(), plain.upper()
-
-
 @dataclass(frozen=True, slots=True)
-class _People:
+class Unsettled:
     """What is still to be asked once the accounts with the candidates' idnumbers are known.
 
-    ``wanted``: how many new usernames may be needed, by the name before numbering.
+    ``idnumbers`` and ``new_emails``: of persons without an account of their own; ``emails``: of those whose account has
+    another address; ``names``: usernames before numbering; ``wanted``: how many new usernames may be needed, by that name.
     """
 
-    emails: list[str]
-    names: list[str]
-    wanted: Counter[str]
+    idnumbers: list[str] = field(default_factory=list)
+    new_emails: list[str] = field(default_factory=list)
+    emails: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    wanted: Counter[str] = field(default_factory=Counter)
+
+    def keys(self) -> set[str]:
+        """Give the keys under which an account may be known that no look-up finds."""
+        keys = {key("idnumber", idnumber) for idnumber in self.idnumbers}
+        keys |= {key("email", email) for email in (*self.new_emails, *self.emails)}
+        return keys | {name_key(name) for name in self.names}
 
     @classmethod
-    def of(cls, candidates: pd.DataFrame, linked: Mapping[str, tuple[str, str]]) -> _People:
-        emails, names, wanted = [], [], Counter[str]()
+    def of(cls, candidates: pd.DataFrame, linked: Mapping[str, tuple[str, str]]) -> Unsettled:
+        """Tell whom ``linked`` (username and e-mail address by idnumber) does not settle."""
+        found = cls()
         columns = (candidates[name] for name in ("idnumber", "email", "username", "in_scope"))
         for idnumber, email, name, in_scope in zip(*columns, strict=True):
             username, address = linked.get(idnumber, (None, "")) if idnumber else (None, "")
-            if username is None or address.casefold() != email.casefold():
-                emails.append(email)
+            if username is None:
+                found.idnumbers.extend([idnumber] if idnumber else [])
+                found.new_emails.extend([email] if email else [])
+            elif email and address.casefold() != email.casefold():
+                found.emails.append(email)
             if name and (username is None or not _is_numbered(username, name)):
-                names.append(name)
+                found.names.append(name)
                 if in_scope:
-                    wanted[name] += 1
-        return cls(emails, names, wanted)
+                    found.wanted[name] += 1
+        return found
 
 
 def _is_numbered(username: str, base: str) -> bool:

@@ -6,6 +6,7 @@ import string
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.provisioning.looking import literally
 from moodle_coupling.provisioning.snapshots.numbers import read_by_number
 from moodle_coupling.provisioning.snapshots.parts import Refusal, Slice
 
@@ -56,9 +57,7 @@ def _beginnings(addresses: list[str], beginning: str = "") -> list[str]:
 
 
 def _slice(beginning: str) -> Slice:
-    # _ and % are wildcards unless escaped.
-    escaped = "".join(f"\\{character}" if character in "_%\\" else character for character in beginning)
-    return Slice(f"mail-{beginning.encode().hex()}", f"{escaped}%")
+    return Slice(f"mail-{beginning.encode().hex()}", f"{literally(beginning)}%")
 
 
 def _beginning(part: Slice) -> str:

@@ -28,13 +28,22 @@ LONGEST_GAP: Final = 2_000_000
 connections."""
 
 
-def read_by_number(reading: Reading, anchors: Iterable[int], *, start: int = 1) -> int:
+def read_by_number(
+    reading: Reading,
+    anchors: Iterable[int],
+    *,
+    start: int = 1,
+    beyond: int | None = None,
+    skip: Collection[int] = (),
+) -> int:
     """Read the accounts of all ids from ``start`` up that were not read yet; give the highest id that was asked.
 
     ``anchors`` are ids known to have been an account's. Between two of them that are further apart than LONGEST_GAP
-    only BEYOND ids on either side are asked; the log says so.
+    only BEYOND ids on either side are asked; the log says so. ``beyond`` ids without an account end it (None: BEYOND).
+    ``skip`` are ids of accounts that need not be read.
     """
-    stretches = _Stretches(_stretches({*anchors, *reading.ids}, start), reading.ids)
+    gap = BEYOND if beyond is None else beyond
+    stretches = _Stretches(_stretches({*anchors, *reading.ids}, start), {*reading.ids, *skip}, gap)
     for part, piece in reading.read(stretches.take):
         if isinstance(piece, Piece) and isinstance(part, Lookups):
             stretches.heard(piece.highest())
@@ -64,7 +73,8 @@ def _stretches(anchors: Collection[int], start: int) -> list[tuple[int, int]]:
 class _Stretches:
     """Gives the ids of the stretches piece by piece; each goes on beyond its last known id until nobody comes."""
 
-    def __init__(self, stretches: list[tuple[int, int]], read: Collection[int]) -> None:
+    def __init__(self, stretches: list[tuple[int, int]], read: Collection[int], beyond: int) -> None:
+        self._beyond = beyond
         self._todo = stretches[::-1]
         self._guess_to = stretches[0][1] if len(stretches) == 1 and not read else 0
         # A copy: what is read meanwhile must not change the parts, by whose names a later try finds the pieces.
@@ -92,7 +102,7 @@ class _Stretches:
         return None
 
     def _start(self) -> int | None:
-        if self._next > self._last + BEYOND:
+        if self._next > self._last + self._beyond:
             if not self._todo or self._under_way:
                 return None
             start, self._last = self._todo.pop()
