@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+import sqlalchemy
 from ledger.frames import found, mismatch, outcomes
 from sqlalchemy import text
 
@@ -14,8 +15,9 @@ from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity, people, protections, quarantine
 from moodle_coupling.ledger.absences import absences, note_absences
 from moodle_coupling.ledger.account_keys import AccountKeys
+from moodle_coupling.ledger.approvals import ask
 from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, forget_person
+from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, _free_texts, forget_person
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
 from moodle_coupling.ledger.links import links_frame, record_links
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
@@ -119,7 +121,7 @@ def test_a_forgotten_person_leaves_no_trace_and_every_count_stays(ledger: Ledger
     keep_keys(ledger, {1002: ["email person2@example.org", "username user"], 1003: ["idnumber x3"]})
     gone = forget_person(ledger, None, PersonIds(person_ids=("p2",)))
     assert gone == Forgotten(
-        links=1, outcomes=1, mismatches=1, activities=2, absences=1, protections=0, mentions=3, account_keys=2
+        links=1, outcomes=1, mismatches=1, activities=2, absences=1, protections=0, mentions=1, account_keys=2
     )
     kept = everything_kept(ledger)
     for trace in ("p2", "x2", "user2", "Chloé", "Öztürk", "erson2@", "1002"):
@@ -145,6 +147,47 @@ def test_an_account_that_is_known_by_its_key_only_is_forgotten_with_all_its_keys
     assert forget_person(ledger, "demo", asked).account_keys == 3
     left = ["idnumber cv-7", "email anna@example.org", "email bo@example.org", "idnumber cv-9"]
     assert AccountKeys(ledger, "demo").accounts_with(left) == [9]
+
+
+PLANTED = "Seen: PERSON2@example.ORG, USER2X (chloé öztürk; Öztürk, Chloé), P2-LONGER-ID, E2-extern-id; and Anna."
+
+
+def test_no_free_text_of_any_table_tells_of_a_forgotten_person(ledger: Ledger, clock: Clock) -> None:
+    frame = outcomes([1, 2], at=clock.time)
+    frame.loc[1, ["person_id", "extern_id", "username"]] = ["p2-longer-id", "E2-extern-id", "user2x"]
+    run = run_with(ledger, frame)
+    record_mismatches(ledger, "demo", run, found(mismatch("p1")), full=True)
+    decide(ledger, 1, 1, Choice(DecisionKind.LATER, by="anna", note="x"))
+    protections.protect(ledger, "demo", 99, by="bram", note="x")
+    ask(ledger, run, "plan", ["first load"])
+    quarantine.impose(ledger, "demo", "x")
+    for subject in (
+        "p2-longer-id",
+        "E2-extern-id",
+        "x2",
+        "person2@example.org",
+        "Person2@Example.Org",
+        "person p2-longer-id",
+    ):
+        activity.note(ledger, by="anna", environment="demo", action="explain", subject=subject)
+    planted = []
+    with ledger.writing() as connection:
+        for table in Base.metadata.sorted_tables:
+            for column in _free_texts(table):
+                other = table.c.person_id != "p2-longer-id" if "person_id" in table.c else sqlalchemy.true()
+                changed = connection.execute(
+                    sqlalchemy.update(table).where(other).values({column.name: PLANTED})
+                ).rowcount
+                planted += [f"{table.name}.{column.name}"] * min(changed, 1)
+    must = {"outcomes.message", "outcomes.changes", "mismatches.evidence", "mismatches.facts", "decisions.note",
+            "protections.note", "activity.detail", "runs.reason", "approvals.reasons", "quarantines.reason"}  # fmt: skip
+    assert must <= set(planted)
+
+    forget_person(ledger, "demo", PersonIds(person_ids=("p2-longer-id",)))
+    kept = everything_kept(ledger).lower()
+    for trace in ("person2@", "user2x", "chloé öztürk", "öztürk, chloé", "p2-longer-id", "e2-extern-id", "'x2'"):
+        assert trace not in kept, trace
+    assert "and anna." in kept
 
 
 def test_of_a_forgotten_person_only_the_number_of_the_account_not_to_be_touched_stays(ledger: Ledger) -> None:

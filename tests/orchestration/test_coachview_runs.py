@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.extracting import forget_known, read_around
+from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.extracting import read_around
+from moodle_coupling.orchestration.forgetting import forget
+from moodle_coupling.orchestration.remembering import the_ledger
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pandas as pd
 
 COUNT = 250
 MAPPING = """\
@@ -103,18 +106,47 @@ def test_one_person_is_asked_for_alone(coupling: Coupling, moodle: SandboxMoodle
     assert all("where" in call.params for call in site.calls.all("Personen"))
 
 
-def test_a_forgotten_person_does_not_come_back_from_what_was_kept(
+def test_a_forgotten_person_is_in_no_file_and_does_not_come_back(
     coupling: Coupling, moodle: SandboxMoodle, site: SandboxCoachview
 ) -> None:
     assert coupling.run().state == "success"
+    assert coupling.run(person_ids=[guid(5)]).state == "success"
     site.people.remove([guid(5), guid(6)])
     assert len(coupling.run().frame("persons")) == COUNT
-    assert forget_known(coupling.name, "CV-5") == 1
-    assert forget_known(coupling.name, "P6@Example.org") == 1
-    assert forget_known(coupling.name, "") == 0
+    assert [told for told in ("p5@example.org", guid(6), "Voor5 ") if told not in staged()] == []
+
+    for typed in ("CV-5", "P6@Example.org"):
+        forgotten, in_files = forget(the_ledger(), coupling.name, typed, [coupling.name])
+        assert forgotten.links == 1
+        assert in_files > 3
+    everything = staged()
+    for number in (5, 6):
+        traces = (
+            guid(number),
+            f"p{number}@example.org",
+            f"Voor{number} ",
+            f"voor{number}-achter",
+            f"CV-{number} ",
+            f"'CV-{number}'",
+        )
+        assert [trace for trace in traces if trace in everything] == []
+    assert "p7@example.org" in everything
+
     left = coupling.run().frame("persons")
     assert len(left) == COUNT - 2
     assert not left["extern_id"].isin(["CV-5", "CV-6"]).any()
+
+
+def staged() -> str:
+    """Give all that stands in any file of the staging area, as text."""
+    texts = []
+    for file in sorted(Path(staging.staging_root().path).rglob("*")):
+        if file.suffix == ".parquet":
+            frame = pd.read_parquet(file)
+            texts += [f"{value} " for column in frame.select_dtypes(["string", "object"]) for value in frame[column]]
+        elif file.is_file():
+            texts.append(file.read_text("utf-8"))
+    return "\n".join(texts)
 
 
 def test_before_the_first_good_run_everyone_is_read(

@@ -225,7 +225,8 @@ def test_forgetting_takes_the_person_out_of_the_ledger_and_says_what_is_left(
     status, out, _ = run(capsys, "forget", "1", "--environment", "trial")
     assert status == 0
     assert "1: 1 links, 1 outcomes" in out
-    assert "staging_days" in out
+    assert "Out of the files of earlier runs: 0 rows." in out
+    assert "take the person out there first" in out
     assert find_people(one.ledger, "CV-1").empty
     assert find_people(one.ledger, "zoe@example.org").empty
     assert len(find_people(one.ledger, "3")) == 1

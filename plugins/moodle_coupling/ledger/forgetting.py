@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import String, and_, cast, delete, func, literal, or_, select, update
+from sqlalchemy import String, Text, UniqueConstraint, and_, cast, delete, func, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.account_keys import key_digest
@@ -13,6 +14,7 @@ from moodle_coupling.ledger.models import (
     AbsenceRow,
     AccountKeyRow,
     ActivityRow,
+    Base,
     DecisionRow,
     IntentionRow,
     LinkRow,
@@ -24,7 +26,7 @@ from moodle_coupling.ledger.models import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Column, Connection, Table
 
     from moodle_coupling.ledger.ledger import Ledger
 
@@ -40,8 +42,11 @@ _OUTCOMES: Any = OutcomeRow.__table__
 _PROTECTIONS: Any = ProtectionRow.__table__
 _NAMES: Final = ("person_id", "extern_id", "idnumber", "username", "firstname", "lastname", "email")
 _KEYS: Final = ("email_key", "name_key")
+_NOT_FREE: Final = frozenset(
+    {"environment", "by", "decided_by", "lifted_by", "suspended_by", "holder", "plan_digest", "fingerprint"}
+)
 _SHORTEST: Final = 6
-"""Texts of other people are searched for an address, username or full name of at least this length; shorter ones are in words."""
+"""Texts about others are searched for ids, addresses, usernames and full names of at least this length; shorter ones are in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,21 @@ class PersonIds:
     person_ids: tuple[str, ...] = ()
     idnumbers: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
+    extern_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """All by which a person can be found: the ids, and the ``texts`` that others' rows may mention (longest first)."""
+
+    ids: PersonIds
+    texts: tuple[str, ...]
+
+    def taken_out(self, text: str) -> str:
+        """Give a text without any mention of the person, letter case aside."""
+        for one in self.texts:
+            text = re.sub(re.escape(one), FORGOTTEN, text, flags=re.IGNORECASE)
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +98,9 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
     written to. Raises ValueError when ``ids`` is empty.
     """
     known = _cleaned(ids)
-    if not any(getattr(known, field.name) for field in fields(known)):
-        msg = "say which person to forget: a person_id, an idnumber or an e-mail address"
-        raise ValueError(msg)
     with ledger.writing() as connection:
-        known, traces = _widened(connection, environment, known)
+        traces = _widened(connection, environment, known)
+        known = traces.ids
         accounts = _accounts(connection, environment, known)
         account_keys = _forget_account_keys(connection, environment, known, accounts)
         protections = _forget_protections(connection, environment, known, accounts)
@@ -91,8 +109,17 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
         outcomes = _forget_outcomes(connection, environment, known)
         mismatches = _forget_mismatches(connection, environment, known)
         activities = _forget_activity(connection, environment, known, accounts)
-        mentions = sum(_forget_mentions(connection, environment, trace) for trace in traces)
+        mentions = sum(
+            _forget_mentions(connection, environment, table, traces) for table in Base.metadata.sorted_tables
+        )
     return Forgotten(links, outcomes, mismatches, activities, absences, protections, mentions, account_keys)
+
+
+def traces_of(ledger: Ledger, environment: str | None, ids: PersonIds) -> Traces:
+    """Give all by which the ledger knows a person in one environment, or (None) in all; raises ValueError when ``ids`` is empty."""
+    known = _cleaned(ids)
+    with ledger.reading() as connection:
+        return _widened(connection, environment, known)
 
 
 def _cleaned(ids: PersonIds) -> PersonIds:
@@ -100,7 +127,11 @@ def _cleaned(ids: PersonIds) -> PersonIds:
         return tuple(dict.fromkeys(cells.key_text(value) for value in values if value))
 
     emails = tuple(dict.fromkeys(cells.email_key(email) for email in ids.emails if email))
-    return PersonIds(cleaned(ids.person_ids), cleaned(ids.idnumbers), emails)
+    known = PersonIds(cleaned(ids.person_ids), cleaned(ids.idnumbers), emails, cleaned(ids.extern_ids))
+    if not any(getattr(known, field.name) for field in fields(known)):
+        msg = "say which person to forget: a person_id, an idnumber or an e-mail address"
+        raise ValueError(msg)
+    return known
 
 
 def _who(table: Any, environment: str | None, ids: PersonIds) -> Any:
@@ -114,19 +145,24 @@ def _who(table: Any, environment: str | None, ids: PersonIds) -> Any:
     return and_(here, or_(*ways))
 
 
-def _widened(connection: Connection, environment: str | None, ids: PersonIds) -> tuple[PersonIds, list[str]]:
-    """Give the ids with the idnumbers they go with, and the texts by which others' rows may mention the person."""
-    idnumbers, traces = set(ids.idnumbers), set(ids.emails)
+def _widened(connection: Connection, environment: str | None, ids: PersonIds) -> Traces:
+    """Give the ids with those they go with, and the texts by which others' rows may mention the person."""
+    idnumbers, externs, emails, texts = set(ids.idnumbers), set(ids.extern_ids), set(ids.emails), set[str]()
     for table in (_OUTCOMES, _MISMATCHES, _LINKS):
         columns = [table.c.idnumber, table.c.username]
-        columns += [table.c.get(name, literal("")) for name in ("email", "firstname", "lastname")]
-        for idnumber, username, email, first, last in connection.execute(
+        columns += [table.c.get(name, literal("")) for name in ("extern_id", "email", "firstname", "lastname")]
+        for idnumber, username, extern, email, first, last in connection.execute(
             select(*columns).where(_who(table, environment, ids)).distinct()
         ):
             idnumbers.add(idnumber)
-            traces |= {username, email, email.lower(), f"{first} {last}".strip()}
-    widened = PersonIds(ids.person_ids, tuple(sorted(idnumbers - {""})), ids.emails)
-    return widened, sorted((trace for trace in traces if len(trace) >= _SHORTEST), key=len, reverse=True)
+            externs.add(extern)
+            emails.add(email.lower())
+            texts |= {username, f"{first} {last}".strip(), f"{last}, {first}" if first else ""}
+    texts |= {*ids.person_ids, *idnumbers, *externs, *emails}
+    whole = PersonIds(
+        ids.person_ids, tuple(sorted(idnumbers - {""})), tuple(sorted(emails - {""})), tuple(sorted(externs - {""}))
+    )
+    return Traces(whole, tuple(sorted((one for one in texts if len(one) >= _SHORTEST), key=len, reverse=True)))
 
 
 def _absent(environment: str | None, ids: PersonIds) -> Any:
@@ -204,31 +240,47 @@ def _forget_mismatches(connection: Connection, environment: str | None, ids: Per
 def _forget_activity(
     connection: Connection, environment: str | None, ids: PersonIds, accounts: set[tuple[str, int]]
 ) -> int:
-    names = [*ids.person_ids, *(f"person {person}" for person in ids.person_ids)]
+    # What was typed to look a person up stood there once: any id, or an address in any letter case.
+    names = [*ids.person_ids, *ids.idnumbers, *ids.extern_ids]
+    names += [f"person {person}" for person in ids.person_ids]
     names += [f"idnumber {idnumber}" for idnumber in ids.idnumbers]
     here = _ACTIVITY.c.environment == environment if environment is not None else literal(value=True)
-    ways = [and_(here, _ACTIVITY.c.subject.in_(names))]
+    ways = [and_(here, or_(_ACTIVITY.c.subject.in_(names), func.lower(_ACTIVITY.c.subject).in_(ids.emails)))]
     ways += [
         and_(_ACTIVITY.c.environment == where, _ACTIVITY.c.subject == f"account {which}") for where, which in accounts
     ]
     return connection.execute(update(_ACTIVITY).where(or_(*ways)).values(subject=FORGOTTEN, detail="")).rowcount
 
 
-def _forget_mentions(connection: Connection, environment: str | None, trace: str) -> int:
-    """Take an address or username out of what was written about others (a double, an address already taken)."""
+def _forget_mentions(connection: Connection, environment: str | None, table: Table, traces: Traces) -> int:
+    """Take the person out of what one table says in free texts about others, letter case aside; gives how many texts changed."""
     count = 0
-    for table, names in (
-        (_OUTCOMES, ("message", "changes")),
-        (_MISMATCHES, ("evidence", "facts")),
-        (_DECISIONS, ("note",)),
-        (_PROTECTIONS, ("note",)),
-        (_ACTIVITY, ("detail",)),
-    ):
-        for name in names:
-            column = table.c[name]
-            without = func.replace(column, trace, FORGOTTEN)
-            found = update(table).where(column != without)  # LIKE tells upper from lower case on PostgreSQL only
-            if environment is not None and "environment" in table.c:
-                found = found.where(table.c.environment == environment)
-            count += connection.execute(found.values({name: without})).rowcount
+    keys = list(table.primary_key.columns)
+    for column in _free_texts(table):
+        ways = [
+            _holds(column, one) for text in traces.texts for one in {text, text.lower(), text.upper(), text.title()}
+        ]
+        query = select(*keys, column).where(or_(literal(value=False), *ways))
+        if environment is not None and "environment" in table.c:
+            query = query.where(table.c.environment == environment)
+        for *key, text in connection.execute(query).all():
+            without = traces.taken_out(text)
+            if without != text:
+                same = [one == value for one, value in zip(keys, key, strict=True)]
+                connection.execute(update(table).where(*same).values({column.name: without}))
+                count += 1
     return count
+
+
+def _free_texts(table: Table) -> list[Column[Any]]:
+    """Give the columns that may name a person in passing: no keys, nobody's own name or address, no staff, no digests."""
+    fixed = {column.name for column in table.primary_key.columns} | set(_NAMES) | set(_KEYS) | _NOT_FREE
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            fixed |= {column.name for column in constraint.columns}
+    free = [column for column in table.columns if column.name not in fixed and not column.foreign_keys]
+    return [column for column in free if isinstance(column.type, Text)]
+
+
+def _holds(column: Column[Any], text: str) -> Any:
+    return func.lower(column).contains(text.lower(), autoescape=True) | column.contains(text, autoescape=True)

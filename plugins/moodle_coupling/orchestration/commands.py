@@ -217,7 +217,6 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _forget(arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger.activity import note
-    from moodle_coupling.orchestration.extracting import forget_known
     from moodle_coupling.orchestration.forgetting import counted, forget, refuse_while_writing
     from moodle_coupling.orchestration.pausing import all_switches, find_switch, who
     from moodle_coupling.orchestration.remembering import the_ledger
@@ -232,9 +231,8 @@ def _forget(arguments: argparse.Namespace) -> int:
             every = [environment] if environment else [one.environment for one in all_switches(folder)]
             refuse_while_writing(ledger, every)
             for id_ in arguments.ids:
-                said = counted(forget(ledger, environment, id_))
-                kept = sum(forget_known(name, id_.strip()) for name in every)
-                said += f" Out of what was kept of the source: {kept} records."
+                forgotten, in_files = forget(ledger, environment, id_, every)
+                said = f"{counted(forgotten)} Out of the files of earlier runs: {in_files} rows."
                 told.append(f"{id_}: {said}")
                 note(ledger, by=who(), environment=environment or "", action="forget", detail=said)
     finally:  # also what was forgotten before an id that is refused
@@ -244,7 +242,6 @@ def _forget(arguments: argparse.Namespace) -> int:
 
 
 AFTER_FORGETTING: Final = (
-    "The folders of earlier runs in the staging area name the person until they are swept ([moodle_coupling] staging_days). "
     "Moodle and the source were not touched: take the person out there first, or the next run brings the person back."
 )
 

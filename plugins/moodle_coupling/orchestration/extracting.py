@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from moodle_coupling.mapping.file import source_base
 from moodle_coupling.orchestration import staging
-from moodle_coupling.people.columns import EMAIL_COLUMNS
 from moodle_coupling.sources.contract import Mode, Wanted, completed, open_source
 
 if TYPE_CHECKING:
@@ -123,21 +122,6 @@ def move_watermark(run: Run, state: State | None) -> None:
     for folder in root.iterdir():
         if folder.name.startswith(_PREFIX) and folder.name != name:
             folder.rmdir(recursive=True)
-
-
-def forget_known(environment: str, person: str) -> int:
-    """Take a person (a person id, extern id or e-mail address) out of what the last good run kept; gives how many records."""
-    taken = 0
-    for folder in _kept_folders(environment) if person else ():
-        for file in folder.iterdir():
-            frame = staging.read_frame(folder, file.name.removesuffix(".parquet"))
-            theirs = (frame[["person_id", "extern_id"]] == person).any(axis=1)
-            for name in EMAIL_COLUMNS:
-                theirs |= (frame[name].str.casefold() == person.casefold()) & (frame[name] != "")
-            if theirs.any():
-                staging.write_frame(folder, file.name.removesuffix(".parquet"), frame[~theirs])
-                taken += int(theirs.sum())
-    return taken
 
 
 def _kept_folders(environment: str) -> list[ObjectStoragePath]:

@@ -1,27 +1,35 @@
-"""Forgetting persons in the ledger on behalf of someone who asks for it."""
+"""Forgetting persons on behalf of someone who asks for it: in the ledger, and in every file of the staging area."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import astuple
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import InputError
 from moodle_coupling.ledger.approvals import waiting
-from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, forget_person
+from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, Traces, forget_person, traces_of
 from moodle_coupling.ledger.leases import holder_of
+from moodle_coupling.orchestration import staging
+from moodle_coupling.people.columns import EMAIL_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pandas as pd
+    from airflow.sdk import ObjectStoragePath
 
     from moodle_coupling.ledger.ledger import Ledger
 
 _KEYS = ("person_id", "extern_id", "idnumber")
 _MOST = 1000
+_PARQUET: Final = ".parquet"
 
 
-def forget(ledger: Ledger, environment: str | None, asked: str) -> Forgotten:
+def forget(ledger: Ledger, environment: str | None, asked: str, environments: Iterable[str]) -> tuple[Forgotten, int]:
     """Forget one person, known by a person id, extern id, idnumber or e-mail address, in one environment or (None) in all.
 
+    The files of ``environments`` forget the person too; gives how many rows of the ledger and of files told who it was.
     Raises InputError when the ledger knows several persons by that id: one person's person id may be another's extern
     id, and what is forgotten does not come back.
     """
@@ -29,9 +37,9 @@ def forget(ledger: Ledger, environment: str | None, asked: str) -> Forgotten:
     if not wanted:
         raise InputError("Say which person to forget: a person id, extern id, idnumber or e-mail address.")
     people = _known(ledger, environment, wanted)
-    persons = sorted({person for person, _ in people if person})
-    theirs = {idnumber for person, idnumber in people if person}
-    others = sorted({f"idnumber {idnumber}" for person, idnumber in people if not person and idnumber not in theirs})
+    persons = sorted({person for person, _, _ in people if person})
+    theirs = {idnumber for person, idnumber, _ in people if person}
+    others = sorted({f"idnumber {idnumber}" for person, idnumber, _ in people if not person and idnumber not in theirs})
     if len(persons) + len(others) > 1:
         raise InputError(
             f"'{wanted}' is the id of several persons in the ledger ({', '.join([*persons, *others])}): nobody was "
@@ -39,10 +47,77 @@ def forget(ledger: Ledger, environment: str | None, asked: str) -> Forgotten:
         )
     ids = PersonIds(
         person_ids=tuple(persons) or (wanted,),
-        idnumbers=tuple(sorted({idnumber for _, idnumber in people if idnumber})) or (wanted,),
+        idnumbers=tuple(sorted({idnumber for _, idnumber, _ in people if idnumber})) or (wanted,),
         emails=(wanted,) if "@" in wanted else (),
+        extern_ids=tuple(sorted({extern for _, _, extern in people if extern})) or (wanted,),
     )
-    return forget_person(ledger, environment, ids)
+    traces = traces_of(ledger, environment, ids)
+    in_files = sum(_forget_files(name, traces) for name in environments)
+    return forget_person(ledger, environment, ids), in_files
+
+
+def _forget_files(environment: str, traces: Traces) -> int:
+    """Take a person out of every file that runs of an environment left in the staging area; gives how many rows told of them."""
+    root = staging.staging_root() / environment
+    folders = [folder for folder in root.iterdir() if folder.is_dir()] if root.exists() else []
+    taken = 0
+    while folders:
+        for file in folders.pop().iterdir():
+            if file.is_dir():
+                folders.append(file)
+            elif file.name.endswith(_PARQUET):
+                taken += _forget_frame(file, traces)
+            else:
+                taken += _forget_text(file, traces)
+    return taken
+
+
+def _forget_frame(file: ObjectStoragePath, traces: Traces) -> int:
+    name = file.name.removesuffix(_PARQUET)
+    frame = staging.read_frame(file.parent, name)
+    theirs = _rows_of(frame, traces.ids)
+    kept, mentions = frame[~theirs], 0
+    pattern = "|".join(map(re.escape, traces.texts))
+    for column in kept.select_dtypes(["string", "object"]) if pattern else ():
+        texts = kept[column].astype("str")
+        told = texts.str.contains(pattern, case=False)
+        if told.any():
+            kept = kept.assign(**{str(column): kept[column].where(~told, texts.map(traces.taken_out))})
+            mentions += int(told.sum())
+    if theirs.any() or mentions:
+        staging.write_frame(file.parent, name, kept)
+    return int(theirs.sum()) + mentions
+
+
+def _rows_of(frame: pd.DataFrame, ids: PersonIds) -> pd.Series[bool]:
+    """Tell which rows are about the person: by the person id or, where no row has that, by any other id or address.
+
+    A row with the person's idnumber or address and another person id is somebody else's.
+    """
+    import pandas as pd
+
+    nothing = pd.Series(data=False, index=frame.index)
+    theirs = frame["person_id"].isin(ids.person_ids) if "person_id" in frame else nothing
+    mine = theirs | (frame["person_id"] == "") if theirs.any() else ~nothing
+    for column, values in (("extern_id", ids.extern_ids), ("idnumber", ids.idnumbers)):
+        if column in frame:
+            theirs |= frame[column].isin(values) & mine
+    for column in frame.columns.intersection(["email", *EMAIL_COLUMNS]):
+        theirs |= frame[column].astype("str").str.lower().isin(ids.emails) & mine
+    return theirs
+
+
+def _forget_text(file: ObjectStoragePath, traces: Traces) -> int:
+    text = file.read_bytes().decode("utf-8", errors="replace")
+    without = traces.taken_out(text)
+    if file.name == staging.TRACES:
+        known = {*traces.ids.person_ids, *traces.ids.extern_ids, *traces.ids.idnumbers}
+        parts = without.split("\n\n")
+        without = "\n\n".join(one for one in parts if not any(one.startswith(f"Person {id_} in ") for id_ in known))
+    if without == text:
+        return 0
+    staging.write_text(file.parent, file.name, without)
+    return 1
 
 
 def refuse_while_writing(ledger: Ledger, environments: Iterable[str]) -> None:
@@ -69,8 +144,8 @@ def counted(forgotten: Forgotten) -> str:
     )
 
 
-def _known(ledger: Ledger, environment: str | None, wanted: str) -> set[tuple[str, str]]:
-    """Give the person ids and idnumbers that go with exactly this id or address."""
+def _known(ledger: Ledger, environment: str | None, wanted: str) -> set[tuple[str, str, str]]:
+    """Give the person ids, idnumbers and extern ids that go with exactly this id or address."""
     from moodle_coupling.ledger.people import find_people
 
     found = find_people(ledger, wanted, limit=_MOST)
@@ -83,4 +158,4 @@ def _known(ledger: Ledger, environment: str | None, wanted: str) -> set[tuple[st
     by_person = some[some["person_id"] == wanted]
     # A person id goes before the others, as it does wherever an id is asked for.
     some = some if by_person.empty else by_person
-    return set(zip(some["person_id"], some["idnumber"], strict=True))
+    return set(zip(some["person_id"], some["idnumber"], some["extern_id"], strict=True))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SECTION: Final = "moodle_coupling"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
+TRACES: Final = "trace.txt"
+"""The file of a run for some persons that tells of each, step by step."""
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
 

@@ -312,7 +312,7 @@ def _trace(run: Run) -> None:
             continue
         log.info("%s", trace.text(named=False))
         texts.append(trace.text())
-    staging.write_text(run.folder, "trace.txt", "\n\n".join(texts))
+    staging.write_text(run.folder, staging.TRACES, "\n\n".join(texts))
 
 
 def _judge(run: Run, frame: pd.DataFrame, outcomes: pd.DataFrame | None, *, missing: int, text: str) -> None:
