@@ -11,76 +11,12 @@ from typing import Final
 
 from unidecode import unidecode
 
-PARTICLES: Final = frozenset(
-    [
-        "a",
-        "aan",
-        "af",
-        "ait",
-        "al",
-        "ait",
-        "ben",
-        "bij",
-        "bin",
-        "da",
-        "de",
-        "dei",
-        "del",
-        "della",
-        "den",
-        "der",
-        "des",
-        "di",
-        "dos",
-        "du",
-        "e",
-        "el",
-        "en",
-        "het",
-        "i",
-        "ibn",
-        "im",
-        "in",
-        "la",
-        "le",
-        "les",
-        "met",
-        "of",
-        "op",
-        "ould",
-        "over",
-        "s",
-        "t",
-        "te",
-        "ten",
-        "ter",
-        "thoe",
-        "tot",
-        "uijt",
-        "uit",
-        "van",
-        "vd",
-        "vanden",
-        "vander",
-        "ver",
-        "voor",
-        "vom",
-        "von",
-        "y",
-        "zu",
-        "zum",
-        "zur",
-        "mr",
-        "mw",
-        "mevr",
-        "dhr",
-        "dr",
-        "drs",
-        "ir",
-        "ing",
-        "prof",
-    ]
+_PARTICLES: Final = (
+    "a aan af ait al ben bij bin da de dei del della den der des di dos du e el en het i ibn im in la le les "
+    "met of op ould over s t te ten ter thoe tot uijt uit van vd vanden vander ver voor vom von y zu zum zur "
+    "mr mw mevr dhr dr drs ir ing prof"
 )
+PARTICLES: Final = frozenset(_PARTICLES.split())
 """Words in a name that say nothing about whose it is: infixes of many languages, and titles."""
 NICKNAMES: Final = (
     "adriaan adrianus arie ad adri aad janus",
@@ -167,27 +103,11 @@ _SOUNDS: Final = tuple(
         (r"(.)\1+", r"\1"),
     )
 )
-_GENERIC: Final = frozenset(
-    [
-        "info",
-        "mail",
-        "post",
-        "office",
-        "kantoor",
-        "contact",
-        "administratie",
-        "admin",
-        "school",
-        "secretariaat",
-        "noreply",
-        "onbekend",
-        "geen",
-        "none",
-        "test",
-        "gezin",
-        "familie",
-    ]
+_OF_NOBODY: Final = (
+    "info mail post office kantoor contact administratie admin school secretariaat noreply onbekend geen none "
+    "test gezin familie"
 )
+_GENERIC: Final = frozenset(_OF_NOBODY.split())
 _SHORT, _LONG, _VERY_LONG = 4, 7, 11
 """From these lengths one, two and three strokes are a way of spelling."""
 _LEAST_LOCAL: Final = 6
