@@ -48,6 +48,7 @@ bench: ## the benchmarks, each with its peer in the same run
 	@scripts/bootstrap.sh dev
 	$(PY) benchmarks/transform.py
 	$(PY) benchmarks/sources.py
+	$(PY) benchmarks/file_limits.py
 	$(PY) benchmarks/coachview.py
 	$(PY) benchmarks/matching.py
 	$(PY) benchmarks/loading.py

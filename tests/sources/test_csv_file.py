@@ -232,3 +232,89 @@ def test_keeps_a_yes_or_no_that_is_neither(tmp_path: Path) -> None:
     persons = read(tmp_path, "PersonId;Inactief\n1;misschien\n2;ja\n").persons
     assert persons["inactive"].tolist() == [False, True]
     assert persons["inactive_unread"].tolist() == ["misschien", ""]
+
+
+@pytest.mark.parametrize("last", ["", "\n", "\r\n"], ids=ascii)
+@pytest.mark.parametrize("quoted", ["", '"'])
+@pytest.mark.parametrize("end", ["\x1a", "\x1a\x1a\0\0", "\x1a\r\n"], ids=ascii)
+def test_ctrl_z_at_the_end_is_no_line(tmp_path: Path, end: str, quoted: str, last: str) -> None:
+    extract = read(tmp_path, f"PersonId;Voornaam\n1;{quoted}Jan{quoted}{last}{end}")
+    assert extract.persons["firstname"].tolist() == ["Jan"]
+    assert (extract.left_out, extract.counts.blank) == ((), 0)
+
+
+def test_ctrl_z_elsewhere_is_a_letter_like_any_other(tmp_path: Path) -> None:
+    extract = read(tmp_path, "PersonId;Voornaam\n1;J\x1aan\n2;Kim\n")
+    assert extract.persons["person_id"].tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("body", "persons"),
+    [
+        ("1;Jan;\n2;Kim;\n", ["1", "2"]),
+        ("1;Jan;;;\n2;Kim;;;\n", ["1", "2"]),
+        ("1;Jan;\n2;Kim\n", ["1", "2"]),
+        ('1;"Jan"; \n2;Kim;\t\n', ["1", "2"]),
+        ("1;Jan;x\n2;Kim;\n", ["2"]),
+    ],
+)
+def test_empty_cells_behind_the_last_heading_mean_nothing(tmp_path: Path, body: str, persons: list[str]) -> None:
+    assert read(tmp_path, f"PersonId;Voornaam\n{body}").persons["person_id"].tolist() == persons
+
+
+def test_empty_headings_at_the_end_need_no_cells_and_ignore_those_there_are(tmp_path: Path) -> None:
+    extract = read(tmp_path, "PersonId;Voornaam;;\n1;Jan\n2;Kim;x\n3;Noor;;\n")
+    assert extract.persons["person_id"].tolist() == ["1", "2", "3"]
+    assert read(tmp_path, "PersonId;Voornaam;;\n1;Jan\n2;Kim\n").persons["person_id"].tolist() == ["1", "2"]
+
+
+@pytest.mark.parametrize("delimiter", [";", ","])
+def test_a_title_above_the_table_is_passed_and_said(tmp_path: Path, delimiter: str) -> None:
+    content = f"Personen per 1 mei\n\nAfdeling{delimiter}ICT\nPersonId;Voornaam\n1;Jan\n2;Kim\n".replace(";", delimiter)
+    extract = read(tmp_path, content)
+    assert (extract.persons["person_id"].tolist(), extract.persons["row"].tolist()) == (["1", "2"], [5, 6])
+    assert "the table begins at line 4" in extract.warnings[0]
+
+
+def test_a_title_that_sounds_like_an_id_is_no_header(tmp_path: Path) -> None:
+    extract = read(tmp_path, "Lijst\nPersonId;is het nummer\nPersonId;Voornaam\n1;Jan\n")
+    assert extract.persons["firstname"].tolist() == ["Jan"]
+
+
+def test_lines_that_are_there_twice_count_once_and_others_stay_doubles(tmp_path: Path) -> None:
+    extract = read(tmp_path, "PersonId;Voornaam\n1;Jan\n1;Jan\n1;Piet\n2;Kim\n;Niemand\n;Niemand\n1;Jan\n")
+    assert extract.persons["row"].tolist() == [2, 4, 5, 6, 7]
+    counts = extract.counts
+    assert (counts.records, counts.persons, counts.repeated, counts.left_out) == (7, 5, 2, 0)
+    assert "2 lines are equal in every cell to one before them and count once (lines 3, 8)" in extract.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "meant"),
+    [
+        ("ExternId", '"=""00123"""', "00123"),
+        ("ExternId", '="00123"', "00123"),
+        ("ExternId", "'00124", "00124"),
+        ("ExternId", "'A124", "A124"),
+        ("Plaats", "'00124", "00124"),
+        ("Plaats", "'+31612345678", "+31612345678"),
+        ("Plaats", "'=1+1", "=1+1"),
+        ("Plaats", "'s-Gravenhage", "'s-Gravenhage"),
+        ("Plaats", "'t Harde", "'t Harde"),
+        ("Plaats", "'68-generatie", "'68-generatie"),
+        ("Plaats", "#12", "#12"),
+        ("Plaats", "=A1", "=A1"),
+    ],
+)
+def test_what_excel_writes_to_keep_a_text_a_text_is_no_part_of_it(
+    tmp_path: Path, column: str, written: str, meant: str
+) -> None:
+    persons = read(tmp_path, f"PersonId;{column}\n1;{written}\n").persons
+    assert persons["extern_id" if column == "ExternId" else "city"].tolist() == [meant]
+
+
+@pytest.mark.parametrize("error", ["#N/A", "#N/B", "#REF!", "#VERW!", "#NAAM?", "#DIV/0!", "########", "##", " #N/A "])
+def test_an_error_of_a_spreadsheet_leaves_the_line_out(tmp_path: Path, error: str) -> None:
+    extract = read(tmp_path, f"PersonId;Plaats\n1;{error}\n2;Ede\n")
+    assert extract.persons["person_id"].tolist() == ["2"]
+    assert [(left.line, left.code) for left in extract.left_out] == [(2, "cell_error")]

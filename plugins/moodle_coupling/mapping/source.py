@@ -75,7 +75,7 @@ class FileSource(SourceSettings):
         description="Between the values of a CSV file; 'tab' may be written for a tab.",
         json_schema_extra={"enum": ["auto", ",", ";", "tab", "\t", "|"]},
     )
-    sheet: str | None = Field(None, description="Sheet of an XLSX file; the first one by default.")
+    sheet: str | None = Field(None, description="Sheet of an XLSX file; the first that is not hidden by default.")
     stale: Literal["warn", "refuse", "allow"] = Field(
         "warn", description="What happens when the file is old: warn and go on, refuse to run, or nothing."
     )

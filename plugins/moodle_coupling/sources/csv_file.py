@@ -54,6 +54,12 @@ class _Layout:
         return max((number for number, cell in enumerate(self.header, 1) if cell.strip()), default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    file: str
+    caps: Caps
+
+
 def read_csv(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract:
     """Return the persons of a CSV file.
 
@@ -69,8 +75,7 @@ def read_csv(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract:
     """
     text, encoding = decode(data, source.encoding, file)
     text = _without_dos_end(text)
-    layout = _layout(text, source, file)
-    caps.check_columns(len(layout.header), f"{file}, line {layout.first_line - 1}")
+    layout = _layout(text, source, _Limits(file, caps))
     caps.check_rows(text.count("\n", layout.body), file)
     headings = find_headings(layout.header, source.columns, file)
     records = Records(headings, caps.cell_characters)
@@ -114,7 +119,8 @@ def _has_text(texts: Texts) -> bool:
     return bool(pc.any(pc.not_equal(pc.utf8_trim(texts, characters=" \t"), "")).as_py())
 
 
-def _layout(text: str, source: FileSource, file: str) -> _Layout:
+def _layout(text: str, source: FileSource, limits: _Limits) -> _Layout:
+    file = limits.file
     if not text.strip():
         msg = f"{file} is empty: expected a header line and persons below it."
         raise SourceError(msg)
@@ -124,7 +130,7 @@ def _layout(text: str, source: FileSource, file: str) -> _Layout:
         delimiters: tuple[str, ...] = (source.delimiter,)
     else:
         delimiters = (said.group(1),) if said else DELIMITERS
-    layouts = [_try_header(text, start, delimiter, source.columns) for delimiter in delimiters]
+    layouts = [_try_header(text, start, delimiter, source.columns, limits) for delimiter in delimiters]
     # The right delimiter is the one that makes headings we know; else the one that makes the most cells.
     found = max(layouts, key=lambda layout: (recognised(layout.header, source.columns), len(layout.header)))
     if not any(cell.strip() for cell in found.header):
@@ -133,12 +139,13 @@ def _layout(text: str, source: FileSource, file: str) -> _Layout:
     return found
 
 
-def _try_header(text: str, start: int, delimiter: str, wanted: Mapping[str, str]) -> _Layout:
+def _try_header(text: str, start: int, delimiter: str, wanted: Mapping[str, str], limits: _Limits) -> _Layout:
     lines = _Lines(text, start)
     reader = csv.reader(lines, delimiter=delimiter)
     tried: list[_Layout] = []
     try:
         for cells in reader:
+            limits.caps.check_columns(len(cells), f"{limits.file}, line {reader.line_num}")
             if not _is_blank(cells):
                 first_line = reader.line_num + 1 + (1 if start else 0)
                 tried.append(_Layout(delimiter, cells, lines.position, first_line, title=bool(tried)))
@@ -166,12 +173,6 @@ class _Lines:
 
 def _is_blank(cells: list[str]) -> bool:
     return not any(cell.strip(" \t") for cell in cells)
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    file: str
-    caps: Caps
 
 
 def _read_records(text: str, layout: _Layout, records: Records, limits: _Limits) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ERRORS: Final = (
     r"^\s*#(?:N/?A|N/B|NB|REF!|VERW!|VALUE!|WAARDE!|NAME\?|NAAM\?|NULL!|LEEG!|NUM!|GETAL!|DIV/0!|DEEL/0!|SPILL!|OVERLOOP!|CALC!|BEREKENEN!"
-    r"|GETTING_DATA|FIELD!|VELD!|BLOCKED!|CONNECT!|UNKNOWN!|EXTERNAL!|BUSY!|#{2,})\s*$"
+    r"|GETTING_DATA|FIELD!|VELD!|BLOCKED!|CONNECT!|UNKNOWN!|EXTERNAL!|BUSY!|#+)\s*$"
 )
 """What Excel shows where a formula fails (English and Dutch) or a column is too narrow for a number."""
 _QUOTED: Final = re.compile(r'\s*="((?:[^"]|"")*)"\s*', re.DOTALL)

@@ -57,14 +57,17 @@ class Book:
     since_1904: bool = False
     unread: tuple[str, ...] = ()
     _names: dict[str, str] = field(default_factory=dict)
-    _unpacked: int = 0
+    _unpacked: dict[str, int] = field(default_factory=dict)
 
     def chunks(self, member: str) -> Iterator[bytes]:
         """Give the bytes of a member of the ZIP; raises SourceError when the file unpacks to more than the setting allows."""
         with self.archive.open(self._names[_plain(member)]) as stream:
+            size = 0
             while chunk := stream.read(_CHUNK):
-                self._unpacked += len(chunk)
-                self.caps.check_unpacked(self._unpacked, self.file)
+                size += len(chunk)
+                # A sheet is gone through twice, and counts once.
+                self._unpacked[member] = max(size, self._unpacked.get(member, 0))
+                self.caps.check_unpacked(sum(self._unpacked.values()), self.file)
                 yield chunk
 
     def has(self, member: str) -> bool:
