@@ -125,7 +125,7 @@ def _undeclared_dates(found: Typed, column: str) -> Typed:
     if column not in found.accounts:
         return found
     keys = found.candidates.drop_duplicates("idnumber").set_index("idnumber")[column]
-    said = found.accounts["idnumber"].map(keys).fillna("")
+    said = found.accounts["idnumber"].map(keys).astype("object").fillna("")
     held = found.accounts[column]
     same = [len(old) > 8 and is_that_date(old, new) for old, new in zip(held, said, strict=True)]
     return Typed(
