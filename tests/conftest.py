@@ -15,6 +15,7 @@ import pytest
 import requests
 from contract.any_site import MoodleSite
 from contract.sandboxes import SANDBOXES, sandbox_of_kind
+from hypothesis import HealthCheck, settings
 from ledger.postgres import Postgres, PostgresMissing
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 HOME = Path(tempfile.mkdtemp(prefix="moodle-coupling-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+
+# How long an example takes says something about the machine, and nothing about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
     del os.environ[name]
