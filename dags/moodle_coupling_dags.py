@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from airflow.sdk import conf
-
 from moodle_coupling.orchestration.dags import build_dags
+from moodle_coupling.settings import mappings_folder
 
-folder = (
-    conf.get("moodle_coupling", "mappings_folder", fallback="") or Path(__file__).parent.parent / "include/mappings"
-)
-globals().update(build_dags(Path(folder)))
+# The file processor passes over a file that does not hold the words 'airflow' and 'dag' ([core] dag_discovery_safe_mode).
+globals().update(build_dags(mappings_folder()))

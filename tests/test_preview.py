@@ -59,6 +59,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "people.csv").write_text(PERSONS)
     (tmp_path / "accounts.csv").write_text(ACCOUNTS)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(folder))
     return tmp_path
 
 
@@ -144,7 +145,7 @@ class TestFiles:
         self, project: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with (project / "include/mappings/school.yaml").open("a") as stream:
-            stream.write("fields:\n  city:\n    column: city\n")
+            stream.write("fields:\n  city:\n    value: Ede\n")
         assert main(["preview", "school", "--accounts", "accounts.csv"]) == 0
         assert "accounts.csv has no column city: not compared" in capsys.readouterr().err
 
@@ -155,7 +156,9 @@ class TestSources:
         self, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         connection = sqlite3.connect(project / "hr.db")
-        connection.execute("CREATE TABLE staff AS SELECT 7 AS person_id, 'E7' AS extern_id, 'Noor' AS voornaam")
+        connection.execute(
+            "CREATE TABLE staff AS SELECT 7 AS person_id, 'E7' AS extern_id, 'Noor' AS voornaam, 'Smit' AS achternaam, '' AS email"
+        )
         connection.close()
         monkeypatch.setenv("AIRFLOW_CONN_HR", json.dumps({"conn_type": "sqlite", "host": str(project / "hr.db")}))
         source = "source: {type: sql, connection: hr, table: staff}"

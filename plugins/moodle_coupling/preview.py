@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import InputError
+from moodle_coupling.settings import mappings_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.mapping import FileSource, Mapping
+    from moodle_coupling.sources.extract import Extract
 
-MAPPINGS: Final = Path("include/mappings")
 LIVE: Final = "live"
 FORMATS: Final = ("table", "csv", "json", "parquet")
 _SUFFIXES: Final = {".csv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
@@ -78,14 +79,17 @@ def run_preview(arguments: argparse.Namespace) -> int:
 
 def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
     """Read the inputs, say on stderr what could not be used, and give the plan (PLAN_COLUMNS)."""
-    from moodle_coupling.mapping.file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import load_mapping
+    from moodle_coupling.mapping.folder import find_mapping
     from moodle_coupling.matching.plan import make_plan
     from moodle_coupling.matching.selection import chosen
     from moodle_coupling.people.transform import transform
 
-    mapping = load_mapping(find_mapping(arguments.mapping, MAPPINGS))
+    mapping = load_mapping(find_mapping(arguments.mapping, mappings_folder()))
     dutch = arguments.lang == "nl"
-    transformed = transform(_read_persons(mapping, arguments.persons, dutch=dutch), mapping)
+    extract = _read_persons(mapping, arguments.persons, dutch=dutch)
+    mapping = mapping.leaving_alone(extract.left_alone)
+    transformed = transform(extract.persons, mapping)
     candidates, reasons = transformed.candidates, transformed.reasons
     if dutch:
         reasons = reasons.assign(message=reasons["message_nl"])
@@ -109,7 +113,7 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
     return plan[chosen(plan, arguments.only)].reset_index(drop=True)
 
 
-def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> pd.DataFrame:
+def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> Extract:
     from moodle_coupling.sources.contract import Wanted, open_source
 
     if override:
@@ -128,7 +132,7 @@ def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> pd.
             say(f"  {of}line {one.line}: {one.message_nl if dutch else one.message}")
         if len(extract.left_out) > _SHOWN_LINES:
             say(f"  and {len(extract.left_out) - _SHOWN_LINES} more")
-    return extract.persons
+    return extract
 
 
 def _other_file(mapping: Mapping, path: str) -> FileSource:

@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from moodle_coupling.errors import SettingError
 
 SECTION: Final = "moodle_coupling"
+_MAPPINGS: Final = Path("include/mappings")
+_PROJECT: Final = Path(__file__).resolve().parents[2]
+"""Where ``plugins``, ``dags`` and ``include`` stand side by side, when the plugin is not installed as a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,18 @@ def number(name: str) -> int:
         msg = f"[{SECTION}] {name} in Airflow's configuration is '{said[:40]}'; it must be a whole number of {option.least} or more."
         raise SettingError(msg)
     return int(said[:18])
+
+
+def mappings_folder() -> Path:
+    """Give the folder of the mapping files, absolute: the same for DAGs, pages and commands, wherever they are started.
+
+    It is ``[moodle_coupling] mappings_folder``; without it include/mappings beside Airflow's dags folder, or, where there
+    is none, beside the plugins folder that this file stands in.
+    """
+    from airflow.sdk import conf
+
+    said = conf.get(SECTION, "mappings_folder", fallback=str(OPTIONS["mappings_folder"].default))
+    beside_dags = Path(conf.get("core", "dags_folder", fallback="dags")).expanduser().absolute().parent / _MAPPINGS
+    if said:
+        return Path(said).expanduser().absolute()
+    return beside_dags if beside_dags.is_dir() or not (_PROJECT / _MAPPINGS).is_dir() else _PROJECT / _MAPPINGS

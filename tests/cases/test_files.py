@@ -113,3 +113,17 @@ def test_a_line_that_is_there_twice_is_one_person(preview: Callable) -> None:
     shown = preview("identical-lines")
     assert {id_: row["action"] for id_, row in shown.rows.items()} == {"A1": "none"}
     assert "count once" in shown.said
+
+
+def test_a_renamed_heading_empties_nothing(preview: Callable) -> None:
+    shown = preview("missing-column")
+    assert shown.status == 1
+    assert shown.rows == {}
+    for column, heading in (
+        ("city", "Plaatsnaam"),
+        ("free1", "Vrij veld een"),
+        ("infix", "Tussenvoegsel(s)"),
+        ("inactive", "Inactief (j/n)"),
+    ):
+        assert f"- {column} (" in shown.said
+        assert f"did you mean '{heading}'? Then say source.columns.{column}: {heading}" in shown.said

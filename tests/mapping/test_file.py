@@ -20,14 +20,13 @@ from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Mapping, Write
 from moodle_coupling.mapping.file import (
     MappingFileError,
-    find_mapping,
     json_schema,
-    load_all,
     load_mapping,
     source_base,
     source_path,
     write_schema,
 )
+from moodle_coupling.mapping.folder import Shared, find_mapping, load_all, shared_connections
 
 ROOT = Path(__file__).resolve().parents[2]
 MAPPINGS = ROOT / "include" / "mappings"
@@ -184,7 +183,7 @@ class TestEveryErrorHasItsPlace:
                 "{type: sql, connection: hr, table: p, chunk_size: 1}",
                 "3:47: source.chunk_size: '1' is below the least, 100",
             ),
-            ("a.csv", "3:1: source: must hold keys (name, columns, type, path"),
+            ("a.csv", "3:1: source: must hold keys (name, columns, without, type, path"),
             (
                 "[{path: a.csv}, {type: sql, conection: hr}]",
                 "3:37: source[1].conection: unknown key; did you mean 'connection'?",
@@ -372,13 +371,17 @@ class TestLoadAll:
         assert mappings == []
         assert "a mapping file is called demo.yaml" in str(errors[0])
 
-    def test_two_files_for_one_moodle_are_both_refused(self, tmp_path):
+    def test_two_files_for_one_moodle_are_both_read_and_said_to_share_it(self, tmp_path):
         for name, connection in (("a", "moodle_x"), ("b", "moodle_x"), ("c", "moodle_c")):
             self.couple(tmp_path, name, connection)
-        mappings, errors = load_all(tmp_path)
-        assert [mapping.environment for mapping in mappings] == ["c"]
-        assert f"{tmp_path}/a.yaml:2:1: connection: 'moodle_x' is the connection of b.yaml too" in str(errors[0])
-        assert "the connection of a.yaml too" in str(errors[1])
+        write(tmp_path, "environment: [\nconnection: moodle_x\n", "d.yaml")
+        mappings, _ = load_all(tmp_path)
+        assert [mapping.environment for mapping in mappings] == ["a", "b", "c"]
+        (shared,) = shared_connections(tmp_path)
+        assert shared == Shared("moodle_x", ("a", "b", "d"))
+        assert "b.yaml:2:1: connection: 'moodle_x' is the connection of a.yaml, which had it first" in str(
+            shared.error(tmp_path, "b", "a")
+        )
 
     def test_a_folder_that_is_not_there_is_one_error(self, tmp_path):
         mappings, errors = load_all(tmp_path / "none")
@@ -554,7 +557,7 @@ class TestExamples:
 
 def test_loading_imports_nothing_heavy():
     code = (
-        "import sys; from pathlib import Path; from moodle_coupling.mapping.file import load_all;"
+        "import sys; from pathlib import Path; from moodle_coupling.mapping.folder import load_all;"
         f"mappings, errors = load_all(Path({str(MAPPINGS)!r})); assert mappings, errors;"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )

@@ -8,12 +8,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from airflow.sdk import CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable
 
+from moodle_coupling.orchestration import dags as built
 from moodle_coupling.orchestration.dags import build_dags
 from moodle_coupling.orchestration.names import pool_name
+
+if TYPE_CHECKING:
+    from moodle_coupling.mapping import Mapping
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEMO = (ROOT / "include/mappings/demo_file.yaml").read_text()
@@ -89,7 +94,68 @@ def test_a_wrong_mapping_file_becomes_a_dag_that_says_so_and_hides_no_other(fold
         wrong = dags[f"moodle_{what}__bad"]
         assert "bad.yaml" in wrong.doc_md
         assert "usernam" in wrong.doc_md
-        assert wrong.schedule is None
+        assert wrong.schedule == dags[f"moodle_{what}__good"].schedule
+        assert wrong.catchup is False
+        assert set(wrong.params) == set(dags[f"moodle_{what}__good"].params)
+
+
+def test_a_file_that_turns_wrong_keeps_its_schedule_and_tells_its_people(folder: Path) -> None:
+    coupling(folder, "demo")
+    path = folder / "demo.yaml"
+    plain = re.sub(r"^(schedule|notify):.*\n(?:[ #].*\n)*", "", path.read_text(), flags=re.MULTILINE)
+    said = 'schedule: {provision: "*/30 6-20 * * 1-5", timezone: Europe/Brussels}\nnotify: {to: [beheer@example.org]}\n'
+    path.write_text(plain + said + "fields: [\n")
+    dags = build_dags(folder)
+    wrong = dags["moodle_provision__demo"]
+    assert wrong.schedule == CronTriggerTimetable("*/30 6-20 * * 1-5", timezone="Europe/Brussels")
+    assert dags["moodle_reconcile__demo"].schedule is None
+    (task,) = wrong.tasks
+    (mail,) = task.on_failure_callback
+    assert mail.to == ["beheer@example.org"]
+    path.write_bytes(b"")
+    assert build_dags(folder)["moodle_reconcile__demo"].schedule == CronTriggerTimetable(
+        "0 6 * * *", timezone="Europe/Amsterdam"
+    )
+
+
+def test_a_wrong_file_beside_a_good_one_of_the_same_name_takes_nothing_away(folder: Path) -> None:
+    coupling(folder, "demo")
+    (folder / "demo.yml").write_text("environment: demo")
+    (folder / "dé mo.yaml").write_text("environment: [")
+    (folder / "d_mo.yaml").write_text("environment: [")
+    dags = build_dags(folder)
+    assert len(dags["moodle_provision__demo"].tasks) > 1
+    assert len(dags) == 7
+
+
+def test_of_two_files_with_one_connection_both_keep_their_dags_and_their_people_are_told(folder: Path) -> None:
+    for name in ("demo", "other", "third"):
+        coupling(folder, name)
+        path = folder / f"{name}.yaml"
+        text = re.sub(r"^notify:.*\n(?:[ #].*\n)*", "", path.read_text(), flags=re.MULTILINE)
+        path.write_text(text.replace("moodle_other", "moodle_demo") + "notify: {to: [beheer@example.org]}\n")
+    dags = build_dags(folder)
+    told = {
+        name: dags[f"moodle_provision__{name}"].get_task("check_site").on_failure_callback
+        for name in ("demo", "other", "third")
+    }
+    assert {name for name, mails in told.items() if mails} == {"demo", "other"}
+
+
+def test_what_airflow_refuses_of_one_file_stops_only_that_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coupling(folder, "demo")
+    coupling(folder, "other")
+    right = built.provision_dag
+
+    def refusing(mapping: Mapping, path: Path) -> DAG:
+        if mapping.environment == "demo":
+            raise ValueError("Airflow takes no such DAG")
+        return right(mapping, path)
+
+    monkeypatch.setattr(built, "provision_dag", refusing)
+    dags = build_dags(folder)
+    assert "Airflow takes no such DAG" in dags["moodle_provision__demo"].doc_md
+    assert len(dags["moodle_provision__other"].tasks) > 1
 
 
 def test_only_tasks_that_talk_to_moodle_take_a_slot_of_its_pool(folder: Path) -> None:

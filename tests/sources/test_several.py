@@ -106,8 +106,12 @@ def test_what_the_mapping_does_not_use_may_differ_in_peace(files):
 
 
 def test_what_it_uses_in_any_way_may_not(files):
-    (files / "hr.csv").write_text("ExternId;Voorletters;Afdeling;Land;Vrij veld 1;Plaats\n1;A.;A;NL;A;A\n")
-    (files / "it.csv").write_text("ExternId;Voorletters;Afdeling;Land;Vrij veld 1;Plaats\n1;B.;B;BE;B;B\n")
+    (files / "hr.csv").write_text(
+        "ExternId;Voornaam;Achternaam;E-mail;Voorletters;Afdeling;Land;Vrij veld 1;Plaats\n1;J;J;j@example.org;A.;A;NL;A;A\n"
+    )
+    (files / "it.csv").write_text(
+        "ExternId;Voornaam;Achternaam;E-mail;Voorletters;Afdeling;Land;Vrij veld 1;Plaats\n1;J;J;j@example.org;B.;B;BE;B;B\n"
+    )
     source = opened(
         files,
         HR,

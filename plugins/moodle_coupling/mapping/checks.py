@@ -140,6 +140,7 @@ def problems(data: Any) -> Iterator[tuple[Location, str]]:
     yield from _column_problems(data, extra)
     yield from _constant_problems(data)
     used = {name for _, name in _used_columns(data)}
+    yield from _without_problems(data)
     for where, source in _sources(data):
         yield from _unused_columns((*where, "columns"), [name for name in extra if name in _columns(source)], used)
     yield from _coachview_problems(data)
@@ -152,6 +153,19 @@ def problems(data: Any) -> Iterator[tuple[Location, str]]:
                 "plugin that keeps passwords elsewhere"
             ),
         )
+
+
+def _without_problems(data: Any) -> Iterator[tuple[Location, str]]:
+    """Give the columns that no source has, as the mapping says itself, and that it uses all the same."""
+    without = [_texts(_at(source, "without")) for _, source in _sources(data)]
+    nowhere = set.intersection(*map(set, without)) if without else set()
+    for where, name in _used_columns(data):
+        if name in nowhere:
+            yield where, f"source.without says that there is no '{name}'"
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _coachview_problems(data: Any) -> Iterator[tuple[Location, str]]:

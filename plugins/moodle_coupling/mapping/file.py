@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from moodle_coupling.errors import MappingError
-from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.mapping.checks import problems as problems_between_parts
 from moodle_coupling.mapping.document import MOST_BYTES, Document, Problem, key_path, read_document
 from moodle_coupling.mapping.messages import problems_of
@@ -30,10 +29,10 @@ class MappingFileError(MappingError):
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         self.path = path
         self.problems = sorted(problems)
-        shown = _shown(path)
+        name = shown(path)
         super().__init__(
             "\n".join(
-                f"{shown}:{each.line}:{each.column}: {_line(f'{each.key}: ' if each.key else '')}{_line(each.text)}"
+                f"{name}:{each.line}:{each.column}: {_line(f'{each.key}: ' if each.key else '')}{_line(each.text)}"
                 for each in self.problems
             )
         )
@@ -79,29 +78,12 @@ def _load(path: Path) -> Mapping:
     return mapping
 
 
-def load_all(folder: Path) -> tuple[list[Mapping], list[MappingError]]:
-    """Read every mapping file directly in a folder, by name; one bad file never hides the good ones.
-
-    Files in folders below it and hidden files are passed over. Two files with the same connection are both errors: on a
-    full run each would take the other's people for leavers.
-    """
-    mappings: list[Mapping] = []
-    errors: list[MappingError] = []
+def mark_of(path: Path, key: str) -> tuple[int, int]:
+    """Give line and column of a top key in a file; its first character where that cannot be told."""
     try:
-        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        return [], [MappingError(f"{_shown(folder)}: the folder of mapping files cannot be read: {error.strerror}")]
-    for path in paths:
-        if path.suffix == ".yml":
-            problem = Problem(1, 1, "", f"not read: a mapping file is called {path.stem}{SUFFIX}")
-            errors.append(MappingFileError(path, [problem]))
-        elif path.suffix == SUFFIX:
-            try:
-                mappings.append(load_mapping(path))
-            except MappingError as error:
-                errors.append(error)
-    good, doubles = _without_shared_connections(mappings)
-    return good, errors + doubles
+        return read_document(_bytes(path)).mark((key,))
+    except MappingError:
+        return 1, 1
 
 
 def remains(path: Path) -> Remains:
@@ -110,28 +92,6 @@ def remains(path: Path) -> Remains:
         return remains_of(_bytes(path))
     except MappingError:
         return Remains()
-
-
-def find_mapping(name_or_path: str | Path, folder: Path) -> Path:
-    """Give the file that is meant by an environment's name or by a path.
-
-    A path is anything with a folder or an ending in it; it starts at the working directory, else at ``folder``.
-
-    Raises MappingError when there is no such file, with the names that there are.
-    """
-    given = Path(name_or_path)
-    if given.suffix in {SUFFIX, ".yml"} or len(given.parts) > 1:
-        candidates = [given, folder / given]
-    else:
-        candidates = [folder / f"{given}{SUFFIX}"]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
-    hint = did_you_mean(given.stem, names)
-    there_are = f" There are: {', '.join(names)}." if names and not hint else ""
-    msg = f"There is no mapping file '{name_or_path}' (looked for {' and '.join(map(_shown, candidates))}){hint}{there_are}"
-    raise MappingError(msg)
 
 
 def source_base(path: Path) -> Path:
@@ -219,27 +179,13 @@ def _name_problems(path: Path, document: Document) -> list[Problem]:
     return [Problem(*document.mark(("environment",)), "environment", text)]
 
 
-def _without_shared_connections(mappings: list[Mapping]) -> tuple[list[Mapping], list[MappingError]]:
-    by_connection: dict[str, list[Mapping]] = {}
-    for mapping in mappings:
-        by_connection.setdefault(mapping.connection, []).append(mapping)
-    errors: list[MappingError] = []
-    for connection, sharing in by_connection.items():
-        for mapping in sharing if len(sharing) > 1 else ():
-            others = ", ".join(f"{each.environment}{SUFFIX}" for each in sharing if each is not mapping)
-            path = mapping.path or Path(f"{mapping.environment}{SUFFIX}")
-            text = f"'{connection}' is the connection of {others} too; one Moodle has one mapping file"
-            mark = read_document(_bytes(path)).mark(("connection",))
-            errors.append(MappingFileError(path, [Problem(*mark, "connection", text)]))
-    return [each for each in mappings if len(by_connection[each.connection]) == 1], errors
-
-
 def _line(text: str) -> str:
     """Give a text on one line, however many the values in it had."""
     return re.sub(r"\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*", " ", text)
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """Give a path for people: from the working directory on where it lies below it."""
     try:
         text = str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError, RuntimeError):  # elsewhere, or links that lead in a circle

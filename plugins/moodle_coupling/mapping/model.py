@@ -30,6 +30,9 @@ from moodle_coupling.mapping.parts import (
 from moodle_coupling.mapping.safeguards import Notify, Safeguards, connection_id
 from moodle_coupling.mapping.source import AnySource, Sources  # noqa: TC001  # pydantic needs them, as above
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 ENVIRONMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 if TYPE_CHECKING:
@@ -144,6 +147,17 @@ class Mapping(Part):
             if value and name not in self.fields
         }
         return self.model_copy(update={"fields": {**self.fields, **added}}) if added else self
+
+    def leaving_alone(self, columns: Collection[str]) -> Mapping:
+        """Give the mapping without the fields and profile fields that come from one of these columns.
+
+        They are neither compared nor written then: for a source that does not bring the column.
+        """
+        if not columns:
+            return self
+        kept = {name: one for name, one in self.fields.items() if one.column not in columns}
+        profile = {name: one for name, one in self.profile_fields.items() if one.column not in columns}
+        return self.model_copy(update={"fields": kept, "profile_fields": profile})
 
     @field_validator("connection")
     @classmethod

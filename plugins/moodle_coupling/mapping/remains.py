@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.mapping.document import read_document
 from moodle_coupling.mapping.model import Mapping
 from moodle_coupling.mapping.parts import Schedule
@@ -44,7 +45,8 @@ def remains_of(raw: bytes) -> Remains:
     said = _top_keys(raw)
     if not said:
         return Remains()
-    unsaid = Schedule() if set(said) <= set(Mapping.model_fields) else Remains().schedule
+    misspelt = any(did_you_mean(key, ["schedule"]) for key in said.keys() - Mapping.model_fields.keys())
+    unsaid = Remains().schedule if misspelt else Schedule()
     return Remains(
         connection=_connection(said.get("connection")),
         title=title if isinstance(title := said.get("title"), str) else "",

@@ -45,6 +45,25 @@ class SourceSettings(Part):
         "name that is not one of ours adds a free field under that name.",
     )
 
+    without: list[FilledText] = Field(
+        default_factory=list,
+        description="Our columns that this source does not bring, on purpose. A column that is used (infix, initials, inactive, "
+        "an e-mail) and that is not there any more, or under a heading that only looks like it, stops the run otherwise.",
+    )
+
+    @field_validator("without")
+    @classmethod
+    def _our_columns(cls, value: list[str]) -> list[str]:
+        ours = [column.name for column in PERSON_COLUMNS if column.name != ROW]
+        found: list[tuple[Location, str]] = [
+            ((place,), f"'{name}' is not one of our columns{did_you_mean(name, ours)}")
+            for place, name in enumerate(value)
+            if name not in ours
+        ]
+        if found:
+            refuse(found)
+        return value
+
     @field_validator("columns")
     @classmethod
     def _column_names(cls, value: dict[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import InputError, SettingError
-from moodle_coupling.preview import MAPPINGS
+from moodle_coupling.settings import mappings_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.orchestration.pausing import Switch
 
 DONE, WRONG = 0, 1
 _ENVIRONMENT: Final = "a mapping file, or an environment in include/mappings"
 
 
 def add_airflow_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``check``, ``setup``, ``pause``, ``resume``, ``status``, ``explain`` and ``forget``."""
+    """Add ``check``, ``validate``, ``setup``, ``pause``, ``resume``, ``status``, ``explain`` and ``forget``."""
     check = subparsers.add_parser(
         "check",
         help="check the connections of an environment and say what is missing",
@@ -36,6 +37,16 @@ def add_airflow_parsers(subparsers: argparse._SubParsersAction[argparse.Argument
         help="a mapping file, an environment in include/mappings, or an Airflow connection",
     )
     check.set_defaults(func=_check)
+    validate = subparsers.add_parser(
+        "validate",
+        help="check all mapping files, and what does not fit between them",
+        description="Checks every mapping file of a folder, and what does not fit between them, before Airflow reads them. "
+        "Nothing is asked of Moodle or of a source. Exit status 1 when something is wrong.",
+    )
+    validate.add_argument(
+        "folder", metavar="FOLDER", nargs="?", help="folder or mapping file; the configured folder without it"
+    )
+    validate.set_defaults(func=_validate)
     setup = subparsers.add_parser(
         "setup",
         help="make what an environment needs in Airflow: its pool",
@@ -113,7 +124,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _mapping_of(target: str) -> Mapping | None:
     """Give the mapping that is meant; without such a file the target is a connection."""
-    from moodle_coupling.mapping.file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import load_mapping
+    from moodle_coupling.mapping.folder import find_mapping
 
     folder = mappings_folder()
     if (folder / f"{target}.yaml").is_file() or Path(target).suffix in {".yaml", ".yml"}:
@@ -126,7 +138,8 @@ def _setup(arguments: argparse.Namespace) -> int:
     from airflow.models.pool import Pool
     from airflow.sdk.exceptions import AirflowNotFoundException
 
-    from moodle_coupling.mapping.file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import load_mapping
+    from moodle_coupling.mapping.folder import find_mapping
     from moodle_coupling.orchestration.names import pool_name
 
     use_airflow_database()
@@ -143,13 +156,6 @@ def _setup(arguments: argparse.Namespace) -> int:
         return WRONG
     print(f"Connection {mapping.connection} is there; `moodle-coupling check {mapping.environment}` tries it.")
     return DONE
-
-
-def mappings_folder() -> Path:
-    """Give the folder of the mapping files: ``[moodle_coupling] mappings_folder``, else include/mappings."""
-    from airflow.sdk import conf
-
-    return Path(conf.get("moodle_coupling", "mappings_folder", fallback="") or MAPPINGS)
 
 
 def _pause(arguments: argparse.Namespace) -> int:
@@ -187,17 +193,52 @@ def _status(arguments: argparse.Namespace) -> int:
         named = arguments.environment
         switches = [find_switch(named, folder)] if named else all_switches(folder)
         ledger, problem = _ledger_if_any()
-        lines = [line for switch in switches for line in status_lines(switch, ledger)]
+        wrong = _wrong_files(folder, ledger)
+        lines = [line for switch in switches for line in _with_error(status_lines(switch, ledger), wrong, switch)]
+        if not named:
+            shown = {switch.environment for switch in switches}
+            lines += [line for name in wrong if name not in shown for line in (f"{name}:", _wrong_line(wrong[name]))]
     print("\n".join(lines) if lines else f"There are no mapping files in {folder}.")
     if ledger is None:
         print(f"Runs, quarantine and approvals are not known: {problem}", file=sys.stderr)
     return DONE
 
 
+def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, str]:
+    """Give the environments whose mapping file is wrong or refused, with what is wrong."""
+    from moodle_coupling.mapping.folder import load_all
+    from moodle_coupling.orchestration.claiming import refused
+
+    _, errors = load_all(folder)
+    wrong = {path.stem: str(error) for error in errors if (path := getattr(error, "path", None))}
+    return {name: str(error) for name, error in refused(ledger, folder).items()} | wrong
+
+
+def _with_error(lines: list[str], wrong: dict[str, str], switch: Switch) -> list[str]:
+    error = wrong.get(switch.environment)
+    return [lines[0], _wrong_line(error), *lines[1:]] if error else lines
+
+
+def _wrong_line(error: str) -> str:
+    return "  MAPPING FILE IS WRONG, nothing is sent: " + error.replace("\n", "\n    ")
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    """Say of every mapping file whether it is right; status 1 when one is not."""
+    from moodle_coupling.orchestration.validating import validated
+
+    given = Path(arguments.folder) if arguments.folder else mappings_folder()
+    lines, right = validated(given, _ledger_if_any()[0])
+    print("\n".join(lines))
+    return DONE if right else WRONG
+
+
 def _explain(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.pause import guard
-    from moodle_coupling.mapping.file import find_mapping, load_mapping
+    from moodle_coupling.mapping.file import load_mapping
+    from moodle_coupling.mapping.folder import find_mapping
+    from moodle_coupling.orchestration.claiming import refuse_newcomer
     from moodle_coupling.orchestration.explaining import explain_person
     from moodle_coupling.orchestration.writing_one import writer
 
@@ -208,6 +249,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         ledger, problem = _ledger_if_any()
         if arguments.write and ledger is None:
             raise InputError(f"Nothing was written, as it could not be remembered. {problem}")
+        if arguments.write and ledger is not None:
+            refuse_newcomer(ledger, mapping, path.parent)
         write = writer(ledger, mapping) if arguments.write and ledger is not None else None
         with MoodleHook(mapping.connection) as hook:
             trace = explain_person(mapping, path, arguments.person, hook, ledger=ledger, write=write)

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _DRY_RUN: Final = "Plan and report only; nothing is written to Moodle."
 
 
-def _provision_params() -> dict[str, Param]:
+def provision_params() -> dict[str, Param]:
     """Give the form of a run, anew for each DAG: Airflow writes a run's values into these very objects."""
     return {
         "dry_run": Param(default=False, type="boolean", title="Dry run", description=_DRY_RUN),
@@ -64,7 +64,8 @@ def _provision_params() -> dict[str, Param]:
     }
 
 
-def _reconcile_params() -> dict[str, Param]:
+def reconcile_params() -> dict[str, Param]:
+    """Give the form of a run that compares everything, anew for each DAG."""
     return {
         "dry_run": Param(default=False, type="boolean", title="Dry run", description=_DRY_RUN),
         "mode": Param(
@@ -86,8 +87,8 @@ def provision_dag(mapping: Mapping, path: Path) -> DAG:
         dag_display_name=f"Provision {mapping.title or mapping.environment}",
         description=f"Brings persons into the Moodle '{mapping.environment}'.",
         doc_md=provision_doc(mapping, path),
-        schedule=_schedule(mapping.schedule.provision, mapping.schedule.timezone),
-        params=_provision_params(),
+        schedule=schedule_of(mapping.schedule.provision, mapping.schedule.timezone),
+        params=provision_params(),
     )
 
 
@@ -100,8 +101,8 @@ def reconcile_dag(mapping: Mapping, path: Path) -> DAG:
         dag_display_name=f"Reconcile {mapping.title or mapping.environment}",
         description=f"Compares every person with every account of the Moodle '{mapping.environment}'.",
         doc_md=reconcile_doc(mapping, path),
-        schedule=_schedule(mapping.schedule.reconcile, mapping.schedule.timezone),
-        params=_reconcile_params(),
+        schedule=schedule_of(mapping.schedule.reconcile, mapping.schedule.timezone),
+        params=reconcile_params(),
     )
 
 
@@ -264,5 +265,6 @@ def _announce(mapping_path: str, environment: str, counts: dict[str, int]) -> No
     context["outlet_events"][users_asset(environment)].extra = dict(counts)
 
 
-def _schedule(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
+def schedule_of(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
+    """Give when a DAG runs by five cron fields or a preset; None for by hand only."""
     return CronTriggerTimetable(cron, timezone=timezone) if cron else None

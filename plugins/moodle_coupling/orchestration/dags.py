@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
+import hashlib
+import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import CoachviewSource
-from moodle_coupling.mapping.file import load_all
-from moodle_coupling.orchestration.coupling_dags import provision_dag, reconcile_dag
+from moodle_coupling.mapping.document import Problem
+from moodle_coupling.mapping.file import MappingFileError, remains
+from moodle_coupling.mapping.folder import load_all, shared_connections
+from moodle_coupling.mapping.remains import Remains
+from moodle_coupling.orchestration.coupling_dags import (
+    provision_dag,
+    provision_params,
+    reconcile_dag,
+    reconcile_params,
+    schedule_of,
+)
 from moodle_coupling.orchestration.names import provision_id, reconcile_id
+from moodle_coupling.orchestration.notifying import FAILED_BODY, FAILED_SUBJECT, WRONG_FILE_BODY, notifiers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from moodle_coupling.mapping import Mapping
 
@@ -23,18 +36,32 @@ if TYPE_CHECKING:
 def build_dags(folder: Path) -> dict[str, DAG]:
     """Build the DAGs of all mapping files in a folder, by DAG id, plus the one that checks connections.
 
-    A mapping file that is wrong becomes a DAG of the same name that fails with the error: it does not vanish from the
-    list, and it takes no other environment down with it.
+    A mapping file that is wrong keeps its DAGs and their schedule: they fail with the error, and its people are told. It
+    takes no other environment down with it. Of two files with one connection both get their DAGs, for only the ledger
+    knows whose connection it is: the newcomer's runs are refused, and its people are told too.
     """
     mappings, errors = load_all(folder)
-    dags = [
-        build(mapping, folder / f"{mapping.environment}.yaml")
-        for mapping in mappings
-        for build in (provision_dag, reconcile_dag)
-    ]
-    dags += [broken_dag(dag_id, error) for error in errors for dag_id in _ids_of(error)]
-    dags.append(check_dag(mappings))
-    return {dag.dag_id: dag for dag in dags}
+    shared = {name for one in shared_connections(folder) for name in one.environments}
+    dags: dict[str, DAG] = {}
+    for mapping in mappings:
+        dags |= _dags_of(mapping, folder / f"{mapping.environment}.yaml", tell=mapping.environment in shared)
+    for error in errors:
+        for dag in broken_dags(error):
+            dags.setdefault(dag.dag_id, dag)
+    dags["moodle_check_connection"] = check_dag(mappings)
+    return dags
+
+
+def _dags_of(mapping: Mapping, path: Path, *, tell: bool) -> dict[str, DAG]:
+    try:
+        made = [provision_dag(mapping, path), reconcile_dag(mapping, path)]
+    except Exception as error:  # noqa: BLE001  # what Airflow does not take of one file must not take all others down
+        text = f"Airflow makes no DAG of it: {type(error).__name__}: {error}"
+        made = broken_dags(MappingFileError(path, [Problem(1, 1, "", text)]))
+    else:
+        for dag in made if tell else ():
+            dag.get_task("check_site").on_failure_callback = notifiers(mapping, FAILED_SUBJECT, FAILED_BODY)
+    return {dag.dag_id: dag for dag in made}
 
 
 def check_dag(mappings: Sequence[Mapping]) -> DAG:
@@ -76,26 +103,42 @@ def check_dag(mappings: Sequence[Mapping]) -> DAG:
     return dag
 
 
-def _ids_of(error: MappingError) -> tuple[str, str]:
-    environment = Path(getattr(error, "path", "") or "unknown").stem
-    return provision_id(environment), reconcile_id(environment)
+def broken_dags(error: MappingError) -> list[DAG]:
+    """Build the DAGs that stand in for those of a mapping file that is wrong, at the times that the file still says."""
+    path = getattr(error, "path", None)
+    environment = _id_part(path.stem) if path else "unknown"
+    left = remains(path) if path else Remains()
+    return [
+        _broken_dag(provision_id(environment), left, left.schedule.provision, provision_params(), str(error)),
+        _broken_dag(reconcile_id(environment), left, left.schedule.reconcile, reconcile_params(), str(error)),
+    ]
 
 
-def broken_dag(dag_id: str, error: MappingError) -> DAG:
-    """Build a DAG that stands in for one of a mapping file that is wrong, and says what is wrong with it."""
-    message = str(error)
+def _id_part(stem: str) -> str:
+    """Give a file's name as a part of a DAG id, which takes few characters; a changed one is told apart by a digest."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", stem)[:150]
+    return plain if plain == stem else f"{plain}_{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}"
+
+
+def _broken_dag(dag_id: str, left: Remains, cron: str | None, params: dict[str, Param], message: str) -> DAG:
     with DAG(
         dag_id=dag_id,
-        dag_display_name=f"{dag_id} (mapping file is wrong)",
+        dag_display_name=f"{left.title[:200] or dag_id} (mapping file is wrong)",
         description="The mapping file is wrong; the DAG's documentation says where.",
-        doc_md=f"# The mapping file is wrong\n\n```\n{message}\n```\n",
-        schedule=None,
+        doc_md=f"# The mapping file is wrong\n\n```\n{message}\n```\n\n`moodle-coupling validate` checks the whole folder.\n",
+        schedule=schedule_of(cron, left.schedule.timezone),
         start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        catchup=False,
+        max_active_runs=1,
+        params=params,
         tags=["moodle", "mapping error"],
         default_args={"owner": "moodle-coupling", "retries": 0},
     ) as dag:
 
-        @task(task_display_name="Say what is wrong")
+        @task(
+            task_display_name="Say what is wrong",
+            on_failure_callback=notifiers(left, FAILED_SUBJECT, WRONG_FILE_BODY),
+        )
         def explain() -> None:
             """Fail with the mapping file's error."""
             raise MappingError(message)

@@ -72,6 +72,7 @@ def explain_person(
     """
     mapping = with_defaults(mapping, hook.settings)
     extract = read_around(mapping, source_base(mapping_path), person_id.strip())
+    mapping = mapping.leaving_alone(extract.left_alone)
     transformed = transform(extract.persons, mapping)
     person = person_id.strip()
     mine = _meant(transformed.candidates, person)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from moodle_coupling.mapping.file import source_base
+from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.orchestration import staging
 from moodle_coupling.sources.contract import Mode, Wanted, completed, open_source
+from moodle_coupling.sources.needed import brought_columns, lost_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATE: Final = "source"
-"""Key in the asset state store: {"watermark", "known"}."""
+"""Key in the asset state store: {"watermark", "known", "columns"}."""
 WARNINGS: Final = "warnings.json"
 """In the run's folder: what the source gave to think about, as sentences without names (``Extract.warnings``)."""
 _PREFIX: Final = "known__"
 _PERSONS: Final = "persons"
 _NEXT: Final = "next"
+_COLUMNS: Final = "columns"
+_ALONE: Final = "left_alone"
 
 
 class State(Protocol):
@@ -50,11 +53,12 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class _Known:
-    """What the last good run left: its watermark, its persons, and what the source asked to keep."""
+    """What the last good run left: its watermark, its persons, what the source asked to keep, the columns of each source."""
 
     watermark: str = ""
     persons: pd.DataFrame | None = None
     kept: dict[str, pd.DataFrame] | None = None
+    columns: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_source(run: Run, state: State | None) -> Extract:
@@ -62,7 +66,9 @@ def read_source(run: Run, state: State | None) -> Extract:
 
     What :func:`move_watermark` needs is written into the run's folder. Raises what the source raises.
     """
-    source = open_source(run.mapping, source_base(run.mapping_path))
+    # Read once more, a run looks again for what it left alone the first time.
+    mapping = load_mapping(run.mapping_path) if left_alone(run.folder) else run.mapping
+    source = open_source(mapping, source_base(run.mapping_path))
     known = _known(run, state, with_persons=source.incremental and not run.full)
     if known.watermark and known.persons is not None:
         found = source.extract(
@@ -77,9 +83,12 @@ def read_source(run: Run, state: State | None) -> Extract:
     for warning in found.warnings:
         log.warning("%s", warning)
     staging.write_text(run.folder, WARNINGS, json.dumps(found.warnings, ensure_ascii=False))
+    lost_columns(mapping, found, known.columns)
     if source.incremental:
         _write_kept(run.folder / _NEXT, {_PERSONS: found.persons, **found.kept})
     staging.write_text(run.folder, "watermark", found.watermark)
+    staging.write_text(run.folder, _ALONE, json.dumps(found.left_alone))
+    staging.write_text(run.folder, _COLUMNS, json.dumps(brought_columns(mapping, found, known.columns)))
     return found
 
 
@@ -87,6 +96,12 @@ def warnings_of(folder: ObjectStoragePath) -> list[str]:
     """Give what a run's source gave to think about; nothing when it was not read yet."""
     path = folder / WARNINGS
     return [str(text) for text in json.loads(path.read_text())] if path.exists() else []
+
+
+def left_alone(folder: ObjectStoragePath) -> list[str]:
+    """Give the columns that the source of this run does not bring, whose fields stay as they are; none before it was read."""
+    path = folder / _ALONE
+    return [str(name) for name in json.loads(path.read_text())] if path.exists() else []
 
 
 def read_around(mapping: Mapping, base: Path, person: str) -> Extract:
@@ -118,7 +133,9 @@ def move_watermark(run: Run, state: State | None) -> None:
         target = staging.made(root / name)
         for file in fresh.iterdir():
             staging.copy(file, target)
-    state.set(STATE, {"watermark": watermark, "known": name})
+    brought = run.folder / _COLUMNS
+    columns = json.loads(brought.read_text()) if brought.exists() else {}
+    state.set(STATE, {"watermark": watermark, "known": name, _COLUMNS: columns})
     for folder in root.iterdir():
         if folder.name.startswith(_PREFIX) and folder.name != name:
             folder.rmdir(recursive=True)
@@ -134,12 +151,13 @@ def _known(run: Run, state: State | None, *, with_persons: bool) -> _Known:
     if not isinstance(told, dict):
         return _Known()
     watermark, name = str(told.get("watermark") or ""), str(told.get("known") or "")
+    columns = told.get(_COLUMNS) or {}
     folder = staging.staging_root() / run.mapping.environment / name
     if not with_persons or not name or not staging.has_frame(folder, _PERSONS):
-        return _Known(watermark)
+        return _Known(watermark, columns=columns)
     names = [file.name.removesuffix(".parquet") for file in folder.iterdir()]
     kept = {name: staging.read_frame(folder, name) for name in names if name != _PERSONS}
-    return _Known(watermark, staging.read_frame(folder, _PERSONS), kept)
+    return _Known(watermark, staging.read_frame(folder, _PERSONS), kept, columns)
 
 
 def _write_kept(folder: ObjectStoragePath, frames: dict[str, pd.DataFrame]) -> None:

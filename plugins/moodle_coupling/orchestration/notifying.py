@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.mapping.remains import Remains
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,12 @@ FAILED_BODY: Final = (
     '<a href="{{ ti.log_url }}">{{ ti.log_url }}</a></p>'
 )
 """For a task that failed; Airflow's own text quotes the exception, which may hold what Moodle said of a person."""
+WRONG_FILE_BODY: Final = (
+    "<p>The mapping file of {{ dag.dag_id }} is wrong or not there, so nothing is sent to its Moodle until it is mended. The log "
+    'says on which line: <a href="{{ ti.log_url }}">{{ ti.log_url }}</a></p><p><code>moodle-coupling validate</code> checks all '
+    "mapping files.</p>"
+)
+"""For a coupling without a mapping; the file's own words stay out of the mail."""
 DIGEST: Final = "mismatches told"
 """Action under which the ledger's activity remembers a digest."""
 
@@ -84,7 +91,7 @@ class MailNotifier(BaseNotifier):
         )
 
 
-def notifiers(mapping: Mapping, subject: str = WAITS_SUBJECT, body: str = WAITS_BODY) -> list[BaseNotifier]:
+def notifiers(mapping: Mapping | Remains, subject: str = WAITS_SUBJECT, body: str = WAITS_BODY) -> list[BaseNotifier]:
     """Give who is told of this coupling, for Airflow's callbacks; empty when the mapping's ``notify`` names nobody.
 
     ``subject`` and ``body`` (HTML) are Jinja templates; by default they tell of a plan that waits for an approval. The
@@ -102,7 +109,7 @@ def tell(mapping: Mapping, subject: str, body: str, context: Any = None) -> bool
     return all(mail.send(context or {}) for mail in _mails(mapping, subject, _as_html(body)))
 
 
-def _mails(mapping: Mapping, subject: str, body: str) -> list[MailNotifier]:
+def _mails(mapping: Mapping | Remains, subject: str, body: str) -> list[MailNotifier]:
     to, connection = mapping.notify.to, mapping.notify.connection
     return [MailNotifier(to=to, connection=connection, subject=subject, body=body)] if to else []
 

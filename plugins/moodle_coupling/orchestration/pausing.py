@@ -76,7 +76,8 @@ def find_switch(environment: str, folder: Path) -> Switch:
 
     A mapping file that is wrong can be paused all the same, as long as it names its connection.
     """
-    from moodle_coupling.mapping.file import find_mapping, load_mapping, remains
+    from moodle_coupling.mapping.file import load_mapping, remains
+    from moodle_coupling.mapping.folder import find_mapping
 
     path = find_mapping(environment, folder)
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping
+from moodle_coupling.orchestration.claiming import refuse_newcomer
 from moodle_coupling.orchestration.remembering import the_ledger
 from moodle_coupling.orchestration.staging import run_folder
 
@@ -63,11 +64,12 @@ class Run:
 def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     """Make the run from the task's context, with the connection's defaults where the mapping says nothing.
 
-    Raises MappingError when the mapping file is wrong by now, SettingError when the connection is, LedgerSchemaError when
+    Raises MappingError when the mapping file is wrong by now or another had its connection first, SettingError when the connection is, LedgerSchemaError when
     the ledger is not of this version.
     """
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.ledger.runs import begin_run, find_run
+    from moodle_coupling.orchestration.extracting import left_alone
 
     path = Path(mapping_path)
     mapping = load_mapping(path)
@@ -76,12 +78,14 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     persons = tuple(params.get("person_ids") or ())
     accounts = _numbers(params.get("account_ids") or ())
     ledger = the_ledger()
+    refuse_newcomer(ledger, mapping, path.parent)
+    folder = run_folder(mapping.environment, dag_run.run_after, dag_run.dag_id, dag_run.run_id)
     mode = "dry run" if params.get("dry_run") else str(params.get("mode") or "changed")
     found = find_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id)
     return Run(
-        mapping=mapping,
+        mapping=mapping.leaving_alone(left_alone(folder)),
         mapping_path=path,
-        folder=run_folder(mapping.environment, dag_run.run_after, dag_run.dag_id, dag_run.run_id),
+        folder=folder,
         ledger=ledger,
         record=found or begin_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id, mode=mode),
         holder=f"{dag_run.dag_id} {dag_run.run_id}",

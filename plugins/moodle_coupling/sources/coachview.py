@@ -162,8 +162,9 @@ class _Reading:
         found = self._columns.extract(
             persons, now.categories, {"persons": str(len(persons)), "day": now.day.isoformat()}
         )
-        warnings = self._columns.empty(persons) if look_for_empty else ()
-        return replace(found, warnings=(*found.warnings, *warnings))
+        empty = self._columns.empty(persons) if look_for_empty else {}
+        brought = tuple(replace(each, silent=tuple(empty), partial=not look_for_empty) for each in found.brought)
+        return replace(found, warnings=(*found.warnings, *empty.values()), brought=brought)
 
     def _watermark(self, day: date) -> str:
         return seal(self._settings, {"day": day.isoformat(), "site": self._of})

@@ -53,7 +53,9 @@ class Columns:
         self, persons: Sequence[CoachviewPerson], categories: Mapping[str, tuple[str, ...]], notes: Mapping[str, str]
     ) -> Extract:
         """Return persons as an extract, in rows 1, 2, 3 …; ``categories`` are by Coachview's ``id``."""
-        headings = Headings({name: at for at, name in enumerate(self._keys)}, self._keys)
+        headings = Headings(
+            {name: at for at, name in enumerate(self._keys)}, self._keys, tuple(dict.fromkeys(self._keys.values()))
+        )
         records = Records(headings)
         if persons:
             add_chunk(records, 1, {name: list(self._values(name, persons, categories)) for name in self._keys})
@@ -88,13 +90,14 @@ class Columns:
             "of the mapping file, or have the mark taken away in Coachview."
         )
 
-    def empty(self, persons: Collection[CoachviewPerson]) -> tuple[str, ...]:
-        """Say of which named keys no person has anything: perhaps they are spelled otherwise in this Coachview."""
-        return tuple(
-            f"source.columns.{name}: no person has anything under '{key}'. Compare the name with the Swagger page of your Coachview."
+    def empty(self, persons: Collection[CoachviewPerson]) -> dict[str, str]:
+        """Give the named columns under whose key no person has anything, with a sentence: perhaps it is spelled otherwise."""
+        return {
+            name: f"source.columns.{name}: no person has anything under '{key}'. Compare the name with the Swagger page of "
+            "your Coachview."
             for name, key in self._said.items()
             if persons and not any((one.free if _is_free(key) else one.extra)[key] for one in persons)
-        )
+        }
 
 
 def _is_free(key: str) -> bool:

@@ -39,6 +39,23 @@ class ExtractCounts:
     repeated: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What one source brought: our ``columns``, the headings they are ``used`` from, and every heading as written there.
+
+    ``silent`` are those of the columns under which nobody has anything, where that cannot be told from a key that the
+    source does not have; of a ``partial`` answer, of what changed or of some persons, that is not asked. ``source`` is its
+    name where there are several, else ''.
+    """
+
+    columns: tuple[str, ...]
+    headings: tuple[str, ...]
+    used: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+    partial: bool = False
+    source: str = ""
+
+
 def _start(part: tuple[str, int]) -> int:
     return part[1]
 
@@ -56,6 +73,8 @@ class Extract:
     ``fingerprint`` is the SHA-256 of a file's bytes, '' for other sources. ``warnings`` are sentences for the log, without
     names or addresses of persons. ``kept`` is to be stored beside the persons, for ``Wanted.known``; mostly empty.
     ``starts``, where there are several sources: the name of each, and the ``row`` after which its persons begin.
+    ``brought`` says of each source, in the mapping's order, which columns it has; ``left_alone`` which of the mapping's fields
+    nothing is known of, by our column, so that they must stay as they are in Moodle.
     """
 
     persons: pd.DataFrame
@@ -69,6 +88,8 @@ class Extract:
     warnings: tuple[str, ...] = ()
     kept: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     starts: tuple[tuple[str, int], ...] = ()
+    brought: tuple[Brought, ...] = ()
+    left_alone: tuple[str, ...] = ()
 
     def place(self, row: int) -> str:
         """Say where a person stands: 'line 12', or 'line 12 of <source>' where there are several."""

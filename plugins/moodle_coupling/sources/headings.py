@@ -20,10 +20,11 @@ ID_COLUMNS: Final = ("person_id", "extern_id")
 
 @dataclass(frozen=True, slots=True)
 class Headings:
-    """Where each of our columns stands in a file: its position (0-based), and the heading as written."""
+    """Where each of our columns stands in a file: its position (0-based), and the heading as written; ``every`` heading."""
 
     positions: Mapping[str, int]
     texts: Mapping[str, str]
+    every: tuple[str, ...] = ()
 
 
 def plain_heading(text: str) -> str:
@@ -75,7 +76,8 @@ def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str, cu
             raise SourceError(msg)
         positions[name] = position
     _check_ids(positions, cells, file, cure)
-    return Headings(positions, {name: _shown(cells[position]) for name, position in positions.items()})
+    every = tuple(_shown(cell) for cell in cells if cell.strip())
+    return Headings(positions, {name: _shown(cells[position]) for name, position in positions.items()}, every)
 
 
 def recognised(cells: Sequence[str], wanted: Mapping[str, str]) -> int:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from moodle_coupling.mapping import CoachviewSource, IdnumberFrom, SqlSource, UsernameRecipe
+from moodle_coupling.mapping import CoachviewSource, IdnumberFrom, SqlSource
+from moodle_coupling.sources.needed import NeededColumns, needed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from moodle_coupling.mapping import AnySource, Mapping
     from moodle_coupling.sources.contract import Source
 
-_ALWAYS_USED: Final = ("extern_id", "firstname", "lastname", "inactive")
-_WITH_INITIALS: Final = (UsernameRecipe.INITIALS_INFIX_LAST, UsernameRecipe.INITIAL_INFIX_LAST)
-
 
 def open_mapping(mapping: Mapping, base: Path) -> Source:
     """Open the source of a mapping, or all of them as one; see :func:`moodle_coupling.sources.contract.open_source`."""
-    return _open(mapping.sources, base, mapping.idnumber, frozenset(_used(mapping)))
+    source = _open(mapping.sources, base, mapping.idnumber, frozenset(_used(mapping)))
+    return NeededColumns(source, mapping)
 
 
 def open_settings(source: AnySource | list[AnySource], base: Path) -> Source:
@@ -54,13 +52,7 @@ def _open_one(settings: AnySource, base: Path) -> Source:
     return FileReader(settings, base)
 
 
-def _used(mapping: Mapping) -> Iterator[str]:
+def _used(mapping: Mapping) -> set[str]:
     """Give the columns on which it matters that sources differ: those that are written, or that decide who belongs."""
-    yield from _ALWAYS_USED
-    yield from mapping.email
-    if mapping.username.recipe in _WITH_INITIALS:
-        yield "initials"
-    for value in (*mapping.fields.values(), *mapping.profile_fields.values()):
-        yield value.column or ""
-    for condition in mapping.scope.include:
-        yield condition.column
+    must = {column for column in needed(mapping) if column != "person_id"}
+    return {"extern_id", "inactive", *mapping.email, *must}

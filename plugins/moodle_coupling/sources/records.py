@@ -11,7 +11,7 @@ import pandas as pd
 from moodle_coupling.people.arrow import change_where, choose, is_blank, longer_than, pa, pc, same_text, to_series
 from moodle_coupling.people.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW
 from moodle_coupling.people.flags import read_flag
-from moodle_coupling.sources.extract import Extract, ExtractCounts, LeftOut
+from moodle_coupling.sources.extract import Brought, Extract, ExtractCounts, LeftOut
 from moodle_coupling.sources.spreadsheet_texts import as_meant, is_error
 
 if TYPE_CHECKING:
@@ -77,7 +77,10 @@ class Records:
         warnings = (_said_of_repeated(where, persons.loc[again, ROW].tolist()),) if again.any() else ()
         if again.any():
             persons = persons[~again].reset_index(drop=True)
-        return Extract(persons, tuple(self.left_out), counts, dict(self.headings.texts), dict(notes), warnings=warnings)
+        texts = dict(self.headings.texts)
+        brought = (Brought(tuple(texts), self.headings.every, tuple(texts.values())),)
+        left_out = tuple(self.left_out)
+        return Extract(persons, left_out, counts, texts, dict(notes), warnings=warnings, brought=brought)
 
     def _without_errors(
         self, lines: NDArray[np.int64], columns: dict[str, Texts]

@@ -100,6 +100,11 @@ class SeveralReader:
             complete=all(each.complete for each in found),
             warnings=tuple(warning for each in found for warning in each.warnings),
             starts=tuple(zip(self.names, begin, strict=True)),
+            brought=tuple(
+                replace(part, source=name)
+                for name, each in zip(self.names, found, strict=True)
+                for part in each.brought
+            ),
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import SettingError
-from moodle_coupling.orchestration.commands import mappings_folder
+from moodle_coupling.settings import mappings_folder
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
@@ -64,7 +64,8 @@ def _seen(path: Path) -> tuple[str, int, int]:
 
 
 def _load(folder: Path) -> dict[str, Coupling]:
-    from moodle_coupling.mapping.file import load_all, remains
+    from moodle_coupling.mapping.file import remains
+    from moodle_coupling.mapping.folder import load_all
 
     mappings, errors = load_all(folder) if folder.is_dir() else ([], [])
     found = [Coupling(one.environment, one.connection, one) for one in mappings]
@@ -72,4 +73,5 @@ def _load(folder: Path) -> dict[str, Coupling]:
         path = getattr(error, "path", None)
         if path is not None:
             found.append(Coupling(path.stem, remains(path).connection, None, str(error)))
-    return {one.name: one for one in sorted(found, key=lambda one: one.name)}
+    # Of demo.yml beside demo.yaml the good one stays.
+    return {one.name: one for one in sorted(found, key=lambda one: (one.name, one.mapping is not None))}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.orchestration import names
+from moodle_coupling.orchestration.claiming import refused
+from moodle_coupling.settings import mappings_folder
 from moodle_coupling.web import chart, starting
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ _NONE: Final[Mapping[str, int]] = {}
 
 def states(found: Collection[Coupling], ledger: Ledger | None) -> list[EnvironmentState]:
     """Find out how environments are; two questions to Airflow's database for all, some to the ledger for each."""
+    found = _with_refusals(found, ledger)
     ids = [make(one.name) for one in found for make in (names.provision_id, names.reconcile_id)]
     dags = starting.dag_states(ids)
     plain = [
@@ -90,6 +93,15 @@ def states(found: Collection[Coupling], ledger: Ledger | None) -> list[Environme
         for one in found
     ]
     return plain if ledger is None else _with_ledger(plain, ledger)
+
+
+def _with_refusals(found: Collection[Coupling], ledger: Ledger | None) -> list[Coupling]:
+    """Give the couplings; one whose connection another had first has that for its error."""
+    newcomers = refused(ledger, mappings_folder())
+    return [
+        replace(one, error=str(newcomers[one.name])) if one.name in newcomers and not one.error else one
+        for one in found
+    ]
 
 
 def _with_ledger(plain: list[EnvironmentState], ledger: Ledger) -> list[EnvironmentState]:

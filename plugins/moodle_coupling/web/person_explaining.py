@@ -37,9 +37,10 @@ class Explained:
 def explain(coupling: Coupling, person: str, ledger: Ledger) -> Explained:
     """Follow a person (a person id, extern id or idnumber); Moodle is only read."""
     from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.mapping.file import find_mapping, load_mapping
-    from moodle_coupling.orchestration.commands import mappings_folder
+    from moodle_coupling.mapping.file import load_mapping
+    from moodle_coupling.mapping.folder import find_mapping
     from moodle_coupling.orchestration.explaining import explain_person
+    from moodle_coupling.settings import mappings_folder
 
     if is_paused(coupling):  # told at once, not after a long source was read
         return Explained(paused=True)
@@ -61,9 +62,10 @@ def in_source(coupling: Coupling, who: Who) -> str:
     """
     if not who.typed:
         return who.known_as
-    from moodle_coupling.mapping.file import find_mapping, load_mapping
-    from moodle_coupling.orchestration.commands import mappings_folder
+    from moodle_coupling.mapping.file import load_mapping
+    from moodle_coupling.mapping.folder import find_mapping
     from moodle_coupling.orchestration.explaining import person_id_of
+    from moodle_coupling.settings import mappings_folder
 
     path = find_mapping(coupling.name, mappings_folder())
     return person_id_of(load_mapping(path), path, who.known_as)

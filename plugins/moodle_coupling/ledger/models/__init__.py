@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from moodle_coupling.ledger.models.accounts import AbsenceRow, AccountKeyRow, ProtectionRow, ReadingRow
 from moodle_coupling.ledger.models.base import Base
+from moodle_coupling.ledger.models.claims import ClaimRow
 from moodle_coupling.ledger.models.links import LinkRow
 from moodle_coupling.ledger.models.mismatches import DecisionRow, MismatchRow
 from moodle_coupling.ledger.models.operations import ActivityRow, LeaseRow, QuarantineRow
@@ -16,6 +17,7 @@ __all__ = [
     "ActivityRow",
     "ApprovalRow",
     "Base",
+    "ClaimRow",
     "DecisionRow",
     "IntentionRow",
     "LeaseRow",

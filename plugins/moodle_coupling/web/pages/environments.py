@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.orchestration.commands import mappings_folder
+from moodle_coupling.settings import mappings_folder
 from moodle_coupling.web import chart, couplings
 from moodle_coupling.web.access import Access, AccessDep, Right
 from moodle_coupling.web.activities import Done, recent

@@ -1,0 +1,96 @@
+"""The folder of the mapping files: all of them read, one found by name, and which of them claim the same Moodle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moodle_coupling.errors import MappingError
+from moodle_coupling.mapping.checks import did_you_mean
+from moodle_coupling.mapping.document import Problem
+from moodle_coupling.mapping.file import SUFFIX, MappingFileError, load_mapping, mark_of, remains, shown
+
+if TYPE_CHECKING:
+    from moodle_coupling.mapping.model import Mapping
+
+OTHER_SUFFIX = ".yml"
+
+
+def load_all(folder: Path) -> tuple[list[Mapping], list[MappingError]]:
+    """Read every mapping file directly in a folder, by name; one bad file never hides the good ones.
+
+    Files in folders below it and hidden files are passed over. Two files with the same connection are both given: which
+    of them is refused is known from the ledger (:func:`moodle_coupling.orchestration.claiming.owner`).
+    """
+    mappings: list[Mapping] = []
+    errors: list[MappingError] = []
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        return [], [MappingError(f"{shown(folder)}: the folder of mapping files cannot be read: {error.strerror}")]
+    for path in paths:
+        if path.suffix == OTHER_SUFFIX:
+            problem = Problem(1, 1, "", f"not read: a mapping file is called {path.stem}{SUFFIX}")
+            errors.append(MappingFileError(path, [problem]))
+        elif path.suffix == SUFFIX:
+            try:
+                mappings.append(load_mapping(path))
+            except MappingError as error:
+                errors.append(error)
+    return mappings, errors
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A connection that several mapping files name, and the environments of those files, by name."""
+
+    connection: str
+    environments: tuple[str, ...]
+
+    def error(self, folder: Path, environment: str, owner: str) -> MappingFileError:
+        """Give the error of the file that is refused."""
+        path = folder / f"{environment}{SUFFIX}"
+        text = (
+            f"'{self.connection}' is the connection of {owner}{SUFFIX}, which had it first; one Moodle has one mapping file. "
+            f"This one is refused, {owner} goes on. Give it a connection of its own, or take one of the files away"
+        )
+        return MappingFileError(path, [Problem(*mark_of(path, "connection"), "connection", text)])
+
+
+def shared_connections(folder: Path) -> list[Shared]:
+    """Give the connections that more than one file of a folder names, those of files that are wrong included.
+
+    On a full run each of two environments with one Moodle would take the other's people for leavers.
+    """
+    claims: dict[str, list[str]] = {}
+    try:
+        paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    except OSError:
+        return []
+    for path in paths:
+        if connection := remains(path).connection:
+            claims.setdefault(connection, []).append(path.stem)
+    return [Shared(connection, tuple(names)) for connection, names in claims.items() if len(names) > 1]
+
+
+def find_mapping(name_or_path: str | Path, folder: Path) -> Path:
+    """Give the file that is meant by an environment's name or by a path.
+
+    A path is anything with a folder or an ending in it; it starts at the working directory, else at ``folder``.
+
+    Raises MappingError when there is no such file, with the names that there are.
+    """
+    given = Path(name_or_path)
+    if given.suffix in {SUFFIX, OTHER_SUFFIX} or len(given.parts) > 1:
+        candidates = [given, folder / given]
+    else:
+        candidates = [folder / f"{given}{SUFFIX}"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    hint = did_you_mean(given.stem, names)
+    there_are = f" There are: {', '.join(names)}." if names and not hint else ""
+    msg = f"There is no mapping file '{name_or_path}' (looked for {' and '.join(map(shown, candidates))}){hint}{there_are}"
+    raise MappingError(msg)

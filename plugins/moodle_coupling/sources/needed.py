@@ -1,0 +1,262 @@
+"""Which columns a coupling cannot do without, and what is said when a source no longer brings one.
+
+A heading that was renamed must never look like a column that is empty for everyone: that would empty a field of every
+account, drop the particles of every name, and let in who has left.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import SourceError
+from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
+from moodle_coupling.people.columns import PERSON_COLUMNS
+from moodle_coupling.sources.headings import KNOWN, plain_heading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping as MappingOf
+
+    from moodle_coupling.mapping import AnySource, Mapping
+    from moodle_coupling.sources.contract import Source, Wanted
+    from moodle_coupling.sources.extract import Extract
+
+WITH_INITIALS: Final = (UsernameRecipe.INITIALS_INFIX_LAST, UsernameRecipe.INITIAL_INFIX_LAST)
+_ALIKE: Final = 0.8
+"""How much alike (difflib's ratio of the plain headings) a heading must be to be taken for a renamed one."""
+_IDENTIFYING: Final = {"person_id", "extern_id", "initials", "firstname", "infix", "lastname", "inactive"}
+_NOTHING_TAKEN: Final = (
+    "Nothing was taken from the source: it does not bring what the mapping file uses, and a column that is not there is not "
+    "an empty one."
+)
+_CURE: Final = (
+    "Put the heading back, or say in the mapping file which one it is now (source.columns). A column that a source does not "
+    "have any more, on purpose, is named in source.without."
+)
+_KNOWN_AS: Final = {
+    column.name: tuple(plain_heading(text) for text in (column.name, *column.headers)) for column in PERSON_COLUMNS
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One source: what it is, its name ('' where there is only one), what it brought, and what it does not have on purpose."""
+
+    key: str
+    name: str
+    columns: frozenset[str]
+    silent: frozenset[str]
+    partial: bool
+    headings: tuple[str, ...]
+    used: frozenset[str]
+    without: frozenset[str]
+
+    def lacks(self, column: str) -> bool:
+        return column not in self.columns and column not in self.without
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The headings that mean nothing to us: one of them may be a column that was renamed."""
+        taken = {plain_heading(heading) for heading in self.used}
+        plain = {heading: plain_heading(heading) for heading in self.headings}
+        return tuple(heading for heading, text in plain.items() if text and text not in KNOWN and text not in taken)
+
+
+@dataclass(frozen=True)
+class NeededColumns:
+    """A source whose every extract must bring what the mapping needs."""
+
+    source: Source
+    mapping: Mapping
+
+    @property
+    def kind(self) -> str:
+        """As the source itself."""
+        return self.source.kind
+
+    @property
+    def where(self) -> str:
+        """As the source itself."""
+        return self.source.where
+
+    @property
+    def incremental(self) -> bool:
+        """As the source itself."""
+        return self.source.incremental
+
+    def extract(self, wanted: Wanted) -> Extract:
+        """Read what is wanted.
+
+        Raises:
+            SourceError: as the source does, and for a needed column that is not there; names the headings that are.
+
+        """
+        found = self.source.extract(wanted)
+        parts = _parts(self.mapping, found)
+        alone = _left_alone(self.mapping, parts)
+        absent = [_sentence(column, why, parts) for column, why in _absent(self.mapping, parts) if column not in alone]
+        _refuse([*absent, *_renamed(self.mapping, parts)], parts)
+        if not alone:
+            return found
+        keys = ", ".join(f"{named_fields(self.mapping)[column]} ({column})" for column in alone)
+        warning = (
+            f"The source has no column for {keys}: the field is left as it is in Moodle for everyone. Take it out of the mapping "
+            "file, or have the source bring it."
+        )
+        return replace(found, left_alone=alone, warnings=(*found.warnings, warning))
+
+
+def needed(mapping: Mapping) -> dict[str, str]:
+    """Give the columns that a mapping names or cannot do without: column → where the mapping asks for it."""
+    found = {"firstname": "every account has a first name", "lastname": "every account has a last name"}
+    if mapping.idnumber is not IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID:
+        found[str(mapping.idnumber)] = "idnumber"
+    if mapping.username.recipe in WITH_INITIALS:
+        found["initials"] = "username.recipe"
+    if mapping.username.recipe is UsernameRecipe.EXTERN_ID:
+        found["extern_id"] = "username.recipe"
+    if "inactive" in mapping.scope.model_fields_set and not mapping.scope.inactive:
+        found["inactive"] = "scope.inactive"
+    conditions = {one.column: f"scope.include[{place}]" for place, one in enumerate(mapping.scope.include)}
+    return found | named_fields(mapping) | conditions
+
+
+def named_fields(mapping: Mapping) -> dict[str, str]:
+    """Give the columns that fields and profile fields name: column → the key that does."""
+    found: dict[str, str] = {}
+    for section, values in (("fields", mapping.fields), ("profile_fields", mapping.profile_fields)):
+        found |= {one.column: f"{section}.{name}" for name, one in values.items() if one.column is not None}
+    return found
+
+
+def used_where_there(mapping: Mapping) -> dict[str, str]:
+    """Give the columns that a source need not have, but that change what is written when it has them."""
+    found = {"infix": "the last name and the username are made with it"}
+    if not mapping.scope.inactive:
+        found["inactive"] = "it says who has left"
+    found |= dict.fromkeys(mapping.email, "email")
+    if mapping.idnumber is IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID:
+        found |= {"extern_id": "idnumber", "person_id": "idnumber"}
+    return found
+
+
+def lost_columns(mapping: Mapping, found: Extract, before: MappingOf[str, Sequence[str]]) -> None:
+    """Refuse an extract without a column that is used and that the last good run had.
+
+    ``before`` is what :func:`brought_columns` gave then. Where nothing used a column, or the mapping has another source
+    since, it is not missed.
+
+    Raises:
+        SourceError: names the columns, and the headings that there are.
+
+    """
+    uses = {**used_where_there(mapping), **needed(mapping)}
+    parts = _parts(mapping, found)
+    lost = [
+        _sentence(column, f"{uses[column]}; the last good run had it", [part])
+        for part in parts
+        for column in before.get(part.key, ())
+        if column in uses and column not in part.without and column not in part.columns - part.silent
+    ]
+    _refuse(lost, parts)
+
+
+def brought_columns(
+    mapping: Mapping, found: Extract, before: MappingOf[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    """Give the columns that each source brought, for the next run to miss; of one that told only what changed those of before."""
+    return {
+        part.key: before.get(part.key, ()) if part.partial else sorted(part.columns - part.silent)
+        for part in _parts(mapping, found)
+    }
+
+
+def _key(settings: AnySource) -> str:
+    """Tell one source from another: not by its name, which people change."""
+    said = settings.model_dump(mode="json", include={"type", "path", "connection", "table", "query"})
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _parts(mapping: Mapping, found: Extract) -> list[_Part]:
+    return [
+        _Part(
+            key=_key(settings),
+            name=one.source,
+            columns=frozenset(one.columns),
+            silent=frozenset(one.silent),
+            partial=one.partial,
+            headings=one.headings,
+            used=frozenset(one.used),
+            without=frozenset(settings.without),
+        )
+        for one, settings in zip(found.brought, mapping.sources, strict=True)
+    ]
+
+
+def _absent(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:
+    """Give the needed columns that no source brings, each with why."""
+    for column, why in needed(mapping).items():
+        if all(part.lacks(column) for part in parts):
+            yield column, why
+    if all(part.lacks(column) for part in parts for column in mapping.email):
+        yield mapping.email[0], "email"
+
+
+def _left_alone(mapping: Mapping, parts: Sequence[_Part]) -> tuple[str, ...]:
+    """Give the columns of fields that are not there and that no heading can stand for, so that none was renamed.
+
+    Who belongs, who somebody is and what the account is called never hang on such a column.
+    """
+    if any(part.unknown for part in parts):
+        return ()
+    only_fields = named_fields(mapping).keys() - {one.column for one in mapping.scope.include} - _IDENTIFYING
+    return tuple(column for column, _ in _absent(mapping, parts) if column in only_fields)
+
+
+def _renamed(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[str]:
+    """Give the columns that one source lacks while a heading looks like it: whether that is it must be said."""
+    optional = {name: why for name, why in used_where_there(mapping).items() if name in ("infix", "inactive")}
+    must = needed(mapping)
+    for part in parts:
+        for column, why in optional.items():
+            if part.lacks(column) and column not in must and _likeliest(column, part.unknown, _ALIKE):
+                yield _sentence(column, why, [part])
+
+
+def _sentence(column: str, why: str, parts: Sequence[_Part]) -> str:
+    of = f" of {parts[0].name}" if len(parts) == 1 and parts[0].name else ""
+    likely = next((heading for part in parts if (heading := _likeliest(column, part.unknown, 0.6))), "")
+    hint = f"; did you mean '{likely}'? Then say source.columns.{column}: {likely}" if likely else ""
+    return f"- {column}{of} ({why}){hint}"
+
+
+def _likeliest(column: str, headings: Sequence[str], least: float) -> str:
+    """Give the heading without a meaning that looks most like one of a column's, '' when none is ``least`` alike."""
+    scores = {
+        heading: max(
+            _likeness(known, plain_heading(heading)) for known in _KNOWN_AS.get(column, (plain_heading(column),))
+        )
+        for heading in headings
+    }
+    best = max(scores, key=lambda heading: scores[heading], default="")
+    return best if best and scores[best] >= least else ""
+
+
+def _likeness(known: str, heading: str) -> float:
+    if len(known) > 4 and heading.startswith(known):
+        return 0.95
+    return difflib.SequenceMatcher(None, known, heading).ratio()
+
+
+def _refuse(sentences: Sequence[str], parts: Sequence[_Part]) -> None:
+    if not sentences:
+        return
+    there = [
+        f"The headings{f' of {part.name}' if part.name else ''} are: {', '.join(repr(each) for each in part.headings)}."
+        for part in parts
+    ]
+    raise SourceError("\n".join((_NOTHING_TAKEN, *sentences, *there, _CURE)))
