@@ -133,7 +133,7 @@ def test_an_export_holds_exactly_what_is_filtered(visit: Visit, tmp_path: Any) -
     rows = only(frame, "orphan", 11)
     ids = sorted(str(row.get_attribute("id")).removeprefix("m") for row in rows.all())
     with page.expect_download() as waiting:
-        frame.get_by_role("link", name="CSV", exact=True).click()
+        frame.get_by_role("button", name="CSV", exact=True).click()
     waiting.value.save_as(tmp_path / "found.csv")
     with (tmp_path / "found.csv").open(encoding="utf-8-sig", newline="") as file:
         found = list(csv.reader(file, delimiter=","))

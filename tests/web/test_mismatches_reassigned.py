@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matching.people import account
 from web.mismatched import compare, named
-from web.test_mismatch_export import rows_of_csv
+from web.test_mismatch_export import export, rows_of_csv
 from web.test_mismatches import counted, listed, shown
 
 from moodle_coupling.ledger.mismatch_pages import get_mismatch
@@ -51,7 +51,7 @@ def test_the_page_shows_both_sides_and_what_can_be_decided(visit, mismatch, lang
 def test_the_list_filters_and_counts_it_and_it_is_exported(visit, mismatch):
     page = visit("user").get("/mismatches?verdict=id_reassigned")
     assert (listed(page), counted(page, "verdict")) == ([mismatch], {"id_reassigned": 1})
-    (row,) = rows_of_csv(visit("user").get("/mismatches/export.csv?verdict=id_reassigned"))
+    (row,) = rows_of_csv(export(visit("user"), "csv", "verdict=id_reassigned"))
     assert (row["Last name"], row["Account: last name"]) == ("Yilmaz", "Jansen")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from matching.people import account_of, reasons_frame
 from web.mismatched import compare, named
-from web.test_mismatch_export import rows_of_csv, rows_of_xlsx
+from web.test_mismatch_export import export, rows_of_csv, rows_of_xlsx
 from web.test_mismatches import counted, listed, shown
 from web.test_runs import RECONCILE, table
 
@@ -90,15 +90,15 @@ def test_a_viewer_gets_the_meaning_and_no_names(visit, mismatch, language, meani
 
 
 def test_exports(visit, mismatch):
-    (row,) = rows_of_csv(visit("user").get(f"/mismatches/export.csv?{DISAGREE}"))
+    (row,) = rows_of_csv(export(visit("user"), "csv", DISAGREE))
     assert (row["Person id"], row["Last name"], row["Account"]) == ("P1", "Bos", "")
     assert SAID in row["Evidence"]
-    head, cells = rows_of_xlsx(visit("user", language="nl").get(f"/mismatches/export.xlsx?{DISAGREE}"))
+    head, cells = rows_of_xlsx(export(visit("user", language="nl"), "xlsx", DISAGREE))
     found = dict(zip(head, cells, strict=True))
     assert found["Wat er aan de hand is"] == "Bronnen zijn het niet eens over wie dit is"
     assert found["Waaruit het blijkt"].startswith("De bronnen zijn het niet eens over wie dit is: Ali Bos")
     for suffix in ("csv", "xlsx"):
-        answer = visit("viewer").get(f"/mismatches/export.{suffix}?{DISAGREE}")
+        answer = export(visit("viewer"), suffix, DISAGREE)
         text = answer.content.decode("utf-8-sig") if suffix == "csv" else repr(rows_of_xlsx(answer))
         assert [name for name in HIDDEN if name in text] == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -39,6 +41,23 @@ def rule(method, path, ledger) -> Rule:
     return replace(rule, path=(rule.path or path).format(**filled(ledger)))
 
 
+@pytest.fixture
+def contents(ledger, tmp_path, migrated):
+    """Give all that stands in the ledger and in Airflow's database, by table."""
+
+    def read() -> dict[str, list]:
+        found = {}
+        for file in (tmp_path / "ledger.db", migrated / "airflow.db"):
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+                names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+                for name in names:
+                    rows = database.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - the database's own name
+                    found[f"{file.name} {name}"] = rows.fetchall()
+        return found
+
+    return read
+
+
 def call(visitor, method, rule):
     data = None
     if method not in csrf.SAFE:
@@ -70,6 +89,15 @@ class TestEachRoute:
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == "no-referrer"
             assert headers["cache-control"] == "no-store"
+
+    @pytest.mark.parametrize("role", ROLES)
+    def test_reading_writes_nothing(self, method, path, rule, visit, role, contents):
+        """Other sites can make a browser read in its user's name: a picture, a link."""
+        if method not in csrf.SAFE:
+            return
+        before = contents()
+        call(visit(role), method, rule)
+        assert [table for table, rows in contents().items() if rows != before[table]] == []
 
     def test_a_change_without_proof_of_origin_is_refused(self, method, path, rule, visit):
         if method in csrf.SAFE:

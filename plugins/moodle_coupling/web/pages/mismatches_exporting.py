@@ -1,4 +1,8 @@
-"""Export: exactly what is filtered, for a spreadsheet."""
+"""Export: exactly what is filtered, for a spreadsheet.
+
+An export is noted in the ledger under the name of who took it. So it is a form with proof of origin, as every change is: a picture
+or a link on another site must not write in somebody's name.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.datastructures import FormData
 
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatch_pages import mismatch_counts, mismatch_versions
@@ -14,7 +19,7 @@ from moodle_coupling.web.access import Access, AccessDep
 from moodle_coupling.web.languages import Texts, texts_for
 from moodle_coupling.web.ledgers import the_ledger
 from moodle_coupling.web.mismatch_export import SEPARATORS, as_csv, as_xlsx, table
-from moodle_coupling.web.mismatch_filters import read_filters
+from moodle_coupling.web.mismatch_filters import FormDep, read_filters
 from moodle_coupling.web.mismatch_rows import Reader
 
 if TYPE_CHECKING:
@@ -26,28 +31,26 @@ _PIECE: Final = 1 << 16
 """Bytes sent at a time."""
 
 
-@router.get("/mismatches/export.csv")
-def export_csv(request: Request, access: AccessDep) -> Response:
+@router.post("/mismatches/export.csv")
+def export_csv(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Give what is filtered as CSV in UTF-8: with semicolons in Dutch, with commas in English."""
     texts = texts_for(request)
-    rows = _exported(request, access, texts, "CSV")
+    rows = _exported(form, access, texts, "CSV")
     return _download(as_csv(rows, SEPARATORS[texts.language]), "text/csv; charset=utf-8", texts, "csv")
 
 
-@router.get("/mismatches/export.xlsx")
-def export_xlsx(request: Request, access: AccessDep) -> Response:
+@router.post("/mismatches/export.xlsx")
+def export_xlsx(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Give what is filtered as a workbook."""
     texts = texts_for(request)
-    file = as_xlsx(_exported(request, access, texts, "XLSX"), texts("Mismatches"))
+    file = as_xlsx(_exported(form, access, texts, "XLSX"), texts("Mismatches"))
     return _download(_pieces(file), XLSX, texts, "xlsx")
 
 
-def _exported(request: Request, access: Access, texts: Texts, kind: str) -> Iterator[list[Any]]:
+def _exported(form: FormData, access: Access, texts: Texts, kind: str) -> Iterator[list[Any]]:
     """Fix which mismatches are meant, note the export in each environment, and give the rows."""
-    ledger, chosen = (
-        the_ledger(),
-        read_filters(request.query_params, access).for_ledger(access, dt.datetime.now(dt.UTC)),
-    )
+    ledger = the_ledger()
+    chosen = read_filters(form, access).for_ledger(access, dt.datetime.now(dt.UTC))
     ids = [number for number, _ in mismatch_versions(ledger, chosen)]
     for environment, number in mismatch_counts(ledger, chosen)["environment"].items():
         if not chosen.environments or environment in chosen.environments:
