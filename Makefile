@@ -5,9 +5,13 @@ AIRFLOW_PORT ?= 8080
 MOODLE_PORT ?= 8088
 COACHVIEW_PORT ?= 8090
 export AIRFLOW_PORT MOODLE_PORT COACHVIEW_PORT
+# When code that reads a clock goes wrong: the last minute of a month, of a leap February and of a year, and both changes of
+# the clock in Amsterdam; on a machine in UTC and on one in Amsterdam.
+MOMENTS := 2026-11-30T23:59:30Z 2028-02-29T23:59:30Z 2026-12-31T23:59:30Z 2026-12-31T22:59:30Z,Europe/Amsterdam \
+	2026-10-25T00:59:30Z,Europe/Amsterdam 2027-03-28T00:59:30Z,Europe/Amsterdam
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-moodle lint audit format bench docs requirements clean
+.PHONY: help demo demo-stop test test-clock test-moodle lint audit format bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +28,13 @@ test: ## all tests, with coverage
 	@scripts/test_services.sh
 	@rm -f .coverage .coverage.*
 	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+	@$(MAKE) --no-print-directory test-clock
+
+# PostgreSQL has a clock of its own, which nobody sets.
+test-clock: ## the tests that read a clock, at each moment at which such code goes wrong
+	@scripts/bootstrap.sh dev
+	@files=$$(grep -rl --include='test_*.py' 'mark\.clock' tests | sort | tr '\n' ' '); printf '%s\n' $(MOMENTS) | xargs -P 2 -I {} \
+		$(PY) -m pytest -q -m clock -k "not postgresql" -p no:cacheprovider --moment {} $$files
 
 test-moodle: ## hook, loading and DAG tests on a real Moodle: make test-moodle MOODLE_URL=https://… MOODLE_TOKEN=…
 	@scripts/bootstrap.sh dev

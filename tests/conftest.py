@@ -1,8 +1,9 @@
-"""Gives every test process an Airflow of its own: set before anything imports airflow."""
+"""Gives every test process an Airflow of its own, set before anything imports airflow, and the clock that --moment names."""
 
 from __future__ import annotations
 
 import atexit
+import datetime as dt
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -43,6 +45,25 @@ os.environ |= {
 (HOME / "dags").mkdir()
 (HOME / "plugins").mkdir()
 sys.path.insert(0, str(ROOT / "scripts"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the moment at which the tests are to run, the machine's zone with it: ``--moment 2028-02-29T23:59:30Z,Europe/Amsterdam``."""
+    parser.addoption("--moment", metavar="UTC[,ZONE]", help="run as if it were this moment, in this zone")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set clock and zone before a test file is imported, and let the clock go on. Processes that tests start keep the real one."""
+    said = config.getoption("--moment")
+    if said:
+        import time_machine
+
+        moment, _, zone = said.partition(",")
+        travelling = time_machine.travel(
+            dt.datetime.fromisoformat(moment).astimezone(ZoneInfo(zone or "UTC")), tick=True
+        )
+        travelling.start()
+        config.add_cleanup(travelling.stop)
 
 
 @pytest.fixture(scope="session")

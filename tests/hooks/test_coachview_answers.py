@@ -22,6 +22,8 @@ from moodle_coupling.errors import (
 from moodle_coupling.hooks.coachview_answers import read_listing, retry_after
 from moodle_coupling.hooks.sessions import RawAnswer
 
+pytestmark = pytest.mark.clock
+
 
 def answer(body: Any = (), status: int = 200, **headers: str) -> RawAnswer:
     content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -251,6 +251,7 @@ def test_a_token_that_cannot_be_had_for_a_moment_is_asked_for_again(site: Sandbo
 # ---- token and budget ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.clock
 def test_a_token_that_expires_in_the_middle_is_renewed(site: SandboxCoachview) -> None:
     site.settings.change({"token_lifetime": 900})
     pages = hook_for(site).persons()
@@ -261,6 +262,7 @@ def test_a_token_that_expires_in_the_middle_is_renewed(site: SandboxCoachview) -
     assert asked(site, "token") == 2
 
 
+@pytest.mark.clock
 def test_tasks_share_token_and_count(site: SandboxCoachview, tmp_path: Path) -> None:
     seal = Fernet(Fernet.generate_key())
     settings = CoachviewSettings("demo", site.url, site.client_id, site.client_secret)
@@ -271,6 +273,7 @@ def test_tasks_share_token_and_count(site: SandboxCoachview, tmp_path: Path) -> 
     assert hook.budget_left().left == 5000 - 3
 
 
+@pytest.mark.clock
 def test_a_changed_only_reading_takes_one_request(site: SandboxCoachview) -> None:
     some = EVERYONE[:7]
     for person_id in some:
@@ -281,6 +284,7 @@ def test_a_changed_only_reading_takes_one_request(site: SandboxCoachview) -> Non
 
 
 @pytest.mark.parametrize("reset_format", ["iso", "epoch"])
+@pytest.mark.clock
 def test_a_reading_stops_at_the_reserve_and_goes_on_after_the_reset(site: SandboxCoachview, reset_format: str) -> None:
     # Twelve requests get past the first window, and are fewer than everyone's pages: however many windows today's date makes.
     # One at a time: an answer does not count the request beside it, so that with two at a time it may be one more.
@@ -309,6 +313,7 @@ def test_a_reading_stops_at_the_reserve_and_goes_on_after_the_reset(site: Sandbo
 
 
 @pytest.mark.parametrize("retry_after", [True, False])
+@pytest.mark.clock
 def test_a_limit_that_others_used_up_is_told_with_its_end(site: SandboxCoachview, *, retry_after: bool) -> None:
     site.settings.change({"retry_after": retry_after})
     site.budget.use(5000)

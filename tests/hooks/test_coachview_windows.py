@@ -13,6 +13,8 @@ from moodle_coupling.hooks.coachview_calls import Ask
 from moodle_coupling.hooks.coachview_connection import CoachviewSettings
 from moodle_coupling.hooks.coachview_windows import EARLIEST, Everything, Ids, Window, lists_of_ids, widened
 
+pytestmark = pytest.mark.clock
+
 DAY = dt.timedelta(days=1)
 days = st.dates(dt.date(1901, 1, 1), dt.date(2099, 1, 1))
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
 
+pytestmark = pytest.mark.clock
+
 
 def orphans(*pairs: tuple[int, str]) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["account_id", "idnumber"]).astype({"account_id": "Int64", "idnumber": "str"})

@@ -27,6 +27,7 @@ def taken(ledger: Ledger, holder: str, environment: str = "demo") -> Lease:
     return lease
 
 
+@pytest.mark.clock
 def test_the_second_run_is_told_who_has_the_environment_and_since_when(ledger: Ledger, clock: Clock) -> None:
     since = clock.time
     taken(ledger, "run 1")
@@ -48,6 +49,7 @@ def test_tasks_of_one_run_share_its_lease(ledger: Ledger, clock: Clock) -> None:
     assert second.expires == first.expires + dt.timedelta(minutes=2)
 
 
+@pytest.mark.clock
 def test_a_heartbeat_keeps_others_out_beyond_the_first_term(ledger: Ledger, clock: Clock) -> None:
     lease = taken(ledger, "run 1")
     for _ in range(3):
@@ -56,6 +58,7 @@ def test_a_heartbeat_keeps_others_out_beyond_the_first_term(ledger: Ledger, cloc
     assert isinstance(acquire(ledger, "demo", "run 2", ttl=TTL), Busy)
 
 
+@pytest.mark.clock
 def test_a_lease_that_ran_out_is_taken_over_and_its_holder_told(ledger: Ledger, clock: Clock) -> None:
     old = taken(ledger, "run 1")
     clock.forward(minutes=5)
@@ -66,6 +69,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_holder_told(ledger: Ledger, 
         heartbeat(ledger, old, ttl=TTL)
 
 
+@pytest.mark.clock
 def test_a_late_heartbeat_is_no_harm_while_nobody_came(ledger: Ledger, clock: Clock) -> None:
     lease = taken(ledger, "run 1")
     clock.forward(hours=1)

@@ -50,12 +50,14 @@ def orphan_of(settings: Any, *, there: dict[str, Any] = GONE, **options: Any) ->
         (dt.timedelta(days=-1), "none"),
     ],
 )
+@pytest.mark.clock
 def test_days_of_grace_are_whole_days_since_an_account_is_an_orphan(later: dt.timedelta, action: str) -> None:
     orphan = orphan_of(suspending(), gone_since={12: SINCE}, now=SINCE + later)
     assert orphan["action"] == action
     assert orphan["changes"] == ({"suspended": [False, True]} if action == "suspend" else {})
 
 
+@pytest.mark.clock
 def test_within_the_days_of_grace_the_evidence_says_since_when_and_until_when() -> None:
     orphan = orphan_of(suspending(), gone_since={12: SINCE}, now=SINCE + dt.timedelta(days=3))
     said = "It is an orphan since 2026-11-10, and will be suspended on 2026-11-24 (UTC) or at the first full run after that."
@@ -63,6 +65,7 @@ def test_within_the_days_of_grace_the_evidence_says_since_when_and_until_when() 
     assert orphan["reasons"][0]["message"] == orphan["evidence"]
 
 
+@pytest.mark.clock
 def test_an_orphan_that_is_new_has_all_its_days_before_it() -> None:
     orphan = orphan_of(suspending(), now=SINCE)
     assert orphan["action"] == "none"

@@ -17,6 +17,8 @@ from moodle_coupling.orchestration.retrying import RETRIES, is_back, look_again
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.clock
+
 
 def decided(error: BaseException) -> tuple[RetryAction, dt.timedelta | None]:
     found = RETRIES.evaluate(error, 1, 3)

@@ -85,6 +85,7 @@ def creates(count: int) -> pd.DataFrame:
     )
 
 
+@pytest.mark.clock
 def test_scheduled_runs_stay_away_from_a_quarantine_and_a_run_by_hand_lifts_it(run: Run, ledger: Ledger) -> None:
     quarantine.impose(ledger, "demo", "too much went wrong")
     with pytest.raises(Quarantined, match="too much went wrong"):
@@ -95,6 +96,7 @@ def test_scheduled_runs_stay_away_from_a_quarantine_and_a_run_by_hand_lifts_it(r
     safety.mind_quarantine(replace(run, scheduled=True))
 
 
+@pytest.mark.clock
 def test_after_the_quarantine_a_scheduled_run_may_try_and_the_next_failure_lasts_longer(
     run: Run, ledger: Ledger
 ) -> None:

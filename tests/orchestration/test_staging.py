@@ -17,6 +17,8 @@ from moodle_coupling.orchestration import staging
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.clock
+
 NOW = dt.datetime(2026, 11, 25, 8, 0, tzinfo=dt.UTC)
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from moodle_coupling.sources.moments import Clock, Moments
 
+pytestmark = pytest.mark.clock
+
 NOW = dt.datetime(2026, 11, 28, 22, 30, tzinfo=dt.UTC)
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 

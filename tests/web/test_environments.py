@@ -79,6 +79,7 @@ class TestACard:
         assert "Switched off in Airflow" in told
         assert "Active" not in told
 
+    @pytest.mark.clock
     def test_its_next_runs(self, visit, dags):
         from airflow.models.dag import DagModel
         from airflow.utils.session import create_session
@@ -92,6 +93,7 @@ class TestACard:
                 session.execute(mine.values(next_dagrun_create_after=now + dt.timedelta(minutes=at)))
         assert "what changed: due now everything: in 1 hour" in status(visit("op").get("/").text)
 
+    @pytest.mark.clock
     def test_paused_with_who_why_and_since_when(self, visit, dags):
         dags()
         visit("op").send_form("/environments/demo/pause", reason=SCRIPT)
@@ -109,6 +111,7 @@ class TestACard:
         assert "Paused" in status(html)
         assert "<b>" not in html
 
+    @pytest.mark.clock
     def test_quarantined(self, visit, ledger, dags):
         dags()
         quarantine.impose(ledger, "demo", "27 of 40 <persons> failed")
@@ -116,6 +119,7 @@ class TestACard:
         assert "Quarantined 27 of 40 &lt;persons&gt; failed Scheduled runs stay away until" in status(html)
         assert button(html, "lift")
 
+    @pytest.mark.clock
     def test_a_quarantine_that_is_over(self, visit, ledger):
         quarantine.impose(ledger, "demo", "it failed", backoff=[dt.timedelta(seconds=-1)])
         assert "The next scheduled run tries again" in status(visit("op").get("/").text)
@@ -135,10 +139,12 @@ class TestACard:
         approvals.answer(ledger, asked.id, approvals.ApprovalAnswer.APPROVED, by="Anna")
         assert "Waits for approval" not in status(visit("user").get("/").text)
 
+    @pytest.mark.clock
     def test_being_written(self, visit, ledger):
         leases.acquire(ledger, "demo", "moodle_provision__demo manual__7", ttl=dt.timedelta(minutes=5))
         assert "Written now by moodle_provision__demo manual__7 , since just now" in status(visit("op").get("/").text)
 
+    @pytest.mark.clock
     def test_its_last_run_in_numbers(self, visit, ledger):
         run(ledger, number=1, done_create=9)
         last = run(ledger, number=2, done_create=1234, done_update=2, rejected=1)

@@ -71,13 +71,16 @@ class TestCsv:
         (row,) = rows_of_csv(export(visit("user"), "csv", "verdict=orphan"))
         assert (row["Last name"], row["ID number"], row["Account: last name"]) == ("", "", "Weg")
 
+    @pytest.mark.clock
     def test_dutch_has_semicolons(self, visit, ids):
+        before = dt.datetime.now(dt.UTC)
         answer = export(visit("user", language="nl"), "csv", "verdict=held")
+        after = dt.datetime.now(dt.UTC)
         (row,) = rows_of_csv(answer, ";")
         assert row["Wat er aan de hand is"] == "Door iemand anders in Moodle geblokkeerd"
         assert row["Waaruit het blijkt"].startswith("Account 31 (anna-bos8x) heeft ID-nummer 'E8'")
-        today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-        assert answer.headers["content-disposition"] == f'attachment; filename="afwijkingen-{today}.csv"'
+        names = [f'attachment; filename="afwijkingen-{moment:%Y-%m-%d}.csv"' for moment in (before, after)]
+        assert answer.headers["content-disposition"] in names  # midnight may have passed
 
     def test_a_name_that_is_a_formula(self, visit, ledger):
         someone = named(1, "=HYPERLINK(A1)", "@SUM(A1)")

@@ -91,6 +91,7 @@ class TestList:
         found = set(listed(visit("user").get(f"/mismatches?{query}")))
         assert found == {ids[name] for name in (ids if who is None else who)}
 
+    @pytest.mark.clock
     def test_age(self, visit, ledger, ids):
         old = dt.datetime.now(dt.UTC) - dt.timedelta(days=8)
         rewritten(ledger, ids["P2"], first_seen=old)

@@ -63,6 +63,7 @@ def test_a_dag_that_cannot_be_read(dags):
         start(RECONCILE, {}, by="Anna")
 
 
+@pytest.mark.clock
 def test_what_airflow_knows(dags):
     start(RECONCILE, {"dry_run": True}, by="Anna")
     states = dag_states([RECONCILE, PROVISION, "moodle_provision__nowhere"])
@@ -73,6 +74,7 @@ def test_what_airflow_knows(dags):
 
 
 @pytest.mark.parametrize(("minutes", "due"), [(-1, True), (1, False)])
+@pytest.mark.clock
 def test_a_run_that_should_have_begun_is_due(minutes, due):
     at = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
     assert DagState("x", is_on=True, next_run=at).is_due is due
