@@ -31,7 +31,9 @@ def moodle() -> Iterator[SandboxMoodle]:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle, browser: Browser
+) -> Iterator[LocalAirflow]:
     home = tmp_path_factory.mktemp("airflow")
     write_inputs(home)
     settings = {
@@ -48,11 +50,22 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> 
             local.wait_for_dag(dag)
         run_id = local.trigger(RECONCILE)["dag_run_id"]
         local.wait_for_state(RECONCILE, run_id, "approve", {"awaiting_input"})
-        local.answer(RECONCILE, run_id, "Approve")
+        click_approve(browser, local, run_id)
         assert local.wait_for_run(RECONCILE, run_id)["state"] == "success", json.dumps(local.states(RECONCILE, run_id))
         yield local
     finally:
         local.stop()
+
+
+def click_approve(browser: Browser, local: LocalAirflow, run_id: str) -> None:
+    """Approve on Airflow's own page as a person does: one click, and nothing is typed."""
+    page = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB").new_page()
+    page.set_default_timeout(60_000)
+    log_in(page, local)
+    page.goto(f"{local.url}/dags/{RECONCILE}/runs/{run_id}/tasks/approve/required_actions")
+    page.get_by_test_id("hitl-option-Approve").click()
+    local.wait_for_state(RECONCILE, run_id, "approve", {"success", "failed", "skipped", "up_for_retry"})
+    page.context.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser.conftest import PROVISION, ROOT
+from browser.conftest import PROVISION, RECONCILE, ROOT
 from playwright.sync_api import FrameLocator, Locator, Page, expect
+
+from moodle_coupling.orchestration.approving import PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +54,17 @@ def only(frame: FrameLocator, verdict: str, number: int) -> Any:
     rows = frame.locator("table.mismatches > tbody > tr")
     expect(rows).to_have_count(number)
     return rows
+
+
+def test_one_click_on_airflows_own_page_approves_exactly_the_plan_it_shows(airflow: LocalAirflow) -> None:
+    run_id = airflow.api("GET", f"dags/{RECONCILE}/dagRuns")["dag_runs"][0]["dag_run_id"]
+    path = f"dags/{RECONCILE}/dagRuns/{run_id}/taskInstances/approve"
+    asked = airflow.api("GET", f"{path}/-1/hitlDetails")
+    # The page sends the digest of the plan along by itself; without it the task would ask again, at each try.
+    assert asked["params_input"] == {PLAN: asked["params"][PLAN]["value"]}
+    assert len(asked["params_input"][PLAN]) > 20
+    assert asked["chosen_options"] == ["Approve"]
+    assert airflow.api("GET", path)["try_number"] == 1
 
 
 def test_an_analyst_decides_and_sees_it_carried_out_at_once(
