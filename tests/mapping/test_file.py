@@ -587,3 +587,29 @@ def test_whatever_is_typed_into_a_good_file_it_loads_or_is_explained(tmp_path_fa
     except MappingFileError as error:
         problems = error.problems or [None]
     assert all(each.line >= 1 and each.column >= 1 and each.text for each in problems)
+
+
+@pytest.mark.parametrize(
+    ("addition", "said"),
+    [
+        ("fields: {city: {column: city, unmatched: keep}}", "'unmatched' goes with 'value_map'"),
+        ("fields: {city: {value: Ede, value_map: {a: b}}}", "'value_map' goes with 'column'"),
+        ("fields: {city: {column: city, value_map: {a: 'x<b'}}}", "fields.city.value_map.a: 'x<b' has '<'"),
+        ("fields: {country: {column: country, value_map: {Holland: Nederland}}}", "did you mean 'NL'?"),
+        ("fields: {country: {value: NLD}}", "did you mean 'NL'?"),
+        ("fields: {city: {column: usernam}}", "there is no column 'usernam'"),
+        ("missing_names: {infix: x}", "missing_names.infix"),
+    ],
+)
+def test_what_does_not_fit_a_value_map_a_country_or_a_missing_name(tmp_path, addition, said):
+    assert any(said in line for line in complaints(tmp_path, MINIMAL + addition + "\n"))
+
+
+def test_columns_of_moodles_own_upload_need_no_heading(tmp_path):
+    addition = (
+        "fields: {auth: {column: auth}}\nprofile_fields: {vip: {column: profile_field_vip, value_map: {ja: '1'}}}\n"
+    )
+    mapping = load(tmp_path, MINIMAL + addition)
+    assert mapping.profile_fields["vip"].translated("JA") == "1"
+    coachview = MINIMAL.replace("path: persons.csv", "{type: coachview, connection: cv}")
+    assert any("no column 'auth'" in line for line in complaints(tmp_path, coachview + addition))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from orchestration.one_person import PERSONS, OnePerson, accounts, lines, make
 
@@ -13,7 +14,9 @@ from moodle_coupling.ledger.leases import acquire
 from moodle_coupling.ledger.links import record_links
 from moodle_coupling.ledger.people import person_outcomes
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
+from moodle_coupling.mapping import Mapping
 from moodle_coupling.orchestration.near_ids import near_ids
+from moodle_coupling.orchestration.origins import Record, field_origins
 from moodle_coupling.orchestration.remembering import LEASE, EnvironmentBusy
 from moodle_coupling.sandbox.moodle import running_moodle
 
@@ -252,3 +255,24 @@ def test_the_json_holds_the_same_steps(one: OnePerson) -> None:
     assert [step["number"] for step in read["steps"]] == [1, 2, 3, 4, 5]
     assert read["steps"][4]["facts"]["action"] == "create"
     assert one.moodle.token not in json.dumps(read)
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ("Ja", "column free1 ('VIP'), as fields.city.value_map has it"),
+        ("Wie weet", "column free1 ('VIP'), which fields.city.value_map does not name (reject)"),
+        ("", "column free1 ('VIP')"),
+    ],
+)
+def test_a_value_map_and_a_stand_in_for_a_name_are_named_without_the_value(said: str, where: str) -> None:
+    city = {"column": "free1", "value_map": {"ja": "1"}, "unmatched": "reject"}
+    said_by_file = {"environment": "demo", "connection": "c", "source": {"path": "a.csv"}, "idnumber": "extern_id"}
+    mapping = Mapping.model_validate(said_by_file | {"fields": {"city": city}, "missing_names": {"lastname": "-"}})
+    persons = pd.DataFrame(
+        {"row": [2], "extern_id": ["A1"], "firstname": ["Suharto"], "lastname": [""], "free1": [said]}
+    )
+    origins = field_origins(Record.of(persons, mapping, {"free1": "VIP"}), email="", from_file={"city"})
+    assert origins["city"] == where
+    assert origins["lastname"] == "column lastname is empty; what stands for it (missing_names.lastname)"
+    assert origins["firstname"] == "column firstname"

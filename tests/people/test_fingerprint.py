@@ -132,3 +132,12 @@ def test_persons_differ_exactly_when_their_values_do(first: tuple[str, str], sec
         both[name] = same[name]
     prints = fingerprints(both, mapping())
     assert (prints.iloc[0] == prints.iloc[1]) == (first == second)
+
+
+def test_keys_that_are_not_said_are_not_in_what_a_fingerprint_counts() -> None:
+    said = mapping(fields={"city": {"column": "city"}}).model_dump(mode="json")["fields"]["city"]
+    assert said == {"column": "city", "value": None, "default": "", "write": "always"}
+    plain = {"column": "city", "value_map": {"a": "b"}}
+    dumped = mapping(fields={"city": plain | {"unmatched": "reject"}}).model_dump(mode="json")["fields"]["city"]
+    assert dumped["value_map"] == {"a": "b"}
+    assert dumped["unmatched"] == "reject"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
@@ -75,8 +75,8 @@ def test_a_good_person_becomes_a_candidate_without_reasons() -> None:
         ({"email1": "jan@localhost"}, "email_invalid", "create", "email"),
         ({"email1": "e" * 60 + "@" + "d" * 32 + ".example"}, "email_too_long", "create", "email"),
         ({"firstname": "😀", "infix": "", "lastname": "☂"}, "username_empty", "create", "username"),
-        ({"country": "nl"}, "country_unknown", "", "country"),
-        ({"country": "Nederland"}, "country_unknown", "", "country"),
+        ({"country": "Nederlandd"}, "country_unknown", "", "country"),
+        ({"country": "UK"}, "country_unknown", "", "country"),
         ({"lang": "nl-NL"}, "lang_malformed", "", "lang"),
         ({"city": "x" * 121}, "city_too_long", "", "city"),
         ({"city": "<i>Utrecht"}, "city_has_tags", "", "city"),
@@ -373,3 +373,110 @@ def test_whatever_goes_in_each_person_comes_out_once_in_declared_columns(people:
     lacks = done.candidates["username"].eq("")
     creatable = ~done.candidates["row"].isin(done.reasons.loc[done.reasons["blocks"].ne(""), "row"])
     assert not (lacks & creatable).any()
+
+
+class TestSomebodyWithOneName:
+    PERSONS = pd.DataFrame(
+        {
+            "row": [1, 2, 3, 4],
+            "extern_id": ["A1", "A2", "A3", "A4"],
+            "firstname": ["Suharto", "", "", "Jan"],
+            "lastname": ["", "Suharto", "", "Jansen"],
+            "email1": ["a@example.org", "b@example.org", "c@example.org", "d@example.org"],
+        }
+    )
+
+    def transformed(self, **keys):
+        mapping = {"environment": "demo", "connection": "c", "source": {"path": "a"}, "idnumber": "extern_id"}
+        return transform(self.PERSONS, Mapping.model_validate(mapping | keys))
+
+    def test_without_a_word_such_a_person_is_rejected(self):
+        found = self.transformed()
+        assert found.candidates["lastname"].tolist() == ["", "Suharto", "", "Jansen"]
+        assert set(found.reasons["code"]) >= {"firstname_missing", "lastname_missing"}
+
+    def test_what_the_mapping_says_stands_for_the_other_name_and_never_for_both(self):
+        found = self.transformed(missing_names={"firstname": "-", "lastname": "."})
+        assert found.candidates["firstname"].tolist() == ["Suharto", "-", "", "Jan"]
+        assert found.candidates["lastname"].tolist() == [".", "Suharto", "", "Jansen"]
+        assert set(found.reasons["row"]) == {3}
+
+    def test_it_is_no_part_of_the_username(self):
+        found = self.transformed(missing_names={"firstname": "x", "lastname": "x"})
+        assert found.candidates["username"].tolist() == ["suharto", "suharto", "", "jan-jansen"]
+
+
+class TestCountries:
+    @pytest.mark.parametrize(
+        ("said", "code"),
+        [
+            ("NL", "NL"), ("nl", "NL"), ("Nederland", "NL"), ("THE NETHERLANDS", "NL"), ("Niederlande", "NL"), ("Pays-Bas", "NL"),
+            ("NLD", "NL"), ("gbr", "GB"), ("USA", "US"), ("Verenigde Staten", "US"), ("Côte d’Ivoire", "CI"), ("Tsjechie", "CZ"),
+            ("België", "BE"), ("Belgique", "BE"), ("Österreich", "AT"), ("", ""),
+        ],
+    )  # fmt: skip
+    def test_names_and_codes_become_moodles_code(self, said: str, code: str) -> None:
+        done = run({"country": said}, fields={"country": {"column": "country"}})
+        assert done.candidates.loc[0, "country"] == code
+        assert codes(done) == []
+
+    @pytest.mark.parametrize(
+        ("said", "hint"),
+        [
+            ("Nederlandd", " Did you mean 'NL'?"),
+            ("UK", " Did you mean 'GB'?"),
+            ("Kongo", ""),
+            ("ZZ", ""),
+            ("Atlantis", ""),
+        ],
+    )
+    def test_what_names_none_or_several_is_left_out_with_the_likeliest(self, said: str, hint: str) -> None:
+        done = run({"country": said}, fields={"country": {"column": "country"}})
+        assert done.candidates.loc[0, "country"] == ""
+        message = done.reasons.iloc[0]["message"]
+        assert message.endswith(hint) if hint else "Did you mean" not in message
+
+
+class TestValueMap:
+    FIELD: ClassVar[dict[str, Any]] = {"column": "free1", "value_map": {"ja": "1", "Nee": "0", "weg": ""}}
+
+    def done(self, said: str, **more: Any) -> Transformed:
+        return run({"free1": said}, profile_fields={"vip": self.FIELD | more})
+
+    @pytest.mark.parametrize(("said", "value"), [("ja", "1"), ("JA", "1"), (" nee ", "0"), ("weg", ""), ("", "")])
+    def test_a_value_becomes_what_the_map_says(self, said: str, value: str) -> None:
+        done = self.done(said)
+        assert done.candidates.loc[0, "profile_field_vip"] == value
+        assert codes(done) == []
+
+    @pytest.mark.parametrize(
+        ("unmatched", "value", "found"),
+        [
+            ("leave_out", "", [("value_unmatched", "")]),
+            ("keep", "misschien", []),
+            ("reject", "", [("value_unmatched", "all")]),
+        ],
+    )
+    def test_what_it_does_not_name_goes_as_the_mapping_says(
+        self, unmatched: str, value: str, found: list[tuple[str, str]]
+    ) -> None:
+        done = self.done("misschien", unmatched=unmatched)
+        assert done.candidates.loc[0, "profile_field_vip"] == value
+        assert codes(done) == found
+        if found:
+            assert done.reasons.iloc[0]["field"] == "profile_field_vip"
+
+    def test_the_default_is_for_an_empty_column_only(self) -> None:
+        assert self.done("", default="0").candidates.loc[0, "profile_field_vip"] == "0"
+        assert self.done("?", default="0").candidates.loc[0, "profile_field_vip"] == ""
+        assert self.done("weg", default="0").candidates.loc[0, "profile_field_vip"] == ""
+
+    def test_a_map_comes_before_the_names_of_countries(self) -> None:
+        field = {"column": "country", "value_map": {"Holland": "NL"}, "unmatched": "keep"}
+        for said, code in (("holland", "NL"), ("Duitsland", "DE")):
+            assert run({"country": said}, fields={"country": field}).candidates.loc[0, "country"] == code
+
+    def test_letters_of_two_rows_that_differ_in_case_only_are_told_apart(self) -> None:
+        table = {"a": "1", "A": "2", "ß": "3"}
+        found = [self.done(said, value_map=table).candidates.loc[0, "profile_field_vip"] for said in ("a", "A", "SS")]
+        assert found == ["1", "2", "3"]

@@ -67,3 +67,47 @@ def test_a_file_without_any_id_is_an_error_that_lists_its_headings() -> None:
 
 def test_counts_what_it_knows() -> None:
     assert recognised(["Id", "Onbekend", "Cursus"], {"course": "cursus"}) == 2
+
+
+UPLOAD = [
+    "username",
+    "firstname",
+    "lastname",
+    "email",
+    "idnumber",
+    "profile_field_Vip",
+    "institution",
+    "department",
+    "city",
+]
+UPLOAD += ["country", "lang", "auth", "suspended"]
+
+
+def test_the_headings_of_moodles_own_upload_are_known() -> None:
+    names = [
+        "username",
+        "firstname",
+        "lastname",
+        "email1",
+        "extern_id",
+        "profile_field_Vip",
+        "institution",
+        "department",
+    ]
+    names += ["city", "country", "lang", "auth", "inactive"]
+    assert find_headings(UPLOAD, {}, "f").positions == {name: at for at, name in enumerate(names)}
+    assert recognised(UPLOAD, {}) == len(UPLOAD)
+
+
+@pytest.mark.parametrize("heading", ["profile_field_", "profile_field_a b", "my_profile_field_a"])
+def test_what_only_looks_like_a_profile_field_means_nothing(heading: str) -> None:
+    assert find_headings(["Id", heading], {}, "f").positions == {"person_id": 0}
+
+
+def test_an_idnumber_beside_an_extern_id_must_be_told_apart() -> None:
+    with pytest.raises(SourceError, match="both mean extern_id"):
+        find_headings(["idnumber", "ExternId"], {}, "f")
+    assert find_headings(["idnumber", "ExternId"], {"person_id": "idnumber"}, "f").positions == {
+        "person_id": 0,
+        "extern_id": 1,
+    }

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
 from moodle_coupling.contract.fields import (
-    COUNTRIES,
     FIELD_BY_NAME,
     LANGUAGE,
     PLUGIN,
+    PROFILE_PREFIX,
     PROFILE_WIDTH,
     Takes,
     is_time_zone,
 )
-from moodle_coupling.people.columns import PERSON_COLUMNS
+from moodle_coupling.people.columns import MOODLE_COLUMNS, PERSON_COLUMNS
+from moodle_coupling.people.countries import likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -105,10 +106,8 @@ def _language_problem(value: str) -> str:
 
 
 def _country_problem(value: str) -> str:
-    if value.upper() == "UK":
-        hint = "; did you mean 'GB'?"
-    else:
-        hint = f"; did you mean '{value.upper()}'?" if value.upper() in COUNTRIES else ""
+    likely = likeliest(value)
+    hint = f"; did you mean '{likely}'?" if likely else ""
     return f"'{value}' is not a country code of two capitals, such as NL; Moodle would store nothing{hint}"
 
 
@@ -221,8 +220,9 @@ def _used_columns(data: Any) -> Iterator[tuple[Location, str]]:
 
 def _column_problems(data: Any, extra: list[str]) -> Iterator[tuple[Location, str]]:
     known = [*TEXT_COLUMNS, *extra]
+    by_upload = any(_at(source, "type") != "coachview" for _, source in _sources(data))
     for where, name in _used_columns(data):
-        if name in known:
+        if name in known or (by_upload and (name in MOODLE_COLUMNS or name.startswith(PROFILE_PREFIX))):
             continue
         if name == "inactive":
             hint = "; scope.inactive says whether inactive persons belong"
@@ -243,20 +243,28 @@ def is_clean(value: str) -> bool:
 
 def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
     for name, field in _items(_at(data, "fields")):
-        for key in ("value", "default"):
-            value = _at(field, key)
+        for key, value in _constants(field):
             # An empty default is none; an empty value clears the field, which only free texts may be.
-            if isinstance(value, str) and (value or key == "value") and (problem := constant_problem(name, value)):
-                yield ("fields", name, key), problem
-            if isinstance(value, str) and not is_clean(value):
-                yield ("fields", name, key), _UNCLEAN
+            if (value or key == ("value",)) and (problem := constant_problem(name, value)):
+                yield ("fields", name, *key), problem
+            if not is_clean(value):
+                yield ("fields", name, *key), _UNCLEAN
     for name, field in _items(_at(data, "profile_fields")):
-        for key in ("value", "default"):
-            value = _at(field, key)
-            if isinstance(value, str) and not is_clean(value):
-                yield ("profile_fields", name, key), _UNCLEAN
-            if isinstance(value, str) and len(value) > PROFILE_WIDTH:
-                yield ("profile_fields", name, key), f"{len(value)} characters; Moodle silently cuts at {PROFILE_WIDTH}"
+        for key, value in _constants(field):
+            if not is_clean(value):
+                yield ("profile_fields", name, *key), _UNCLEAN
+            if len(value) > PROFILE_WIDTH:
+                yield (
+                    ("profile_fields", name, *key),
+                    f"{len(value)} characters; Moodle silently cuts at {PROFILE_WIDTH}",
+                )
+
+
+def _constants(field: Any) -> Iterator[tuple[Location, str]]:
+    """Give the texts of a field that its mapping file itself writes, each with its key."""
+    said: list[tuple[Location, Any]] = [((key,), _at(field, key)) for key in ("value", "default")]
+    said += [(("value_map", name), value) for name, value in _items(_at(field, "value_map"))]
+    yield from ((key, value) for key, value in said if isinstance(value, str))
 
 
 def _columns(source: Any) -> list[str]:

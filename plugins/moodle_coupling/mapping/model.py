@@ -13,6 +13,7 @@ from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS, PROFILE_
 from moodle_coupling.mapping.checks import Location, problems
 from moodle_coupling.mapping.parts import (
     FieldValue,
+    FilledText,
     IdnumberFrom,
     Leavers,
     Limits,
@@ -74,6 +75,11 @@ class Mapping(Part):
         json_schema_extra={"default": ["email1", "email2", "email3"]},
     )
     infix_before_lastname: bool = Field(default=True, description="Particles go in front of Moodle's last name.")
+    missing_names: dict[Literal["firstname", "lastname"], FilledText] = Field(
+        default_factory=dict,
+        description="What stands for a first or last name that a person does not have, such as '-'; only where the other one is "
+        "there. Without it such a person is rejected, for Moodle wants both.",
+    )
     fields: dict[MoodleField, FieldValue] = Field(
         default_factory=dict, description="Moodle's further fields: where each comes from and when it is written."
     )

@@ -83,6 +83,14 @@ class Write(StrEnum):
     IF_EMPTY = "if_empty"
 
 
+class Unmatched(StrEnum):
+    """What happens to a value that a value_map does not name."""
+
+    LEAVE_OUT = "leave_out"
+    KEEP = "keep"
+    REJECT = "reject"
+
+
 class LeaverPolicy(StrEnum):
     """What happens to an account whose person left."""
 
@@ -145,6 +153,43 @@ class FieldValue(Part):
         "empty in Moodle. For auth on_create when nothing is said.",
     )
 
+    value_map: dict[FilledText, str] | None = Field(
+        None,
+        min_length=1,
+        description="What a value of the column becomes, such as ja: '1'. A value that stands here letter for letter comes first, "
+        "then one that differs in letter case only. An empty column is left to 'default'.",
+    )
+    unmatched: Unmatched = Field(
+        Unmatched.LEAVE_OUT,
+        description="What happens to a value that value_map does not name: it is left out with a reason, kept as it is, or the "
+        "person is rejected.",
+    )
+
+    @model_validator(mode="after")
+    def _map_of_a_column(self) -> FieldValue:
+        if self.value_map is None and "unmatched" in self.model_fields_set:
+            msg = "'unmatched' goes with 'value_map'"
+            raise ValueError(msg)
+        if self.value_map is not None and self.column is None:
+            msg = "'value_map' goes with 'column'; a 'value' is the same for everyone"
+            raise ValueError(msg)
+        return self
+
+    def translated(self, text: str) -> str | None:
+        """Give what a filled text of the column becomes by ``value_map``; None where the map does not name it."""
+        table = self.value_map or {}
+        if text in table:
+            return table[text]
+        alike = {table[name] for name in table if name.casefold() == text.casefold()}
+        return alike.pop() if len(alike) == 1 else None
+
+    @model_serializer(mode="wrap")
+    def _without_the_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is not said changes no fingerprint: else everyone would be looked at again for a key that nobody uses.
+        said: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        return {name: value for name, value in said.items() if name in _ALWAYS_SAID or value != fields[name].default}
+
     @model_validator(mode="after")
     def _one_origin(self) -> FieldValue:
         if (self.column is None) == (self.value is None):
@@ -154,6 +199,9 @@ class FieldValue(Part):
             msg = "'default' goes with 'column'; a 'value' is the same for everyone"
             raise ValueError(msg)
         return self
+
+
+_ALWAYS_SAID: Final = frozenset({"column", "value", "default", "write"})
 
 
 class ProfileValue(FieldValue):
@@ -234,23 +282,14 @@ class ProfileValue(FieldValue):
         """Refuse a constant that the rule for persons' values would leave out of everyone's account."""
         from moodle_coupling.people.profile_values import to_moodle
 
-        for name in ("value", "default"):
-            said = getattr(self, name)
+        mapped = {f"value_map.{name}": text for name, text in (self.value_map or {}).items()}
+        for name, said in {"value": self.value, "default": self.default, **mapped}.items():
             if said and self.type is not None and (self.type is not ProfileType.MENU or self.options is not None):
                 _, problem = to_moodle(said, self.type, self, self.options or ())
                 if problem:
                     hint = did_you_mean(said, self.options or ())
                     msg = f"'{name}' is '{said}', which a field of type {self.type} does not take{hint}"
                     raise ValueError(msg)
-
-    @model_serializer(mode="wrap")
-    def _without_the_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # What is not said changes no fingerprint: else everyone would be looked at again for a key that nobody uses.
-        said: dict[str, Any] = handler(self)
-        return {name: value for name, value in said.items() if value is not None or name not in _OF_A_TYPE}
-
-
-_OF_A_TYPE: Final = frozenset(ProfileValue.model_fields) - frozenset(FieldValue.model_fields)
 
 
 class Condition(Part):

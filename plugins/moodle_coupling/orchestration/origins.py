@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.mapping import IdnumberFrom, Write
@@ -81,7 +81,7 @@ def field_origins(record: Record, *, email: str, from_file: Collection[str]) -> 
     mapping = record.mapping
     found = {
         "idnumber": _idnumber(record),
-        "firstname": record.named("firstname"),
+        "firstname": record.named("firstname") if record.text("firstname") else _stand_in(record, "firstname"),
         "lastname": _lastname(record),
         "email": _email(record, email),
     }
@@ -123,7 +123,12 @@ def _idnumber(record: Record) -> str:
 def _lastname(record: Record) -> str:
     if record.mapping.infix_before_lastname and record.text("infix"):
         return f"{record.named('infix')} and {record.named('lastname')}"
-    return record.named("lastname")
+    return record.named("lastname") if record.text("lastname") else _stand_in(record, "lastname")
+
+
+def _stand_in(record: Record, name: Literal["firstname", "lastname"]) -> str:
+    said = record.mapping.missing_names.get(name)
+    return f"{record.named(name)} is empty; what stands for it (missing_names.{name})" if said else record.named(name)
 
 
 def _email(record: Record, email: str) -> str:
@@ -139,4 +144,11 @@ def _origin(record: Record, origin: FieldValue, key: str) -> str:
         return f"the same for everyone ({key})"
     if origin.default and not record.text(origin.column):
         return f"default of {key}, as {record.named(origin.column)} is empty"
+    text = record.text(origin.column)
+    if origin.value_map and text:
+        known = origin.translated(text) is not None
+        how = (
+            f"as {key}.value_map has it" if known else f"which {key}.value_map does not name ({origin.unmatched.value})"
+        )
+        return f"{record.named(origin.column)}, {how}"
     return record.named(origin.column)

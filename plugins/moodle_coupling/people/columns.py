@@ -26,7 +26,7 @@ ROW: Final = "row"
 PERSON_COLUMNS: Final[tuple[Column, ...]] = (
     Column(ROW, "int64", "Line in the source (1-based; the header is line 1), or the running number; unique."),
     Column("person_id", "str", "The source's own key of the person.", ("PersonId", "Persoon-ID", "Persoonsnummer", "id")),
-    Column("extern_id", "str", "Key of the person in another system.", ("ExternId", "Extern ID", "Externe ID", "External ID")),
+    Column("extern_id", "str", "Key of the person in another system.", ("ExternId", "Extern ID", "Externe ID", "External ID", "ID number")),
     Column("extern_source", "str", "Which other system gave extern_id.", ("ExternSource", "Externe bron", "External source")),
     Column("initials", "str", "Initials, as written.", ("Voorletters", "Initialen")),
     Column("firstname", "str", "First name.", ("Voornaam", "First name", "Given name", "Roepnaam")),
@@ -35,7 +35,7 @@ PERSON_COLUMNS: Final[tuple[Column, ...]] = (
     Column("email1", "str", "First e-mail address.", ("Email", "E-mail", "E-mail 1", "E-mailadres", "E-mailadres 1", "E-mail address", "E-mail address 1", "Mail")),
     Column("email2", "str", "Second e-mail address.", ("E-mail 2", "E-mailadres 2", "E-mail address 2")),
     Column("email3", "str", "Third e-mail address.", ("E-mail 3", "E-mailadres 3", "E-mail address 3")),
-    Column("inactive", "bool", "True when the source says that the person has left.", ("Inactief", "Inactive")),
+    Column("inactive", "bool", "True when the source says that the person has left.", ("Inactief", "Inactive", "Suspended")),
     Column("categories", "str", "Categories the person is in, separated by '|'.", ("Categorie", "Categorieën", "Categories", "Category", "Persoonscategorie", "Persoonscategorieën")),
     Column("city", "str", "Town.", ("Plaats", "Woonplaats", "Stad", "Town", "City")),
     Column("country", "str", "Country, ISO 3166-1 alpha-2.", ("Land", "Landcode", "Country", "Country code")),
@@ -50,6 +50,10 @@ PERSON_COLUMNS: Final[tuple[Column, ...]] = (
 )  # fmt: skip
 """Every source gives these; a text that is absent is '' (never NaN or None), ``inactive`` defaults to False.
 Further columns may follow (more free fields, under the name the mapping gives them), all of dtype str."""
+
+MOODLE_COLUMNS: Final = ("username", "auth", "timezone", "theme")
+"""Headings of Moodle's own CSV upload that are none of ours: each is a free column of that name, as are all that begin with
+``profile_field_``. Its ``idnumber`` is extern_id, and ``suspended`` is inactive."""
 
 EMAIL_COLUMNS: Final = ("email1", "email2", "email3")
 

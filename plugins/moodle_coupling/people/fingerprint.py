@@ -18,6 +18,8 @@ NOT_WRITTEN: Final = frozenset({"title", "source", "snapshot", "schedule", "limi
 """Parts of a mapping that decide nothing about what is written to a person's account: where the persons come from shows
 in their values."""
 
+_LATER: Final = ("missing_names",)
+
 _KEYS: Final = frozenset({"row", "person_id", "extern_id"})
 """Not in a fingerprint: a line number says nothing of the person, and the ids that count are idnumber and other_id."""
 
@@ -44,7 +46,9 @@ def fingerprints(candidates: pd.DataFrame, mapping: Mapping, reasons: pd.DataFra
 
 def _digest_of(mapping: Mapping, names: list[str]) -> bytes:
     # Sorted keys, for a dict's order is that of the file; a list's order may matter and stays.
-    said = mapping.model_dump(mode="json", exclude=set(NOT_WRITTEN))
+    # A key that came later says nothing until it is used, so that a new version does not look at everyone again.
+    unsaid = {name for name in _LATER if not getattr(mapping, name)}
+    said = mapping.model_dump(mode="json", exclude={*NOT_WRITTEN, *unsaid})
     text = json.dumps([_VERSION, names, said], sort_keys=True, ensure_ascii=True)
     return hashlib.blake2b(text.encode("ascii"), digest_size=16).digest()
 

@@ -83,11 +83,13 @@ def empty_reasons() -> pd.DataFrame:
 
 def _say(rule: Rule, field: str, text: str) -> tuple[str, str, str]:
     """Return the value as the frame keeps it, and the rule's two messages about it."""
+    likely = rule.likeliest(text) if rule.likeliest else ""
+    hint, hint_nl = (f" Did you mean '{likely}'?", f" Wordt '{likely}' bedoeld?") if likely else ("", "")
     filled = {"value": _cut(text, rule.shown), "field": field, "length": len(text), "limit": rule.limit}
     return (
         _cut(text, KEPT),
-        f"{rule.message} {rule.mend}".format(**filled),
-        f"{rule.message_nl} {rule.mend_nl}".format(**filled),
+        f"{rule.message} {rule.mend}".format(**filled) + hint,
+        f"{rule.message_nl} {rule.mend_nl}".format(**filled) + hint_nl,
     )
 
 

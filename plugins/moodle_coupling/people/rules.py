@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.contract.fields import FIELD_BY_NAME, FIELDS, PROFILE_WIDTH, Takes
+from moodle_coupling.people.countries import likeliest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Blocks(StrEnum):
@@ -29,7 +30,7 @@ class Rule:
 
     ``field`` is Moodle's name of the field (``profile_field_*`` for any profile field). The texts may hold ``{value}``,
     ``{field}``, ``{length}`` (characters found) and ``{limit}`` (characters that Moodle holds, ``limit`` here). ``shown``
-    is how many characters of the value a message shows.
+    is how many characters of the value a message shows. ``likeliest`` gives what was probably meant by a value, or ''.
     """
 
     code: str
@@ -41,6 +42,7 @@ class Rule:
     mend_nl: str
     limit: int = 0
     shown: int = 60
+    likeliest: Callable[[str], str] | None = None
 
 
 def _missing(field: str, blocks: Blocks, why: str, why_nl: str) -> Rule:
@@ -99,7 +101,15 @@ def _capital(noun: str) -> str:
     return noun[:1].upper() + noun[1:]
 
 
-def _left_out(code: str, field: str, what: str, what_nl: str, mend: str, mend_nl: str) -> Rule:
+def _left_out(
+    code: str,
+    field: str,
+    what: str,
+    what_nl: str,
+    mend: str,
+    mend_nl: str,
+    likely: Callable[[str], str] | None = None,
+) -> Rule:
     return Rule(
         code,
         field,
@@ -108,6 +118,7 @@ def _left_out(code: str, field: str, what: str, what_nl: str, mend: str, mend_nl
         f"{what_nl} De waarde wordt weggelaten.",
         mend,
         mend_nl,
+        likeliest=likely,
     )
 
 
@@ -237,10 +248,19 @@ RULES: Final[tuple[Rule, ...]] = (
     _left_out(
         "country_unknown",
         "country",
-        "'{value}' is no country code that Moodle knows; it would store 0.",
-        "'{value}' is geen landcode die Moodle kent; er zou 0 worden opgeslagen.",
-        "Use the two capital letters of ISO 3166, such as NL.",
-        "Gebruik de twee hoofdletters van ISO 3166, zoals NL.",
+        "'{value}' is no country, by code or by name; Moodle would store 0.",
+        "'{value}' is geen land, als code of als naam; Moodle zou 0 opslaan.",
+        "Use the two capital letters of ISO 3166, such as NL, or name the value in value_map.",
+        "Gebruik de twee hoofdletters van ISO 3166, zoals NL, of zet de waarde in value_map.",
+        likeliest,
+    ),
+    _left_out(
+        "value_unmatched",
+        "*",
+        "'{value}' for {field} stands in no row of the field's value_map.",
+        "'{value}' voor {field} staat in geen regel van de value_map van het veld.",
+        "Correct it at the source, or name it in value_map.",
+        "Verbeter het in de bron, of zet het in value_map.",
     ),
     _left_out(
         "lang_malformed",

@@ -9,11 +9,22 @@ import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFILE_WIDTH, WIDTHS, Takes
-from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
+from moodle_coupling.mapping import IdnumberFrom, Unmatched, UsernameRecipe
 from moodle_coupling.people import checks
-from moodle_coupling.people.arrow import blank_where, choose, is_blank, join, longer_than, pc, same_text, to_series
+from moodle_coupling.people.arrow import (
+    blank_where,
+    change_where,
+    choose,
+    is_blank,
+    join,
+    longer_than,
+    pc,
+    same_text,
+    to_series,
+)
 from moodle_coupling.people.cleaning import damaged
 from moodle_coupling.people.columns import INACTIVE_UNREAD
+from moodle_coupling.people.countries import to_code
 from moodle_coupling.people.differing import note_sources
 from moodle_coupling.people.particles import surnames
 from moodle_coupling.people.reasons import Reasons
@@ -152,14 +163,23 @@ def _names(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts]
     if mapping.infix_before_lastname:
         surname = surnames(table.texts("infix"), surname).whole
         spoilt |= table.damaged("infix")
+    names = {"firstname": table.texts("firstname"), "lastname": surname}
+    names |= _stand_ins(names, mapping)
     kept = {}
-    for field, texts, mask in (
-        ("firstname", table.texts("firstname"), table.damaged("firstname")),
-        ("lastname", surname, spoilt),
-    ):
+    for field, mask in (("firstname", table.damaged("firstname")), ("lastname", spoilt)):
+        texts = names[field]
         reasons.add(f"{field}_missing", is_blank(texts))
         kept[field] = _free_text(field, texts, mask, reasons)
     return kept
+
+
+def _stand_ins(names: dict[str, Texts], mapping: Mapping) -> dict[str, Texts]:
+    """Return the names with what the mapping has for a missing one; whoever has no name at all is given none."""
+    other = {"firstname": names["lastname"], "lastname": names["firstname"]}
+    return {
+        name: choose(is_blank(names[name]) & ~is_blank(other[name]), stand_in, names[name])
+        for name, stand_in in ((str(name), text) for name, text in mapping.missing_names.items())
+    }
 
 
 def _free_text(field: str, texts: Texts, spoilt: Mask, reasons: Reasons) -> Texts:
@@ -232,8 +252,10 @@ def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts
     """Return the mapping's further Moodle fields, then its profile fields, under the candidates' column names."""
     found: dict[str, Texts] = {}
     for field, origin in mapping.fields.items():
-        texts = _origin(table, origin, f"fields.{field}")
+        texts = _origin(table, origin, ("fields", field), reasons)
         known = FIELD_BY_NAME[field]
+        if known.takes is Takes.COUNTRY:
+            texts = change_where(texts, ~is_blank(texts), to_code)
         if known.takes is Takes.TEXT:
             found[field] = _free_text(field, texts, _damaged(table, origin), reasons)
         else:
@@ -242,7 +264,7 @@ def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts
             found[field] = blank_where(texts, unfit)
     for shortname, origin in mapping.profile_fields.items():
         name = PROFILE_PREFIX + shortname
-        texts = _origin(table, origin, f"profile_fields.{shortname}")
+        texts = _origin(table, origin, ("profile_fields", shortname), reasons)
         long, spoilt = longer_than(texts, PROFILE_WIDTH), _damaged(table, origin)
         reasons.add("profile_field_too_long", long, texts, name)
         reasons.add("text_damaged", spoilt, texts, name)
@@ -250,11 +272,26 @@ def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts
     return found
 
 
-def _origin(table: Table, origin: FieldValue, key: str) -> Texts:
+def _origin(table: Table, origin: FieldValue, key: tuple[str, str], reasons: Reasons) -> Texts:
+    """Return a field's texts: a constant, or a column's as its value_map has them, with the default where it is empty."""
     if origin.column is None:
         return same_text(origin.value or "", len(table))
-    texts = table.texts(origin.column, f"{key}.column")
-    return first_filled(texts, origin.default) if origin.default else texts
+    texts = table.texts(origin.column, f"{'.'.join(key)}.column")
+    mapped = _mapped(texts, origin, key, reasons) if origin.value_map else texts
+    return choose(is_blank(texts), origin.default, mapped) if origin.default else mapped
+
+
+def _mapped(texts: Texts, origin: FieldValue, key: tuple[str, str], reasons: Reasons) -> Texts:
+    filled = ~is_blank(texts)
+    named = is_blank(change_where(texts, filled, lambda text: "" if origin.translated(text) is not None else "?"))
+    mapped = change_where(texts, filled & named, lambda text: origin.translated(text) or "")
+    if origin.unmatched is Unmatched.KEEP:
+        return mapped
+    section, name = key
+    field = PROFILE_PREFIX + name if section == "profile_fields" else name
+    blocks = Blocks.ALL if origin.unmatched is Unmatched.REJECT else None
+    reasons.add("value_unmatched", ~named, texts, field, blocks=blocks)
+    return blank_where(mapped, ~named)
 
 
 def _damaged(table: Table, origin: FieldValue) -> Mask:

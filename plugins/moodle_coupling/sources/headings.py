@@ -7,9 +7,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping.checks import did_you_mean
-from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
+from moodle_coupling.people.columns import MOODLE_COLUMNS, PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,14 @@ KNOWN: Final = {
 """Compared heading → our column."""
 
 
+def column_of(heading: str) -> str | None:
+    """Give the column that a heading means by itself, None when it means nothing to us."""
+    name = heading.strip().lower()
+    if re.fullmatch(PROFILE_PREFIX + r"\w+", name, re.ASCII):
+        return PROFILE_PREFIX + heading.strip()[len(PROFILE_PREFIX) :]
+    return name if name in MOODLE_COLUMNS else KNOWN.get(plain_heading(heading))
+
+
 LOOKED_AT: Final = 30
 """Rows at the top among which the header is looked for: reports begin with a title and a date."""
 
@@ -63,14 +72,14 @@ def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str, cu
     plain = [plain_heading(cell) for cell in cells]
     positions = {name: _position(name, heading, cells, plain, file) for name, heading in wanted.items()}
     claimed = set(positions.values())
-    for position, heading in enumerate(plain):
-        name = KNOWN.get(heading)
+    for position, heading in enumerate(cells):
+        name = column_of(heading)
         if name is None or position in claimed or name in wanted:
             continue
         if name in positions:
             msg = (
                 f"{file}: the headings '{_shown(cells[positions[name]])}' (column {positions[name] + 1}) and "
-                f"'{_shown(cells[position])}' (column {position + 1}) both mean {name}. Remove or rename one, or say "
+                f"'{_shown(heading)}' (column {position + 1}) both mean {name}. Remove or rename one, or say "
                 f"which one counts in the mapping file: source.columns.{name}."
             )
             raise SourceError(msg)
@@ -82,8 +91,8 @@ def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str, cu
 
 def recognised(cells: Sequence[str], wanted: Mapping[str, str]) -> int:
     """Return how many of the cells are headings that we know."""
-    known = KNOWN.keys() | {plain_heading(heading) for heading in wanted.values()}
-    return sum(plain_heading(cell) in known for cell in cells)
+    named = {plain_heading(heading) for heading in wanted.values()}
+    return sum(plain_heading(cell) in named or column_of(cell) is not None for cell in cells)
 
 
 def header_position(rows: Sequence[Sequence[str]], wanted: Mapping[str, str]) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
 from moodle_coupling.people.columns import PERSON_COLUMNS
-from moodle_coupling.sources.headings import KNOWN, plain_heading
+from moodle_coupling.sources.headings import column_of, plain_heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +63,9 @@ class _Part:
         """The headings that mean nothing to us: one of them may be a column that was renamed."""
         taken = {plain_heading(heading) for heading in self.used}
         plain = {heading: plain_heading(heading) for heading in self.headings}
-        return tuple(heading for heading, text in plain.items() if text and text not in KNOWN and text not in taken)
+        return tuple(
+            heading for heading, text in plain.items() if text and column_of(heading) is None and text not in taken
+        )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import AnySource
 
-_DOES_NOT_MATTER: Final = frozenset({"name", "stale", "max_age_hours", "overlap_minutes", "chunk_size", "count"})
+_DOES_NOT_MATTER: Final = frozenset(
+    {"name", "without", "stale", "max_age_hours", "overlap_minutes", "chunk_size", "count"}
+)
 """Settings that change neither who is read nor what is read of them."""
 
 

@@ -117,8 +117,8 @@ def _sections(mapping: BaseModel, from_connection: set[Any]) -> Iterator[Section
 def _named(values: dict[Any, BaseModel], from_connection: set[Any]) -> Iterator[Entry]:
     for name, value in values.items():
         for entry in _entries(value, f"{name}.", said=True):
-            if entry.value == NOTHING:
-                continue  # of column and value just one is said
+            if entry.value == NOTHING or (entry.key.endswith(".unmatched") and not getattr(value, "value_map", None)):
+                continue  # of column and value just one is said, and without a map nothing is unmatched
             yield replace(entry, origin=Origin.CONNECTION) if name in from_connection else entry
 
 
