@@ -171,11 +171,17 @@ def _read_accounts(
 def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, *, full: bool) -> _Accounts:
     """Read the accounts from the connection's Moodle; raises CouplingPaused before any request while it is paused."""
     from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle_visibility import unseen_field
+    from moodle_coupling.matching.visibility import compared_fields
     from moodle_coupling.provisioning.snapshot import read_accounts
+    from moodle_coupling.provisioning.snapshots.visibility import Visibility
 
     hook = MoodleHook(connection)
     service_userid = hook.site_info().userid
-    snapshot = read_accounts(hook, candidates, full=full, untyped=mapping.untyped)
+    seeing = Visibility(compared_fields(mapping), service_userid)
+    snapshot = read_accounts(hook, candidates, full=full, untyped=mapping.untyped, visibility=seeing)
+    for field in snapshot.unseen:
+        say(*unseen_field(field))
     if snapshot.unreadable:
         say(f"{len(snapshot.unreadable)} values could not be looked up: one odd account spoils Moodle's answer.")
     return _Accounts(snapshot.accounts, service_userid, snapshot.profile_types, snapshot.unreadable_keys)

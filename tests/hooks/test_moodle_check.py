@@ -10,7 +10,7 @@ from hooks.servers import answer, hook_for, listening, read_request
 
 from moodle_coupling.errors import CouplingPaused, SettingError
 from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_check import Finding, Level, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle_check import Finding, Level, Wants, check_site, explain, is_fit
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, running_moodle
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def codes(findings: list[Finding]) -> list[str]:
 
 def test_a_site_set_up_as_it_should_is_fit_and_nothing_was_written(hook: MoodleHook, moodle: SandboxMoodle) -> None:
     before = moodle.accounts(deleted=True)
-    findings = check_site(hook, profile_fields=["customfield1"])
+    findings = check_site(hook, Wants(profile_fields=["customfield1"]))
     assert is_fit(findings)
     assert {finding.level for finding in findings} == {Level.OK}
     assert moodle.accounts(deleted=True) == before
@@ -166,7 +166,7 @@ def test_a_wrong_token_is_told_apart(moodle: SandboxMoodle) -> None:
 
 
 def test_profile_fields_are_found_misspelt_or_left_open(hook: MoodleHook, moodle: SandboxMoodle) -> None:
-    findings = check_site(hook, profile_fields=["customfield1", "CustomField1", "afdeling"])
+    findings = check_site(hook, Wants(profile_fields=["customfield1", "CustomField1", "afdeling"]))
     assert errors(findings) == ["profile_field_case"]
     levels = {finding.code: finding.level for finding in findings}
     assert (levels["profile_field"], levels["profile_field_unverified"]) == (Level.OK, Level.WARNING)
@@ -174,9 +174,54 @@ def test_profile_fields_are_found_misspelt_or_left_open(hook: MoodleHook, moodle
 
 
 def test_a_profile_field_that_nobody_has_filled_is_not_guessed_about(hook: MoodleHook) -> None:
-    findings = check_site(hook, profile_fields=["customfield2"])
+    findings = check_site(hook, Wants(profile_fields=["customfield2"]))
     assert "could not be verified, nor its type" in explain(findings)
     assert is_fit(findings)
+
+
+LEAST = frozenset(
+    {
+        "webservice/rest:use",
+        "moodle/user:create",
+        "moodle/user:update",
+        "moodle/user:viewdetails",
+        "moodle/user:viewalldetails",
+        "moodle/site:viewuseridentity",
+    }
+)
+
+
+@pytest.mark.parametrize(("field", "code"), [("suspended", "suspended_invisible"), ("email", "email_invisible")])
+def test_a_hidden_field_that_every_run_needs_is_an_error_with_setting_and_capability(
+    hook: MoodleHook, moodle: SandboxMoodle, field: str, code: str
+) -> None:
+    moodle.restrict_token(capabilities=LEAST)
+    with moodle.changed(hiddenuserfields=(field,)):
+        findings = check_site(hook)
+    (found,) = [finding for finding in findings if finding.code == code]
+    assert found.level is Level.ERROR
+    assert "hiddenuserfields" in found.remedy
+    assert "moodle/user:viewhiddendetails" in found.remedy
+    moodle.restrict_token(capabilities=LEAST | {"moodle/user:viewhiddendetails"})
+    with moodle.changed(hiddenuserfields=(field,)):
+        assert errors(check_site(hook)) == []
+
+
+def test_a_field_that_no_account_shows_is_a_warning_for_the_mapping_that_compares_it(
+    hook: MoodleHook, moodle: SandboxMoodle
+) -> None:
+    moodle.restrict_token(capabilities=LEAST)
+    moodle.add_accounts([{**PEOPLE[0], "username": "ver", "email": "ver@example.org", "id": 5000, "city": "Assen"}])
+    wants = Wants(compared=("city",))
+    (found,) = [finding for finding in check_site(hook, wants) if finding.level is Level.WARNING]
+    assert found.code == "field_unseen"
+    assert "'city'" in found.message
+    assert "hiddenuserfields" in found.message
+    assert "moodle/user:viewhiddendetails" in found.remedy
+    assert "field_unseen" not in codes(check_site(hook))
+    assert "field_unseen" not in codes(check_site(hook, Wants(compared=("city",), known_ids=(5000,))))
+    with moodle.changed(hiddenuserfields=("city",)):
+        assert "field_unseen" in codes(check_site(hook, Wants(compared=("city",), known_ids=(5000,))))
 
 
 def test_a_batch_that_does_not_fit_is_told_with_what_the_site_takes(moodle: SandboxMoodle) -> None:

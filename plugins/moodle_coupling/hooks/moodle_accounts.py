@@ -56,8 +56,8 @@ def changed_account(change: AccountChange) -> dict[str, Any]:
 
 
 def account(record: dict[str, Any]) -> Account:
-    """Read one account; a key that is absent is empty, except the e-mail, which is then hidden (None)."""
-    email = record.get("email")
+    """Read one account; a key that is absent is empty, except what every account has, which is then hidden (None)."""
+    email, suspended = record.get("email"), record.get("suspended")
     return Account(
         id=number(record.get("id")),
         username=_text(record, "username"),
@@ -65,7 +65,7 @@ def account(record: dict[str, Any]) -> Account:
         lastname=_text(record, "lastname"),
         email=None if email is None else _text(record, "email"),
         idnumber=_text(record, "idnumber"),
-        suspended=record.get("suspended") in (True, 1, "1"),
+        suspended=None if suspended is None else suspended in (True, 1, "1"),
         mapped={name: _text(record, name) for name in MAPPED_FIELDS},
         profile=_profile(record.get("customfields"), "value"),
         profile_types=_profile(record.get("customfields"), "type"),

@@ -27,7 +27,7 @@ from moodle_coupling.hooks.moodle import CREATE_USERS, GET_USERS, UPDATE_USERS
 from moodle_coupling.hooks.moodle_calls import GET_USERS_BY_FIELD
 from moodle_coupling.hooks.moodle_errorcodes import SITE_INFO
 from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES
-from moodle_coupling.hooks.moodle_visibility import Sample, take_sample
+from moodle_coupling.hooks.moodle_visibility import Sample, take_sample, unseen_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,8 +60,24 @@ class Finding:
     remedy: str = ""
 
 
-def check_site(hook: MoodleHook, *, profile_fields: Sequence[str] = ()) -> list[Finding]:
-    """Find out whether a run can work on the hook's Moodle; ``profile_fields`` are the shortnames the mapping writes.
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What a mapping asks of its Moodle.
+
+    ``profile_fields``: the shortnames it writes. ``compared``: fields that a site may hide and that it writes to accounts
+    that are there. ``known_ids``: accounts it wrote to, which show whether they can be seen.
+    """
+
+    profile_fields: Sequence[str] = ()
+    compared: Sequence[str] = ()
+    known_ids: Sequence[int] = ()
+
+
+NOTHING: Final = Wants()
+
+
+def check_site(hook: MoodleHook, wants: Wants = NOTHING) -> list[Finding]:
+    """Find out whether a run can work on the hook's Moodle, with what the mapping ``wants`` of it.
 
     Only reads, besides one create and one update that Moodle is certain to refuse. Raises CouplingPaused when the hook's
     guard does, SettingError for a wrong connection; whatever Moodle answers becomes a finding.
@@ -72,7 +88,7 @@ def check_site(hook: MoodleHook, *, profile_fields: Sequence[str] = ()) -> list[
         return [_no_way_in(hook, error)]
     missing = [name for name in NEEDED_FUNCTIONS if name not in info.functions]
     findings = [*_about_site(hook, info), _functions(missing)]
-    for needed, probe in _probes(hook, profile_fields):
+    for needed, probe in _probes(hook, wants):
         if needed in info.functions:
             findings += _probed(hook, probe)
     return list(dict.fromkeys(findings))
@@ -191,12 +207,12 @@ def _functions(missing: Sequence[str]) -> Finding:
 # ---- probes ----------------------------------------------------------------------------------------------------------
 
 
-def _probes(hook: MoodleHook, profile_fields: Sequence[str]) -> list[tuple[str, Callable[[], list[Finding]]]]:
+def _probes(hook: MoodleHook, wants: Wants) -> list[tuple[str, Callable[[], list[Finding]]]]:
     return [
         (CREATE_USERS, lambda: [_may_create(hook)]),
         (UPDATE_USERS, lambda: [_may_update(hook)]),
-        (GET_USERS_BY_FIELD, lambda: _visibility(take_sample(hook), profile_fields)),
-        (GET_USERS_BY_FIELD, lambda: list(_capacity(hook, len(profile_fields)))),
+        (GET_USERS_BY_FIELD, lambda: _visibility(take_sample(hook, wants.compared, wants.known_ids), wants)),
+        (GET_USERS_BY_FIELD, lambda: list(_capacity(hook, len(wants.profile_fields)))),
     ]
 
 
@@ -248,9 +264,10 @@ def _capability_missing(code: str, capability: str, error: MoodleError) -> Findi
     )
 
 
-def _visibility(sample: Sample, profile_fields: Sequence[str]) -> list[Finding]:
+def _visibility(sample: Sample, wants: Wants) -> list[Finding]:
     hidden = [Finding(Level.ERROR, code, message, remedy) for code, message, remedy in sample.hidden()]
-    fields = list(_profile_fields(sample, profile_fields))
+    fields = list(_profile_fields(sample, wants.profile_fields))
+    fields += [Finding(Level.WARNING, "field_unseen", *unseen_field(field)) for field in sample.unseen(wants.compared)]
     if hidden:
         return [*hidden, *fields]
     return [Finding(Level.OK, "visible", "The service user sees ID numbers, usernames and e-mail addresses."), *fields]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Account:
     """A Moodle user as read back. Absent and empty are the same to Moodle: both are '' here.
 
-    ``email`` is None when the token may not see e-mail addresses (hidden is not empty).
+    ``email`` and ``suspended``, which every account has, are None when the token may not see them (hidden is not empty).
     ``mapped`` holds the fields that a mapping may name (MAPPED_FIELDS of contract/fields.py).
     ``profile`` maps a profile field's shortname to its raw value; empty ones are left out by Moodle.
     ``profile_types`` maps those shortnames to the field's type (contract/profile_types.py).
@@ -27,7 +27,7 @@ class Account:
     lastname: str = ""
     email: str | None = None
     idnumber: str = ""
-    suspended: bool = False
+    suspended: bool | None = False
     mapped: Mapping[str, str] = field(default_factory=dict)
     profile: Mapping[str, str] = field(default_factory=dict)
     profile_types: Mapping[str, str] = field(default_factory=dict, compare=False)

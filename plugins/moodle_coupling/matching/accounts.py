@@ -41,7 +41,7 @@ def accounts_frame(accounts: Iterable[Account]) -> pd.DataFrame:
     frame = pd.DataFrame({"id": pd.Series([account.id for account in rows], dtype="int64")})
     for name in TEXT_FIELDS:
         frame[name] = pd.Series([account.value(name) or "" for account in rows], dtype="str")
-    frame["suspended"] = pd.Series([account.suspended for account in rows], dtype="bool")
+    frame["suspended"] = pd.Series([account.suspended is True for account in rows], dtype="bool")
     shortnames = sorted({name for account in rows for name in account.profile})
     for shortname in shortnames:
         values = [account.profile.get(shortname, "") for account in rows]

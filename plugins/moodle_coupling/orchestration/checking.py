@@ -5,19 +5,24 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.errors import MoodleDenied, SettingError
+from moodle_coupling.errors import CouplingError, MoodleDenied, SettingError
 from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_check import Finding, Level, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle_check import Finding, Level, Wants, check_site, explain, is_fit
 from moodle_coupling.mapping import CoachviewSource
+from moodle_coupling.matching.visibility import compared_fields
 from moodle_coupling.orchestration.remembering import the_ledger
+from moodle_coupling.provisioning.snapshots.visibility import Visibility
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
 
 log = logging.getLogger(__name__)
+
+KNOWN_IDS: Final = 300
+"""Accounts that the coupling wrote to, the youngest, among which a field is looked for: one call."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,44 @@ class Checked:
         return is_fit(self.findings)
 
 
+def visibility_of(mapping: Mapping, ledger: Ledger | None, *, own_id: int | None) -> Visibility:
+    """Give what must be proved visible for a plan of this mapping, and where it is looked for."""
+    return Visibility(compared_fields(mapping), own_id, known_ids(ledger, mapping.environment))
+
+
+def known_ids(ledger: Ledger | None, environment: str) -> tuple[int, ...]:
+    """Give the youngest accounts that this coupling made or linked; none without a ledger."""
+    if ledger is None:
+        return ()
+    from moodle_coupling.ledger.links import links_frame
+
+    return tuple(int(id_) for id_ in links_frame(ledger, environment)["account_id"].nlargest(KNOWN_IDS))
+
+
+def _ledger_if_there() -> Ledger | None:
+    """Give the ledger; None before it is made, or while it is away: a connection can be checked all the same."""
+    try:
+        return the_ledger()
+    except CouplingError:
+        return None
+
+
+def wants_of(mapping: Mapping, ledger: Ledger | None) -> Wants:
+    """Give what a mapping asks of its Moodle."""
+    return Wants(
+        profile_fields=tuple(mapping.profile_fields),
+        compared=compared_fields(mapping),
+        known_ids=known_ids(ledger, mapping.environment),
+    )
+
+
 def check_environment(mapping: Mapping) -> Checked:
     """Check the Moodle of a mapping, and the Coachviews its persons come from, for what the mapping asks of them.
 
     Raises CouplingPaused while the environment is paused, SettingError when the Moodle's connection is wrong.
     """
     with MoodleHook(mapping.connection) as hook:
-        moodle = check_site(hook, profile_fields=tuple(mapping.profile_fields))
+        moodle = check_site(hook, wants_of(mapping, _ledger_if_there()))
     sources: dict[str, list[Finding]] = {}
     for source in mapping.sources:
         if isinstance(source, CoachviewSource):

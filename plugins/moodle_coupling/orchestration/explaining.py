@@ -14,6 +14,7 @@ from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
 from moodle_coupling.orchestration import deciding
 from moodle_coupling.orchestration import explaining_steps as steps
+from moodle_coupling.orchestration.checking import visibility_of
 from moodle_coupling.orchestration.extracting import read_around
 from moodle_coupling.orchestration.history import History, person_history
 from moodle_coupling.orchestration.origins import Record
@@ -159,7 +160,7 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
     mine = reasons[reasons["row"] == candidate["row"]]
     valid = steps.valid(record, candidate, mine)
     try:
-        row = _planned(asked, source) if candidate["in_scope"] else None
+        row, unseen = _planned(asked, source) if candidate["in_scope"] else (None, ())
     except MoodleError as error:
         fields = steps.fields(record, candidate, None, asked.history, from_file=asked.from_file)
         away = (steps.moodle_away(error), steps.not_reached(5, "what Moodle holds is not known"))
@@ -168,7 +169,7 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
     if row is None:
         rest = (steps.not_reached(4, "the person is out of scope"), steps.nothing_out_of_scope(asked.history))
         return Trace(asked.mapping.environment, asked.person, (found, valid, fields, *rest))
-    matched = steps.matched(row.iloc[0], asked.history, everyone_known=_keys(asked) is not None)
+    matched = steps.matched(row.iloc[0], asked.history, everyone_known=_keys(asked) is not None, unseen=unseen)
     outcome = None
     if write is not None and len(source.mine) == 1:
         outcome = write(row, asked.hook).iloc[0]
@@ -188,8 +189,8 @@ def _keys(asked: _Asked) -> AccountKeys | None:
     return keys if asked.writes or keys.highest() is not None else None
 
 
-def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
-    """Give the person's own row of the plan, judged beside everyone who has something in common with the person.
+def _planned(asked: _Asked, source: _Source) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Give the person's own row of the plan, judged beside everyone who has something in common, and the fields not seen.
 
     Decisions on exactly what is found are obeyed, as a run would.
     """
@@ -205,6 +206,7 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
         keys=_keys(asked),
         shared_email=asked.mapping.matching.shared_email,
         untyped=asked.mapping.untyped,
+        visibility=visibility_of(asked.mapping, ledger, own_id=service_userid),
     )
     accounts = read.accounts
     make = partial(
@@ -221,4 +223,4 @@ def _planned(asked: _Asked, source: _Source) -> pd.DataFrame:
     known = deciding.remembered(ledger, environment)
     plan = deciding.planned(lambda known: make(remembered=known), known, accounts, ledger, environment)
     mine: pd.DataFrame = plan[plan["row"] == source.candidate["row"]].reset_index(drop=True)
-    return mine
+    return mine, read.unseen

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import MISMATCHES, VERDICTS, Verdict
+from moodle_coupling.hooks.moodle_visibility import unseen_field
 from moodle_coupling.mapping.file import source_path
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.orchestration.history import as_change, changes_of
@@ -138,8 +139,11 @@ def _last(history: History, name: str) -> str:
     return "" if last is None else f" (last written {last.at:%Y-%m-%d %H:%M} UTC: '{last.value}')"
 
 
-def matched(row: pd.Series[Any], history: History, *, everyone_known: bool) -> Step:
-    """Step 4, from the person's row of the plan; ``everyone_known``: a reading of everyone stands behind it."""
+def matched(row: pd.Series[Any], history: History, *, everyone_known: bool, unseen: Sequence[str] = ()) -> Step:
+    """Step 4, from the person's row of the plan.
+
+    ``everyone_known``: a reading of everyone stands behind it; ``unseen`` are fields that the service user may not see.
+    """
     verdict, number = str(row["verdict"]), None if _absent(row["account_id"]) else int(row["account_id"])
     others = json.loads(row["other_accounts"])
     words = VERDICTS[Verdict(verdict)].code.en if verdict else "rejected before matching"
@@ -153,6 +157,7 @@ def matched(row: pd.Series[Any], history: History, *, everyone_known: bool) -> S
         lines.append(f"Proposal: {row['proposal']}.")
     if verdict == Verdict.NEW and not everyone_known:
         lines.append(_UNREAD)
+    lines += [" ".join(unseen_field(field)) for field in unseen]
     lines += history.mismatches
     ok = bool(verdict) and verdict not in MISMATCHES and verdict != Verdict.DUPLICATE_PERSON
     facts = {"verdict": verdict, "account_id": number, "other_accounts": others, "proposal": str(row["proposal"])}

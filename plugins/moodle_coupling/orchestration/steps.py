@@ -5,6 +5,7 @@ Every step gives back counts only; a frame never goes through XCom.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections import Counter
@@ -28,6 +29,7 @@ from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood, only_asked, unknown_ids
 from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows, with_unchanged
 from moodle_coupling.orchestration import deciding, extracting, loading, safety, staging
+from moodle_coupling.orchestration.checking import visibility_of, wants_of
 from moodle_coupling.orchestration.explaining import explain_person
 from moodle_coupling.orchestration.remembering import held
 from moodle_coupling.people.fingerprint import fingerprints
@@ -55,6 +57,11 @@ PASSING_TROUBLE: Final = frozenset({"maintenance", "overloaded", "unreachable", 
 _TYPES: Final = "profile_types"
 """Frame of the types of profile fields that accounts showed: ``shortname``, ``type``."""
 
+
+UNSEEN: Final = "unseen.json"
+"""In a run's folder: the compared fields of which it is not proved that the service user sees them."""
+
+
 MOST_TRACES: Final = 10
 """A trace takes a second or so, and nobody reads a hundred."""
 
@@ -71,7 +78,7 @@ def check(run: Run) -> dict[str, int]:
     """Refuse a site on which a run cannot be right; the log says everything that was found."""
     begin_run(run.ledger, run.mapping.environment, run.record.dag_id, run.record.run_id, mode=run.record.mode)
     safety.mind_quarantine(run)
-    findings = check_site(run.hook(), profile_fields=tuple(run.mapping.profile_fields))
+    findings = check_site(run.hook(), wants_of(run.mapping, run.ledger))
     if not is_fit(findings):
         msg = f"Environment '{run.mapping.environment}' is not fit for a run:\n{explain(findings)}"
         passing = any(finding.code in PASSING_TROUBLE for finding in findings)
@@ -141,6 +148,7 @@ def snapshot(run: Run) -> dict[str, int]:
     """
     candidates = staging.read_frame(run.folder, "candidates")
     account_ids = _account_ids(run)
+    staging.write_text(run.folder, UNSEEN, "[]")
     if candidates.empty and not run.full and not account_ids:
         staging.write_frame(run.folder, "accounts", no_accounts().assign(is_service_user=False))
         staging.write_frame(run.folder, _TYPES, pd.DataFrame({"shortname": [], "type": []}, dtype="str"))
@@ -160,9 +168,11 @@ def snapshot(run: Run) -> dict[str, int]:
             keep=staging.FolderKeeper(run.folder),
             progress=partial(tell_progress, run.ledger, run.record.id, "snapshot"),
             untyped=run.mapping.untyped,
+            visibility=visibility_of(run.mapping, run.ledger, own_id=service_userid),
         )
     accounts = read.accounts.assign(is_service_user=read.accounts["id"] == service_userid)
     staging.write_frame(run.folder, "accounts", accounts)
+    staging.write_text(run.folder, UNSEEN, json.dumps(read.unseen))
     shown = pd.DataFrame(read.profile_types.items(), columns=["shortname", "type"], dtype="str")
     staging.write_frame(run.folder, _TYPES, shown)
     staging.write_frame(
@@ -291,14 +301,17 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     if outcomes is not None:
         staging.write_frame(run.folder, "outcomes", outcomes)
     left_out, title = staging.read_frame(run.folder, "left_out"), run.mapping.title or run.mapping.environment
-    told = partial(summary, frame, outcomes, left_out, title=title, warnings=extracting.warnings_of(run.folder))
+    unseen = json.loads((run.folder / UNSEEN).read_text())
+    told = partial(
+        summary, frame, outcomes, left_out, title=title, unseen=unseen, warnings=extracting.warnings_of(run.folder)
+    )
     staging.write_text(run.folder, "summary.md", told())
     text = told(named=False)
     log.info("%s\nWith names and every reason: %s", text, run.folder / "summary.md")
     if run.person_ids:
         _trace(run)
     _judge(run, frame, outcomes, missing=len(names) - len(present), text=text)
-    return text, _counts(frame, outcomes) | {"in_scope": _in_scope(run)}
+    return text, _counts(frame, outcomes) | {"in_scope": _in_scope(run)} | {f"unseen_{field}": 1 for field in unseen}
 
 
 def _trace(run: Run) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from moodle_coupling.provisioning.looking import holds, same_value
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.snapshots.hidden import refuse_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ def still_as_seen(job: Calls, items: Sequence[ChangeItem]) -> list[ChangeItem]:
     if not guarded:
         return list(items)
     found = job.find("id", [str(item.account_id) for item in guarded])
+    refuse_hidden(found.accounts)
     accounts = {account.id: account for account in found.accounts}
     return [item for item in items if not item.seen or _may_go(job, item, accounts.get(item.account_id))]
 

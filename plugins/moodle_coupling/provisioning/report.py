@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from moodle_coupling.hooks.moodle_visibility import unseen_field
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.mending import how_to_mend, in_words
@@ -54,12 +55,14 @@ def summary(
     left_out: pd.DataFrame | None = None,
     *,
     title: str = "",
+    unseen: Sequence[str] = (),
     named: bool = True,
     warnings: Sequence[str] = (),
 ) -> str:
     """Give the summary of a run in Markdown; without ``outcomes`` (a dry run) of the plan alone.
 
-    ``left_out`` are the lines of the source that were no person (``line``, ``message``, which names the line). Without ``named`` it holds ids and
+    ``left_out`` are the lines of the source that were no person (``line``, ``message``, which names the line). ``unseen`` are fields
+    that the service user may not see. Without ``named`` it holds ids and
     line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
     as Airflow's log and XCom. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
     """
@@ -68,6 +71,7 @@ def summary(
     parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), named=named)
     parts += _mismatches(plan, named=named)
     parts += _drift(plan)
+    parts += _unseen(unseen)
     if left_out is not None and len(left_out):
         parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
@@ -163,6 +167,17 @@ def _drift(plan: pd.DataFrame) -> list[str]:
     lines = [f"| {field} | {found[field, 'repaired']} | {found[field, 'reported']} |" for field in rows]
     head = ["", "## Changed by hand in Moodle", "", "| field | put right | left as it is |", "|---|---:|---:|"]
     return [*head, *lines]
+
+
+def _unseen(fields: Sequence[str]) -> list[str]:
+    if not fields:
+        return []
+    return [
+        "",
+        "## Fields that the service user may not see",
+        "",
+        *(f"* {' '.join(unseen_field(one))}" for one in fields),
+    ]
 
 
 def _people(group: pd.DataFrame, why: str, *, named: bool) -> list[str]:

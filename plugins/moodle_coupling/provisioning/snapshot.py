@@ -13,6 +13,7 @@ from moodle_coupling.provisioning.snapshots.changed import read_changed
 from moodle_coupling.provisioning.snapshots.finding import Finder
 from moodle_coupling.provisioning.snapshots.pieces import joined
 from moodle_coupling.provisioning.snapshots.tracker import Tracker
+from moodle_coupling.provisioning.snapshots.visibility import Visibility, tell_unseen, without_unproved
 from moodle_coupling.provisioning.wire import Moodle, Wire
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Snapshot:
     show the account. ``strategy``: how everyone was read ('' when not everyone was); ``total``: how many accounts there are in
     the whole Moodle, None when not everyone was read. With strategy ``report`` it is more than ``accounts`` has: those that
     no plan can be about are counted only. ``profile_types``: the types of profile fields, by shortname, as far as an account
-    shows them.
+    shows them. ``unseen``: fields that the plan would compare and of which it is not proved that the token sees
+    them; ``accounts`` has no such column.
     """
 
     accounts: pd.DataFrame
@@ -43,6 +45,7 @@ class Snapshot:
     total: int | None = None
     profile_types: Mapping[str, str] = field(default_factory=dict)
     unreadable_keys: tuple[tuple[str, str], ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
@@ -58,6 +61,7 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     keep: Keeper | None = None,
     progress: Callable[[int, int | None], None] | None = None,
     untyped: Collection[str] = (),
+    visibility: Visibility | None = None,
 ) -> Snapshot:
     """Read the accounts that these candidates (CANDIDATE_COLUMNS) can be, or can be confused with.
 
@@ -74,7 +78,8 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     whoever of them was not seen under that idnumber is looked up by id: all of them when ``full``, else those of the
     candidates. ``shared_email``: the mapping says that addresses may be shared. ``keep`` keeps the pieces of a reading of
     everyone until it is finished. ``progress`` hears how many accounts were read, and of how many (None: not known), about
-    once a second, in the caller's thread.
+    once a second, in the caller's thread. ``visibility`` says which fields must be proved visible, at most three calls;
+    without it nothing is known of that.
 
     ``untyped``: shortnames of profile fields whose type must be found out.
 
@@ -88,9 +93,14 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
         finder = read_changed(wire, beforehand, keys, shared_email=shared_email)
         if finder is not None:
             types = _types(wire, finder.found(), untyped)
-            unreadable = tuple(sorted(finder.unreadable))
+            accounts, unseen = _seen(wire, finder.found(), visibility, again=False)
             return Snapshot(
-                finder.found(), unreadable, _calls(wire), profile_types=types, unreadable_keys=finder.unreadable_keys
+                accounts,
+                tuple(sorted(finder.unreadable)),
+                _calls(wire),
+                profile_types=types,
+                unreadable_keys=finder.unreadable_keys,
+                unseen=unseen,
             )
 
     everyone = Everyone(wire, settings or SnapshotSettings(), beforehand, keep, Tracker(progress))
@@ -100,9 +110,11 @@ def read_accounts(  # noqa: PLR0913 - each is the run's own, and given by name
     finder.find("id", beforehand.unseen(accounts))
     accounts = joined([accounts, finder.found()])
     total = everyone.finish(accounts, keys)
+    accounts, unseen = _seen(wire, accounts, visibility, again=True)
     unreadable = tuple(sorted(everyone.unreadable | finder.unreadable))
     types = _types(wire, accounts, untyped)
-    return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total, types, finder.unreadable_keys)
+    unread_keys = finder.unreadable_keys
+    return Snapshot(accounts, unreadable, _calls(wire), str(everyone.strategy), total, types, unread_keys, unseen)
 
 
 def _types(wire: Wire, accounts: pd.DataFrame, untyped: Collection[str]) -> Mapping[str, str]:
@@ -114,6 +126,18 @@ def _types(wire: Wire, accounts: pd.DataFrame, untyped: Collection[str]) -> Mapp
     if any(shortname not in wire.profile_types for shortname in untyped):
         wire.find("id", [str(id_) for id_ in range(1, SAMPLE_IDS + 1)])
     return wire.profile_types
+
+
+def _seen(
+    wire: Wire, accounts: pd.DataFrame, visibility: Visibility | None, *, again: bool
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Give the accounts without the fields that may be hidden, and which of those the plan would have compared."""
+    if visibility is None:
+        return accounts, ()
+    unproved = visibility.unproved(wire, accounts, again=again)
+    unseen = tuple(field for field in visibility.compared if field in unproved)
+    tell_unseen(unseen)
+    return without_unproved(accounts, unproved), unseen
 
 
 def _calls(wire: Wire) -> int:

@@ -135,6 +135,11 @@ class Report:
         """Give what was changed by hand in Moodle, as far as the plan is still there."""
         return run_plan.drift_of(self.plan)
 
+    @property
+    def unseen(self) -> list[str]:
+        """Give the fields that it left alone on existing accounts, because the service user may not see them."""
+        return [name.removeprefix("unseen_") for name in self.run.counts or {} if name.startswith("unseen_")]
+
     @cached_property
     def steps(self) -> list[Step]:
         """Give how far it is."""

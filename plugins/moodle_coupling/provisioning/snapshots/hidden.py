@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import MoodleAccessDenied
+from moodle_coupling.hooks.moodle_visibility import EMAIL_HIDDEN, HIDDEN_BY_SITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +33,12 @@ def refuse_hidden(accounts: Iterable[Account]) -> None:
         if account.email is None:
             raise MoodleAccessDenied(
                 f"Account {account.id} came back without its e-mail address: the token may not see it, and "
-                f"{_EVERYONE_NEW}. The service user lacks moodle/site:viewuseridentity, or 'Email address' is not ticked "
-                f"under Site administration > Users > Permissions > User policies > Show user identity. {_ROLE}"
+                f"{_EVERYONE_NEW}. {EMAIL_HIDDEN} {_ROLE}"
+            )
+        if account.suspended is None:
+            raise MoodleAccessDenied(
+                f"Account {account.id} came back without whether it is suspended: the token may not see that, and whoever was "
+                f"suspended by hand would count as active. 'Suspended account' {HIDDEN_BY_SITE}. {_ROLE}"
             )
 
 
