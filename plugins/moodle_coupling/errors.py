@@ -91,6 +91,14 @@ class TooManyFailures(CouplingError):
         self.attempted = attempted
 
 
+class ValueNotTaken(TooManyFailures):
+    """Moodle does not take a value that so many persons share that the load stopped itself; ``field`` is its name."""
+
+    def __init__(self, message: str, *, field: str, failed: int, attempted: int) -> None:
+        super().__init__(message, failed=failed, attempted=attempted)
+        self.field = field
+
+
 class MoodleError(CouplingError):
     """A call to Moodle did not give data.
 

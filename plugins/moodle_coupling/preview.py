@@ -180,8 +180,8 @@ def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, 
     service_userid = hook.site_info().userid
     seeing = Visibility(compared_fields(mapping), service_userid)
     snapshot = read_accounts(hook, candidates, full=full, untyped=mapping.untyped, visibility=seeing)
-    for field in snapshot.unseen:
-        say(*unseen_field(field))
+    for name in snapshot.unseen:
+        say(*unseen_field(name))
     if snapshot.unreadable:
         say(f"{len(snapshot.unreadable)} values could not be looked up: one odd account spoils Moodle's answer.")
     return _Accounts(snapshot.accounts, service_userid, snapshot.profile_types, snapshot.unreadable_keys)

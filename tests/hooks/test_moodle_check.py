@@ -224,6 +224,44 @@ def test_a_field_that_no_account_shows_is_a_warning_for_the_mapping_that_compare
         assert "field_unseen" in codes(check_site(hook, Wants(compared=("city",), known_ids=(5000,))))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("lang", "nl"), ("auth", "saml9"), ("theme", "none-such"), ("institution", "<b>x</b>")]
+)
+def test_a_value_of_the_mapping_that_the_site_does_not_take_is_found_beforehand_and_nothing_is_written(
+    hook: MoodleHook, moodle: SandboxMoodle, field: str, value: str
+) -> None:
+    before = moodle.accounts(deleted=True)
+    good = {("auth", "oidc"): "fields.auth.value", ("country", "NL"): "fields.country.value"}
+    findings = check_site(hook, Wants(values={**good, (field, value): f"fields.{field}.value"}))
+    (found,) = [finding for finding in findings if finding.level is Level.ERROR]
+    assert found.code == "value_not_taken"
+    assert f"Moodle does not take {field}" in found.message
+    assert f"fields.{field}.value" in found.message
+    assert found.remedy
+    assert errors(check_site(hook, Wants(values=good))) == []
+    assert is_fit(check_site(hook, Wants(values={(field, value): f"fields.{field}.default"})))
+    assert moodle.accounts(deleted=True) == before
+
+
+@pytest.mark.parametrize("auth", ["manual", "nologin", "none", "email", "lti"])
+def test_an_auth_plugin_whose_passwords_moodle_keeps_needs_one_made(hook: MoodleHook, auth: str) -> None:
+    values = {("auth", auth): "fields.auth.value"}
+    assert errors(check_site(hook, Wants(values=values, with_password=False))) == ["auth_unfit"]
+    assert errors(check_site(hook, Wants(values=values))) == []
+
+
+@pytest.mark.parametrize("auth", ["webservice", "mnet"])
+def test_an_auth_plugin_that_no_new_account_can_have_is_named(hook: MoodleHook, auth: str) -> None:
+    findings = check_site(hook, Wants(values={("auth", auth): "fields.auth.value"}))
+    assert errors(findings) == ["auth_unfit"]
+    assert auth in explain(findings)
+
+
+@pytest.mark.parametrize("auth", ["db", "ldap", "shibboleth", "oauth2", "oidc"])
+def test_other_auth_plugins_need_no_password(hook: MoodleHook, auth: str) -> None:
+    assert errors(check_site(hook, Wants(values={("auth", auth): "fields.auth.value"}, with_password=False))) == []
+
+
 def test_a_batch_that_does_not_fit_is_told_with_what_the_site_takes(moodle: SandboxMoodle) -> None:
     findings = check_site(hook_for(moodle.url, moodle.token, batch_size=200))
     warning = next(finding for finding in findings if finding.code == "batch_size")

@@ -71,7 +71,7 @@ def test_each_call_is_announced_and_each_outcome_told_once(moodle):
 
 def test_a_batch_that_is_taken_apart_is_announced_at_every_call(moodle):
     notebook = Notebook()
-    rows = [create(n, **({"lang": "xx"} if n == 3 else {})) for n in range(1, 9)]
+    rows = [create(n, **({"country": "N3"} if n == 3 else {})) for n in range(1, 9)]
     result = load_rows(moodle, rows, journal=notebook)
     assert len(notebook.sent) == result.calls["create"] == len(moodle.calls.all(CREATE))
     assert {index for indexes in notebook.sent for index in indexes} == set(range(8))
@@ -194,7 +194,7 @@ def test_rejections_of_the_plan_do_not_count(moodle):
 
 def test_a_load_that_stopped_itself_takes_back_refusals_that_nothing_explains(moodle):
     notebook = Notebook()
-    rows = [create(n, **({"lang": "xx"} if n % 2 else {})) for n in range(1, 101)]
+    rows = [create(n, **({"country": f"{chr(65 + n % 26)}{n % 10}"} if n % 2 else {})) for n in range(1, 101)]
     result = load_rows(moodle, rows, batch_size=20, parallel_requests=1, stop=StopRule(), journal=notebook)
     assert isinstance(result.stopped, TooManyFailures)
     assert statuses(result) == {"done": 10, "failed": 90}
@@ -210,7 +210,7 @@ def test_an_account_that_an_earlier_try_makes_while_we_take_a_batch_apart_is_no_
         if len(moodle.calls.all(CREATE)) == 2 and not late:
             late.append(moodle.add_accounts([person(3)]))
 
-    rows = [create(1), create(2, lang="xx"), create(3)]
+    rows = [create(1), create(2, country="N2"), create(3)]
     result = load_rows(moodle, rows, parallel_requests=1, guard=guard, in_doubt=in_doubt)
     assert late
     assert len(people_in(moodle)) == 2

@@ -9,3 +9,5 @@ NEEDS_PASSWORD: Final = frozenset({"manual", "email", "lti", "nologin", "none"})
 
 NEEDS_PASSWORD_NAMES: Final = ", ".join(sorted(NEEDS_PASSWORD))
 """The same plugins as people read them."""
+NEVER_FOR_NEW: Final = frozenset({"mnet", "webservice"})
+"""Plugins that Moodle brings along and with which it makes no account; the check of a parameter takes ``webservice``."""

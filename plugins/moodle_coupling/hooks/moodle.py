@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ReportPage,
         UpdateWarning,
     )
+    from moodle_coupling.hooks.moodle_values import Value
 
 CREATE_USERS: Final = "core_user_create_users"
 UPDATE_USERS: Final = "core_user_update_users"
@@ -125,6 +126,19 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
             return []
         answer = self.call(UPDATE_USERS, users=[records.changed_account(one) for one in changes])
         return records.update_warnings(answer, UPDATE_USERS)
+
+    def takes_values(self, values: Sequence[Value]) -> bool:
+        """Tell whether Moodle takes these values of fields as such; nothing is written.
+
+        They are sent as updates of account 0, which nobody has. A value that the parameter check does not pass, such as a
+        language that is not installed, refuses the whole call; otherwise there is a warning for each (recordings 151, 159
+        and 164). Raises a MoodleError for anything else.
+        """
+        try:
+            self.call(UPDATE_USERS, users=[{"id": 0, name: value} for name, value in values])
+        except MoodleParameterRefused:
+            return False
+        return True
 
     def accounts_by_field(self, field: str, values: Iterable[str | int]) -> AccountsRead:
         """Look accounts up by id, idnumber, username or email; deleted ones are left out, as are empty values.

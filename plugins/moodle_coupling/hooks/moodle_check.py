@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -27,10 +27,11 @@ from moodle_coupling.hooks.moodle import CREATE_USERS, GET_USERS, UPDATE_USERS
 from moodle_coupling.hooks.moodle_calls import GET_USERS_BY_FIELD
 from moodle_coupling.hooks.moodle_errorcodes import SITE_INFO
 from moodle_coupling.hooks.moodle_form import CONTROL_VARIABLES
+from moodle_coupling.hooks.moodle_values import Value, mend_value, not_taken, refused_values, unfit_for_new
 from moodle_coupling.hooks.moodle_visibility import Sample, take_sample, unseen_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from moodle_coupling.hooks.moodle import MoodleHook
     from moodle_coupling.hooks.moodle_types import SiteInfo
@@ -65,12 +66,15 @@ class Wants:
     """What a mapping asks of its Moodle.
 
     ``profile_fields``: the shortnames it writes. ``compared``: fields that a site may hide and that it writes to accounts
-    that are there. ``known_ids``: accounts it wrote to, which show whether they can be seen.
+    that are there. ``known_ids``: accounts it wrote to, which show whether they can be seen. ``values``: what it gives in
+    fields, whoever it is for, and where that stands in the mapping file. ``with_password``: Moodle is to make passwords.
     """
 
     profile_fields: Sequence[str] = ()
     compared: Sequence[str] = ()
     known_ids: Sequence[int] = ()
+    values: Mapping[Value, str] = field(default_factory=dict)
+    with_password: bool = True
 
 
 NOTHING: Final = Wants()
@@ -211,6 +215,7 @@ def _probes(hook: MoodleHook, wants: Wants) -> list[tuple[str, Callable[[], list
     return [
         (CREATE_USERS, lambda: [_may_create(hook)]),
         (UPDATE_USERS, lambda: [_may_update(hook)]),
+        (UPDATE_USERS, lambda: list(_values(hook, wants))),
         (GET_USERS_BY_FIELD, lambda: _visibility(take_sample(hook, wants.compared, wants.known_ids), wants)),
         (GET_USERS_BY_FIELD, lambda: list(_capacity(hook, len(wants.profile_fields)))),
     ]
@@ -252,6 +257,27 @@ def _may_update(hook: MoodleHook) -> Finding:
     except MoodleAccessDenied as error:
         return _capability_missing("update_denied", "moodle/user:update", error)
     return Finding(Level.OK, "may_update", "The service user may update accounts.")
+
+
+def _values(hook: MoodleHook, wants: Wants) -> Iterator[Finding]:
+    """Say which values of the mapping this Moodle does not take; a disabled auth plugin it does take, and nothing tells."""
+    auths = [value for field, value in wants.values if field == "auth"]
+    unfit = unfit_for_new(auths, with_password=wants.with_password)
+    for auth, why in unfit.items():
+        message = f"{why} The mapping gives it in {wants.values['auth', auth]}."
+        yield Finding(_how_bad(wants.values["auth", auth]), "auth_unfit", message, mend_value("auth"))
+    asked = [value for value in wants.values if not (value[0] == "auth" and value[1] in unfit)]
+    refused = refused_values(asked, hook.takes_values)
+    for value in refused:
+        message = f"{not_taken(value)}, which the mapping gives in {wants.values[value]}."
+        yield Finding(_how_bad(wants.values[value]), "value_not_taken", message, mend_value(value[0]))
+    if asked and not refused:
+        yield Finding(Level.OK, "values", "Moodle takes the mapping's fixed values.")
+
+
+def _how_bad(where: str) -> Level:
+    """Give how bad a refused value is: a default is only for those for whom the source says nothing."""
+    return Level.WARNING if where.endswith(".default") else Level.ERROR
 
 
 def _capability_missing(code: str, capability: str, error: MoodleError) -> Finding:

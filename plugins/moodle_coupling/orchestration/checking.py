@@ -13,9 +13,13 @@ from moodle_coupling.hooks.moodle_check import Finding, Level, Wants, check_site
 from moodle_coupling.mapping import CoachviewSource
 from moodle_coupling.matching.visibility import compared_fields
 from moodle_coupling.orchestration.remembering import the_ledger
+from moodle_coupling.orchestration.run import with_defaults
 from moodle_coupling.provisioning.snapshots.visibility import Visibility
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moodle_coupling.hooks.moodle_values import Value
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
 
@@ -75,7 +79,19 @@ def wants_of(mapping: Mapping, ledger: Ledger | None) -> Wants:
         profile_fields=tuple(mapping.profile_fields),
         compared=compared_fields(mapping),
         known_ids=known_ids(ledger, mapping.environment),
+        values=dict(_fixed_values(mapping)),
+        with_password=mapping.password != "none",  # noqa: S105 - the setting's name, no password
     )
+
+
+def _fixed_values(mapping: Mapping) -> Iterator[tuple[Value, str]]:
+    """Give the values that stand in the mapping file itself, and where."""
+    if "auth" not in mapping.fields:
+        yield ("auth", "manual"), "no 'fields.auth' at all"
+    for name, setting in mapping.fields.items():
+        for key, text in (("value", setting.value), ("default", setting.default)):
+            if text:
+                yield (str(name), text), f"fields.{name}.{key}"
 
 
 def check_environment(mapping: Mapping) -> Checked:
@@ -84,7 +100,7 @@ def check_environment(mapping: Mapping) -> Checked:
     Raises CouplingPaused while the environment is paused, SettingError when the Moodle's connection is wrong.
     """
     with MoodleHook(mapping.connection) as hook:
-        moodle = check_site(hook, wants_of(mapping, _ledger_if_there()))
+        moodle = check_site(hook, wants_of(with_defaults(mapping, hook.settings), _ledger_if_there()))
     sources: dict[str, list[Finding]] = {}
     for source in mapping.sources:
         if isinstance(source, CoachviewSource):

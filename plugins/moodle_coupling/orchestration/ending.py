@@ -15,6 +15,7 @@ from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration import staging, steps
 from moodle_coupling.orchestration.notifying import mismatches_digest, tell
 from moodle_coupling.orchestration.remembering import let_go
+from moodle_coupling.orchestration.safety import why_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,8 @@ def report_and_end(run: Run, parts: list[dict[str, int]], states: Mapping[str, s
         end_run(run.ledger, run.record.id, RunState.STOPPED, reason=str(skip))
         raise
     except Exception as error:
-        end_run(run.ledger, run.record.id, RunState.FAILED, reason=(str(error).splitlines() or [""])[0])
+        reason = why_stopped(run) or (str(error).splitlines() or [""])[0]
+        end_run(run.ledger, run.record.id, RunState.FAILED, reason=reason)
         raise
     else:
         context["ti"].xcom_push(key="summary", value=text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import CouplingError, NotApproved, Quarantined, TooManyFailures
 from moodle_coupling.ledger import approvals, quarantine
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from moodle_coupling.orchestration.run import Run
 
 log = logging.getLogger(__name__)
+
+STOPPED: Final = "stopped.txt"
+"""In a run's folder: why its load stopped itself."""
 
 
 def mind_quarantine(run: Run) -> None:
@@ -47,10 +50,17 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
         return
     from moodle_coupling.orchestration.notifying import tell
 
+    staging.write_text(run.folder, STOPPED, str(stopped))
     environment = run.mapping.environment
     found = quarantine.impose(run.ledger, environment, str(stopped))
     text = f"{stopped}\nScheduled runs stay away until {found.until:%Y-%m-%d %H:%M} UTC; a run by hand or a passing check lifts it."
     tell(run.mapping, f"Moodle '{environment}': in quarantine", text, None)
+
+
+def why_stopped(run: Run) -> str:
+    """Say why the run's load stopped itself; '' when it did not."""
+    path = run.folder / STOPPED
+    return str(path.read_text()) if path.exists() else ""
 
 
 def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:

@@ -279,6 +279,7 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     part = frame.iloc[chunk["start"] : chunk["stop"]].reset_index(drop=True)
     digest = plan_digest(frame)
     safety.refuse_unapproved(run, digest)
+    (run.folder / safety.STOPPED).unlink(missing_ok=True)
     with held(run.ledger, run.mapping.environment, run.holder) as lease:
         result = loading.load_part(run, part, digest, lease)
     staging.write_frame(run.folder, f"outcomes-{chunk['number']:04d}", result.outcomes)
@@ -301,9 +302,16 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     if outcomes is not None:
         staging.write_frame(run.folder, "outcomes", outcomes)
     left_out, title = staging.read_frame(run.folder, "left_out"), run.mapping.title or run.mapping.environment
-    unseen = json.loads((run.folder / UNSEEN).read_text())
+    unseen, stopped = json.loads((run.folder / UNSEEN).read_text()), safety.why_stopped(run)
     told = partial(
-        summary, frame, outcomes, left_out, title=title, unseen=unseen, warnings=extracting.warnings_of(run.folder)
+        summary,
+        frame,
+        outcomes,
+        left_out,
+        title=title,
+        unseen=unseen,
+        stopped=stopped,
+        warnings=extracting.warnings_of(run.folder),
     )
     staging.write_text(run.folder, "summary.md", told())
     text = told(named=False)

@@ -37,19 +37,21 @@ class CreateJob(Batch[NewItem]):
 
     def run(self, items: Sequence[NewItem]) -> None:
         """Send the batch; if it is refused, ask first who is already there, and take the rest apart."""
+        items = self.without_bad_values(items)
         self._look_again.update(item.index for item in split_shared(items)[1])
-        refusal = self.try_send(items)
+        refusal = self.try_send(items) if items else None
         if refusal is None:
             return
         if isinstance(refusal, MoodleRequestTooLarge):
             take_apart(self, items, refusal)
             return
-        items = self.still_open(items)
-        rest = self._settle_present(items)
+        refused = self.still_open(items)
+        items = self.without_bad_values(refused, refusal)
+        rest = self._settle_present(items) if items else []
         contested = [item for item in rest if item.index in self._email_owner]
         rest = [item for item in rest if item.index not in self._email_owner]
         if rest:
-            take_apart(self, rest, refusal if len(rest) == len(items) else None)
+            take_apart(self, rest, refusal if len(rest) == len(refused) else None)
         for item in contested:
             # Only some sites forbid an address that another account has: Moodle decides.
             send_alone(self, item, explained=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from moodle_coupling.errors import (
     AnswerLost,
     MoodleAnswerUnreadable,
+    MoodleParameterRefused,
     MoodleRefused,
     MoodleRequestTooLarge,
     NotAMoodle,
@@ -19,6 +20,7 @@ from moodle_coupling.provisioning.journal import Record
 from moodle_coupling.provisioning.looking import Found, look_up
 from moodle_coupling.provisioning.outcomes import OutcomeStatus
 from moodle_coupling.provisioning.proof import Proof
+from moodle_coupling.provisioning.shared_values import SharedValues
 from moodle_coupling.provisioning.stopping import Tally
 from moodle_coupling.provisioning.wire import Stopped, Wire
 
@@ -57,6 +59,7 @@ class Load:
     tally: Tally = field(default_factory=Tally)
     in_doubt: frozenset[int] = frozenset()
     proof: Proof = field(default_factory=Proof)
+    values: SharedValues = field(default_factory=SharedValues)
 
     def batch_over(self, items: Sequence[Sendable]) -> None:
         """Put on record what became of a batch, and stop the load where too many went wrong."""
@@ -149,6 +152,27 @@ class Batch(Calls, ABC, Generic[Item]):
             if not items:
                 return None
         return None
+
+    def without_bad_values(self, items: Sequence[Item], refusal: Refusal | None = None) -> list[Item]:
+        """Give the items without a value that Moodle is known not to take; the others are written down as refused for it.
+
+        With ``refusal``, of a call with all of them, Moodle is asked about the values that nobody has asked about. Raises
+        Stopped where so many share such a value that the load ends here.
+        """
+        values = self.load.values
+        bad = values.known_bad(items)
+        if isinstance(refusal, MoodleParameterRefused):
+            bad, calls = values.find(self.load.wire, items)
+            self.book.count_extra(calls)
+        for value in dict.fromkeys(bad.values()):
+            reason = values.reason_to_stop(value)
+            if reason is not None:
+                self.load.wire.stop(reason)
+                raise Stopped
+        for item in items:
+            if item.index in bad:
+                self.book.write(item.index, OutcomeStatus.REJECTED, "value_not_taken", values.why(bad[item.index]))
+        return [item for item in items if item.index not in bad]
 
     @abstractmethod
     def send(self, items: Sequence[Item]) -> Any:

@@ -14,6 +14,7 @@ from moodle_coupling.errors import (
     MoodleUnavailable,
     SettingError,
     TooManyFailures,
+    ValueNotTaken,
 )
 from moodle_coupling.provisioning.batching import CREATE_SIZE, UPDATE_SIZE, batches
 from moodle_coupling.provisioning.before import not_yet_there, settle_doubtful, still_open
@@ -25,7 +26,8 @@ from moodle_coupling.provisioning.outcomes import outcomes_frame
 from moodle_coupling.provisioning.parallel import in_parallel
 from moodle_coupling.provisioning.proof import FIRST
 from moodle_coupling.provisioning.rows import ChangeItem, sort_rows, split_shared
-from moodle_coupling.provisioning.stopping import Tally
+from moodle_coupling.provisioning.shared_values import SharedValues
+from moodle_coupling.provisioning.stopping import StopRule, Tally
 from moodle_coupling.provisioning.updating import update_batch
 from moodle_coupling.provisioning.wire import Moodle, Wire
 
@@ -36,13 +38,13 @@ if TYPE_CHECKING:
 
     from moodle_coupling.provisioning.journal import Journal
     from moodle_coupling.provisioning.rows import Work
-    from moodle_coupling.provisioning.stopping import StopRule
 
 _STOP_CODES: Final = (
     (CouplingPaused, "paused"),
     (MoodleUnavailable, "unavailable"),
     (AnswerLost, "unavailable"),
     (MoodleDenied, "denied"),
+    (ValueNotTaken, "value_not_taken"),
     (TooManyFailures, "too_many_failures"),
     (MoodleRefused, "refused"),
     (SettingError, "setting_wrong"),
@@ -89,7 +91,8 @@ def load(
     """
     work = sort_rows(plan)
     wire, book = Wire(hook), Book()
-    load_ = Load(wire, book, pace or Pace(), Record(journal), Tally(stop), frozenset(in_doubt))
+    values = SharedValues(stop or StopRule())
+    load_ = Load(wire, book, pace or Pace(), Record(journal), Tally(stop), frozenset(in_doubt), values=values)
     for outcome in work.settled:
         book.keep(outcome)
     _guarded(wire, lambda: load_.record.settled(book.known(outcome.index for outcome in work.settled)))
@@ -155,6 +158,7 @@ def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size
                 load_.batch_over(batch)
 
     wire = load_.wire
+    load_.values.expect(items)
     pilot, items = _pilot(items)
     in_parallel(wire, send_all, [[pilot]] if pilot else [])
     free, shared = split_shared(items)

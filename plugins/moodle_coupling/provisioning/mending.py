@@ -29,6 +29,7 @@ _WORDS: Final = {
     "value_not_kept": "Moodle keeps another value",
     "value_unseen": "A value that Moodle does not show",
     "value_withheld": "Without a value that Moodle does not keep",
+    "value_not_taken": "Moodle does not take a value",
     "username_taken": "The username was taken in the meantime",
 }
 MEND: Final = {
@@ -55,6 +56,8 @@ MEND: Final = {
     "date_format.",
     "value_unseen": "Check the shortname under Site administration > Users > User profile fields, and whether the field is visible.",
     "value_withheld": "Mend the profile field in the mapping file; the next run sends it again.",
+    "value_not_taken": "The message names the field. Install what is missing on the site (language pack, theme, auth plugin), or "
+    "change the value in the mapping file or the source; then run again: whoever is in stays.",
     "username_taken": "Run again: the next plan chooses another name.",
 }
 _BY_STATUS: Final = {

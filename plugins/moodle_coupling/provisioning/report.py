@@ -49,24 +49,26 @@ def exceeds_tolerance(outcomes: pd.DataFrame, limit: float, in_scope: int = 0) -
     return missed > (max(allowed, _LEAST) if in_scope and limit else allowed)
 
 
-def summary(
+def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     plan: pd.DataFrame,
     outcomes: pd.DataFrame | None,
     left_out: pd.DataFrame | None = None,
     *,
     title: str = "",
     unseen: Sequence[str] = (),
+    stopped: str = "",
     named: bool = True,
     warnings: Sequence[str] = (),
 ) -> str:
     """Give the summary of a run in Markdown; without ``outcomes`` (a dry run) of the plan alone.
 
     ``left_out`` are the lines of the source that were no person (``line``, ``message``, which names the line). ``unseen`` are fields
-    that the service user may not see. Without ``named`` it holds ids and
+    that the service user may not see, ``stopped`` says why the load stopped itself, of nobody in particular. Without ``named`` it holds ids and
     line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
     as Airflow's log and XCom. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
     """
     parts = [f"# {title or 'Moodle'}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
+    parts += [f"**{_cell(stopped)}**", ""] if stopped else []
     parts += _counts(plan, outcomes)
     parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), named=named)
     parts += _mismatches(plan, named=named)

@@ -38,10 +38,14 @@ _WARNINGS: Final = {
 def update_batch(load: Load, items: Sequence[ChangeItem]) -> None:
     """Change the items' accounts and write down one outcome for each; raises as ``create_batch`` does."""
     job = UpdateJob(load)
-    items = still_as_seen(job, items)
+    items = still_as_seen(job, job.without_bad_values(items))
     refusal = job.try_send(items) if items else None
-    if refusal is not None:
-        take_apart(job, job.still_open(items), refusal)
+    if refusal is None:
+        return
+    refused = job.still_open(items)
+    rest = job.without_bad_values(refused, refusal)
+    if rest:
+        take_apart(job, rest, refusal if len(rest) == len(refused) else None)
 
 
 class UpdateJob(Batch[ChangeItem]):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SiteInfo,
         UpdateWarning,
     )
+    from moodle_coupling.hooks.moodle_values import Value
 
 
 class Settings(Protocol):
@@ -80,6 +81,9 @@ class Moodle(Protocol):
     def takes_variables(self, count: int) -> bool:
         """Tell whether a form of so many variables arrives whole."""
 
+    def takes_values(self, values: Sequence[Value]) -> bool:
+        """Tell whether Moodle takes these values; nothing is written."""
+
     def site_info(self) -> SiteInfo:
         """Ask the site about itself and the token's service."""
 
@@ -139,6 +143,11 @@ class Wire:
         """Tell whether a form of so many variables arrives whole, in one call."""
         self._before("read")
         return self.hook.takes_variables(count)
+
+    def takes_values(self, values: Sequence[Value]) -> bool:
+        """Tell whether Moodle takes these values, in one call that writes nothing."""
+        self._before("probe")
+        return self.hook.takes_values(values)
 
     def site_info(self) -> SiteInfo:
         """Ask the site about itself and the token's service, in one call."""
