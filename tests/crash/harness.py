@@ -200,7 +200,7 @@ def small_plan(ids: list[int]) -> pd.DataFrame:
 
 EXPECTED = {
     **dict.fromkeys((*CHANGED, *NEW), ("done", "")),
-    BAD_LANGUAGE: ("rejected", "invalidparameter"),
+    BAD_LANGUAGE: ("rejected", "value_not_taken"),
     TAKEN_ADDRESS: ("rejected", "email_taken"),
     201: ("skipped", "nothing_to_do"),
     202: ("rejected", "duplicate_person"),

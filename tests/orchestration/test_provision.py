@@ -147,7 +147,7 @@ def test_more_refusals_than_the_mapping_tolerates_fail_the_run_after_everyone_el
     coupling: Coupling, moodle: SandboxMoodle
 ) -> None:
     coupling.persons(PERSONS[:3])
-    coupling.more = "  lang: {value: xx}\nlimits: {tolerated_failures: 0.5}\n"
+    coupling.more = "  lang: {column: city}\nlimits: {tolerated_failures: 0.5}\n"
     run = coupling.run()
 
     assert run.state == "failed"

@@ -324,8 +324,8 @@ def the_ledger() -> Ledger:
 def test_a_load_of_which_most_fails_stops_itself_and_a_passing_check_lifts_the_quarantine(
     coupling: Coupling, moodle: SandboxMoodle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coupling.persons(PEOPLE)
-    coupling.more = "  lang: {value: xx}\n"
+    coupling.persons([(*person[:-1], "xx") for person in PEOPLE])
+    coupling.more = "  lang: {column: city}\n"  # a fixed one the check would find beforehand
     run = coupling.run()
 
     assert run.state == "failed"

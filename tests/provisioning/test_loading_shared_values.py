@@ -85,6 +85,23 @@ def test_whoever_shares_it_is_refused_without_a_call_and_everyone_else_is_in(moo
     assert result.extra_calls <= 20
 
 
+@pytest.mark.parametrize("field", ["lang", "auth"])
+def test_a_few_who_all_have_it_are_refused_and_stop_nothing(moodle, field):
+    result = load_rows(moodle, [create(n, **{field: "zz"}) for n in range(1, 4)], stop=StopRule())
+    assert result.stopped is None
+    assert statuses(result) == {"rejected": 3}
+    assert set(codes(result).values()) == {"value_not_taken"}
+    assert result.calls["create"] == 1
+
+
+def test_those_whom_it_kept_out_before_stop_nothing(moodle):
+    rows = [create(n, lang="nl") for n in range(1, 31)]
+    result = load_rows(moodle, rows, stop=StopRule(expected=frozenset(range(30))))
+    assert result.stopped is None
+    assert statuses(result) == {"rejected": 30}
+    assert result.calls["create"] == 1
+
+
 def test_most_of_many_is_as_good_as_everyone(moodle):
     rows = [create(n, lang="nl" if n % 2 else "en") for n in range(1, 101)]
     result = load_rows(moodle, rows, stop=StopRule())

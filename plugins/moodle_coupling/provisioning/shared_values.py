@@ -37,9 +37,13 @@ class SharedValues:
     _total: int = 0
 
     def expect(self, items: Sequence[Sendable]) -> None:
-        """Take note of everyone who is about to be sent: how many share a value says whether the load goes on without it."""
-        self._total = len(items)
-        self._persons = Counter(value for item in items for value in _values(item))
+        """Take note of everyone who is about to be sent: how many share a value says whether the load goes on without it.
+
+        Who was refused in an earlier run too does not count, as everywhere in the rule.
+        """
+        counting = [item for item in items if item.index not in self.rule.expected]
+        self._total = len(counting)
+        self._persons = Counter(value for item in counting for value in _values(item))
 
     def known_bad(self, items: Sequence[Item]) -> dict[int, Value]:
         """Give, by index, the value of whoever has one that Moodle is known not to take."""
@@ -79,10 +83,9 @@ class SharedValues:
         return f"{self._why[value]} {mend_value(value[0])}"
 
     def reason_to_stop(self, value: Value) -> ValueNotTaken | None:
-        """Give the error to stop with where (nearly) everyone has this value; None where the others can be brought in."""
+        """Give the error to stop with where more have this value than the rule bears; None where the others can be brought in."""
         with_it, total = self._persons[value], self._total
-        many = with_it >= self.rule.minimum and with_it > self.rule.share * total
-        if with_it < total and not many:
+        if with_it < self.rule.minimum or with_it <= self.rule.share * total:
             return None
         return ValueNotTaken(
             f"{self._why[value]} {with_it} of the {total} persons to be written have that value, so the load stopped itself and "
