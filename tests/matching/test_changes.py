@@ -217,6 +217,17 @@ def test_renamed_and_new_persons_never_get_the_same_name() -> None:
     assert rows[1]["changes"] == {"username": ["old", "anna3"]}
 
 
+@pytest.mark.parametrize("name", ["admin", "guest"])
+@pytest.mark.parametrize("rename", [True, False])
+def test_moodles_own_names_are_given_to_nobody_also_where_their_accounts_were_not_read(
+    name: str, *, rename: bool
+) -> None:
+    persons = [person(1, username=name), person(2, username=name)]
+    there = [account_of(persons[1], username="old")]
+    rows = plan_of(persons, there, mapping(username={"rename": rename}))
+    assert [row["username"] for row in rows] == [f"{name}2", f"{name}3" if rename else "old"]
+
+
 def test_a_link_writes_the_idnumber_and_what_differs() -> None:
     settings = {"matching": {"link_on": ["email"]}, "fields": {"city": {"column": "city", "write": "on_create"}}}
     there = account(11, email="anna1@example.org", idnumber=" ", firstname="Anna", lastname="Bosch")

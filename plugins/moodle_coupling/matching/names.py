@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from moodle_coupling.matching.accounts import ALWAYS_PROTECTED
 from moodle_coupling.people.numbering import assign_usernames, numbered, taken_names
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ def final_usernames(view: View, persons: pd.Index[int]) -> pd.Series[str]:
     """Give the username that each of ``persons`` (index labels) gets: free in Moodle and in this plan.
 
     Who gets the bare name is decided by the source's id, so that neither the order nor the rest of the file matters.
+    Moodle's own names are never free: its Users report does not show the guest.
     """
     some = view.persons.loc[persons]
     order = some["person_id"].where(some["person_id"] != "", some["idnumber"])
-    return assign_usernames(some["username"], order, taken_names(view.accounts["username"]))
+    return assign_usernames(some["username"], order, taken_names([*view.accounts["username"], *ALWAYS_PROTECTED]))
 
 
 def carries(username: str, base: str) -> bool:
