@@ -55,7 +55,7 @@ def codes(findings: list[Finding]) -> list[str]:
 
 def test_a_site_set_up_as_it_should_is_fit_and_nothing_was_written(hook: MoodleHook, moodle: SandboxMoodle) -> None:
     before = moodle.accounts(deleted=True)
-    findings = check_site(hook, Wants(profile_fields=["customfield1"]))
+    findings = check_site(hook, Wants(profile_fields={"customfield1": ""}))
     assert is_fit(findings)
     assert {finding.level for finding in findings} == {Level.OK}
     assert moodle.accounts(deleted=True) == before
@@ -166,15 +166,24 @@ def test_a_wrong_token_is_told_apart(moodle: SandboxMoodle) -> None:
 
 
 def test_profile_fields_are_found_misspelt_or_left_open(hook: MoodleHook, moodle: SandboxMoodle) -> None:
-    findings = check_site(hook, Wants(profile_fields=["customfield1", "CustomField1", "afdeling"]))
+    findings = check_site(hook, Wants(profile_fields={"customfield1": "", "CustomField1": "", "afdeling": ""}))
     assert errors(findings) == ["profile_field_case"]
     levels = {finding.code: finding.level for finding in findings}
     assert (levels["profile_field"], levels["profile_field_unverified"]) == (Level.OK, Level.WARNING)
     assert "Profile field 'customfield1' exists, of type text." in explain(findings)
 
 
+@pytest.mark.parametrize(("said", "fits"), [("text", True), ("textarea", True), ("menu", False), ("datetime", False)])
+def test_a_type_that_the_site_contradicts_is_an_error(hook: MoodleHook, said: str, *, fits: bool) -> None:
+    findings = check_site(hook, Wants(profile_fields={"customfield1": said}))
+    assert errors(findings) == ([] if fits else ["profile_field_type"])
+    if not fits:
+        assert f"is of type text on this site, and the mapping file says {said}" in explain(findings)
+        assert "profile_fields.customfield1.type" in explain(findings)
+
+
 def test_a_profile_field_that_nobody_has_filled_is_not_guessed_about(hook: MoodleHook) -> None:
-    findings = check_site(hook, Wants(profile_fields=["customfield2"]))
+    findings = check_site(hook, Wants(profile_fields={"customfield2": ""}))
     assert "could not be verified, nor its type" in explain(findings)
     assert is_fit(findings)
 

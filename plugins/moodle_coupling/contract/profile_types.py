@@ -23,6 +23,15 @@ class ProfileType(StrEnum):
     DATETIME = "datetime"
 
 
+_TEXTS: Final = frozenset({ProfileType.TEXT, ProfileType.TEXTAREA, ProfileType.SOCIAL})
+"""Types that keep a text as it was sent."""
+
+
+def contradicts(said: str, shown: str) -> bool:
+    """Tell whether the type that a mapping says cannot be the one that the site shows; '' is not known."""
+    return bool(said and shown) and said != shown and not {said, shown} <= _TEXTS
+
+
 FIRST_YEAR, LAST_YEAR = 1900, 2050
 """The widest bounds that Moodle's form gives a date field; a year outside a field's own bounds is moved to the bound."""
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from moodle_coupling.contract.profile_types import contradicts
 from moodle_coupling.errors import (
     AnswerLost,
     MoodleAccessDenied,
@@ -65,12 +66,12 @@ class Finding:
 class Wants:
     """What a mapping asks of its Moodle.
 
-    ``profile_fields``: the shortnames it writes. ``compared``: fields that a site may hide and that it writes to accounts
+    ``profile_fields``: the shortnames it writes, and the type it says of each, '' for none. ``compared``: fields that a site may hide and that it writes to accounts
     that are there. ``known_ids``: accounts it wrote to, which show whether they can be seen. ``values``: what it gives in
     fields, whoever it is for, and where that stands in the mapping file. ``with_password``: Moodle is to make passwords.
     """
 
-    profile_fields: Sequence[str] = ()
+    profile_fields: Mapping[str, str] = field(default_factory=dict)
     compared: Sequence[str] = ()
     known_ids: Sequence[int] = ()
     values: Mapping[Value, str] = field(default_factory=dict)
@@ -299,12 +300,20 @@ def _visibility(sample: Sample, wants: Wants) -> list[Finding]:
     return [Finding(Level.OK, "visible", "The service user sees ID numbers, usernames and e-mail addresses."), *fields]
 
 
-def _profile_fields(sample: Sample, wanted: Sequence[str]) -> Iterator[Finding]:
+def _profile_fields(sample: Sample, wanted: Mapping[str, str]) -> Iterator[Finding]:
     """Moodle drops values for an unknown shortname without a word, and shows a field only where it is filled."""
     seen = sample.profile_types()
     by_lower = {name.lower(): name for name in seen}
-    for name in dict.fromkeys(wanted):
-        if name in seen:
+    for name, said in wanted.items():
+        if contradicts(said, seen.get(name, "")):
+            yield Finding(
+                Level.ERROR,
+                "profile_field_type",
+                f"Profile field '{name}' is of type {seen[name]} on this site, and the mapping file says {said}; no run would write "
+                "anything.",
+                f"Correct profile_fields.{name}.type in the mapping file.",
+            )
+        elif name in seen:
             yield Finding(Level.OK, "profile_field", f"Profile field '{name}' exists, of type {seen[name]}.")
         elif name.lower() in by_lower:
             yield Finding(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
-from moodle_coupling.contract.profile_types import ProfileType, date_stored, is_that_date
+from moodle_coupling.contract.profile_types import ProfileType, contradicts, date_stored, is_that_date
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Write
 from moodle_coupling.people.arrow import to_texts
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.mapping.parts import ProfileValue
-
-_TEXTS = frozenset({ProfileType.TEXT, ProfileType.TEXTAREA, ProfileType.SOCIAL})
-"""Types that keep a text as it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +50,9 @@ def with_types(
 
 def type_of(shortname: str, mapping: Mapping, types: Mapping_[str, str]) -> str:
     """Give a profile field's type, by the site's word or else the mapping's; '' when nobody says it."""
-    said, shown = mapping.profile_fields[shortname].type, types.get(shortname, "")
-    if said is None or not shown:
-        return shown or (said or "")
-    if said == shown or {said, shown} <= _TEXTS:
-        return shown
+    said, shown = mapping.profile_fields[shortname].type or "", types.get(shortname, "")
+    if not contradicts(said, shown):
+        return shown or said
     msg = (
         f"Coupling '{mapping.environment}': profile_fields.{shortname}.type is '{said}', and in Moodle the field is of type "
         f"'{shown}'. Nothing was written. Correct the mapping file ({mapping.path or mapping.environment})."

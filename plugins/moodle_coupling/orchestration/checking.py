@@ -76,7 +76,7 @@ def _ledger_if_there() -> Ledger | None:
 def wants_of(mapping: Mapping, ledger: Ledger | None) -> Wants:
     """Give what a mapping asks of its Moodle."""
     return Wants(
-        profile_fields=tuple(mapping.profile_fields),
+        profile_fields={name: str(one.type or "") for name, one in mapping.profile_fields.items()},
         compared=compared_fields(mapping),
         known_ids=known_ids(ledger, mapping.environment),
         values=dict(_fixed_values(mapping)),
