@@ -267,6 +267,26 @@ class TestMending:
         text = shown(visit("viewer", language="nl").get(f"/runs/{run.id}"))
         assert "E-mailadres ontbreekt email_missing Vul dit in de bron in. 1 persoon" in text
 
+    @pytest.mark.parametrize(
+        ("language", "heading", "field", "mend"),
+        [
+            ("en", "Fields that the service user may not see", "Town city", "Install what is missing on the site"),
+            ("nl", "Velden die de servicegebruiker misschien niet ziet", "Plaats city", "Installeer"),
+        ],
+    )
+    def test_hidden_fields_and_a_refused_value_are_named(self, visit, ledger, language, heading, field, mend):
+        run = begin_run(ledger, "demo", RECONCILE, "manual__1", mode="full")
+        said = "Moodle does not take lang 'nl'. 30 of the 30 persons to be written have that value"
+        loaded(ledger, run, outcomes(range(30), "failed", code="value_not_taken", message=said, at=NOW))
+        end_run(ledger, run.id, RunState.FAILED, reason=said, counts={"new.failed": 30, "unseen_city": 1})
+        page = visit("viewer", language=language).get(f"/runs/{run.id}")
+        text = shown(page)
+        assert said in text
+        assert f"{heading} {field}" in text
+        assert "hiddenuserfields" in text
+        assert "moodle/user:viewhiddendetails" in text
+        assert mend in text
+
     def test_every_code_and_every_mending_has_its_dutch(self):
         from moodle_coupling.people.rules import RULES
         from moodle_coupling.provisioning import mending
