@@ -11,17 +11,18 @@ import datetime as dt
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Column, MetaData, Table, Text, select, text
+from sqlalchemy import Column, MetaData, Table, select, text
 from sqlalchemy.types import TypeEngine
 
-from moodle_coupling.ledger.column_types import SQLITE_TIME, UtcTime
+from moodle_coupling.ledger.cells import clean
+from moodle_coupling.ledger.column_types import SQLITE_TIME, StoredText, UtcTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
-TEXT: Final = Text()
+TEXT: Final = StoredText()
 _NUMBERS = itertools.count(1)
 _WORTH_ANALYSING: Final = 1000
 
@@ -85,6 +86,10 @@ def _fill(connection: Connection, table: Table, values: list[Sequence[Any]]) -> 
 
 
 def _stored(kind: TypeEngine[Any], values: Sequence[Any], dialect: str) -> Sequence[Any]:
+    if isinstance(kind, StoredText):
+        together = "".join(filter(None, values))  # COPY asks no column type; nearly always there is nothing to clean
+        fine = together.isascii() and "\0" not in together
+        return values if fine else [None if value is None else clean(value) for value in values]
     if dialect != "sqlite" or not isinstance(kind, UtcTime):
         return values
     return [None if value is None else value.astimezone(dt.UTC).strftime(SQLITE_TIME) for value in values]

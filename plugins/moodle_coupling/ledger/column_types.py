@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import BigInteger, DateTime, Integer, Text
 from sqlalchemy.types import TypeDecorator
 
+from moodle_coupling.ledger.cells import clean
+
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
@@ -17,7 +19,19 @@ SQLITE_TIME: Final = "%Y-%m-%d %H:%M:%S.%f"
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """A running number; SQLite counts only an INTEGER PRIMARY KEY."""
 
-PrefixText = Text().with_variant(Text(collation="C"), "postgresql")
+
+class StoredText(TypeDecorator[str]):
+    """Text as both databases can hold it, whatever it is given (:func:`moodle_coupling.ledger.cells.clean`)."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Take out what PostgreSQL refuses."""
+        return None if value is None else clean(value)
+
+
+PrefixText = StoredText().with_variant(StoredText(collation="C"), "postgresql")
 """Text that is searched by its beginning: an index serves that only where the order is that of the bytes."""
 
 

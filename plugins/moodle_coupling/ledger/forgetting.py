@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import String, Text, UniqueConstraint, and_, cast, delete, func, literal, or_, select, update
+from sqlalchemy import String, UniqueConstraint, and_, cast, delete, func, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.account_keys import key_digest
+from moodle_coupling.ledger.column_types import StoredText
 from moodle_coupling.ledger.models import (
     AbsenceRow,
     AccountKeyRow,
@@ -279,7 +280,7 @@ def _free_texts(table: Table) -> list[Column[Any]]:
         if isinstance(constraint, UniqueConstraint):
             fixed |= {column.name for column in constraint.columns}
     free = [column for column in table.columns if column.name not in fixed and not column.foreign_keys]
-    return [column for column in free if isinstance(column.type, Text)]
+    return [column for column in free if isinstance(column.type, StoredText)]
 
 
 def _holds(column: Column[Any], text: str) -> Any:

@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from moodle_coupling.web import errorpages, headers
 from moodle_coupling.web.access import admitted
 from moodle_coupling.web.csrf import refuse_forged
+from moodle_coupling.web.nul_bytes import refuse_nul
 from moodle_coupling.web.pages import environment_actions, environments, language, mismatches, people, runs
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -25,7 +26,7 @@ def make_app() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(admitted), Depends(refuse_forged)],
+        dependencies=[Depends(admitted), Depends(refuse_nul), Depends(refuse_forged)],
     )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for page in (environments, environment_actions, mismatches, runs, people, language):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import JSON, MetaData, Text
+from sqlalchemy import JSON, MetaData
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-from moodle_coupling.ledger.column_types import BigId, UtcTime
+from moodle_coupling.ledger.column_types import BigId, StoredText, UtcTime
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -26,7 +26,7 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Text(),
+        str: StoredText(),
         int: BigId,
         dt.datetime: UtcTime(),
         dict[str, Any]: JSON(),
