@@ -89,7 +89,7 @@ class Site:
         staging.write_frame(ObjectStoragePath(f"file://{self.folder}"), "plan", self.plan)
         self.run = begin_run(self.ledger, "demo", "moodle_provision__demo", self.folder.name, mode="full").id
 
-    def begin_try(self, kill_at: int | None = None, *, pages_left: int | None = None) -> None:
+    def begin_try(self, kill_at: int | None = None, *, pages_left: int | None = None, read_only: bool = False) -> None:
         """Start one try and do not wait for it."""
         settings = {"read_timeout": 10, "batch_size": 3, "parallel_requests": 1} | self.settings
         self.worker.start(
@@ -103,12 +103,13 @@ class Site:
                 "looks": self.looks,
                 "kill_at": kill_at,
                 "pages_left": pages_left,
+                "read_only": read_only,
             }
         )
 
-    def one_try(self, kill_at: int | None = None, *, pages_left: int | None = None) -> int:
+    def one_try(self, kill_at: int | None = None, *, pages_left: int | None = None, read_only: bool = False) -> int:
         """Load until the end or until killed; gives the exit status."""
-        self.begin_try(kill_at, pages_left=pages_left)
+        self.begin_try(kill_at, pages_left=pages_left, read_only=read_only)
         return self.worker.ended()
 
     def told(self) -> dict[str, Any]:
@@ -226,11 +227,11 @@ def step_at(steps: list[str], name: str, *, after: str, nth: int = 1) -> int:
 
 
 def wait_until(true: Callable[[], object]) -> None:
-    for _ in range(1500):
+    for _ in range(6000):
         if true():
             return
         time.sleep(0.01)
-    pytest.fail("waited 15 s in vain")
+    pytest.fail("waited 60 s in vain")
 
 
 def _before(number: int) -> dict[str, Any]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from crash.harness import KILLED, NOT_BEGUN, STOPPED, Site, count, step_at, wait_until
+from ledger.frames import found, mismatch
 from ledger.postgres import Postgres, _user
 from provisioning.plans import CREATE, UPDATE
 
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import schema
+from moodle_coupling.ledger.decisions import Choice, decide
+from moodle_coupling.ledger.forgetting import PersonIds, forget_person
+from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
 from moodle_coupling.sandbox.moodle import SandboxMoodle
 
 if TYPE_CHECKING:
@@ -83,6 +89,62 @@ def test_a_lost_database_stops_the_load_and_the_next_try_looks_what_was_sent(
     assert site.written() <= site.announced()
     assert site.sent() > 0
     assert site.one_try() == 0
+    site.check_finished()
+
+
+@pytest.mark.parametrize("function", [UPDATE, CREATE])
+def test_a_postgresql_that_turns_read_only_stops_the_load(
+    new_site: Callable[..., Site], postgres: Postgres, function: str
+) -> None:
+    url = postgres.new_database()
+    schema.upgrade(url)
+    site = new_site(url=url)
+    site.moodle.faults.add(f"latency=1.0,skip=1,first=1,function={function}")
+    site.begin_try()
+    wait_until(lambda: site.arrived() == 2)
+    switch(postgres, url, read_only=True)
+    assert site.worker.ended() == STOPPED
+    assert "ledger" in site.told()["stopped"]
+    assert site.one_try() in {STOPPED, NOT_BEGUN}
+    site.ledger.close()
+    assert site.written() <= site.announced()
+    switch(postgres, url, read_only=False)
+    site.ledger.close()
+    assert site.one_try() == 0
+    site.check_finished()
+
+
+def switch(server: Postgres, url: str, *, read_only: bool) -> None:
+    """Make a database read-only, or writable again, as a failover does: who is connected must connect anew."""
+    name = url.split("@/")[1].split("?", maxsplit=1)[0]
+    word = "on" if read_only else "off"
+    with psycopg.connect(host=str(server.folder), user="ledger", dbname="postgres", autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {word}'.encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def test_while_a_sqlite_ledger_is_read_only_nobody_is_sent(new_site: Callable[..., Site]) -> None:
+    site = new_site()
+    assert site.one_try(read_only=True) in {STOPPED, NOT_BEGUN}
+    assert site.written() == site.announced() == set()
+    assert site.one_try() == 0
+    site.check_finished()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_deciding_and_forgetting_do_not_wait_for_moodle_nor_disturb_a_load(
+    new_site: Callable[..., Site], request: pytest.FixtureRequest, database: str
+) -> None:
+    site = new_site(url=request.getfixturevalue(f"{'sqlite' if database == 'sqlite' else 'postgres'}_url"))
+    record_mismatches(site.ledger, "demo", site.run, found(mismatch("p1"), mismatch("p2")), full=False)
+    first, second = mismatches_frame(site.ledger, "demo").to_dict("records")[-2:]
+    site.moodle.faults.add(f"latency=3.0,skip=1,first=1,function={CREATE}")
+    site.begin_try()
+    wait_until(lambda: site.arrived() == 2)
+    decide(site.ledger, int(first["id"]), int(first["version"]), Choice(DecisionKind.IGNORE, "analyst"))
+    forget_person(site.ledger, "demo", PersonIds(person_ids=(str(second["person_id"]),)))
+    assert site.arrived() == 2
+    assert site.worker.ended() == 0
     site.check_finished()
 
 

@@ -113,6 +113,8 @@ def one_try(job: dict[str, Any]) -> int:
     event.listen(ledger._engine, "commit", lambda connection: steps("in a transaction of the ledger"))
     if job["pages_left"] is not None:
         event.listen(ledger._engine, "begin", lambda connection: _leave_pages(connection, job["pages_left"]))
+    if job["read_only"]:
+        event.listen(ledger._engine, "checkout", lambda connection, *_: connection.execute("PRAGMA query_only=ON"))
     Hook.steps = steps
     hook = Hook.from_settings(
         MoodleSettings("demo", job["moodle"], job["token"], **job["settings"]), sleep=lambda seconds: None

@@ -11,7 +11,7 @@ import pytest
 from ledger.workers import in_processes, take_environments
 
 from moodle_coupling.ledger.errors import LeaseLost
-from moodle_coupling.ledger.leases import Busy, Lease, acquire, heartbeat, holder_of, release
+from moodle_coupling.ledger.leases import LONGEST, Busy, Lease, acquire, heartbeat, holder_of, release
 
 if TYPE_CHECKING:
     from ledger.conftest import Clock
@@ -74,6 +74,42 @@ def test_a_late_heartbeat_is_no_harm_while_nobody_came(ledger: Ledger, clock: Cl
     lease = taken(ledger, "run 1")
     clock.forward(hours=1)
     assert heartbeat(ledger, lease, ttl=TTL).expires == clock.time + TTL
+
+
+def test_a_lease_taken_with_a_clock_two_days_ahead_ends_after_its_term(ledger: Ledger, clock: Clock) -> None:
+    clock.forward(days=2)
+    taken(ledger, "run 1")
+    now = clock.forward(days=-2)
+    assert acquire(ledger, "demo", "run 2", ttl=TTL) == Busy("demo", "run 1", now, now + TTL)
+    clock.forward(minutes=4)
+    assert isinstance(acquire(ledger, "demo", "run 2", ttl=TTL), Busy)
+    clock.forward(minutes=1)
+    taken(ledger, "run 2")
+
+
+def test_who_only_asks_is_not_told_of_two_days_either(ledger: Ledger, clock: Clock) -> None:
+    clock.forward(days=2)
+    taken(ledger, "run 1")
+    now = clock.forward(days=-2)
+    assert holder_of(ledger, "demo") == Busy("demo", "run 1", now, now + LONGEST)
+    clock.time += LONGEST
+    assert holder_of(ledger, "demo") is None
+
+
+def test_nobody_takes_an_environment_for_days(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="at most"):
+        acquire(ledger, "demo", "run 1", ttl=dt.timedelta(days=1))
+
+
+def test_its_holder_if_alive_keeps_it(ledger: Ledger, clock: Clock) -> None:
+    clock.forward(days=2)
+    lease = taken(ledger, "run 1")
+    clock.forward(days=-2)
+    for _ in range(3):
+        assert isinstance(acquire(ledger, "demo", "run 2", ttl=TTL), Busy)
+        clock.forward(minutes=4)
+        lease = heartbeat(ledger, lease, ttl=TTL)
+    assert lease.expires == clock.time + TTL
 
 
 def test_what_is_given_back_is_free_at_once(ledger: Ledger) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 
 from moodle_coupling.ledger.errors import LedgerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_UNAVAILABLE = (OperationalError, InterfaceError)
+_UNAVAILABLE = (OperationalError, InterfaceError, InternalError)
+"""InternalError is what psycopg says of a database that is read-only, or that ended a transaction which took too long."""
+_MAY_NOT = "42501"
+"""PostgreSQL: this user may not write (or read) the table."""
 
 
 @contextlib.contextmanager
@@ -24,7 +27,8 @@ def translated(place: str) -> Iterator[None]:
         raise _unavailable(place, error) from error
     except DatabaseError as error:
         # sqlite3 says "file is not a database" and "database disk image is malformed" with its base class.
-        if not error.connection_invalidated and type(error) is not DatabaseError:
+        may_not = getattr(error.orig, "sqlstate", "") == _MAY_NOT
+        if not (error.connection_invalidated or may_not or type(error) is DatabaseError):
             raise
         raise _unavailable(place, error) from error
 
@@ -33,5 +37,5 @@ def _unavailable(place: str, error: DatabaseError | InterfaceError) -> LedgerUna
     said = str(error.orig).strip().splitlines() or ["no reason given"]
     return LedgerUnavailable(
         f"The ledger ({place}) cannot be used: {said[0]}. Nothing was written. Check that the database runs, that its "
-        "disk has room, and the address in [moodle_coupling] ledger_url; then try again."
+        "disk has room, that it may be written, and the address in [moodle_coupling] ledger_url; then try again."
     )

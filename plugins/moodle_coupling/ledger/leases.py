@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt  # noqa: TC003  # a public dataclass: its hints are looked up
+import datetime as dt  # a public dataclass: its hints are looked up
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from moodle_coupling.ledger.ledger import Ledger
+
+LONGEST: Final = dt.timedelta(hours=1)
+"""No lease is taken or renewed for longer; one that ends later was taken while the clock was ahead."""
 
 _LEASES: Any = LeaseRow.__table__
 
@@ -44,12 +47,19 @@ class Busy:
 def acquire(ledger: Ledger, environment: str, holder: str, *, ttl: dt.timedelta) -> Lease | Busy:
     """Take the environment, or tell who has it.
 
-    ``holder`` names the run (all tasks of one run give the same name, and share the lease: for them this renews it).
+    ``ttl`` is at most ``LONGEST`` (ValueError). ``holder`` names the run (all tasks of one run give the same name, and share the lease: for them this renews it).
     A lease that ran out is taken over; its former holder is told by LeaseLost when it comes back. One statement, so
     that of two runs that ask at once exactly one gets it.
+
+    A lease that ends later than ``ttl`` from now was taken while the clock was ahead: it is cut to ``ttl``, not taken over,
+    since its holder may be alive and then renews it.
     """
+    if ttl > LONGEST:
+        msg = f"a lease is for {LONGEST} at most, not for {ttl}"
+        raise ValueError(msg)
     with ledger.writing() as connection:
         now = ledger.now(connection)
+        _cut(connection, environment, now, ttl)
         dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
         insert = dialect.insert(_LEASES).values(
             environment=environment, holder=holder, token=1, since=now, expires=now + ttl
@@ -92,15 +102,18 @@ def release(ledger: Ledger, lease: Lease) -> None:
 
 
 def holder_of(ledger: Ledger, environment: str) -> Busy | None:
-    """Tell who holds an environment now; None when nobody does."""
+    """Tell who holds an environment now; None when nobody does. A lease longer than ``LONGEST`` is cut to that."""
     with ledger.reading() as connection:
-        held = (
-            _LEASES.c.environment == environment,
-            _LEASES.c.holder != "",
-            _LEASES.c.expires > ledger.now(connection),
-        )
+        now = ledger.now(connection)
+        held = (_LEASES.c.environment == environment, _LEASES.c.holder != "", _LEASES.c.expires > now)
         row = connection.execute(select(_LEASES).where(*held)).mappings().one_or_none()
-    return None if row is None else Busy(environment, row["holder"], row["since"], row["expires"])
+    if row is None:
+        return None
+    if row["expires"] <= now + LONGEST:
+        return Busy(environment, row["holder"], row["since"], row["expires"])
+    with ledger.writing() as connection:
+        _cut(connection, environment, now, LONGEST)
+    return Busy(environment, row["holder"], min(row["since"], now), now + LONGEST)
 
 
 def still_held(connection: Connection, lease: Lease) -> None:
@@ -111,6 +124,12 @@ def still_held(connection: Connection, lease: Lease) -> None:
     row = connection.execute(select(_LEASES.c.token).where(*_same(lease)).with_for_update()).one_or_none()
     if row is None:
         raise _lost(connection, lease)
+
+
+def _cut(connection: Connection, environment: str, now: dt.datetime, ttl: dt.timedelta) -> None:
+    ahead = (_LEASES.c.environment == environment, _LEASES.c.expires > now + ttl)
+    since = case((_LEASES.c.since > now, now), else_=_LEASES.c.since)
+    connection.execute(update(_LEASES).where(*ahead).values(expires=now + ttl, since=since))
 
 
 def _same(lease: Lease) -> tuple[Any, ...]:
