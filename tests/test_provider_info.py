@@ -17,11 +17,11 @@ import pytest
 
 from moodle_coupling import provider_info
 from moodle_coupling.errors import SettingError
-from moodle_coupling.hooks.coachview import CoachviewHook
 from moodle_coupling.hooks.coachview_connection import CoachviewSettings
 from moodle_coupling.hooks.coachview_connection import from_connection as coachview_from_connection
 from moodle_coupling.hooks.moodle import MoodleHook
 from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
+from moodle_coupling.orchestration.coachview_sharing import SharedCoachviewHook
 
 AIRFLOW = Path(airflow.__file__).parent
 
@@ -102,10 +102,10 @@ def coachview_settings(**extra: Any) -> CoachviewSettings:
 
 
 def test_the_coachview_connection_type_is_the_hooks() -> None:
-    assert coachview_type()["hook-class-name"] == f"{CoachviewHook.__module__}.{CoachviewHook.__qualname__}"
+    assert coachview_type()["hook-class-name"] == f"{SharedCoachviewHook.__module__}.{SharedCoachviewHook.__qualname__}"
     assert (coachview_type()["connection-type"], coachview_type()["hook-name"]) == (
-        CoachviewHook.conn_type,
-        CoachviewHook.hook_name,
+        SharedCoachviewHook.conn_type,
+        SharedCoachviewHook.hook_name,
     )
 
 

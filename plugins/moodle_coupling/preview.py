@@ -114,6 +114,7 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
 
 
 def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> Extract:
+    from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
     from moodle_coupling.sources.contract import Wanted, open_source
 
     if override:
@@ -122,7 +123,7 @@ def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> Ext
     with redirect_stdout(
         sys.stderr
     ):  # a database or object storage makes Airflow log to stdout, and that is the plan's
-        extract = source.extract(Wanted())
+        extract = source.extract(Wanted(sharing=through_the_ledger()))
     for warning in extract.warnings:
         say(warning)
     if extract.left_out:

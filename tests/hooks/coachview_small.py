@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from moodle_coupling.hooks.coachview import CoachviewHook
 from moodle_coupling.hooks.coachview_connection import CoachviewSettings
+from moodle_coupling.hooks.coachview_state import OwnState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -166,6 +167,25 @@ class SmallCoachview:
 def settings_for(**values: Any) -> CoachviewSettings:
     given = {"page_size": 10, "window_rows": 50, "parallel_requests": 1, **values}
     return CoachviewSettings("demo", URL, CLIENT, SECRET, **given)
+
+
+class Together:
+    """Documents that several hooks share."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, OwnState] = {}
+
+    def __call__(self, key: str) -> OwnState:
+        return self.states.setdefault(key, OwnState())
+
+    def written(self, kind: str = "") -> list[dict[str, Any]]:
+        """The documents of a kind as they are written."""
+        found = []
+        for key, state in self.states.items():
+            if kind in key:
+                with state.held() as held:
+                    found.append(held.document)
+        return found
 
 
 def hook_for(clock: Clock | None = None, **settings: Any) -> CoachviewHook:

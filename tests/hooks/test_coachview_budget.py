@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests_mock as mocking
-from hooks.coachview_small import NOON, Clock, SmallCoachview, hook_for, ids_of, people, settings_for
+from hooks.coachview_small import NOON, Clock, SmallCoachview, Together, hook_for, ids_of, people, settings_for
 
 from moodle_coupling.errors import BudgetSpent
 from moodle_coupling.hooks.coachview import CoachviewHook
-from moodle_coupling.hooks.coachview_budget import DAY, LOOK_AGAIN, Budget, moment
-from moodle_coupling.hooks.coachview_state import SharedState
+from moodle_coupling.hooks.coachview_budget import ALONE, DAY, LOOK_AGAIN, Budget, moment
+from moodle_coupling.hooks.coachview_state import OwnState, StateAway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from moodle_coupling.hooks.coachview_state import Held, Shared
 
 pytestmark = pytest.mark.clock
 
@@ -30,10 +32,10 @@ def site() -> Iterator[SmallCoachview]:
         yield small
 
 
-def budget(clock: Clock | None = None, shared: SharedState | None = None, **settings: Any) -> Budget:
+def budget(clock: Clock | None = None, shared: Shared | None = None, **settings: Any) -> Budget:
     return Budget(
         settings_for(**{"daily_budget": 100, "budget_reserve": 10, **settings}),
-        shared or SharedState(),
+        shared or OwnState(),
         clock or Clock(),
     )
 
@@ -155,12 +157,86 @@ def test_what_is_left_is_told_without_asking() -> None:
     assert left.resets == dt.datetime.fromtimestamp(NOON + 600, tz=dt.UTC)
 
 
-def test_tasks_share_one_count(tmp_path: Path) -> None:
-    one, other = budget(shared=SharedState(tmp_path / "x")), budget(shared=SharedState(tmp_path / "x"))
+def test_tasks_share_one_count() -> None:
+    shared = OwnState()
+    one, other = budget(shared=shared), budget(shared=shared)
     spend(one, 60)
     spend(other, 30)
     with pytest.raises(BudgetSpent):
         spend(one)
+
+
+class Outage:
+    """A shared count that is away when told to be."""
+
+    def __init__(self) -> None:
+        self.state = OwnState()
+        self.away = False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Held]:
+        if self.away:
+            raise StateAway("the ledger does not answer")
+        with self.state.held() as held:
+            yield held
+
+
+def test_while_the_shared_count_is_away_a_task_goes_on_from_what_it_saw_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shared, clock = Outage(), Clock()
+    one, other = budget(clock, shared), budget(clock, shared)
+    spend(other, 50)
+    spend(one, 20)
+    shared.away = True
+    spend(one, 20)
+    with pytest.raises(BudgetSpent):
+        spend(one)
+    assert [record.levelno for record in caplog.records if "the ledger does not answer" in record.getMessage()] == [
+        logging.WARNING
+    ]
+    shared.away = False
+    clock.now += ALONE
+    assert one.left().left == 10
+    assert other.left().left == 10
+
+
+def test_a_task_that_never_saw_the_shared_count_stays_within_the_budget_by_itself() -> None:
+    shared = Outage()
+    shared.away = True
+    alone = budget(shared=shared)
+    spend(alone, 90)
+    with pytest.raises(BudgetSpent):
+        spend(alone)
+
+
+def test_the_day_is_that_of_the_clock_all_share_and_not_of_a_machine_that_is_ahead() -> None:
+    class Place(Outage):
+        @contextlib.contextmanager
+        def held(self) -> Iterator[Held]:
+            with super().held() as held:
+                held.now = NOON
+                yield held
+
+    shared, ahead = Place(), Clock()
+    ahead.now += 2 * DAY
+    spend(budget(shared=shared), 60)
+    wrong = budget(ahead, shared)
+    spend(wrong, 30)
+    with pytest.raises(BudgetSpent) as caught:
+        spend(wrong)
+    assert caught.value.resets == dt.datetime.fromtimestamp(NOON + DAY, tz=dt.UTC)
+
+
+def test_a_day_that_ends_in_a_far_year_ends_within_a_day() -> None:
+    shared, clock = OwnState(), Clock()
+    with shared.held() as held:
+        held.document.update(used=90, until=NOON + 1e6 * DAY, remaining=0, reset=NOON + 1e6 * DAY)
+    ours = budget(clock, shared)
+    with pytest.raises(BudgetSpent):
+        spend(ours)
+    clock.now += DAY
+    spend(ours, 90)
 
 
 # ---- the form of a moment --------------------------------------------------------------------------------------------
@@ -271,14 +347,15 @@ def test_a_refusal_without_a_moment_is_looked_at_again_after_a_while(site: Small
     read(hook)
 
 
-def test_another_task_knows_of_a_refusal(site: SmallCoachview, tmp_path: Path) -> None:
+def test_another_task_knows_of_a_refusal(site: SmallCoachview) -> None:
     site.before = lambda _number, _params: {"status_code": 429, "headers": {"Retry-After": "3600"}}
-    hooks = [CoachviewHook.from_settings(settings_for(), folder=tmp_path, now=Clock()) for _ in range(2)]
+    together = Together()
+    hooks = [CoachviewHook.from_settings(settings_for(), sharing=together, now=Clock()) for _ in range(2)]
     for hook in hooks:
         with pytest.raises(BudgetSpent):
             read(hook)
     assert len(site.asked) == 1
-    assert json.loads(next(tmp_path.glob("*.budget")).read_text())["remaining"] == 0
+    assert together.written("budget")[0]["remaining"] == 0
 
 
 def test_every_attempt_counts(site: SmallCoachview) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests_mock as mocking
 from airflow.sdk import Connection
-from hooks.coachview_small import SECRET, URL, Clock, SmallCoachview, guid, hook_for, ids_of, people
+from hooks.coachview_small import SECRET, URL, Clock, SmallCoachview, Together, guid, hook_for, ids_of, people
 
 from moodle_coupling.errors import (
     CoachviewAnswerUnreadable,
@@ -28,7 +28,6 @@ from moodle_coupling.hooks.coachview_connection import CategoriesVia
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -60,21 +59,20 @@ def connection(monkeypatch: pytest.MonkeyPatch, conn_id: str = "coachview_demo",
     )
 
 
-def test_it_reads_its_airflow_connection_and_shares_below_airflow_home(
-    site: SmallCoachview, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_it_reads_its_airflow_connection_and_shares_where_it_is_told(
+    site: SmallCoachview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cryptography.fernet import Fernet
 
-    seal = Fernet(Fernet.generate_key())
-    monkeypatch.setattr(module, "airflow_folder", lambda: tmp_path)
+    seal, together = Fernet(Fernet.generate_key()), Together()
     monkeypatch.setattr(module, "airflow_seal", lambda: seal)
     connection(monkeypatch)
     for _ in range(2):
-        with CoachviewHook("coachview_demo") as hook:
+        with CoachviewHook("coachview_demo", sharing=together) as hook:
             read(hook)
     assert site.tokens == 1
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".budget", ".token"]
-    assert json.loads(next(tmp_path.glob("*.budget")).read_text())["used"] == 2
+    assert [document["used"] for document in together.written("budget")] == [2]
+    assert [list(document) for document in together.written("token")] == [["sealed"]]
 
 
 def test_secret_and_token_are_masked_in_airflows_logs(site: SmallCoachview, monkeypatch: pytest.MonkeyPatch) -> None:

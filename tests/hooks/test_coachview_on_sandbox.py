@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.fernet import Fernet
-from hooks.coachview_small import ids_of
+from hooks.coachview_small import Together, ids_of
 
 from moodle_coupling.errors import (
     BudgetSpent,
@@ -32,7 +32,6 @@ from moodle_coupling.sandbox.coachview.generate import generate_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 COUNT = 260
 PEOPLE = list(generate_people(COUNT, first_day=dt.date(2024, 1, 1), last_day=dt.date(2024, 3, 31)))
@@ -263,11 +262,11 @@ def test_a_token_that_expires_in_the_middle_is_renewed(site: SandboxCoachview) -
 
 
 @pytest.mark.clock
-def test_tasks_share_token_and_count(site: SandboxCoachview, tmp_path: Path) -> None:
-    seal = Fernet(Fernet.generate_key())
+def test_tasks_share_token_and_count(site: SandboxCoachview) -> None:
+    seal, together = Fernet(Fernet.generate_key()), Together()
     settings = CoachviewSettings("demo", site.url, site.client_id, site.client_secret)
     for _ in range(3):
-        with CoachviewHook.from_settings(settings, folder=tmp_path, seal=seal) as hook:
+        with CoachviewHook.from_settings(settings, sharing=together, seal=seal) as hook:
             ids_of(hook.persons(YESTERDAY_TO_TODAY))
     assert (asked(site, "token"), asked(site)) == (1, 3)
     assert hook.budget_left().left == 5000 - 3

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
 import requests_mock as mocking
 import urllib3
-from hooks.coachview_small import SECRET, URL, Clock, settings_for
+from hooks.coachview_small import SECRET, URL, Clock, Together, settings_for
 
 from moodle_coupling.errors import CouplingError
 from moodle_coupling.hooks.coachview import CoachviewHook
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TOKEN = "eyJhbGciOiJSUzI1NiIsInR5cCI6.t0ken-t0ken.abc_-123"
 BOTH = f"{TOKEN} {SECRET} {quote(SECRET, safe='')}"
@@ -59,11 +56,9 @@ def every_call(hook: CoachviewHook) -> list[Any]:
 
 @pytest.mark.parametrize("at_the_token", [True, False])
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_neither_shows(
-    answer: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture, *, at_the_token: bool
-) -> None:
-    clock = Clock()
-    hook = CoachviewHook.from_settings(settings_for(), folder=tmp_path, sleep=clock.sleep, now=clock)
+def test_neither_shows(answer: dict[str, Any], caplog: pytest.LogCaptureFixture, *, at_the_token: bool) -> None:
+    clock, together = Clock(), Together()
+    hook = CoachviewHook.from_settings(settings_for(), sharing=together, sleep=clock.sleep, now=clock)
     shown: list[str] = [repr(hook), repr(hook.settings)]
     ended = 0
     with mocking.Mocker() as site, caplog.at_level(logging.DEBUG):
@@ -80,7 +75,7 @@ def test_neither_shows(
                 shown += [str(error), repr(error), repr(vars(error)), "".join(traceback.format_exception(error))]
         shown += [hook.test_connection()[1]]
         shown += [request.url for request in site.request_history]
-    shown += [path.read_text() for path in tmp_path.iterdir()]
+    shown += [json.dumps(together.written())]
     assert ended
     everything = "\n".join(shown) + caplog.text
     # Before a token was given nobody can know what it looks like.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests_mock as mocking
 from cryptography.fernet import Fernet
-from hooks.coachview_small import CLIENT, SECRET, URL, Clock, SmallCoachview, hook_for, ids_of, people, settings_for
+from hooks.coachview_small import (
+    CLIENT,
+    SECRET,
+    URL,
+    Clock,
+    SmallCoachview,
+    Together,
+    hook_for,
+    ids_of,
+    people,
+    settings_for,
+)
 
 from moodle_coupling.errors import (
     BudgetSpent,
@@ -21,13 +33,14 @@ from moodle_coupling.errors import (
     NotACoachview,
 )
 from moodle_coupling.hooks.coachview import CoachviewHook
-from moodle_coupling.hooks.coachview_state import SharedState
+from moodle_coupling.hooks.coachview_state import OwnState, SealedState, StateAway
 from moodle_coupling.hooks.coachview_token import Token, TokenKeeper, read_token, token_form
 from moodle_coupling.hooks.sessions import RawAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+    from moodle_coupling.hooks.coachview_state import Shared
 
 pytestmark = pytest.mark.clock
 
@@ -44,10 +57,10 @@ def read(hook: CoachviewHook) -> None:
     assert len(ids_of(hook.persons())) == 3
 
 
-def keeper(clock: Clock, lives: list[float], shared: SharedState | None = None) -> TokenKeeper:
+def keeper(clock: Clock, lives: list[float], shared: Shared | None = None) -> TokenKeeper:
     given = iter(range(1, 100))
     return TokenKeeper(
-        settings_for(), lambda: Token(f"t{next(given)}", lives.pop(0)), shared or SharedState(), now=clock, mask=lambda _: None
+        settings_for(), lambda: Token(f"t{next(given)}", lives.pop(0)), shared or OwnState(), now=clock, mask=lambda _: None
     )  # fmt: skip
 
 
@@ -113,31 +126,33 @@ def test_threads_whose_token_is_refused_together_renew_it_once() -> None:
 # ---- shared ----------------------------------------------------------------------------------------------------------
 
 
-def shared_hook(folder: Path, seal: Fernet | None, **settings: Any) -> CoachviewHook:
-    return CoachviewHook.from_settings(settings_for(**settings), folder=folder, seal=seal, now=Clock())
+def shared_hook(together: Together, seal: Fernet | None, **settings: Any) -> CoachviewHook:
+    return CoachviewHook.from_settings(settings_for(**settings), sharing=together, seal=seal, now=Clock())
 
 
-def test_tasks_share_it_encrypted(site: SmallCoachview, tmp_path: Path) -> None:
-    seal = Fernet(Fernet.generate_key())
-    read(shared_hook(tmp_path, seal))
-    read(shared_hook(tmp_path, seal))
+def test_tasks_share_it_encrypted(site: SmallCoachview) -> None:
+    seal, together = Fernet(Fernet.generate_key()), Together()
+    read(shared_hook(together, seal))
+    read(shared_hook(together, seal))
     assert site.tokens == 1
-    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert site.good.encode() not in written
-    assert SECRET.encode() not in written
+    written = json.dumps(together.written())
+    assert len(together.written("token")) == 1
+    assert site.good not in written
+    assert SECRET not in written
 
 
-def test_without_a_key_nothing_is_written_and_nothing_shared(site: SmallCoachview, tmp_path: Path) -> None:
-    read(shared_hook(tmp_path, None))
-    read(shared_hook(tmp_path, None))
+def test_without_a_key_nothing_is_written_and_nothing_shared(site: SmallCoachview) -> None:
+    together = Together()
+    read(shared_hook(together, None))
+    read(shared_hook(together, None))
     assert site.tokens == 2
-    assert not list(tmp_path.glob("*.token"))
-    assert site.good not in "".join(path.read_text() for path in tmp_path.iterdir())
+    assert together.written("token") == []
+    assert site.good not in json.dumps(together.written())
 
 
-def test_a_task_whose_token_is_refused_takes_the_one_another_task_got(site: SmallCoachview, tmp_path: Path) -> None:
-    seal = Fernet(Fernet.generate_key())
-    one, other = shared_hook(tmp_path, seal), shared_hook(tmp_path, seal)
+def test_a_task_whose_token_is_refused_takes_the_one_another_task_got(site: SmallCoachview) -> None:
+    seal, together = Fernet(Fernet.generate_key()), Together()
+    one, other = shared_hook(together, seal), shared_hook(together, seal)
     read(one)
     read(other)
     site.good = "revoked"
@@ -149,13 +164,13 @@ def test_a_task_whose_token_is_refused_takes_the_one_another_task_got(site: Smal
 @pytest.mark.parametrize(
     "change", [{"client_secret": "new"}, {"scopes": ("api",)}, {"base_url": f"{URL}/b"}, {"client_id": "b"}]
 )
-def test_a_token_got_with_other_settings_is_not_used(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_a_token_got_with_other_settings_is_not_used(change: dict[str, Any]) -> None:
     import dataclasses
 
-    seal, clock = Fernet(Fernet.generate_key()), Clock()
+    seal, clock, together = Fernet(Fernet.generate_key()), Clock(), Together()
     hooks = [
         CoachviewHook.from_settings(
-            dataclasses.replace(settings_for(), **changed), folder=tmp_path, seal=seal, now=clock
+            dataclasses.replace(settings_for(), **changed), sharing=together, seal=seal, now=clock
         )
         for changed in ({}, change, {})
     ]
@@ -169,18 +184,49 @@ def test_a_token_got_with_other_settings_is_not_used(tmp_path: Path, change: dic
     assert used[0] != used[1]
 
 
-def test_one_whose_life_is_over_is_not_taken_from_another_task(tmp_path: Path) -> None:
+def test_one_whose_life_is_over_is_not_taken_from_another_task() -> None:
     clock, seal = Clock(), Fernet(Fernet.generate_key())
-    shared = SharedState(tmp_path / "x.token", seal)
+    shared = SealedState(OwnState(), seal)
     assert keeper(clock, [900], shared).current() == "t1"
     clock.now += 1000
     other = TokenKeeper(settings_for(), lambda: Token("fresh", 900), shared, now=clock, mask=lambda _: None)
     assert other.current() == "fresh"
 
 
-def test_every_token_is_masked_before_it_is_used(tmp_path: Path) -> None:
+def test_while_one_task_waits_for_a_token_that_never_comes_others_get_theirs() -> None:
+    shared, hanging, go_on = OwnState(), threading.Event(), threading.Event()
+
+    def hang() -> Token:
+        hanging.set()
+        go_on.wait(10)
+        return Token("late", 900)
+
+    def one_that_is(ask: Callable[[], Token]) -> TokenKeeper:
+        return TokenKeeper(settings_for(), ask, shared, now=Clock(), mask=lambda _: None)
+
+    slow = threading.Thread(target=one_that_is(hang).current)
+    slow.start()
+    assert hanging.wait(10)
+    assert one_that_is(lambda: Token("prompt", 900)).current() == "prompt"
+    assert not go_on.is_set()
+    go_on.set()
+    slow.join()
+
+
+def test_a_place_that_is_away_is_no_reason_to_be_without_a_token() -> None:
+    class Away:
+        @contextlib.contextmanager
+        def held(self) -> Iterator[Any]:
+            raise StateAway("away")
+            yield
+
+    tokens = keeper(Clock(), [900], Away())
+    assert tokens.current() == tokens.current() == "t1"
+
+
+def test_every_token_is_masked_before_it_is_used() -> None:
     masked: list[str] = []
-    shared = SharedState(tmp_path / "x.token", Fernet(Fernet.generate_key()))
+    shared = SealedState(OwnState(), Fernet(Fernet.generate_key()))
     for _ in range(2):
         TokenKeeper(settings_for(), lambda: Token("t", 900), shared, now=Clock(), mask=masked.append).current()
     assert masked == ["t", "t"]

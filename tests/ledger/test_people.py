@@ -258,7 +258,7 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     recent = ended(ledger, "recent", outcomes([3], at=limit))
     activity.note(ledger, by="anna", environment="demo", action="resume")
     assert purge(ledger, limit) == Purged(
-        outcomes=3, intentions=0, runs=2, mismatches=1, activities=1, quarantines=1, account_keys=1
+        outcomes=3, intentions=0, runs=2, mismatches=1, activities=1, quarantines=1, account_keys=1, shared_documents=0
     )
     assert len(run_outcomes(ledger, recent)) == 1
     assert len(unsettled(ledger, underway)) == 1

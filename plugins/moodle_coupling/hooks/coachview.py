@@ -13,16 +13,15 @@ from moodle_coupling.hooks.coachview_free import FreeFields, definitions
 from moodle_coupling.hooks.coachview_pages import ListOf, PageReader, ahead
 from moodle_coupling.hooks.coachview_persons import PersonFields, PersonPage, PersonReading, Resume
 from moodle_coupling.hooks.coachview_rows import PERSONS, category_names, lowered
-from moodle_coupling.hooks.coachview_state import SharedState, airflow_folder, airflow_seal, file_name
+from moodle_coupling.hooks.coachview_state import OwnState, SealedState, airflow_seal, state_key
 from moodle_coupling.hooks.coachview_windows import Everything, lists_of_ids, widened
 from moodle_coupling.hooks.coachview_wire import CoachviewWire
 from moodle_coupling.hooks.pooled import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
-    from pathlib import Path
 
-    from moodle_coupling.hooks.coachview_state import Seal
+    from moodle_coupling.hooks.coachview_state import Seal, Shared, Sharing
     from moodle_coupling.hooks.coachview_windows import Ids
 
 CATEGORIES: Final = "Persoonscategorieen"
@@ -35,8 +34,8 @@ _AHEAD: Final = dt.timedelta(days=2)
 class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
     """Reads from one Coachview. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
 
-    The token and the count of the day's requests are shared by all processes on this machine, in private files below
-    AIRFLOW_HOME; the token only encrypted, with Airflow's Fernet key, or not at all.
+    ``sharing`` is where the token and the count of the day's requests are shared with other processes and machines; without
+    it they are this hook's own. The token is shared only encrypted, with Airflow's Fernet key, or not at all.
     """
 
     conn_name_attr = "coachview_conn_id"
@@ -48,6 +47,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         self,
         coachview_conn_id: str = default_conn_name,
         *,
+        sharing: Sharing | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         logger_name: str | None = None,
@@ -55,7 +55,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         super().__init__(coachview_conn_id, logger_name=logger_name)
         self.coachview_conn_id = coachview_conn_id
         self._of_airflow = True
-        self._folder: Path | None = None
+        self._sharing = sharing
         self._seal: Seal | None = None
         self._start(sleep, now)
 
@@ -64,32 +64,36 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         cls,
         settings: CoachviewSettings,
         *,
-        folder: Path | None = None,
+        sharing: Sharing | None = None,
         seal: Seal | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
     ) -> CoachviewHook:
-        """Make a hook without Airflow. Token and count are shared through ``folder``, the token only with a ``seal``."""
-        hook = cls(settings.conn_id, sleep=sleep, now=now)
-        hook._settings, hook._of_airflow, hook._folder, hook._seal = settings, False, folder, seal
+        """Make a hook without Airflow. Token and count are shared through ``sharing``, the token only with a ``seal``."""
+        hook = cls(settings.conn_id, sharing=sharing, sleep=sleep, now=now)
+        hook._settings, hook._of_airflow, hook._seal = settings, False, seal
         return hook
 
     def _read(self, connection: Any) -> CoachviewSettings:
         settings = from_connection(connection)
-        self._folder, self._seal = airflow_folder(), airflow_seal()
+        self._seal = airflow_seal()
         self._mask(settings.client_secret)
         return settings
 
     def _open(self, settings: CoachviewSettings) -> CoachviewWire:
         return CoachviewWire(settings)
 
-    def _shared(self, kind: str) -> SharedState:
+    def _shared(self, kind: str) -> Shared:
         settings = self.settings
-        if self._folder is None or (kind == "token" and self._seal is None):
-            return SharedState()
+        of = (settings.base_url, settings.client_id)
+        if self._sharing is None:
+            return OwnState()
+        if kind != "token":
+            return self._sharing(state_key(kind, *of))
+        if self._seal is None:
+            return OwnState()
         # A token is for its scopes, a budget for whatever the client asks.
-        of = (settings.base_url, settings.client_id, *(settings.scopes if kind == "token" else ()))
-        return SharedState(self._folder / file_name(kind, *of), self._seal if kind == "token" else None)
+        return SealedState(self._sharing(state_key(kind, *of, *settings.scopes)), self._seal)
 
     def _mask(self, token: str) -> None:
         if self._of_airflow:

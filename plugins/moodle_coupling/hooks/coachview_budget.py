@@ -5,26 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+import threading
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moodle_coupling.errors import BudgetSpent
+from moodle_coupling.hooks.coachview_state import StateAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from moodle_coupling.hooks.coachview_connection import CoachviewSettings
-    from moodle_coupling.hooks.coachview_state import SharedState
+    from moodle_coupling.hooks.coachview_state import Shared
 
 log = logging.getLogger(__name__)
 
 DAY: Final = 86_400.0
 LOOK_AGAIN: Final = 900.0
 """Seconds after which we try again where Coachview refuses requests and does not say until when."""
+ALONE: Final = 60.0
+"""Seconds that we count by ourselves after the shared count could not be used, before we look again."""
 _NO_EPOCH: Final = 10**8
 """A number below this is no moment of our time, but seconds from now."""
 _MILLISECONDS: Final = 10**11
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class BudgetLeft:
     """How many requests are left until ``resets`` (UTC; None when neither side knows).
 
     ``left`` counts the reserve in, ``for_runs`` does not. ``told`` is whether Coachview's answers say what is left; if not it
-    is our own count, of this machine's requests only.
+    is our own count, of all machines together.
     """
 
     left: int
@@ -42,52 +48,64 @@ class BudgetLeft:
 
 
 class Budget:
-    """Counts requests and stops them in time; threads and processes share one count."""
+    """Counts requests and stops them in time; threads, processes and machines share one count, by one clock.
 
-    def __init__(self, settings: CoachviewSettings, shared: SharedState, now: Callable[[], float]) -> None:
+    While the shared count cannot be used, this object goes on from what it last saw, with a warning, and adds what it spent
+    as soon as the count is there again. It never goes beyond the budget by what it knows.
+    """
+
+    def __init__(self, settings: CoachviewSettings, shared: Shared, now: Callable[[], float]) -> None:
         self._settings = settings
         self._shared = shared
         self._now = now
+        self._lock = threading.Lock()
+        self._last: dict[str, Any] = {}
+        self._unbooked = 0
+        self._alone_until = 0.0
 
     def spend(self, endpoint: str, *, into_reserve: bool) -> None:
         """Count one request that is about to be sent.
 
         Raises BudgetSpent when there is none left, or only the reserve and this may not go ``into_reserve``.
         """
-        with self._shared.held() as document:
-            self._begin_anew(document)
+
+        def spend(document: dict[str, Any], _now: float) -> None:
             left = _left(document, self._settings.daily_budget)
             if left <= (0 if into_reserve else self._settings.budget_reserve):
                 raise self._spent(endpoint, left, document)
-            document["used"] = document.get("used", 0) + 1
-            if document.get("remaining") is not None:
-                document["remaining"] -= 1
+            _book(document, 1)
+
+        self._change(spend)
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Remember what an answer's headers say of the limit (names in lower case)."""
-        remaining = _whole(headers.get("x-rate-limit-remaining"))
-        reset = moment(headers.get("x-rate-limit-reset"), self._now())
-        if remaining is None and reset is None:
+        remaining, said = _whole(headers.get("x-rate-limit-remaining")), headers.get("x-rate-limit-reset")
+        if remaining is None and moment(said, self._now()) is None:
             return
-        with self._shared.held() as document:
-            self._begin_anew(document)
+
+        def learn(document: dict[str, Any], now: float) -> None:
+            reset = moment(said, now)
             document["remaining"] = remaining
             document["reset"] = reset
-            if reset is not None and reset > self._now():
+            if reset is not None and reset > now:
                 # The count ends with Coachview's day, also where each answer moves that day's end.
                 document["until"] = min(document["until"], reset)
 
+        self._change(learn)
+
     def stop_until(self, reset: float | None) -> None:
         """Remember that Coachview refuses requests, until ``reset`` (seconds since 1970) or, not knowing that, a while."""
-        with self._shared.held() as document:
-            self._begin_anew(document)
-            document["remaining"] = 0
-            document["reset"] = reset if reset is not None else self._now() + LOOK_AGAIN
+        seconds = LOOK_AGAIN if reset is None else reset - self._now()
+
+        def stop(document: dict[str, Any], now: float) -> None:
+            document["remaining"], document["reset"] = 0, now + seconds
+
+        self._change(stop)
 
     def left(self) -> BudgetLeft:
         """Tell what is left, without a request."""
-        with self._shared.held() as document:
-            self._begin_anew(document)
+
+        def read(document: dict[str, Any], _now: float) -> BudgetLeft:
             left = max(0, _left(document, self._settings.daily_budget))
             return BudgetLeft(
                 left,
@@ -96,18 +114,38 @@ class Budget:
                 document.get("remaining") is not None,
             )
 
-    def _begin_anew(self, document: dict[str, Any]) -> None:
-        """Forget a day that is over; ours is 24 hours from its first request."""
-        now = self._now()
-        reset = document.get("reset")
-        if reset is not None and reset > now + DAY:  # written by a version that believed any moment
-            document["reset"] = reset = now + DAY
-        if now >= document.get("until", 0.0):
-            document["used"], document["until"] = 0, now + DAY
-            if reset is None:
-                document["remaining"] = None
-        if reset is not None and now >= reset:
-            document["remaining"], document["reset"] = None, None
+        return self._change(read)
+
+    def _change(self, change: Callable[[dict[str, Any], float], T]) -> T:
+        with self._lock:
+            if self._now() >= self._alone_until:
+                try:
+                    return self._change_shared(change)
+                except StateAway as error:
+                    log.warning(
+                        "Coachview's requests are not counted together with other tasks for %.0f s, but by this task alone: %s",
+                        ALONE,
+                        error,
+                    )
+                    self._alone_until = self._now() + ALONE
+            return self._change_alone(change)
+
+    def _change_shared(self, change: Callable[[dict[str, Any], float], T]) -> T:
+        with self._shared.held() as held:
+            now = self._now() if held.now is None else held.now
+            _begin_anew(held.document, now)
+            _book(held.document, self._unbooked)
+            result = change(held.document, now)
+            last = dict(held.document)
+        self._last, self._unbooked = last, 0
+        return result
+
+    def _change_alone(self, change: Callable[[dict[str, Any], float], T]) -> T:
+        _begin_anew(self._last, self._now())
+        spent = self._last["used"]
+        result = change(self._last, self._now())
+        self._unbooked += self._last["used"] - spent
+        return result
 
     def _spent(self, endpoint: str, left: int, document: Mapping[str, Any]) -> BudgetSpent:
         resets = _utc(document.get("reset") or document.get("until"))
@@ -130,6 +168,25 @@ def refused_for_now(endpoint: str, reset: float | None, said: str) -> BudgetSpen
         status=429,
         resets=resets,
     )
+
+
+def _begin_anew(document: dict[str, Any], now: float) -> None:
+    """Forget a day that is over; ours is 24 hours from its first request."""
+    for end in ("reset", "until"):
+        if (document.get(end) or 0.0) > now + DAY:  # no day is longer, whatever clock or header said so
+            document[end] = now + DAY
+    if now >= document.get("until", 0.0):
+        document["used"], document["until"] = 0, now + DAY
+        if document.get("reset") is None:
+            document["remaining"] = None
+    if document.get("reset") is not None and now >= document["reset"]:
+        document["remaining"], document["reset"] = None, None
+
+
+def _book(document: dict[str, Any], requests: int) -> None:
+    document["used"] = int(document.get("used", 0)) + requests
+    if document.get("remaining") is not None:
+        document["remaining"] -= requests
 
 
 def _left(document: Mapping[str, Any], budget: int) -> int:

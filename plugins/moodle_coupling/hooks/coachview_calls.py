@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from moodle_coupling.hooks.coachview_connection import CoachviewSettings
-    from moodle_coupling.hooks.coachview_state import SharedState
+    from moodle_coupling.hooks.coachview_state import Shared
     from moodle_coupling.hooks.coachview_wire import CoachviewWire
     from moodle_coupling.hooks.sessions import RawAnswer
 
@@ -108,8 +108,8 @@ class CoachviewCalls(ABC):
         """Give the pooled session."""
 
     @abstractmethod
-    def _shared(self, kind: str) -> SharedState:
-        """Give what processes share, by kind: ``token`` (only encrypted) or ``budget``."""
+    def _shared(self, kind: str) -> Shared:
+        """Give what all processes share, by kind: ``token`` (only encrypted) or ``budget``."""
 
     @abstractmethod
     def _mask(self, token: str) -> None:

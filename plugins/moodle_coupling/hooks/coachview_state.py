@@ -1,21 +1,22 @@
-"""What the processes of one machine share about a Coachview: one small private file each, locked while it is changed."""
+"""What processes share about a Coachview: small documents, changed in turn, in a place that is handed in."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import logging
-import os
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from contextlib import AbstractContextManager
 
-log = logging.getLogger(__name__)
+
+class StateAway(Exception):
+    """The place where documents are shared cannot be used now; its text says why. Nothing was changed there."""
 
 
 class Seal(Protocol):
@@ -28,97 +29,69 @@ class Seal(Protocol):
         """Make them readable again; raises whatever the key's library does."""
 
 
-class SharedState:
-    """A small JSON document that threads and processes change in turn.
+@dataclass(slots=True)
+class Held:
+    """A document (JSON) while nobody else can change it; ``now`` is by the clock of the place, None where it has none."""
 
-    It lives in ``path``, mode 0600, encrypted where there is a ``seal``; with no path, or where the file cannot be
-    written, only in this object. What cannot be read counts as empty: nothing in it is needed to go on.
-    """
+    document: dict[str, Any] = field(default_factory=dict)
+    now: float | None = None
 
-    def __init__(self, path: Path | None = None, seal: Seal | None = None) -> None:
-        self._path = path
-        self._seal = seal
-        self._own: dict[str, Any] = {}
+
+class Shared(Protocol):
+    """One document. No request is ever sent while it is held: a hanging server would stop all machines."""
+
+    def held(self) -> AbstractContextManager[Held]:
+        """Give the document to look at and to change, kept when the block ends without an error. Raises StateAway."""
+
+
+Sharing = Callable[[str], Shared]
+"""Gives the document of a key; the ledger's are shared by all machines."""
+
+
+class OwnState:
+    """A document of this object alone, shared by its threads."""
+
+    def __init__(self) -> None:
+        self._held = Held()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[dict[str, Any]]:
-        """Give the document to look at and to change; everyone else waits until the block ends."""
+    def held(self) -> Iterator[Held]:
+        """Give the document; other threads wait until the block ends."""
         with self._lock:
-            handle = self._open()
-            if handle is None:
-                yield self._own
-                return
-            try:
-                document = self._understood(_read_all(handle))
-                was = json.dumps(document)
-                try:
-                    yield document
-                finally:
-                    self._keep(handle, was, document)
-            finally:
-                os.close(handle)
+            yield self._held
 
-    def _open(self) -> int | None:
-        """Open the file and lock it; None where it cannot be used."""
-        if self._path is None:
-            return None
-        handle = None
+
+class SealedState:
+    """A document that is encrypted where it is shared. What cannot be decrypted counts as empty."""
+
+    def __init__(self, shared: Shared, seal: Seal) -> None:
+        self._shared = shared
+        self._seal = seal
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Held]:
+        """Give the document in clear. Raises StateAway."""
+        with self._shared.held() as sealed:
+            opened = Held(self._opened(sealed.document), sealed.now)
+            was = json.dumps(opened.document)
+            yield opened
+            now = json.dumps(opened.document)
+            if now != was:
+                sealed.document.clear()
+                sealed.document["sealed"] = self._seal.encrypt(now.encode()).decode("ascii")
+
+    def _opened(self, document: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError as error:
-            if handle is not None:
-                os.close(handle)
-            self._go_on_alone(error, {})
-            return None
-        return handle
-
-    def _keep(self, handle: int, was: str, document: dict[str, Any]) -> None:
-        now = json.dumps(document)
-        if now == was:
-            return
-        try:
-            _write_all(handle, self._seal.encrypt(now.encode()) if self._seal else now.encode())
-        except OSError as error:
-            self._go_on_alone(error, document)
-
-    def _go_on_alone(self, error: OSError, document: dict[str, Any]) -> None:
-        log.warning("%s cannot be used (%s); nothing is shared with other tasks.", self._path, error.strerror)
-        self._path, self._own = None, dict(document)
-
-    def _understood(self, content: bytes) -> dict[str, Any]:
-        try:
-            found = json.loads(self._seal.decrypt(content) if self._seal and content else content or b"{}")
-        except Exception:  # noqa: BLE001 - another key, a broken file, an older form: whatever it is, begin anew
+            found = json.loads(self._seal.decrypt(str(document["sealed"]).encode()))
+        except Exception:  # noqa: BLE001 - another key, a broken text, nothing there: whatever it is, begin anew
             return {}
         return found if isinstance(found, dict) else {}
 
 
-def _read_all(handle: int) -> bytes:
-    os.lseek(handle, 0, os.SEEK_SET)
-    return b"".join(iter(lambda: os.read(handle, 65536), b""))
-
-
-def _write_all(handle: int, content: bytes) -> None:
-    os.lseek(handle, 0, os.SEEK_SET)
-    os.ftruncate(handle, 0)
-    os.write(handle, content)
-
-
-def file_name(kind: str, *of: str) -> str:
-    """Give a file's name for what belongs to these values, none of which can be read back from it."""
-    return f"{hashlib.sha256(chr(0).join(of).encode()).hexdigest()[:24]}.{kind}"
-
-
-def airflow_folder() -> Path:
-    """Give the folder for these files, below AIRFLOW_HOME."""
-    from pathlib import Path
-
-    from airflow.configuration import AIRFLOW_HOME
-
-    return Path(AIRFLOW_HOME) / "moodle_coupling" / "coachview"
+def state_key(kind: str, *of: str) -> str:
+    """Give the key of the document of this kind for these values, none of which can be read back from it."""
+    return f"coachview {kind} {hashlib.sha256(chr(0).join(of).encode()).hexdigest()[:24]}"
 
 
 def airflow_seal() -> Seal | None:

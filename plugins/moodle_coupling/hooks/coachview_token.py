@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import re
 import threading
 from dataclasses import dataclass, field
@@ -17,13 +18,16 @@ from moodle_coupling.errors import (
     CoachviewTokenRefused,
 )
 from moodle_coupling.hooks.coachview_answers import by_status, json_of, parsed
+from moodle_coupling.hooks.coachview_state import StateAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from moodle_coupling.hooks.coachview_connection import CoachviewSettings
-    from moodle_coupling.hooks.coachview_state import SharedState
+    from moodle_coupling.hooks.coachview_state import Shared
     from moodle_coupling.hooks.sessions import RawAnswer
+
+log = logging.getLogger(__name__)
 
 SHORTEST_LIFE: Final = 900
 """Seconds a token lives at least (15 minutes, 1 hour or 8 hours); taken where the answer does not say."""
@@ -42,7 +46,7 @@ class Token:
 class TokenKeeper:
     """Gives a token that is good, and asks for a new one only when there is none; several threads may use it.
 
-    ``ask`` gets one from Coachview, ``shared`` is what the processes of this machine share (encrypted, or this
+    ``ask`` gets one from Coachview, ``shared`` is what all processes share (encrypted, or this
     process's own), ``now`` gives seconds since 1970, ``mask`` is told every token before it is used. ``known`` are all
     tokens held so far, to keep them out of texts.
     """
@@ -51,7 +55,7 @@ class TokenKeeper:
         self,
         settings: CoachviewSettings,
         ask: Callable[[], Token],
-        shared: SharedState,
+        shared: Shared,
         *,
         now: Callable[[], float],
         mask: Callable[[str], None],
@@ -81,19 +85,43 @@ class TokenKeeper:
             return self._value
 
     def _renew(self, refused: str) -> None:
-        """Take the token another process got, or ask for one while the others wait."""
-        with self._shared.held() as document:
-            good = document.get("for") == self._mine and document.get("token") not in (None, refused)
-            if not good or self._now() >= float(document.get("until", 0)):
-                asked = self._now()
-                token = self._ask()
-                until = asked + token.lifetime - min(MARGIN, token.lifetime / 2)
-                document.clear()
-                document.update({"for": self._mine, "token": token.value, "until": until})
-            self._value, self._until = str(document["token"]), float(document["until"])
+        """Take the token another process got, or ask for one.
+
+        Nothing is locked while Coachview is asked: a place that hangs keeps nobody else waiting. Two processes that ask at
+        once each get a token that is good; the later one is shared.
+        """
+        if not self._took_the_shared(refused):
+            asked = self._now()
+            token = self._ask()
+            life = token.lifetime - min(MARGIN, token.lifetime / 2)
+            self._value, self._until = token.value, asked + life
+            self._share(self._until - self._now())
         if self._value not in self.known:
             self._mask(self._value)
             self.known += (self._value,)
+
+    def _took_the_shared(self, refused: str) -> bool:
+        try:
+            with self._shared.held() as held:
+                document = held.document
+                left = float(document.get("until", 0)) - (self._now() if held.now is None else held.now)
+                if document.get("for") != self._mine or document.get("token") in (None, refused) or left <= 0:
+                    return False
+                self._value, self._until = str(document["token"]), self._now() + left
+        except StateAway as error:
+            log.info("The token of other tasks cannot be looked up: %s", error)
+            return False
+        return True
+
+    def _share(self, seconds: float) -> None:
+        """Let other processes use the token for so many seconds."""
+        try:
+            with self._shared.held() as held:
+                until = (self._now() if held.now is None else held.now) + seconds
+                held.document.clear()
+                held.document.update({"for": self._mine, "token": self._value, "until": until})
+        except StateAway as error:
+            log.info("The token is not shared with other tasks: %s", error)
 
 
 def _fingerprint(settings: CoachviewSettings) -> str:

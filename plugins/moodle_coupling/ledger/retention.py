@@ -16,6 +16,7 @@ from moodle_coupling.ledger.models import (
     QuarantineRow,
     ReadingRow,
     RunRow,
+    SharedDocumentRow,
 )
 from moodle_coupling.ledger.words import UNDERWAY, MismatchStatus
 
@@ -32,6 +33,7 @@ _OUTCOMES: Any = OutcomeRow.__table__
 _QUARANTINES: Any = QuarantineRow.__table__
 _READINGS: Any = ReadingRow.__table__
 _RUNS: Any = RunRow.__table__
+_SHARED_DOCUMENTS: Any = SharedDocumentRow.__table__
 _AT_REST = (MismatchStatus.GONE, MismatchStatus.LAPSED)
 
 
@@ -46,12 +48,14 @@ class Purged:
     activities: int
     quarantines: int
     account_keys: int
+    shared_documents: int
 
 
 def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
     """Delete what ended before ``older_than``: outcomes, intentions and runs, mismatches at rest, activity, quarantines.
 
-    Deleted too are the account keys of an environment in which everyone was last read before it.
+    Deleted too are the account keys of an environment in which everyone was last read before it, and counts and tokens of a
+    source that were last changed before it.
     Kept whatever their age: links, absences, protections (also those on mismatches that are deleted), runs under way and
     all that hangs on them, mismatches that are open, decided or applied, and for each environment its latest run that
     came to its end (a first load waits for approval).
@@ -75,4 +79,5 @@ def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
             activities=deleted(_ACTIVITY, _ACTIVITY.c.at < older_than),
             quarantines=deleted(_QUARANTINES, _QUARANTINES.c.lifted_at < older_than),
             account_keys=deleted(_ACCOUNT_KEYS, _ACCOUNT_KEYS.c.environment.in_(unread)),
+            shared_documents=deleted(_SHARED_DOCUMENTS, _SHARED_DOCUMENTS.c.changed_at < older_than),
         )

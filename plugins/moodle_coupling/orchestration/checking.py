@@ -141,12 +141,12 @@ def lift_quarantine(ledger: Ledger, environment: str) -> bool:
 
 
 def _coachview(source: CoachviewSource) -> list[Finding]:
-    from moodle_coupling.hooks.coachview import CoachviewHook
     from moodle_coupling.hooks.coachview_check import check_coachview
+    from moodle_coupling.orchestration.coachview_sharing import SharedCoachviewHook
     from moodle_coupling.sources.coachview_frame import Columns
 
     try:
-        with CoachviewHook(source.connection) as hook:
+        with SharedCoachviewHook(source.connection) as hook:
             return check_coachview(hook, free_fields=Columns(source).fields.free, categories=source.categories)
     except SettingError as error:
         return [Finding(Level.ERROR, "connection", str(error))]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.sources.contract import Mode, Wanted, completed, open_source
 from moodle_coupling.sources.needed import brought_columns, lost_columns
 
@@ -70,15 +71,14 @@ def read_source(run: Run, state: State | None) -> Extract:
     mapping = load_mapping(run.mapping_path) if left_alone(run.folder) else run.mapping
     source = open_source(mapping, source_base(run.mapping_path))
     known = _known(run, state, with_persons=source.incremental and not run.full)
+    wanted = Wanted(since=known.watermark, keep=staging.FolderKeeper(run.folder), sharing=through_the_ledger())
     if known.watermark and known.persons is not None:
-        found = source.extract(
-            Wanted(Mode.CHANGED, known.watermark, known=known.kept or {}, keep=staging.FolderKeeper(run.folder))
-        )
+        found = source.extract(replace(wanted, mode=Mode.CHANGED, known=known.kept or {}))
         log.info("Read what changed in %s: %d persons", source.where, found.counts.persons)
         if not found.complete:
             found = completed(known.persons, found)
     else:
-        found = source.extract(Wanted(since=known.watermark, ids=run.person_ids, keep=staging.FolderKeeper(run.folder)))
+        found = source.extract(replace(wanted, ids=run.person_ids))
         log.info("Read everyone in %s: %d persons", source.where, found.counts.persons)
     for warning in found.warnings:
         log.warning("%s", warning)
@@ -111,10 +111,11 @@ def read_around(mapping: Mapping, base: Path, person: str) -> Extract:
     them: everyone may take many requests. Raises what the source raises.
     """
     source = open_source(mapping, base)
+    sharing = through_the_ledger()
     known = _as_known(mapping.environment) if source.incremental else None
     if known is None:
-        return source.extract(Wanted())
-    found = source.extract(Wanted(Mode.IDS, ids=(person,)))
+        return source.extract(Wanted(sharing=sharing))
+    found = source.extract(Wanted(Mode.IDS, ids=(person,), sharing=sharing))
     here = (known["person_id"] == person) | (known["extern_id"] == person)
     return completed(known[~here | known["person_id"].isin(found.persons["person_id"])], found)
 

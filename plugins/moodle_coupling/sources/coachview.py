@@ -55,7 +55,7 @@ class CoachviewReader:
             CoachviewError: as the hook says; the text begins with which source.
 
         """
-        with _told(self.where), CoachviewHook(self.settings.connection) as hook:
+        with _told(self.where), CoachviewHook(self.settings.connection, sharing=wanted.sharing) as hook:
             if self.settings.categories and hook.settings.categories_via is CategoriesVia.OFF:
                 msg = (
                     f"{self.where}: source.categories is true, and the connection's field 'categories_via' is off. Set it to "

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from moodle_coupling.hooks.coachview_state import Sharing
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.provisioning.keeping import Keeper
     from moodle_coupling.sources.extract import Extract
@@ -37,6 +38,7 @@ class Wanted:
     compared exactly: in mode ids those that are given, in another mode those for whose sake everyone is read, by hand, so
     that an old file is not refused. ``known`` (mode changed) is ``Extract.kept`` of the run that gave ``since``; without
     it a source that needs it reads everyone. ``keep`` holds what a read that broke off had, for the next try of the same run.
+    ``sharing`` is where a source whose requests are counted shares that count with other tasks and machines.
     """
 
     mode: Mode = Mode.FULL
@@ -44,6 +46,7 @@ class Wanted:
     ids: tuple[str, ...] = ()
     known: MappingOf[str, pd.DataFrame] = field(default_factory=dict)
     keep: Keeper | None = None
+    sharing: Sharing | None = None
 
 
 class Source(Protocol):

@@ -57,8 +57,8 @@ class SeveralReader:
     def _read(self, number: int, part: Source, wanted: Wanted, since: dict[str, str]) -> Extract:
         key = _key(number)
         if wanted.mode is not Mode.CHANGED or not part.incremental or key not in wanted.known:
-            return part.extract(Wanted(since=since.get(key, ""), keep=wanted.keep))
-        found = part.extract(Wanted(Mode.CHANGED, since.get(key, "")))
+            return part.extract(Wanted(since=since.get(key, ""), keep=wanted.keep, sharing=wanted.sharing))
+        found = part.extract(Wanted(Mode.CHANGED, since.get(key, ""), sharing=wanted.sharing))
         if found.complete:
             return found
         return completed(wanted.known[key], found)
@@ -67,7 +67,7 @@ class SeveralReader:
         """Read some persons: also what a source knows of them under an id that only another source told."""
         ids = tuple(wanted.ids)
         while True:
-            found = [part.extract(Wanted(Mode.IDS, ids=ids)) for part in self.parts]
+            found = [part.extract(Wanted(Mode.IDS, ids=ids, sharing=wanted.sharing)) for part in self.parts]
             more = {str(id_) for each in found for name in ("person_id", "extern_id") for id_ in each.persons[name]}
             if more <= {"", *ids}:
                 return found

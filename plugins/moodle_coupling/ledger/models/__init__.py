@@ -7,7 +7,7 @@ from moodle_coupling.ledger.models.base import Base
 from moodle_coupling.ledger.models.claims import ClaimRow
 from moodle_coupling.ledger.models.links import LinkRow
 from moodle_coupling.ledger.models.mismatches import DecisionRow, MismatchRow
-from moodle_coupling.ledger.models.operations import ActivityRow, LeaseRow, QuarantineRow
+from moodle_coupling.ledger.models.operations import ActivityRow, LeaseRow, QuarantineRow, SharedDocumentRow
 from moodle_coupling.ledger.models.outcomes import OutcomeRow
 from moodle_coupling.ledger.models.runs import ApprovalRow, IntentionRow, ProgressRow, RunRow
 
@@ -29,4 +29,5 @@ __all__ = [
     "QuarantineRow",
     "ReadingRow",
     "RunRow",
+    "SharedDocumentRow",
 ]

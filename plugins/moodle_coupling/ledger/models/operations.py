@@ -44,6 +44,18 @@ class QuarantineRow(Base):
     lifted_at: Mapped[dt.datetime | None]
 
 
+class SharedDocumentRow(Base):
+    """What all workers change in turn about a source: requests spent, an encrypted token. No personal data."""
+
+    __tablename__ = "shared_documents"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """What it is, and a hash of whose."""
+    document: Mapped[str]
+    """JSON. Text and not a JSON column: it is read and written whole, and both databases keep it as it was."""
+    changed_at: Mapped[dt.datetime]
+
+
 class ActivityRow(Base):
     """Who did what, in the UI or on the command line."""
 

@@ -1,0 +1,64 @@
+"""Small documents that all workers change in turn: what is spent of a source's requests, a token got from it (encrypted)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from moodle_coupling.ledger.models import SharedDocumentRow
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+_DOCUMENTS: Any = SharedDocumentRow.__table__
+_LIMITS: Final = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s"}
+"""PostgreSQL: how long we wait for a document, and how long it waits for a holder whose machine is gone."""
+
+
+@contextlib.contextmanager
+def held(ledger: Ledger, key: str) -> Iterator[tuple[dict[str, Any], dt.datetime]]:
+    """Give a document ({} when there is none) and the time by the ledger's clock, while nobody else can change it.
+
+    What is changed is kept when the block ends without an error. Hold it for a moment only. A holder that dies lets go: at
+    once on SQLite, within 10 s on PostgreSQL. A text that is no JSON object counts as empty. Raises LedgerUnavailable.
+    """
+    with ledger.writing() as connection:
+        was = _locked(connection, key, ledger)
+        now = ledger.now(connection)
+        document = _understood(was)
+        yield document, now
+        text = json.dumps(document)
+        if text != was:
+            connection.execute(update(_DOCUMENTS).where(_DOCUMENTS.c.key == key).values(document=text, changed_at=now))
+
+
+def _locked(connection: Connection, key: str, ledger: Ledger) -> str:
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            select(*(func.set_config(name, value, literal(value=True)) for name, value in _LIMITS.items()))
+        )
+    wanted = select(_DOCUMENTS.c.document).where(_DOCUMENTS.c.key == key).with_for_update()
+    found = connection.execute(wanted).scalar_one_or_none()
+    if found is None:
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        new = dialect.insert(_DOCUMENTS).values(key=key, document="{}", changed_at=ledger.now(connection))
+        connection.execute(new.on_conflict_do_nothing())
+        found = connection.execute(wanted).scalar_one()
+    return str(found)
+
+
+def _understood(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
