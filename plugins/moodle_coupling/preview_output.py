@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from moodle_coupling.contract.spreadsheet import guarded, guarded_json
 from moodle_coupling.contract.verdicts import MISMATCHES
 from moodle_coupling.errors import InputError
 from moodle_coupling.matching.frames import Action
@@ -30,6 +31,7 @@ JSON_KEYS: Final = (
     "changes",
     "reasons",
 )
+_JSON: Final = frozenset({"changes", "reasons", "other_accounts", "drift"})
 SHOWN_ROWS: Final = 200
 _WIDTH: Final = 200
 _STYLES: Final = {
@@ -77,11 +79,17 @@ def summary(plan: pd.DataFrame) -> list[str]:
 
 def _write_text(plan: pd.DataFrame, format_: str, stream: TextIO) -> None:
     if format_ == "csv":
-        plan.to_csv(stream, index=False)
+        _for_spreadsheets(plan).to_csv(stream, index=False)
     elif format_ == "json":
         stream.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in json_records(plan))
     else:
         _write_table(plan, stream)
+
+
+def _for_spreadsheets(plan: pd.DataFrame) -> pd.DataFrame:
+    """Give the plan with texts that no spreadsheet takes for a formula; JSON stays JSON and means the same."""
+    guards = {name: guarded_json if name in _JSON else guarded for name in plan.columns if plan[name].dtype == "str"}
+    return plan.assign(**{name: plan[name].map(guard, na_action="ignore") for name, guard in guards.items()})
 
 
 def json_records(plan: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.safeguard_words import percent
-from moodle_coupling.matching.safeguards import LIMITS, Facts, approval_body, evaluate, plain, rows_behind, sample
+from moodle_coupling.matching.safeguards import LIMITS, Facts, approval_body, evaluate, rows_behind, sample
 
 CHANGES = {
     Action.CREATE: {"username": [None, "jan"], "idnumber": [None, "E1"]},
@@ -224,16 +224,11 @@ class TestWhatIsShown:
         assert "* account 12 (Zoë Bos): suspend (suspended false → true)" in body
         assert "* person P1 (Zoë Bos): reject, There is no e-mail." in body
 
-    @given(st.text())
-    def test_nothing_of_the_source_becomes_html_or_markdown(self, text: str):
-        shown = plain(text)
-        assert not set(shown) & set("<>|`*_[]()\\\n\r\u2028")
-
     def test_what_a_name_tries_is_shown_and_not_done(self):
         plan = plan_of((30, row(Action.SUSPEND, lastname="<script>x</script>\n# [a](javascript:b) | c")))
         body = approval_body(plan, evaluate(plan, facts(30), Safeguards()), named=True)
         assert "<script" not in body
-        assert "](" not in body
+        assert "[a]" not in body
         assert "\n# " not in body
 
     def test_a_real_plan_can_be_shown(self):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
-import warnings
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
@@ -25,6 +24,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from moodle_coupling.contract.profile_types import ProfileType
 from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
 from moodle_coupling.mapping.cron import cron_problem
+from moodle_coupling.mapping.patterns import linear_pattern
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping.checks import Location
@@ -304,19 +304,17 @@ class Condition(Part):
     none_of: list[str] | None = Field(
         None, min_length=1, description="Neither the value nor one of its '|'-separated parts is in this list."
     )
-    matches: str | None = Field(None, description="Regular expression that the whole value must match.")
+    matches: str | None = Field(
+        None,
+        description="Regular expression, as in Python, that the whole value must match. Refused is what looks ahead, behind or back.",
+    )
     not_empty: bool | None = Field(None, description="true: the column is filled in; false: it is empty.")
 
     @field_validator("matches")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
         if value is not None:
-            try:
-                with warnings.catch_warnings(action="error"):
-                    re.compile(value)
-            except (re.error, Warning, OverflowError, RecursionError) as error:
-                msg = f"not a regular expression: {error}"
-                raise ValueError(msg) from None
+            linear_pattern(value)
         return value
 
     @model_validator(mode="after")

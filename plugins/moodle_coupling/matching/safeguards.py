@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.markdown import plain
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.safeguard_words import SENTENCES, Numbers, number, say
 
@@ -23,7 +24,6 @@ LIMITS: Final = ("suspensions", "rekeys", "renames", "updates", "creates", "reje
 """The limits on counts of the plan, by their name in the mapping; what does most harm first."""
 
 _UPDATES: Final = (Action.UPDATE.value, Action.REACTIVATE.value)
-_MARKUP: Final = frozenset("&<>|`*_[]()!#~\\'\"@:")
 _WRITING: Final = frozenset(action.value for action in WRITING_ACTIONS)
 
 
@@ -112,12 +112,6 @@ def approval_body(plan: pd.DataFrame, tripped: tuple[Tripped, ...], *, named: bo
             behind = len(rows_behind(plan, each))
             parts += ["", f"## {each.code}: {number(len(rows))} of {number(behind)}", "", *_listed(rows, named=named)]
     return "\n".join(parts) + "\n"
-
-
-def plain(text: object) -> str:
-    """Give a text that stays on its line and is neither HTML nor Markdown, whatever was in it."""
-    one_line = " ".join(str(text).split())
-    return "".join(f"&#{ord(letter)};" if letter in _MARKUP else letter for letter in one_line)
 
 
 def _counts(heading: str, values: pd.Series[str]) -> Iterator[str]:

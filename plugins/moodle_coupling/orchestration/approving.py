@@ -10,6 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
+from moodle_coupling.contract.markdown import code
 from moodle_coupling.errors import OtherPlanAnswered
 from moodle_coupling.orchestration.staging import write_text
 
@@ -63,7 +64,7 @@ class PlanApproval(ApprovalOperator):
             return self._go_on(run, context, asked, {"params_input": {}, "responded_at": asked.at})
         set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=" ".join(question["reasons"]))
         let_go(run.ledger, run.mapping.environment, run.holder)
-        self.body = f"{question['body']}\n\nThe whole plan, with names: `{run.folder}/plan.parquet`"
+        self.body = f"{question['body']}\n\nThe whole plan, with names: {code(run.folder / 'plan.parquet')}"
         self.params = ParamsDict({PLAN: _plan_field(question["digest"])})
         return super().execute(context)
 

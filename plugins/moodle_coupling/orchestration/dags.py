@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import DAG, Param, get_current_context, task
 
+from moodle_coupling.contract.markdown import fenced
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import CoachviewSource
 from moodle_coupling.mapping.document import Problem
@@ -125,7 +126,7 @@ def _broken_dag(dag_id: str, left: Remains, cron: str | None, params: dict[str, 
         dag_id=dag_id,
         dag_display_name=f"{left.title[:200] or dag_id} (mapping file is wrong)",
         description="The mapping file is wrong; the DAG's documentation says where.",
-        doc_md=f"# The mapping file is wrong\n\n```\n{message}\n```\n\n`moodle-coupling validate` checks the whole folder.\n",
+        doc_md=f"# The mapping file is wrong\n\n{fenced(message)}\n\n`moodle-coupling validate` checks the whole folder.\n",
         schedule=schedule_of(cron, left.schedule.timezone),
         start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
         catchup=False,

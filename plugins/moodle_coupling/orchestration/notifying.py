@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 WAITS_SUBJECT: Final = "Moodle coupling: {{ dag.dag_id }} waits for an approval"
 WAITS_BODY: Final = (
     "<pre>{{ task.body | default('') | e }}</pre>"
-    '<p>Approve or reject it in Airflow, under Required Actions of this task: <a href="{{ ti.log_url }}">{{ ti.log_url }}</a></p>'
+    '<p>Approve or reject it in Airflow, under Required Actions of this task: <a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a></p>'
 )
 """For the approval step, whose body names nobody (matching.safeguards.approval_body)."""
 FAILED_SUBJECT: Final = "Moodle coupling: {{ ti.task_id }} of {{ dag.dag_id }} failed"
 FAILED_BODY: Final = (
-    "<p>Task {{ ti.task_id }} of {{ dag.dag_id }} failed in run {{ run_id }}. Its log says why: "
-    '<a href="{{ ti.log_url }}">{{ ti.log_url }}</a></p>'
+    "<p>Task {{ ti.task_id | e }} of {{ dag.dag_id | e }} failed in run {{ run_id | e }}. Its log says why: "
+    '<a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a></p>'
 )
 """For a task that failed; Airflow's own text quotes the exception, which may hold what Moodle said of a person."""
 WRONG_FILE_BODY: Final = (
-    "<p>The mapping file of {{ dag.dag_id }} is wrong or not there, so nothing is sent to its Moodle until it is mended. The log "
-    'says on which line: <a href="{{ ti.log_url }}">{{ ti.log_url }}</a></p><p><code>moodle-coupling validate</code> checks all '
+    "<p>The mapping file of {{ dag.dag_id | e }} is wrong or not there, so nothing is sent to its Moodle until it is mended. The log "
+    'says on which line: <a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a></p><p><code>moodle-coupling validate</code> checks all '
     "mapping files.</p>"
 )
 """For a coupling without a mapping; the file's own words stay out of the mail."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from moodle_coupling.errors import MappingError
+from moodle_coupling.mapping.patterns import NoPattern, linear_pattern
 from moodle_coupling.people.arrow import as_mask, pa, pc
 
 if TYPE_CHECKING:
@@ -23,17 +23,19 @@ def holds(condition: Condition, texts: Texts, where: str) -> Mask:
     ``where`` names the condition in errors, such as ``scope.include[0]``.
 
     Raises:
-        MappingError: ``matches`` is no regular expression.
+        MappingError: ``matches`` is no regular expression that can be used.
 
     """
-    test = _test(condition, where)
+    test = _test(condition)
     coded = pc.dictionary_encode(texts)
-    verdicts = pa.array([test(value) for value in coded.dictionary.to_pylist()], type=pa.bool_())
-    return as_mask(verdicts.take(coded.indices)) if len(texts) else np.zeros(0, dtype=bool)
+    verdicts = as_mask(pa.array([test(value) for value in coded.dictionary.to_pylist()], type=pa.bool_()))
+    if condition.matches is not None:
+        verdicts = verdicts & _matching(condition.matches, coded.dictionary, where)
+    return verdicts[coded.indices.to_numpy()] if len(texts) else np.zeros(0, dtype=bool)
 
 
-def _test(condition: Condition, where: str) -> Callable[[str], bool]:
-    """Return the test of one text; a condition that says several things asks for all of them."""
+def _test(condition: Condition) -> Callable[[str], bool]:
+    """Return the test of one text but for ``matches``; a condition that says several things asks for all of them."""
     tests: list[Callable[[str], bool]] = []
     if condition.equals is not None:
         tests.append(lambda value, wanted=condition.equals: value == wanted)  # type: ignore[misc]
@@ -43,9 +45,6 @@ def _test(condition: Condition, where: str) -> Callable[[str], bool]:
         tests.append(lambda value, wanted=frozenset(condition.any_of): bool(wanted & _parts(value)))  # type: ignore[misc]
     if condition.none_of is not None:
         tests.append(lambda value, unwanted=frozenset(condition.none_of): not unwanted & _parts(value))  # type: ignore[misc]
-    if condition.matches is not None:
-        pattern = _compiled(condition.matches, where)
-        tests.append(lambda value: pattern.fullmatch(value) is not None)
     if condition.not_empty is not None:
         tests.append(lambda value, wanted=condition.not_empty: bool(value) is wanted)  # type: ignore[misc]
     return lambda value: all(test(value) for test in tests)
@@ -55,9 +54,10 @@ def _parts(value: str) -> set[str]:
     return {value, *(part.strip() for part in value.split("|"))}
 
 
-def _compiled(pattern: str, where: str) -> re.Pattern[str]:
+def _matching(pattern: str, texts: Texts, where: str) -> Mask:
+    """Return which texts the whole of an expression matches, in steps that grow with the texts and no faster (RE2)."""
     try:
-        return re.compile(pattern)
-    except re.error as error:
-        msg = f"{where}.matches: '{pattern}' is no regular expression ({error}). Mend it in the mapping file."
+        return as_mask(pc.match_substring_regex(texts, linear_pattern(pattern)))
+    except (NoPattern, pa.ArrowInvalid) as error:
+        msg = f"{where}.matches: '{pattern}': {error}. Mend it in the mapping file."
         raise MappingError(msg) from None

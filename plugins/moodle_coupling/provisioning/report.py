@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from moodle_coupling.contract.markdown import code as as_code
+from moodle_coupling.contract.markdown import plain
 from moodle_coupling.hooks.moodle_visibility import unseen_field
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
@@ -67,8 +69,8 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
     as Airflow's log and XCom. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
     """
-    parts = [f"# {title or 'Moodle'}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
-    parts += [f"**{_cell(stopped)}**", ""] if stopped else []
+    parts = [f"# {plain(title or 'Moodle')}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
+    parts += [f"**{plain(stopped)}**", ""] if stopped else []
     parts += _counts(plan, outcomes)
     parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), named=named)
     parts += _mismatches(plan, named=named)
@@ -77,9 +79,9 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     if left_out is not None and len(left_out):
         parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
-        parts += _some(_cell(message) if named else f"line {line}" for line, message in lines)
+        parts += _some(plain(message) if named else f"line {line}" for line, message in lines)
     if warnings:
-        parts += ["", "## What the source gives to think about", "", *(f"* {_cell(text)}" for text in warnings)]
+        parts += ["", "## What the source gives to think about", "", *(f"* {plain(text)}" for text in warnings)]
     return "\n".join(parts) + "\n"
 
 
@@ -125,7 +127,13 @@ def _reasons(frame: pd.DataFrame, *, named: bool) -> list[str]:
     parts = ["", "## Rejected or not done, and how to mend it"]
     for group in _largest_first(frame, ["status", "code"]):
         status, code = str(group["status"].iloc[0]), str(group["code"].iloc[0])
-        parts += ["", f"### {in_words(code)} (`{code}`, {status}): {len(group)}", "", how_to_mend(code, status), ""]
+        parts += [
+            "",
+            f"### {plain(in_words(code))} ({as_code(code)}, {status}): {len(group)}",
+            "",
+            plain(how_to_mend(code, status)),
+            "",
+        ]
         parts += _people(group, "message", named=named)
     return parts
 
@@ -153,7 +161,7 @@ def _mismatches(plan: pd.DataFrame, *, named: bool) -> list[str]:
     parts = ["", "## Mismatches: a person must judge"]
     for group in _largest_first(found, ["verdict"]):
         verdict = str(group["verdict"].iloc[0])
-        parts += ["", f"### {in_words(verdict)} (`{verdict}`): {len(group)}", ""]
+        parts += ["", f"### {plain(in_words(verdict))} ({as_code(verdict)}): {len(group)}", ""]
         parts += _people(group, "evidence", named=named)
     return parts
 
@@ -166,7 +174,7 @@ def _drift(plan: pd.DataFrame) -> list[str]:
     if not found:
         return []
     rows = sorted({field for field, _ in found})
-    lines = [f"| {field} | {found[field, 'repaired']} | {found[field, 'reported']} |" for field in rows]
+    lines = [f"| {plain(field)} | {found[field, 'repaired']} | {found[field, 'reported']} |" for field in rows]
     head = ["", "## Changed by hand in Moodle", "", "| field | put right | left as it is |", "|---|---:|---:|"]
     return [*head, *lines]
 
@@ -186,8 +194,8 @@ def _people(group: pd.DataFrame, why: str, *, named: bool) -> list[str]:
     """List persons, one a line with the reason; or their ids alone, on one line."""
     rows = _rows(group)
     if named:
-        return _some(f"{_who(row)}: {_cell(row[why])}" if row[why] else _who(row) for row in rows)
-    ids = [_cell(_id(row)) for row in rows[:_MOST_IDS]]
+        return _some(f"{_who(row)}: {plain(row[why])}" if row[why] else _who(row) for row in rows)
+    ids = [plain(_id(row)) for row in rows[:_MOST_IDS]]
     more = len(rows) - len(ids)
     return ["Persons: " + ", ".join(ids) + (f" and {more} more, in the outcomes file." if more > 0 else "")]
 
@@ -203,7 +211,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _who(row: dict[str, Any]) -> str:
     name = " ".join(str(row.get(part) or "") for part in ("firstname", "lastname")).strip()
-    return _cell(f"{name} ({_id(row)})" if name else _id(row))
+    return plain(f"{name} ({_id(row)})" if name else _id(row))
 
 
 def _id(row: dict[str, Any]) -> str:
@@ -216,9 +224,3 @@ def _some(lines: Iterable[str]) -> list[str]:
     listed = [f"* {line}" for line in lines]
     more = len(listed) - _EXAMPLES
     return listed if more <= 0 else [*listed[:_EXAMPLES], f"* … and {more} more, in the outcomes file."]
-
-
-def _cell(text: object) -> str:
-    """Give a text that cannot break out of its line or become HTML in a page that shows the summary."""
-    plain = " ".join(str(text).split())
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|").replace("`", "'")

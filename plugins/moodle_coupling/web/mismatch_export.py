@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.spreadsheet import guarded, is_risky
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
 from moodle_coupling.web import words
 from moodle_coupling.web.languages import Texts, say
@@ -53,8 +54,6 @@ HEADS: Final = (
 )
 _PERSON: Final = ("idnumber", "firstname", "lastname", "email")
 _ACCOUNT: Final = ("username", "idnumber", "firstname", "lastname", "email")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet may take for the beginning of a formula, in wide letters too."""
 _NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LONGEST: Final = 32_767
 """Characters in a cell of a spreadsheet."""
@@ -100,7 +99,7 @@ def as_xlsx(rows: Iterator[list[Any]], title: str) -> IO[bytes]:
         if not isinstance(value, str):
             return value
         text = _NO_XML.sub("\ufffd", value[:_LONGEST])
-        if not text.startswith(_FORMULA):
+        if not is_risky(text):
             return text
         made = WriteOnlyCell(sheet, value=text)
         made.data_type = "s"  # text, whatever it looks like
@@ -113,11 +112,6 @@ def as_xlsx(rows: Iterator[list[Any]], title: str) -> IO[bytes]:
     book.save(file)
     file.seek(0)
     return file
-
-
-def guarded(text: str) -> str:
-    """Give a text that no spreadsheet takes for a formula; the quote in front is one that spreadsheets know."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _plain(value: Any) -> str:
