@@ -67,6 +67,10 @@ def test_an_address_that_is_anothers_keeps_nothing_else_from_being_written(
     coupled: Coupling, moodle: SandboxMoodle
 ) -> None:
     add(moodle)
+    # A field is written to accounts that are there only where somebody's shows that it is not hidden.
+    moodle.add_accounts(
+        [{"username": "somebody", "firstname": "S", "lastname": "B", "email": "s.b@example.org", "city": "Delft"}]
+    )
     coupled.persons(PERSONS)
     run = coupled.run()
     (mine,) = [account for account in moodle.accounts() if account["username"] == "piet-smit"]
