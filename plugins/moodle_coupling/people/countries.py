@@ -8,29 +8,8 @@ from typing import Final
 
 from moodle_coupling.contract.fields import COUNTRIES
 
-LANGUAGES: Final = [
-    "nl",
-    "en",
-    "de",
-    "fr",
-    "es",
-    "it",
-    "pt",
-    "pl",
-    "tr",
-    "da",
-    "sv",
-    "nb",
-    "fi",
-    "cs",
-    "hu",
-    "ro",
-    "el",
-    "ar",
-    "uk",
-    "ru",
-    "fy",
-]
+_LANGUAGES: Final = "nl en de fr es it pt pl tr da sv nb fi cs hu ro el ar uk ru fy"
+LANGUAGES: Final = _LANGUAGES.split()
 """Whose names of countries are read; from Babel (Unicode CLDR)."""
 _ARTICLES: Final = frozenset({"the", "de", "het", "die", "der", "la", "le", "les"})
 _UNCLEAR: Final = {"uk": "GB"}
