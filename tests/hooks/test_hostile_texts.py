@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import json
-import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from growth import grows_faster
 from hooks.coachview_small import SECRET
 from hooks.servers import TOKEN
 from hypothesis import given
@@ -68,24 +67,10 @@ READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def seconds(reader: Callable[[str], Any], text: str) -> float:
-    best = float("inf")
-    for _ in range(2):
-        began = time.process_time()
-        with contextlib.suppress(CouplingError):
-            reader(text)
-        best = min(best, time.process_time() - began)
-    return best
-
-
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("before", ["", "Warning: "])
 def test_the_work_grows_with_a_text_and_not_with_its_square(reader: Callable[[str], Any], before: str) -> None:
-    """Eight times the text may take eight times as long, and some more for noise; what is quadratic takes 64 times."""
-    for unit in UNITS:
-        small, large = (before + unit * (size // len(unit)) for size in (2_000, 16_000))
-        # Below a millisecond a machine's noise is larger than the work.
-        assert seconds(reader, large) < 24 * max(seconds(reader, small), 0.001), repr(unit)
+    assert grows_faster(reader, UNITS, before) == []
 
 
 # ---- types -----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _NAMES = ("firstname", "lastname")
 _COMPARED = (*_NAMES, "email")
+_LONGEST = 200
+"""Characters of a name or address that are compared: Moodle's columns hold 100, and words are compared each with each."""
 
 
 def reassigned(view: View, at: pd.Series[int]) -> pd.Series[str]:
@@ -51,5 +53,6 @@ def reassigned(view: View, at: pd.Series[int]) -> pd.Series[str]:
 
 def _identities(frame: pd.DataFrame) -> list[Identity]:
     return [
-        Identity(*(text.strip() for text in texts)) for texts in zip(*(frame[name] for name in _COMPARED), strict=True)
+        Identity(*(text.strip()[:_LONGEST] for text in texts))
+        for texts in zip(*(frame[name] for name in _COMPARED), strict=True)
     ]

@@ -11,6 +11,8 @@ from moodle_coupling.contract.fields import COUNTRIES
 _LANGUAGES: Final = "nl en de fr es it pt pl tr da sv nb fi cs hu ro el ar uk ru fy"
 LANGUAGES: Final = _LANGUAGES.split()
 """Whose names of countries are read; from Babel (Unicode CLDR)."""
+_LONGEST: Final = 80
+"""Letters of a country's name; what is longer is like none."""
 _ARTICLES: Final = frozenset({"the", "de", "het", "die", "der", "la", "le", "les"})
 _UNCLEAR: Final = {"uk": "GB"}
 """What is often meant otherwise than it is written; only suggested."""
@@ -35,7 +37,7 @@ def likeliest(text: str) -> str:
     known, plain = _codes(), _plain(text)
     if plain.upper() in COUNTRIES:
         return plain.upper()
-    if plain in known or len(plain) < 4:
+    if plain in known or not 4 <= len(plain) <= _LONGEST:
         return known.get(plain) or _UNCLEAR.get(plain, "")
     close = difflib.get_close_matches(plain, known, n=1, cutoff=0.85)
     return known[close[0]] if close else ""

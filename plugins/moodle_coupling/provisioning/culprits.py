@@ -31,12 +31,12 @@ Item = TypeVar("Item", bound=Sendable)
 # What a site with debugging says of the culprit (seen on 4.5 and 5.1), and the field it means where the text does not say.
 _NAMING: Final = (
     (re.compile(r"Username already exists: (.+)$"), "username"),
-    (re.compile(r"Duplicate entry '\d+-(.*)' for key '\w*mneuse"), "username"),
+    (re.compile(r"Duplicate entry '\d{1,20}-(.{0,400})' for key '\w*mneuse"), "username"),
     (re.compile(r"Email address (?:already exists|is invalid): (.+)$"), "email"),
     (re.compile(r"Invalid authentication type: (.+)$"), "auth"),
     (re.compile(r"Invalid language code: (.+)$"), "lang"),
     (re.compile(r"Invalid theme: (.+)$"), "theme"),
-    (re.compile(r'(\w+) => [^>]*the value is "(.*)", the server was expecting', re.DOTALL), None),
+    (re.compile(r'\b(\w+) => [^>]{0,400}the value is "(.{0,400})", the server was expecting', re.DOTALL), None),
 )
 
 _TAG: Final = re.compile(r"<[^>]*>")

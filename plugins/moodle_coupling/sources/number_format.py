@@ -28,14 +28,19 @@ _HOLDS: Final = {
     "<>": lambda value, limit: value != limit,
 }
 
+_LONGEST: Final = 255
+"""Characters of a number format, by Excel's own limit; a longer one would take time that grows with its square."""
+
 
 def shown(value: float, number_format: str, epoch: dt.datetime) -> str:
     """Return a number as a person sees it, where its format says more than how it looks; else its plain digits.
 
     Zeros in front, prefixes and dashes are part of an id and stay; thousands separators, currencies with decimals and percentages
     are looks and go. Dates are ``2024-05-01``, with a time ``2024-05-01T09:30:00``. A number with more than 15 digits ends in
-    ``.0`` or holds an exponent, which shows that digits are lost.
+    ``.0`` or holds an exponent, which shows that digits are lost. A format longer than Excel's own (255 characters) says nothing.
     """
+    if len(number_format) > _LONGEST:
+        number_format = "General"
     if is_date(number_format):
         moment = _moment(value, number_format, epoch)
         if moment is not None:
