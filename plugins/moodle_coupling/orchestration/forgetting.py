@@ -109,15 +109,18 @@ def _rows_of(frame: pd.DataFrame, ids: PersonIds) -> pd.Series[bool]:
 
 def _forget_text(file: ObjectStoragePath, traces: Traces) -> int:
     text = file.read_bytes().decode("utf-8", errors="replace")
-    without = traces.taken_out(text)
-    if file.name == staging.TRACES:
-        known = {*traces.ids.person_ids, *traces.ids.extern_ids, *traces.ids.idnumbers}
-        parts = without.split("\n\n")
-        without = "\n\n".join(one for one in parts if not any(one.startswith(f"Person {id_} in ") for id_ in known))
+    kept = _without_their_trace(text, traces.ids) if file.name == staging.TRACES else text
+    without = traces.taken_out(kept)
     if without == text:
         return 0
     staging.write_text(file.parent, file.name, without)
     return 1
+
+
+def _without_their_trace(text: str, ids: PersonIds) -> str:
+    """Leave out the whole of what was told, step by step, about the person."""
+    theirs = tuple(f"Person {one} in " for one in {*ids.person_ids, *ids.extern_ids, *ids.idnumbers})
+    return "\n\n".join(part for part in text.split("\n\n") if not part.startswith(theirs))
 
 
 def refuse_while_writing(ledger: Ledger, environments: Iterable[str]) -> None:
