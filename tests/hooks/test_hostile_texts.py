@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodle_coupling.errors import AnswerLost, CouplingError, NotAMoodle
+from moodle_coupling.hooks import coachview_free, coachview_rows
 from moodle_coupling.hooks import moodle_accounts as records
 from moodle_coupling.hooks import moodle_reports as reports
 from moodle_coupling.hooks.coachview_answers import json_of, read_listing
@@ -145,6 +147,33 @@ def test_whatever_an_answer_holds_it_is_read_or_an_error_of_ours(answer: Any) ->
         except CouplingError as error:
             said = str(error)
         assert "\0" not in said
+
+
+ROWS = st.lists(
+    st.dictionaries(
+        st.sampled_from(
+            ["id", "Id", "achternaam", "voornaam", "externId", "inactief", "adres", "plaats", "auditTrail", "gewijzigdDatumTijd",
+             "vrijevelden", "vrijveld1", "vrijveldDefinitie", "data", "code", "vertrouwelijk", "naam", "email1"]
+        ), JSON, max_size=6,
+    ),
+    max_size=4,
+)  # fmt: skip
+
+
+@given(ROWS)
+def test_whatever_a_row_of_coachview_holds_it_is_read_or_an_error_of_ours(rows: list[dict[str, Any]]) -> None:
+    lower = [coachview_rows.lowered(row) for row in rows]
+    for read in (
+        lambda: read_listing(RawAnswer(200, {"rowcount": "x"}, json.dumps(rows).encode()), "Personen"),
+        lambda: coachview_rows.check_persons(lower, "id"),
+        lambda: [coachview_rows.person(row, person_id_key="externid", free={}, extra=("naam",)) for row in lower],
+        lambda: coachview_rows.category_names(rows, "Personen"),
+        lambda: [coachview_free.shapes_of(row) for row in lower],
+        lambda: [coachview_free.free_codes(row) for row in lower],
+        lambda: [coachview_free.definitions(row) for row in lower],
+    ):
+        with contextlib.suppress(CouplingError):
+            read()
 
 
 def test_no_nul_comes_through() -> None:
