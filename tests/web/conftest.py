@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from demo_coupling import write_mapping
 from fastapi import FastAPI
+from web.dags_in_airflow import clear
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
@@ -54,6 +55,12 @@ def token_of(role: str) -> str:
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     return str(get_auth_manager().generate_jwt(SimpleAuthManagerUser(username=role, role=role.upper())))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _airflow_without_runs(migrated: Path) -> None:
+    """Begin without the runs that another folder's tests left in the database of this process."""
+    clear()
 
 
 @pytest.fixture(scope="session")

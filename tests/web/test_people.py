@@ -171,7 +171,7 @@ class TestSearch:
         assert names(page) == [SCRIPT]
         assert SCRIPT not in page.text
 
-    @pytest.mark.parametrize("typed", ["%", "_", "öz%", "' OR 1=1 --", "\0", "x" * 300])
+    @pytest.mark.parametrize("typed", ["%", "_", "öz%", "' OR 1=1 --", "x" * 300])
     def test_signs_are_letters(self, visit, told, typed):
         told([2])
         assert names(look_for(visit("user"), typed)) == []
