@@ -84,7 +84,8 @@ def test_a_name_in_any_language_is_not_damaged(text: str) -> None:
     assert damaged(to_texts(["Jan", text, ""])).tolist() == [False, False, False]
 
 
-LOWER = "abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿßāčđęğłńőřśşšťůźżșț"
+# Not š, ž and ÿ: their capitals behind Ã, Ä or Å are how other letters look that were read in another encoding (ÃŠ was Ê).
+LOWER = "abcdefghijklmnopqrstuvwxyzàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþßāčđęğłńőřśťůźżșț"
 
 
 @given(st.text(st.sampled_from(LOWER), min_size=1, max_size=8), st.sampled_from([str.lower, str.upper, str.title]))
