@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.sandbox.moodle.accounts import COLUMNS, UsernameTaken
-from moodle_coupling.sandbox.moodle.countries import COUNTRIES
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException, write_failed
 from moodle_coupling.sandbox.moodle.php import to_text
 from moodle_coupling.sandbox.moodle.user_fields import SMALL_NUMBERS, WIDTHS
