@@ -153,7 +153,7 @@ def ours(path: Path) -> str:
     """Read a file as a run does; gives the number of persons, or what was said."""
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.mapping import FileSource
-    from moodle_coupling.sources.file import read_file
+    from moodle_coupling.sources.files.source import read_file
 
     try:
         found = read_file(path.read_bytes(), FileSource(path=path.name), path.name)

@@ -21,16 +21,16 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
-from moodle_coupling.hooks.moodle_types import NewAccount
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.types import NewAccount
 from moodle_coupling.matching.frames import PLAN_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-    from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.provisioning.loader import LoadResult
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
+    from moodle_coupling.provisioning.load.loader import LoadResult
 
 GRID = [(10, 1), (50, 1), (50, 2), (50, 4), (200, 1), (200, 2), (500, 2)]
 
@@ -93,7 +93,7 @@ def plan_of(people: list[dict[str, str]]) -> pd.DataFrame:
 
 def hook_on(url: str, token: str, size: int, connections: int) -> MoodleHook:
     """Give the hook; imported here, because the sandbox's process imports this file too and needs no Airflow."""
-    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
 
     settings = MoodleSettings("bench", url, token, batch_size=size, parallel_requests=connections, max_input_vars=5000)
     return MoodleHook.from_settings(settings)
@@ -103,7 +103,7 @@ def by_loader(
     people: list[dict[str, str]], url: str, token: str, size: int, connections: int
 ) -> tuple[float, LoadResult]:
     """Load the people; give seconds and result."""
-    from moodle_coupling.provisioning.loader import load
+    from moodle_coupling.provisioning.load.loader import load
 
     with hook_on(url, token, size, connections) as hook:
         hook.site_info()

@@ -26,7 +26,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
 from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.matching.frames import CANDIDATE_COLUMNS
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-    from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.provisioning.snapshot import Snapshot
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
+    from moodle_coupling.provisioning.snapshot.accounts import Snapshot
 
 SPECIAL = 3
 
@@ -77,7 +77,7 @@ def sandbox(count: int, ours: int, *, realistic: bool) -> Iterator[tuple[str, st
 
 def hook_on(url: str, token: str, connections: int) -> MoodleHook:
     """Give the hook; imported here, because the sandbox's process imports this file too and needs no Airflow."""
-    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
 
     return MoodleHook.from_settings(MoodleSettings("bench", url, token, parallel_requests=connections))
 
@@ -100,7 +100,7 @@ def by_strategy(
     url: str, token: str, connections: int, strategy: str, candidates: pd.DataFrame
 ) -> tuple[float, Snapshot]:
     """Read everyone; give seconds and what was read."""
-    from moodle_coupling.provisioning.snapshot import read_accounts
+    from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 
     with hook_on(url, token, connections) as hook:
         hook.site_info()

@@ -18,7 +18,7 @@ from moodle_coupling.mapping.file import json_schema, write_schema  # noqa: E402
 from moodle_coupling.people.columns import PERSON_COLUMNS  # noqa: E402
 from moodle_coupling.people.rules import RULES, Blocks  # noqa: E402
 from moodle_coupling.provider_info import get_provider_info  # noqa: E402
-from moodle_coupling.provisioning.mending import MEND, in_words  # noqa: E402
+from moodle_coupling.provisioning.load.remedies import MEND, in_words  # noqa: E402
 
 SCHEMA: Final = ROOT / "include" / "mappings" / "mapping.schema.json"
 DOCS: Final = ROOT / "docs" / "mapping.md"

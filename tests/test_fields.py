@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from moodle_coupling.contract.fields import FIELDS, MAPPED_FIELDS, NEVER_EMPTIED, Field, Takes
-from moodle_coupling.hooks.moodle_types import Account
+from moodle_coupling.hooks.moodle.types import Account
 from moodle_coupling.mapping.file import json_schema
 from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.sandbox.moodle.user_fields import TYPES, USER, WIDTHS
-from moodle_coupling.web.languages import dutch
+from moodle_coupling.web.base.languages import dutch
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 MAPPED = [field for field in FIELDS if field.mapped]
@@ -97,16 +97,16 @@ moodle_coupling.contract.fields = module
 exec(compile(source, str(path), "exec"), module.__dict__)
 
 import pandas as pd
-from moodle_coupling.hooks.moodle_accounts import account
-from moodle_coupling.hooks.moodle_types import AccountChange
+from moodle_coupling.hooks.moodle.accounts import account
+from moodle_coupling.hooks.moodle.types import AccountChange
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.checks import constant_problem
 from moodle_coupling.matching.accounts import accounts_frame
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.people.transform import transform
-from moodle_coupling.provisioning.looking import holds
-from moodle_coupling.web.languages import Texts
-from moodle_coupling.web.run_words import field_word
+from moodle_coupling.provisioning.load.readback import holds
+from moodle_coupling.web.base.languages import Texts
+from moodle_coupling.web.runs.words import field_word
 
 mapping = Mapping.model_validate({
     "environment": "demo", "connection": "moodle_demo", "source": {"path": "people.csv"}, "idnumber": "extern_id",

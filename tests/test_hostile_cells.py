@@ -12,8 +12,9 @@ from growth import grows_faster
 from moodle_coupling.errors import MoodleParameterRefused
 from moodle_coupling.people import cleaning, countries, flags, particles
 from moodle_coupling.people.profile_values import near_option
-from moodle_coupling.provisioning.culprits import named_culprits
-from moodle_coupling.sources import encoding, headings, number_format, spreadsheet_texts
+from moodle_coupling.provisioning.load.culprits import named_culprits
+from moodle_coupling.sources import headings, spreadsheet_texts
+from moodle_coupling.sources.files import encoding, number_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ seen = []
 dags.build_dags = lambda folder: seen.append(folder) or {}
 import runpy
 runpy.run_path(sys.argv[2])
-from moodle_coupling.web import couplings
+from moodle_coupling.web.base import couplings
 from moodle_coupling import preview
 from moodle_coupling.orchestration import commands
 print(json.dumps([str(each) for each in (*seen, couplings.mappings_folder(), preview.mappings_folder(), commands.mappings_folder())]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -17,10 +18,10 @@ import pytest
 
 from moodle_coupling import provider_info
 from moodle_coupling.errors import SettingError
-from moodle_coupling.hooks.coachview_connection import CoachviewSettings
-from moodle_coupling.hooks.coachview_connection import from_connection as coachview_from_connection
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
+from moodle_coupling.hooks.coachview.connection import CoachviewSettings
+from moodle_coupling.hooks.coachview.connection import from_connection as coachview_from_connection
+from moodle_coupling.hooks.moodle.connection import MoodleSettings, from_connection
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.orchestration.coachview_sharing import SharedCoachviewHook
 
 AIRFLOW = Path(airflow.__file__).parent
@@ -60,7 +61,7 @@ def test_the_connection_form_fits_the_stricter_schema_providers_are_built_with()
 
 
 def test_the_connection_type_is_the_hooks() -> None:
-    assert moodle_type()["hook-class-name"] == f"{MoodleHook.__module__}.{MoodleHook.__qualname__}"
+    assert pkgutil.resolve_name(moodle_type()["hook-class-name"]) is MoodleHook
     assert (moodle_type()["connection-type"], moodle_type()["hook-name"]) == (
         MoodleHook.conn_type,
         MoodleHook.hook_name,

@@ -15,10 +15,10 @@ from moodle_coupling.contract.verdicts import (
     Verdict,
     offered,
 )
-from moodle_coupling.provisioning.mending import in_words
-from moodle_coupling.web.languages import dutch
-from moodle_coupling.web.mismatch_dutch import TELL
-from moodle_coupling.web.words import VERDICTS as BADGES
+from moodle_coupling.provisioning.load.remedies import in_words
+from moodle_coupling.web.base.languages import dutch
+from moodle_coupling.web.base.words import VERDICTS as BADGES
+from moodle_coupling.web.mismatches.dutch import TELL
 
 
 def test_each_verdict_has_its_row_in_the_order_of_the_names():

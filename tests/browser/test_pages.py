@@ -10,7 +10,7 @@ import pytest
 from browser.conftest import PROVISION, RECONCILE, ROOT
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from moodle_coupling.orchestration.approving import PLAN
+from moodle_coupling.orchestration.approval import PLAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

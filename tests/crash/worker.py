@@ -21,18 +21,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import ObjectStoragePath
 from sqlalchemy import event
 
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.digests import plan_digest
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.orchestration import journal, staging
-from moodle_coupling.provisioning.job import Pace
+from moodle_coupling.provisioning.load.job import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from moodle_coupling.provisioning.outcomes import Outcome
+    from moodle_coupling.provisioning.load.outcomes import Outcome
 
 STOPPED, NOT_BEGUN = 3, 4
 """Exit statuses of a try that ended in good order before its end, and of one that could not ask the ledger at all."""

@@ -7,8 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ from moodle_coupling.errors import (
     CoachviewUnavailable,
     NotACoachview,
 )
-from moodle_coupling.hooks.coachview_answers import read_listing, retry_after
+from moodle_coupling.hooks.coachview.answers import read_listing, retry_after
 from moodle_coupling.hooks.sessions import RawAnswer
 
 pytestmark = pytest.mark.clock

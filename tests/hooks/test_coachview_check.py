@@ -10,9 +10,9 @@ import requests
 import requests_mock as mocking
 from hooks.coachview_small import URL, SmallCoachview, guid, hook_for, people, person_row
 
-from moodle_coupling.hooks.coachview_check import check_coachview
-from moodle_coupling.hooks.coachview_connection import CategoriesVia, FreeShape
-from moodle_coupling.hooks.moodle_check import Finding, Level, explain, is_fit
+from moodle_coupling.hooks.coachview.check import check_coachview
+from moodle_coupling.hooks.coachview.connection import CategoriesVia, FreeShape
+from moodle_coupling.hooks.moodle.check import Finding, Level, explain, is_fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

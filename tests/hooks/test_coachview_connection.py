@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk import Connection
 
 from moodle_coupling.errors import SettingError
-from moodle_coupling.hooks.coachview_connection import (
+from moodle_coupling.hooks.coachview.connection import (
     CategoriesVia,
     CoachviewSettings,
     FreeShape,

@@ -21,10 +21,10 @@ from moodle_coupling.errors import (
     NotACoachview,
     SettingError,
 )
-from moodle_coupling.hooks import coachview as module
-from moodle_coupling.hooks.coachview import CoachviewHook
-from moodle_coupling.hooks.coachview_calls import LONGEST_WAIT, Ask
-from moodle_coupling.hooks.coachview_connection import CategoriesVia
+from moodle_coupling.hooks.coachview import hook as module
+from moodle_coupling.hooks.coachview.calls import LONGEST_WAIT, Ask
+from moodle_coupling.hooks.coachview.connection import CategoriesVia
+from moodle_coupling.hooks.coachview.hook import CoachviewHook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_airflows_key_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatc
     from airflow.sdk.crypto import get_fernet
     from cryptography.fernet import Fernet
 
-    from moodle_coupling.hooks.coachview_state import airflow_seal
+    from moodle_coupling.hooks.coachview.state import airflow_seal
 
     for key, there in ((Fernet.generate_key().decode(), True), ("", False), ("no key", False)):
         get_fernet.cache_clear()

@@ -22,11 +22,11 @@ from moodle_coupling.errors import (
     CoachviewTokenRefused,
     CoachviewUnavailable,
 )
-from moodle_coupling.hooks.coachview import CoachviewHook
-from moodle_coupling.hooks.coachview_check import check_coachview
-from moodle_coupling.hooks.coachview_connection import CategoriesVia, CoachviewSettings, FreeShape, FullRead
-from moodle_coupling.hooks.coachview_persons import PersonFields, Resume
-from moodle_coupling.hooks.moodle_check import Level, explain, is_fit
+from moodle_coupling.hooks.coachview.check import check_coachview
+from moodle_coupling.hooks.coachview.connection import CategoriesVia, CoachviewSettings, FreeShape, FullRead
+from moodle_coupling.hooks.coachview.hook import CoachviewHook
+from moodle_coupling.hooks.coachview.persons import PersonFields, Resume
+from moodle_coupling.hooks.moodle.check import Level, explain, is_fit
 from moodle_coupling.sandbox.coachview import Fault, FaultKind, SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.coachview.generate import generate_people
 

@@ -21,8 +21,8 @@ from moodle_coupling.errors import (
     CoachviewUnavailable,
     InputError,
 )
-from moodle_coupling.hooks.coachview_connection import FullRead
-from moodle_coupling.hooks.coachview_persons import PersonFields, Resume
+from moodle_coupling.hooks.coachview.connection import FullRead
+from moodle_coupling.hooks.coachview.persons import PersonFields, Resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

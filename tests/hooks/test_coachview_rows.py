@@ -8,7 +8,7 @@ import pytest
 from hooks.coachview_small import guid, person_row
 
 from moodle_coupling.errors import CoachviewAnswerUnreadable
-from moodle_coupling.hooks.coachview_rows import (
+from moodle_coupling.hooks.coachview.rows import (
     CoachviewPerson,
     category_names,
     check_persons,

@@ -15,7 +15,7 @@ import urllib3
 from hooks.coachview_small import SECRET, URL, Clock, Together, settings_for
 
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.hooks.coachview import CoachviewHook
+from moodle_coupling.hooks.coachview.hook import CoachviewHook
 
 TOKEN = "eyJhbGciOiJSUzI1NiIsInR5cCI6.t0ken-t0ken.abc_-123"
 BOTH = f"{TOKEN} {SECRET} {quote(SECRET, safe='')}"

@@ -22,8 +22,8 @@ from moodle_coupling.errors import (
     CoachviewUnreachable,
     SettingError,
 )
-from moodle_coupling.hooks.coachview_connection import CoachviewSettings
-from moodle_coupling.hooks.coachview_wire import CoachviewWire
+from moodle_coupling.hooks.coachview.connection import CoachviewSettings
+from moodle_coupling.hooks.coachview.wire import CoachviewWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moodle_coupling.errors import MoodleParameterRefused, MoodleTokenInvalid
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
-from moodle_coupling.hooks.moodle_connection import from_connection
-from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
+from moodle_coupling.hooks.moodle.check import check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.connection import from_connection
+from moodle_coupling.hooks.moodle.hook import MoodleHook
+from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,8 +23,8 @@ from moodle_coupling.errors import (
     MoodleAnswerTooLarge,
     MoodleUnreachable,
 )
-from moodle_coupling.hooks.coachview_connection import CoachviewSettings
-from moodle_coupling.hooks.coachview_wire import CoachviewWire
+from moodle_coupling.hooks.coachview.connection import CoachviewSettings
+from moodle_coupling.hooks.coachview.wire import CoachviewWire
 
 if TYPE_CHECKING:
     import socket

@@ -16,14 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodle_coupling.errors import AnswerLost, CouplingError, NotAMoodle
-from moodle_coupling.hooks import coachview_free, coachview_rows
-from moodle_coupling.hooks import moodle_accounts as records
-from moodle_coupling.hooks import moodle_reports as reports
-from moodle_coupling.hooks.coachview_answers import json_of, read_listing
-from moodle_coupling.hooks.coachview_budget import DAY, moment
+from moodle_coupling.hooks.coachview import free as coachview_free
+from moodle_coupling.hooks.coachview import rows as coachview_rows
+from moodle_coupling.hooks.coachview.answers import json_of, read_listing
+from moodle_coupling.hooks.coachview.budget import DAY, moment
 from moodle_coupling.hooks.masking import MASK, Secrets
-from moodle_coupling.hooks.moodle_answers import read_answer
-from moodle_coupling.hooks.moodle_types import NewAccount
+from moodle_coupling.hooks.moodle import accounts as records
+from moodle_coupling.hooks.moodle import reports
+from moodle_coupling.hooks.moodle.answers import read_answer
+from moodle_coupling.hooks.moodle.types import NewAccount
 from moodle_coupling.hooks.sessions import RawAnswer
 
 if TYPE_CHECKING:

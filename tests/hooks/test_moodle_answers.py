@@ -25,7 +25,7 @@ from moodle_coupling.errors import (
     MoodleTokenInvalid,
     NotAMoodle,
 )
-from moodle_coupling.hooks.moodle_answers import read_answer
+from moodle_coupling.hooks.moodle.answers import read_answer
 
 RECORDINGS = Path(__file__).parent.parent / "contract" / "recordings"
 CREATE, UPDATE, READ = "core_user_create_users", "core_user_update_users", "core_user_get_users_by_field"

@@ -9,8 +9,8 @@ import requests_mock as mocking
 from hooks.servers import answer, hook_for, listening, read_request
 
 from moodle_coupling.errors import CouplingPaused, SettingError
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_check import Finding, Level, Wants, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.check import Finding, Level, Wants, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, running_moodle
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import Connection
 
 from moodle_coupling.errors import SettingError
-from moodle_coupling.hooks.moodle_connection import MoodleSettings, from_connection
+from moodle_coupling.hooks.moodle.connection import MoodleSettings, from_connection
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 

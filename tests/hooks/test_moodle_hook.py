@@ -24,9 +24,9 @@ from moodle_coupling.errors import (
     NotAMoodle,
     SettingError,
 )
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_calls import ATTEMPTS, LONGEST_WAIT
-from moodle_coupling.hooks.moodle_types import Account, AccountChange, NewAccount, UpdateWarning
+from moodle_coupling.hooks.moodle.calls import ATTEMPTS, LONGEST_WAIT
+from moodle_coupling.hooks.moodle.hook import MoodleHook
+from moodle_coupling.hooks.moodle.types import Account, AccountChange, NewAccount, UpdateWarning
 from moodle_coupling.sandbox.moodle import FUNCTIONS, Fault, FaultKind, running_moodle
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moodle_coupling.errors import CouplingPaused, MoodleMaintenance, MoodleUnavailable
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_calls import LOOKS_EVERY, OUTAGE
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
-from moodle_coupling.hooks.moodle_types import AccountChange, NewAccount
+from moodle_coupling.hooks.moodle.calls import LOOKS_EVERY, OUTAGE
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.hook import MoodleHook
+from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
 from moodle_coupling.sandbox.moodle import Fault, FaultKind, SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:

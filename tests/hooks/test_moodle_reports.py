@@ -6,8 +6,8 @@ import pytest
 from provisioning.plans import hook_for
 
 from moodle_coupling.errors import MoodleAccessDenied, MoodleFunctionMissing, MoodleRefused, NotAMoodle
-from moodle_coupling.hooks import moodle_reports
-from moodle_coupling.hooks.moodle_types import Report, ReportPage
+from moodle_coupling.hooks.moodle import reports as moodle_reports
+from moodle_coupling.hooks.moodle.types import Report, ReportPage
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, REPORT_FUNCTIONS, CustomReport, running_moodle
 
 SERVICE = (*FUNCTIONS, *REPORT_FUNCTIONS)

@@ -16,7 +16,7 @@ from hooks.servers import TOKEN, hook_for
 from moodle_coupling.errors import CouplingError
 
 if TYPE_CHECKING:
-    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
 
 URL = "https://moodle.example.org/webservice/rest/server.php"
 

@@ -15,7 +15,7 @@ import pytest
 from hooks.coachview_small import settings_for
 
 from moodle_coupling.errors import BudgetSpent
-from moodle_coupling.hooks.coachview_budget import Budget
+from moodle_coupling.hooks.coachview.budget import Budget
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.retention import purge

@@ -26,8 +26,8 @@ from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.unchanged import which_to_remember
-from moodle_coupling.web.mismatch_dutch import evidence
-from moodle_coupling.web.mismatch_facts import read_facts
+from moodle_coupling.web.mismatches.dutch import evidence
+from moodle_coupling.web.mismatches.facts import read_facts
 
 FATIMA = person(1, firstname="Fatima", lastname="Yilmaz", email="fatima@example.org", username="fatima-yilmaz")
 JAN = account(11, idnumber="E1", username="jan-jansen", firstname="Jan", lastname="Jansen", email="jan@example.org")

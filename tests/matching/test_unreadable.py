@@ -22,8 +22,8 @@ from matching.people import (
 from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.web.mismatch_dutch import evidence
-from moodle_coupling.web.mismatch_facts import read_facts
+from moodle_coupling.web.mismatches.dutch import evidence
+from moodle_coupling.web.mismatches.facts import read_facts
 
 ANNA = person(1)
 MEND = "Give it a username that the site allows, in Moodle; then it is compared as every other."

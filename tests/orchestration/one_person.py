@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from orchestration.coupling import HEADINGS, MAPPING
 
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.explaining import explain_person
-from moodle_coupling.orchestration.writing_one import writer
+from moodle_coupling.orchestration.explanation import explain_person
+from moodle_coupling.orchestration.single_write import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

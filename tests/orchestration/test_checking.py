@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moodle_coupling.errors import MoodleDenied, SettingError
-from moodle_coupling.hooks.moodle_check import Level, is_fit
+from moodle_coupling.hooks.moodle.check import Level, is_fit
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.orchestration import checking
-from moodle_coupling.orchestration.checking import check_connection, check_environment, check_one
+from moodle_coupling.orchestration import connection_checks as checking
+from moodle_coupling.orchestration.connection_checks import check_connection, check_environment, check_one
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.moodle import running_moodle
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from moodle_coupling.hooks.moodle_check import Finding
+    from moodle_coupling.hooks.moodle.check import Finding
 
 PERSONS = [
     {"achternaam": f"Achter{number}", "externId": f"E{number}", "vrijevelden": {"Vrijveld1": "Groep"}}

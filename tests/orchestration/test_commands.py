@@ -22,8 +22,8 @@ from moodle_coupling.ledger.approvals import ask
 from moodle_coupling.ledger.leases import acquire, release
 from moodle_coupling.ledger.people import find_people
 from moodle_coupling.ledger.runs import RunState, begin_run, end_run
-from moodle_coupling.orchestration.pausing import who
-from moodle_coupling.orchestration.remembering import LEASE
+from moodle_coupling.orchestration.environment_hold import LEASE
+from moodle_coupling.orchestration.pause import who
 from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:

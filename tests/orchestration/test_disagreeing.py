@@ -9,13 +9,13 @@ import pytest
 from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.contract.verdicts import DecisionKind
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.explaining import explain_person
-from moodle_coupling.orchestration.remembering import the_ledger
+from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.explanation import explain_person
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.explaining import explain_person
-from moodle_coupling.orchestration.remembering import the_ledger
+from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.explanation import explain_person
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.tokens import LEAST_CAPABILITIES
 
@@ -117,7 +117,7 @@ def test_a_run_that_cannot_see_what_it_needs_does_not_start(
 
 
 def traced(coupling: Coupling, person: str) -> Any:
-    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
 
     path = coupling.folder / f"{coupling.name}.yaml"
     path.write_text(coupling.mapping.format(name=coupling.name))

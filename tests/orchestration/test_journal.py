@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.provisioning.loader import LoadResult
+    from moodle_coupling.provisioning.load.loader import LoadResult
 
 HOUR = dt.timedelta(hours=1)
 

@@ -21,7 +21,7 @@ from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.mismatches import record_mismatches
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.notifying import FAILED_BODY, FAILED_SUBJECT, mismatches_digest, notifiers, tell
+from moodle_coupling.orchestration.notices import FAILED_BODY, FAILED_SUBJECT, mismatches_digest, notifiers, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,7 @@ def test_parsing_a_dag_with_notifiers_imports_no_mail_library(tmp_path: Path) ->
     code = (
         "import sys; from pathlib import Path; import airflow.sdk; from airflow.sdk import BaseNotifier; "
         "before = set(sys.modules); from moodle_coupling.mapping.file import load_mapping; "
-        "from moodle_coupling.orchestration.notifying import notifiers; "
+        "from moodle_coupling.orchestration.notices import notifiers; "
         "assert len(notifiers(load_mapping(Path(sys.argv[1])))) == 1; new = set(sys.modules) - before; "
         "print([n for n in ('aiosmtplib', 'airflow.providers.smtp', 'pandas', 'sqlalchemy') if n in new])"
     )

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from moodle_coupling import errors
 from moodle_coupling.orchestration import coupling_dags, run, steps
-from moodle_coupling.orchestration.retrying import RETRIES, is_back, look_again
+from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import MoodleSettings
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.matching.frames import PLAN_COLUMNS
-from moodle_coupling.provisioning.job import Pace
-from moodle_coupling.provisioning.loader import LoadResult, load
+from moodle_coupling.provisioning.load.job import Pace
+from moodle_coupling.provisioning.load.loader import LoadResult, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

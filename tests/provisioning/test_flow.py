@@ -11,11 +11,11 @@ from provisioning.plans import AT_ONCE, hook_for
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.people.transform import transform
-from moodle_coupling.provisioning.loader import load
+from moodle_coupling.provisioning.load.loader import load
 from moodle_coupling.provisioning.report import summary
-from moodle_coupling.provisioning.snapshot import read_accounts
+from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
-from moodle_coupling.sources.file import read_persons
+from moodle_coupling.sources.files.source import read_persons
 
 if TYPE_CHECKING:
     import pandas as pd

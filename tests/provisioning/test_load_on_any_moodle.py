@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import from_connection
+from moodle_coupling.hooks.moodle.connection import from_connection
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.matching.frames import PLAN_COLUMNS
-from moodle_coupling.provisioning.loader import load
+from moodle_coupling.provisioning.load.loader import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

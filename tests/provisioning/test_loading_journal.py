@@ -8,14 +8,14 @@ import pytest
 from provisioning.plans import CREATE, UPDATE, change, codes, create, load_rows, people_in, person, row, statuses
 
 from moodle_coupling.errors import CouplingPaused, MoodleUnavailable, TooManyFailures
-from moodle_coupling.provisioning.journal import JournalFailed
-from moodle_coupling.provisioning.stopping import StopRule
+from moodle_coupling.provisioning.load.journal import JournalFailed
+from moodle_coupling.provisioning.load.stop_rule import StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moodle_coupling.provisioning.outcomes import Outcome
+    from moodle_coupling.provisioning.load.outcomes import Outcome
 
 
 @pytest.fixture

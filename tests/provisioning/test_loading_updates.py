@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from provisioning.plans import UPDATE, change, codes, create, load_rows, people_in, plan_of, row, statuses
 
-from moodle_coupling.provisioning.loader import load
-from moodle_coupling.provisioning.outcomes import OUTCOME_COLUMNS
+from moodle_coupling.provisioning.load.loader import load
+from moodle_coupling.provisioning.load.outcomes import OUTCOME_COLUMNS
 from moodle_coupling.sandbox.moodle import running_moodle
 
 

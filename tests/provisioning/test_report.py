@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from provisioning.plans import create, plan_of, row
 
-from moodle_coupling.provisioning.outcomes import (
+from moodle_coupling.provisioning.load.outcomes import (
     Outcome,
     OutcomesIncomplete,
     OutcomeStatus,

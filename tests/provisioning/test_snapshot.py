@@ -11,7 +11,7 @@ from provisioning.plans import hook_for
 from moodle_coupling.errors import MoodleAccessDenied
 from moodle_coupling.matching.frames import CANDIDATE_COLUMNS
 from moodle_coupling.people.numbering import numbered
-from moodle_coupling.provisioning.snapshot import read_accounts
+from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import CAPABILITIES, running_moodle
 
 READ = "core_user_get_users_by_field"

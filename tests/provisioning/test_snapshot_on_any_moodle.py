@@ -6,21 +6,21 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from provisioning.snapshots.site import candidates
+from provisioning.snapshot.site import candidates
 
 from moodle_coupling.errors import MoodleFunctionMissing
-from moodle_coupling.hooks.moodle import MoodleHook
-from moodle_coupling.hooks.moodle_connection import from_connection
-from moodle_coupling.hooks.moodle_reports import LIST_REPORTS, RETRIEVE_REPORT
+from moodle_coupling.hooks.moodle.connection import from_connection
+from moodle_coupling.hooks.moodle.hook import MoodleHook
+from moodle_coupling.hooks.moodle.reports import LIST_REPORTS, RETRIEVE_REPORT
 from moodle_coupling.mapping.parts import SnapshotSettings
-from moodle_coupling.provisioning.snapshot import read_accounts
+from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from contract.any_site import MoodleSite
 
-    from moodle_coupling.provisioning.snapshot import Snapshot
+    from moodle_coupling.provisioning.snapshot.accounts import Snapshot
 
 pytestmark = pytest.mark.any_moodle
 

@@ -14,7 +14,7 @@ import pytest
 from sources.workbooks import cell, sheet, workbook
 
 from moodle_coupling.mapping import FileSource, SqlSource
-from moodle_coupling.sources.file import read_persons
+from moodle_coupling.sources.files.source import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path

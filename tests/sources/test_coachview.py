@@ -21,7 +21,7 @@ from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.people.columns import INACTIVE_UNREAD
 from moodle_coupling.sandbox.coachview import Fault, FaultKind, running_coachview
-from moodle_coupling.sources.coachview_progress import KEPT_FOR
+from moodle_coupling.sources.coachview.progress import KEPT_FOR
 from moodle_coupling.sources.contract import Mode, Wanted, open_source
 
 if TYPE_CHECKING:
@@ -349,7 +349,7 @@ class TestFaults:
         drawer = Drawer()
         opened = source(categories=True)
         site.faults.add(Fault(FaultKind("503"), endpoint="Persoonscategorieen", skip=9))
-        monkeypatch.setattr("moodle_coupling.hooks.coachview.time.sleep", lambda _seconds: None)
+        monkeypatch.setattr("moodle_coupling.hooks.coachview.hook.time.sleep", lambda _seconds: None)
         with pytest.raises(CoachviewUnavailable):
             opened.extract(Wanted(keep=drawer))
         (kept,) = drawer.frames.values()

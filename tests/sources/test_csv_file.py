@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.people.columns import PERSON_COLUMNS
-from moodle_coupling.sources import csv_file
-from moodle_coupling.sources.csv_fast import read_regular
-from moodle_coupling.sources.file import read_persons
+from moodle_coupling.sources.files import csv_file
+from moodle_coupling.sources.files.csv_fast import read_regular
+from moodle_coupling.sources.files.source import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.contract import Mode, Wanted
-from moodle_coupling.sources.file import FileReader, read_persons
+from moodle_coupling.sources.files.source import FileReader, read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path

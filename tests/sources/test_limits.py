@@ -18,7 +18,7 @@ from sources.workbooks import MAIN, cell, rows, sheet, styles, workbook
 from moodle_coupling.errors import CouplingError, SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.caps import MEGABYTE, Caps
-from moodle_coupling.sources.file import read_file, read_persons
+from moodle_coupling.sources.files.source import read_file, read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
-from moodle_coupling.sources.file import read_persons
+from moodle_coupling.sources.files.source import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path

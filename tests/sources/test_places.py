@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
-from moodle_coupling.sources import object_storage
-from moodle_coupling.sources.object_storage import Storage, open_storage
-from moodle_coupling.sources.places import take
+from moodle_coupling.sources.files import object_storage
+from moodle_coupling.sources.files.object_storage import Storage, open_storage
+from moodle_coupling.sources.files.places import take
 
 if TYPE_CHECKING:
     import fsspec

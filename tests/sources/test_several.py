@@ -12,7 +12,7 @@ from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.people.transform import transform
 from moodle_coupling.sources.contract import Mode, Source, Wanted, open_source
-from moodle_coupling.sources.sql_session import Session
+from moodle_coupling.sources.database.session import Session
 
 if TYPE_CHECKING:
     from pathlib import Path

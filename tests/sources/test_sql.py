@@ -15,10 +15,10 @@ from sources.cases import PostgreSql, Sqlite
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
 from moodle_coupling.mapping import SqlSource
-from moodle_coupling.sources import sql_session
 from moodle_coupling.sources.contract import Mode, Wanted
-from moodle_coupling.sources.sql import SqlReader
-from moodle_coupling.sources.sql_session import Session, _begin, reading
+from moodle_coupling.sources.database import session as sql_session
+from moodle_coupling.sources.database.session import Session, _begin, reading
+from moodle_coupling.sources.database.source import SqlReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from web.dags_in_airflow import clear
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
-from moodle_coupling.web import csrf
 from moodle_coupling.web.app import make_app
-from moodle_coupling.web.languages import dutch
+from moodle_coupling.web.base import csrf
+from moodle_coupling.web.base.languages import dutch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette 1.x would like httpx2 in the place of the httpx that Airflow brings

@@ -13,8 +13,8 @@ from airflow.models.variable import Variable
 from fastapi import HTTPException
 
 from moodle_coupling.ledger.activity import note
-from moodle_coupling.web import access as room
-from moodle_coupling.web.access import MASK, Access, Right, ViewersSee, viewers_see
+from moodle_coupling.web.base import access as room
+from moodle_coupling.web.base.access import MASK, Access, Right, ViewersSee, viewers_see
 
 Asked = tuple[str, str, DagAccessEntity | None]
 

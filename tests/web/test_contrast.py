@@ -41,7 +41,7 @@ PAIRS = [
 class TestContrast:
     @pytest.fixture
     def colours(self):
-        style = (WEB / "static" / "app.css").read_text()
+        style = (WEB / "base" / "static" / "app.css").read_text()
         both = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", style)
         plain = re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", style)
         return {name: (light, dark) for name, light, dark in both} | {name: (same, same) for name, same in plain}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from moodle_coupling.errors import SettingError
-from moodle_coupling.web import couplings
-from moodle_coupling.web.couplings import by_name
+from moodle_coupling.web.base import couplings
+from moodle_coupling.web.base.couplings import by_name
 
 
 def test_files_are_read_once_and_again_when_they_change(mappings, monkeypatch):

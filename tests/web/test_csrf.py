@@ -7,8 +7,8 @@ import re
 import pytest
 from web.conftest import token_of
 
-from moodle_coupling.web import csrf
-from moodle_coupling.web.csrf import is_genuine, token_for
+from moodle_coupling.web.base import csrf
+from moodle_coupling.web.base.csrf import is_genuine, token_for
 
 CHANGE = "/environments/demo/resume"
 

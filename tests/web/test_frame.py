@@ -14,9 +14,9 @@ from web.conftest import TestClient, token_of
 from moodle_coupling import web
 from moodle_coupling.errors import MappingError
 from moodle_coupling.ledger.errors import AlreadyDecided, LedgerUnavailable, NotInLedger
-from moodle_coupling.web import headers
-from moodle_coupling.web.languages import COOKIE, accepted
-from moodle_coupling.web.pages import environments
+from moodle_coupling.web.base import headers
+from moodle_coupling.web.base.languages import COOKIE, accepted
+from moodle_coupling.web.environments import pages as environments
 
 WEB = Path(web.__file__).parent
 PAGES = ["/", "/environments/demo", "/nothing"]
@@ -222,15 +222,15 @@ class TestLanguages:
 
 class TestStatic:
     def test_light_and_dark_are_airflows_choice_else_the_systems(self):
-        script, style = ((WEB / "static" / name).read_text() for name in ("theme.js", "app.css"))
+        script, style = ((WEB / "base" / "static" / name).read_text() for name in ("theme.js", "app.css"))
         assert 'localStorage.getItem("theme")' in script
         assert 'addEventListener("storage"' in script
         assert ':root[data-theme="light"] { color-scheme: light; }' in style
         assert ':root[data-theme="dark"] { color-scheme: dark; }' in style
 
     def test_htmx_stands_with_its_licence(self):
-        assert 'version:"2.' in (WEB / "static" / "htmx.min.js").read_text()
-        assert "Zero-Clause BSD" in (WEB / "static" / "htmx.LICENSE.txt").read_text()
+        assert 'version:"2.' in (WEB / "base" / "static" / "htmx.min.js").read_text()
+        assert "Zero-Clause BSD" in (WEB / "base" / "static" / "htmx.LICENSE.txt").read_text()
 
     def test_htmx_keeps_no_pages_and_runs_no_text(self, visit):
         html = visit("op").get("/").text

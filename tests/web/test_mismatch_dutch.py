@@ -7,9 +7,9 @@ from matching.people import account, account_of
 from web.mismatched import every_kind, judged, named
 
 from moodle_coupling.people.rules import RULE_BY_CODE
-from moodle_coupling.web.mismatch_dutch import evidence
-from moodle_coupling.web.mismatch_facts import read_facts
-from moodle_coupling.web.mismatch_rows import records
+from moodle_coupling.web.mismatches.dutch import evidence
+from moodle_coupling.web.mismatches.facts import read_facts
+from moodle_coupling.web.mismatches.rows import records
 
 
 def said(side) -> dict[str, str]:

@@ -18,8 +18,9 @@ from moodle_coupling.contract.spreadsheet import guarded
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.web import csrf, mismatch_export
-from moodle_coupling.web.mismatch_export import as_csv, as_xlsx
+from moodle_coupling.web.base import csrf
+from moodle_coupling.web.mismatches import export as mismatch_export
+from moodle_coupling.web.mismatches.export import as_csv, as_xlsx
 
 DANGEROUS = [
     "=1+1",

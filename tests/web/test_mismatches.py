@@ -148,7 +148,7 @@ class TestList:
 
     def test_only_of_environments_one_may_read(self, visit, ids, noord, monkeypatch):
         assert set(noord.values()) <= set(listed(visit("user").get("/mismatches")))
-        from moodle_coupling.web.access import Access
+        from moodle_coupling.web.base.access import Access
 
         monkeypatch.setattr(Access, "environments", lambda self: ["demo"])
         page = visit("user").get("/mismatches?environment=noord&status=all")

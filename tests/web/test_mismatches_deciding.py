@@ -16,7 +16,7 @@ from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide, decision_history
 from moodle_coupling.ledger.mismatch_pages import get_mismatch
 from moodle_coupling.ledger.protections import protections
-from moodle_coupling.web.access import Access
+from moodle_coupling.web.base.access import Access
 
 
 @pytest.fixture

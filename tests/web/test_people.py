@@ -24,9 +24,9 @@ from moodle_coupling.ledger.links import record_links
 from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.sandbox.moodle import running_moodle
-from moodle_coupling.web.access import Access
-from moodle_coupling.web.mismatch_search import unseal
-from moodle_coupling.web.person_refs import sealed
+from moodle_coupling.web.base.access import Access
+from moodle_coupling.web.mismatches.search import unseal
+from moodle_coupling.web.people.refs import sealed
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 PROVISION = "moodle_provision__demo"

@@ -12,11 +12,12 @@ from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger.runs import Run
 from moodle_coupling.ledger.words import MismatchStatus, RunState
 from moodle_coupling.matching.frames import Action
-from moodle_coupling.provisioning.outcomes import OutcomeStatus
-from moodle_coupling.web import chart, words
-from moodle_coupling.web.differences import Piece, marked
-from moodle_coupling.web.languages import Texts
-from moodle_coupling.web.moments import since
+from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
+from moodle_coupling.web.base import words
+from moodle_coupling.web.base.differences import Piece, marked
+from moodle_coupling.web.base.languages import Texts
+from moodle_coupling.web.base.moments import since
+from moodle_coupling.web.environments import chart
 
 NOW = dt.datetime(2026, 3, 1, 2, 0, tzinfo=dt.UTC)
 

@@ -12,8 +12,8 @@ from web.conftest import ROLES
 from web.filling import filled
 from web.rights import RIGHTS, Rule
 
-from moodle_coupling.web import csrf
 from moodle_coupling.web.app import make_app
+from moodle_coupling.web.base import csrf
 
 CATCH_ALL = "/{path:path}"
 

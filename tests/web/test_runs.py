@@ -21,10 +21,10 @@ from moodle_coupling.ledger.runs import begin_run, end_run, get_run, set_state
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.extracting import WARNINGS
-from moodle_coupling.web.mismatch_search import unseal
-from moodle_coupling.web.run_airflow import airflow_run
-from moodle_coupling.web.starting import start
+from moodle_coupling.orchestration.extraction import WARNINGS
+from moodle_coupling.web.environments.starts import start
+from moodle_coupling.web.mismatches.search import unseal
+from moodle_coupling.web.runs.airflow import airflow_run
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 PROVISION, RECONCILE = "moodle_provision__demo", "moodle_reconcile__demo"
@@ -88,7 +88,7 @@ def table(page) -> dict[str, list[str]]:
 
 def links(page, text: str) -> list[str]:
     hrefs = [html.unescape(href).removeprefix("/moodle") for href in re.findall(r'href="([^"]+)"', page.text)]
-    return [href for href in hrefs if text in href]
+    return [href for href in hrefs if text in href and not href.startswith("/static/")]
 
 
 class TestList:
@@ -289,8 +289,8 @@ class TestMending:
 
     def test_every_code_and_every_mending_has_its_dutch(self):
         from moodle_coupling.people.rules import RULES
-        from moodle_coupling.provisioning import mending
-        from moodle_coupling.web.languages import dutch
+        from moodle_coupling.provisioning.load import remedies as mending
+        from moodle_coupling.web.base.languages import dutch
 
         words = {mending.in_words(code) for code in [*mending._WORDS, *mending.MEND, *(rule.code for rule in RULES)]}
         assert {*words, *mending.MEND.values(), *mending._BY_STATUS.values()} - set(dutch()) == set()

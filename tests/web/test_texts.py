@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 
 from moodle_coupling import web
-from moodle_coupling.web.languages import dutch
-from moodle_coupling.web.templating import _environment
+from moodle_coupling.web.base.languages import dutch
+from moodle_coupling.web.base.templating import _environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ TEXTS = {"_": 1, "say": 1, "texts": 1, "plural": 2}
 
 def in_templates() -> Iterator[str]:
     environment = _environment()
-    for path in (WEB / "templates").rglob("*.html"):
+    for path in WEB.rglob("*.html"):
         for call in environment.parse(path.read_text("utf-8")).find_all(nodes.Call):
             name = call.node.name if isinstance(call.node, nodes.Name) else ""
             for argument in call.args[: TEXTS.get(name, 0)]:
@@ -72,6 +72,6 @@ def test_no_dutch_text_is_empty():
 
 def test_no_text_has_two_dutch_ones():
     found: dict[str, str] = {}
-    for path in (WEB / "locale" / "nl").glob("*.json"):
+    for path in (WEB / "base" / "locale" / "nl").glob("*.json"):
         for english, nl in json.loads(path.read_text("utf-8")).items():
             assert found.setdefault(english, nl) == nl, path

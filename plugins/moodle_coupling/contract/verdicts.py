@@ -1,7 +1,7 @@
 """The verdicts on persons and accounts: one row of one table each, which everything else reads.
 
 A new verdict is a name in ``Verdict``, a row in ``VERDICTS`` and the rule in ``matching`` that finds it. Of a mismatch the
-Mismatches page also needs the Dutch of its evidence (web/mismatch_dutch.py). tests/test_verdict_table.py tells what
+Mismatches page also needs the Dutch of its evidence (web/mismatches/dutch.py). tests/test_verdict_table.py tells what
 is missing.
 """
 

@@ -182,7 +182,7 @@ def _forget_account_keys(
     connection: Connection, environment: str | None, ids: PersonIds, accounts: set[tuple[str, int]]
 ) -> int:
     """Take away every key of the person's accounts, and of accounts that had one of these idnumbers or addresses."""
-    from moodle_coupling.provisioning.snapshots.keys import key  # pandas, and only here
+    from moodle_coupling.provisioning.snapshot.keys import key  # pandas, and only here
 
     here = _ACCOUNT_KEYS.c.environment == environment if environment is not None else literal(value=True)
     places = connection.execute(select(_ACCOUNT_KEYS.c.environment).where(here).distinct()).scalars().all()

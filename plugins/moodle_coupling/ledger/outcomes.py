@@ -42,7 +42,7 @@ class Settled:
 def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame) -> Settled:
     """Write outcomes and mark their rows settled, in one transaction; gives what was new.
 
-    ``outcomes`` has OUTCOME_COLUMNS of provisioning/outcomes.py; ``firstname``, ``lastname`` and ``email`` may follow,
+    ``outcomes`` has OUTCOME_COLUMNS of provisioning/load/outcomes.py; ``firstname``, ``lastname`` and ``email`` may follow,
     so that people can be found by them later. Rows that were no intention (rejected, skipped) are recorded as well.
     A row with a final outcome (done, rejected, skipped) keeps it, whatever comes after; one that failed or is unknown is
     followed by the later try. Told twice, nothing doubles: the call may be repeated after LedgerUnavailable.

@@ -6,13 +6,13 @@ import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.hooks.coachview import CoachviewHook
-from moodle_coupling.hooks.coachview_state import Held, StateAway
+from moodle_coupling.hooks.coachview.hook import CoachviewHook
+from moodle_coupling.hooks.coachview.state import Held, StateAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from moodle_coupling.hooks.coachview_state import Sharing
+    from moodle_coupling.hooks.coachview.state import Sharing
     from moodle_coupling.ledger.ledger import Ledger
 
 
@@ -38,7 +38,7 @@ class _Once:
 
     def __call__(self) -> Ledger:
         if self._ledger is None:
-            from moodle_coupling.orchestration.remembering import the_ledger
+            from moodle_coupling.orchestration.environment_hold import the_ledger
 
             self._ledger = (self._make or the_ledger)()
             weakref.finalize(self, self._ledger.close)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.orchestration.pausing import Switch
+    from moodle_coupling.orchestration.pause import Switch
 
 DONE, WRONG = 0, 1
 _ENVIRONMENT: Final = "a mapping file, or an environment in include/mappings"
@@ -109,8 +109,8 @@ def use_airflow_database() -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.hooks.moodle_check import explain, is_fit
-    from moodle_coupling.orchestration.checking import check_environment, check_one, lift_quarantine
+    from moodle_coupling.hooks.moodle.check import explain, is_fit
+    from moodle_coupling.orchestration.connection_checks import check_environment, check_one, lift_quarantine
 
     use_airflow_database()
     mapping = _mapping_of(arguments.target)
@@ -167,7 +167,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def _turn(environment: str, action: str, reason: str = "") -> int:
-    from moodle_coupling.orchestration.pausing import find_switch, note_in_ledger, who
+    from moodle_coupling.orchestration.pause import find_switch, note_in_ledger, who
 
     with _airflow():
         switch, by = find_switch(environment, mappings_folder()), who()
@@ -185,7 +185,7 @@ def _turn(environment: str, action: str, reason: str = "") -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.orchestration.pausing import all_switches, find_switch
+    from moodle_coupling.orchestration.pause import all_switches, find_switch
     from moodle_coupling.orchestration.status import status_lines
 
     with _airflow():
@@ -207,7 +207,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, str]:
     """Give the environments whose mapping file is wrong or refused, with what is wrong."""
     from moodle_coupling.mapping.folder import load_all
-    from moodle_coupling.orchestration.claiming import refused
+    from moodle_coupling.orchestration.claims import refused
 
     _, errors = load_all(folder)
     wrong = {path.stem: str(error) for error in errors if (path := getattr(error, "path", None))}
@@ -225,7 +225,7 @@ def _wrong_line(error: str) -> str:
 
 def _validate(arguments: argparse.Namespace) -> int:
     """Say of every mapping file whether it is right; status 1 when one is not."""
-    from moodle_coupling.orchestration.validating import validated
+    from moodle_coupling.orchestration.validation import validated
 
     given = Path(arguments.folder) if arguments.folder else mappings_folder()
     lines, right = validated(given, _ledger_if_any()[0])
@@ -234,13 +234,13 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.hooks.pause import guard
     from moodle_coupling.mapping.file import load_mapping
     from moodle_coupling.mapping.folder import find_mapping
-    from moodle_coupling.orchestration.claiming import refuse_newcomer
-    from moodle_coupling.orchestration.explaining import explain_person
-    from moodle_coupling.orchestration.writing_one import writer
+    from moodle_coupling.orchestration.claims import refuse_newcomer
+    from moodle_coupling.orchestration.explanation import explain_person
+    from moodle_coupling.orchestration.single_write import writer
 
     with _airflow():
         path = find_mapping(arguments.environment, mappings_folder())
@@ -260,9 +260,9 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _forget(arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger.activity import note
-    from moodle_coupling.orchestration.forgetting import counted, forget, refuse_while_writing
-    from moodle_coupling.orchestration.pausing import all_switches, find_switch, who
-    from moodle_coupling.orchestration.remembering import the_ledger
+    from moodle_coupling.orchestration.environment_hold import the_ledger
+    from moodle_coupling.orchestration.erasure import counted, forget, refuse_while_writing
+    from moodle_coupling.orchestration.pause import all_switches, find_switch, who
 
     told: list[str] = []
     try:
@@ -292,7 +292,7 @@ AFTER_FORGETTING: Final = (
 def _ledger_if_any() -> tuple[Ledger | None, str]:
     """Open the ledger, or say why there is none to ask."""
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.orchestration.remembering import the_ledger
+    from moodle_coupling.orchestration.environment_hold import the_ledger
 
     try:
         return the_ledger(), ""

@@ -18,12 +18,12 @@ from airflow.sdk import (
 
 from moodle_coupling.errors import BudgetSpent, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
 from moodle_coupling.matching.frames import Action
-from moodle_coupling.orchestration.approving import approval_task
+from moodle_coupling.orchestration.approval import approval_task
 from moodle_coupling.orchestration.assets import persons_asset, users_asset
 from moodle_coupling.orchestration.dag_docs import provision_doc, reconcile_doc
 from moodle_coupling.orchestration.names import pool_name, provision_id, reconcile_id
-from moodle_coupling.orchestration.notifying import notifiers
-from moodle_coupling.orchestration.retrying import RETRIES, is_back, look_again
+from moodle_coupling.orchestration.notices import notifiers
+from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -239,8 +239,8 @@ def _day_of_requests_begins(resets: dt.datetime | None) -> dt.datetime:
 
 
 def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
-    from moodle_coupling.orchestration.ending import report_and_end
     from moodle_coupling.orchestration.run import open_run
+    from moodle_coupling.orchestration.run_end import report_and_end
 
     context = get_current_context()
     ti = context["ti"]
@@ -252,7 +252,7 @@ def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
 def _announce(mapping_path: str, environment: str, counts: dict[str, int]) -> None:
     from airflow.sdk.exceptions import AirflowSkipException
 
-    from moodle_coupling.orchestration.extracting import move_watermark
+    from moodle_coupling.orchestration.extraction import move_watermark
     from moodle_coupling.orchestration.run import open_run
 
     context = get_current_context()

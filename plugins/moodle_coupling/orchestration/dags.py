@@ -25,7 +25,7 @@ from moodle_coupling.orchestration.coupling_dags import (
     schedule_of,
 )
 from moodle_coupling.orchestration.names import provision_id, reconcile_id
-from moodle_coupling.orchestration.notifying import FAILED_BODY, FAILED_SUBJECT, WRONG_FILE_BODY, notifiers
+from moodle_coupling.orchestration.notices import FAILED_BODY, FAILED_SUBJECT, WRONG_FILE_BODY, notifiers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def check_dag(mappings: Sequence[Mapping]) -> DAG:
         @task(task_display_name="Check")
         def check() -> dict[str, int]:
             """Ask the site about itself, and try every right that a run needs without writing anything."""
-            from moodle_coupling.orchestration.checking import check_connection
+            from moodle_coupling.orchestration.connection_checks import check_connection
 
             connection = str(get_current_context()["params"]["connection"])
             return check_connection(connection, known.get(connection))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.claiming import refuse_newcomer
-from moodle_coupling.orchestration.remembering import the_ledger
+from moodle_coupling.orchestration.claims import refuse_newcomer
+from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.staging import run_folder
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from airflow.sdk import ObjectStoragePath
 
-    from moodle_coupling.hooks.moodle import MoodleHook
-    from moodle_coupling.hooks.moodle_connection import MoodleSettings
+    from moodle_coupling.hooks.moodle.connection import MoodleSettings
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run as Record
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.orchestration.extracting import State
+    from moodle_coupling.orchestration.extraction import State
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Run:
 
     def hook(self) -> MoodleHook:
         """Give the hook of this environment: it outlasts a short outage, and refuses every request during a pause."""
-        from moodle_coupling.hooks.moodle import MoodleHook
+        from moodle_coupling.hooks.moodle.hook import MoodleHook
 
         return MoodleHook(self.mapping.connection, patient=True)
 
@@ -67,9 +67,9 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     Raises MappingError when the mapping file is wrong by now or another had its connection first, SettingError when the connection is, LedgerSchemaError when
     the ledger is not of this version.
     """
-    from moodle_coupling.hooks.moodle import MoodleHook
+    from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.ledger.runs import begin_run, find_run
-    from moodle_coupling.orchestration.extracting import left_alone
+    from moodle_coupling.orchestration.extraction import left_alone
 
     path = Path(mapping_path)
     mapping = load_mapping(path)

@@ -15,7 +15,7 @@ from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.approving import QUESTION, read_question
+from moodle_coupling.orchestration.approval import QUESTION, read_question
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
     """Put the environment into quarantine when a load stopped itself because too much of it failed."""
     if not isinstance(stopped, TooManyFailures):
         return
-    from moodle_coupling.orchestration.notifying import tell
+    from moodle_coupling.orchestration.notices import tell
 
     staging.write_text(run.folder, STOPPED, str(stopped))
     environment = run.mapping.environment

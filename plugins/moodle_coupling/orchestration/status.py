@@ -9,7 +9,7 @@ from moodle_coupling.hooks.pause import read_pause
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run
-    from moodle_coupling.orchestration.pausing import Switch
+    from moodle_coupling.orchestration.pause import Switch
 
 RUNS: Final = 5
 _TIME: Final = "%Y-%m-%d %H:%M UTC"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import pandas as pd
 
 from moodle_coupling.errors import CouplingPaused, MoodleDenied, MoodleUnavailable, RunFailed, SourceError
-from moodle_coupling.hooks.moodle_check import check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.check import check_site, explain, is_fit
 from moodle_coupling.ledger.account_keys import AccountKeys
 from moodle_coupling.ledger.digests import plan_digest
 from moodle_coupling.ledger.links import fingerprints as known_fingerprints
@@ -28,15 +28,18 @@ from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood, only_asked, unknown_ids
 from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows, with_unchanged
-from moodle_coupling.orchestration import deciding, extracting, loading, safety, staging
-from moodle_coupling.orchestration.checking import visibility_of, wants_of
-from moodle_coupling.orchestration.explaining import explain_person
-from moodle_coupling.orchestration.remembering import held
+from moodle_coupling.orchestration import decisions as deciding
+from moodle_coupling.orchestration import extraction as extracting
+from moodle_coupling.orchestration import load as loading
+from moodle_coupling.orchestration import safety, staging
+from moodle_coupling.orchestration.connection_checks import visibility_of, wants_of
+from moodle_coupling.orchestration.environment_hold import held
+from moodle_coupling.orchestration.explanation import explain_person
 from moodle_coupling.people.fingerprint import fingerprints
 from moodle_coupling.people.transform import transform as transform_persons
-from moodle_coupling.provisioning.outcomes import merge_outcomes
+from moodle_coupling.provisioning.load.outcomes import merge_outcomes
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
-from moodle_coupling.provisioning.snapshot import read_accounts
+from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

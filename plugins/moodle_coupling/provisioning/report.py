@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from moodle_coupling.contract.markdown import code as as_code
 from moodle_coupling.contract.markdown import plain
-from moodle_coupling.hooks.moodle_visibility import unseen_field
+from moodle_coupling.hooks.moodle.visibility import unseen_field
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
-from moodle_coupling.provisioning.mending import how_to_mend, in_words
-from moodle_coupling.provisioning.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
+from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
+from moodle_coupling.provisioning.load.remedies import how_to_mend, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -139,7 +139,7 @@ def _reasons(frame: pd.DataFrame, *, named: bool) -> list[str]:
 
 
 def _rejects_of_plan(plan: pd.DataFrame) -> pd.DataFrame:
-    from moodle_coupling.provisioning.rows import sort_rows
+    from moodle_coupling.provisioning.load.rows import sort_rows
 
     rejects = plan[plan["action"] == Action.REJECT].reset_index(drop=True)
     settled = {outcome.index: outcome for outcome in sort_rows(rejects).settled}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.hooks.moodle_types import (
+    from moodle_coupling.hooks.moodle.types import (
         Account,
         AccountChange,
         CreatedAccount,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         SiteInfo,
         UpdateWarning,
     )
-    from moodle_coupling.hooks.moodle_values import Value
+    from moodle_coupling.hooks.moodle.values import Value
 
 
 class Settings(Protocol):

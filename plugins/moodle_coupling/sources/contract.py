@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.hooks.coachview_state import Sharing
+    from moodle_coupling.hooks.coachview.state import Sharing
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.provisioning.keeping import Keeper
+    from moodle_coupling.provisioning.snapshot.checkpoint import Keeper
     from moodle_coupling.sources.extract import Extract
 
 

@@ -40,14 +40,14 @@ def _open(settings: tuple[AnySource, ...], base: Path, idnumber: IdnumberFrom, t
 def _open_one(settings: AnySource, base: Path) -> Source:
     """Open one source; its module is imported when it is used."""
     if isinstance(settings, SqlSource):
-        from moodle_coupling.sources.sql import SqlReader
+        from moodle_coupling.sources.database.source import SqlReader
 
         return SqlReader(settings, settings.where(base))
     if isinstance(settings, CoachviewSource):
-        from moodle_coupling.sources.coachview import CoachviewReader
+        from moodle_coupling.sources.coachview.source import CoachviewReader
 
         return CoachviewReader(settings, settings.where(base))
-    from moodle_coupling.sources.file import FileReader
+    from moodle_coupling.sources.files.source import FileReader
 
     return FileReader(settings, base)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from fastapi import Depends, FastAPI, HTTPException, Response
 from fastapi.staticfiles import StaticFiles
 
-from moodle_coupling.web import errorpages, headers
-from moodle_coupling.web.access import admitted
-from moodle_coupling.web.csrf import refuse_forged
-from moodle_coupling.web.nul_bytes import refuse_nul
-from moodle_coupling.web.pages import environment_actions, environments, language, mismatches, people, runs
+from moodle_coupling.web.base import errorpages, headers, language
+from moodle_coupling.web.base.access import admitted
+from moodle_coupling.web.base.csrf import refuse_forged
+from moodle_coupling.web.base.nul_bytes import refuse_nul
+from moodle_coupling.web.base.templating import ROOMS, WEB
+from moodle_coupling.web.environments import actions as environment_actions
+from moodle_coupling.web.environments import pages as environments
+from moodle_coupling.web.mismatches import pages as mismatches
+from moodle_coupling.web.people import pages as people
+from moodle_coupling.web.runs import pages as runs
 
-STATIC: Final = Path(__file__).parent / "static"
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -28,7 +31,9 @@ def make_app() -> FastAPI:
         redirect_slashes=False,
         dependencies=[Depends(admitted), Depends(refuse_nul), Depends(refuse_forged)],
     )
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    for room in ROOMS:
+        app.mount(f"/static/{room}", StaticFiles(directory=WEB / room / "static"))
+    app.mount("/static", StaticFiles(directory=WEB / "base" / "static"), name="static")
     for page in (environments, environment_actions, mismatches, runs, people, language):
         app.include_router(page.router)
     app.add_api_route("/{path:path}", _nothing_here, methods=_METHODS)  # last: what no page has taken

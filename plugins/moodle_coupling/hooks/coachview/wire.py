@@ -1,0 +1,143 @@
+"""One request to a Coachview over a pooled session; whatever goes wrong on the way becomes an error of ours."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING, Final
+
+import requests
+import urllib3
+from urllib3.exceptions import NameResolutionError
+
+from moodle_coupling.errors import (
+    CoachviewAnswerTooLarge,
+    CoachviewError,
+    CoachviewTimedOut,
+    CoachviewTlsFailed,
+    CoachviewUnavailable,
+    CoachviewUnreachable,
+)
+from moodle_coupling.hooks.exchange import Exchange, PoolOfExchanges, TooLarge, read_whole
+from moodle_coupling.hooks.sessions import (
+    USER_AGENT,
+    RawAnswer,
+    bytes_of,
+    chain_of,
+    new_session,
+    request_options,
+    seconds_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from moodle_coupling.hooks.coachview.connection import CoachviewSettings
+
+_HEADERS: Final = {"Accept": "application/json", "User-Agent": USER_AGENT}
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class CoachviewWire:
+    """Sends requests to one Coachview over a pool of ``parallel_requests`` connections; several threads may use it."""
+
+    def __init__(self, settings: CoachviewSettings) -> None:
+        self._settings = settings
+        self.session = new_session(settings, PoolOfExchanges(settings.parallel_requests))
+
+    def get(self, url: str, query: str, token: str, endpoint: str) -> RawAnswer:
+        """Get an address with an encoded query; the token goes in a header, never in the address.
+
+        Gives the whole answer whatever its status, header names in lower case. Raises a
+        CoachviewUnavailable, or CoachviewAnswerTooLarge.
+        """
+        whole = f"{url}?{query}" if query else url
+        return self._send("GET", whole, None, {"Authorization": f"Bearer {token}"}, endpoint)
+
+    def post_form(self, url: str, body: bytes, endpoint: str) -> RawAnswer:
+        """Post a form that is encoded already; otherwise as ``get``."""
+        return self._send("POST", url, body, _FORM, endpoint)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.session.close()
+
+    def _send(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], endpoint: str) -> RawAnswer:
+        settings = self._settings
+        with Exchange(seconds_of(settings)) as exchange:
+            try:
+                response = self.session.request(
+                    method, url, data=body, headers={**_HEADERS, **headers}, **request_options(settings)
+                )
+                with response:
+                    content = read_whole(response, bytes_of(settings))
+            except TooLarge:
+                raise self._too_large(endpoint) from None
+            except (urllib3.exceptions.HTTPError, OSError) as error:  # requests' own errors are OSErrors too
+                # Not chained: the exception holds the request, and with it the token or the secret.
+                raise (_too_slow(endpoint, exchange) if exchange.late else self._failure(error, endpoint)) from None
+        if exchange.late:  # a body without a length looks whole where it was cut off
+            raise _too_slow(endpoint, exchange)
+        return RawAnswer(
+            response.status_code, {name.lower(): value for name, value in response.headers.items()}, content
+        )
+
+    def _too_large(self, endpoint: str) -> CoachviewError:
+        settings = self._settings
+        return CoachviewAnswerTooLarge(
+            f"{endpoint}: the answer is larger than {settings.max_answer_mb} MB, and was thrown away. Ask for fewer rows at a "
+            f"time ('page_size' of connection '{settings.conn_id}'), or raise its 'max_answer_mb'.",
+            endpoint=endpoint,
+        )
+
+    def _failure(self, error: Exception, endpoint: str) -> CoachviewUnavailable:
+        """Say what happened on the way; ``endpoint`` is what was asked for."""
+        chain, site = list(chain_of(error)), self._settings.base_url
+        reason = _reason(chain)
+        if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
+            return CoachviewTlsFailed(
+                f"{endpoint}: the certificate of {site} is not trusted ({reason}). If a proxy or firewall of yours stands in "
+                "between, name its authority's certificate in the connection's 'CA file'.",
+                endpoint=endpoint,
+            )
+        if any(isinstance(link, ssl.SSLError) for link in chain):
+            return CoachviewTlsFailed(
+                f"{endpoint}: no TLS connection with {site} ({reason}). Is it https on this port?", endpoint=endpoint
+            )
+        return _plain_failure(error, chain, endpoint, site, reason)
+
+
+def _too_slow(endpoint: str, exchange: Exchange) -> CoachviewError:
+    return CoachviewTimedOut(
+        f"{endpoint}: the answer was not complete after {exchange.seconds:g} s.", endpoint=endpoint
+    )
+
+
+def _plain_failure(
+    error: Exception, chain: list[BaseException], endpoint: str, site: str, reason: str
+) -> CoachviewUnavailable:
+    if isinstance(error, requests.exceptions.ProxyError):
+        return CoachviewUnreachable(
+            f"{endpoint}: the proxy on the way to {site} does not let us through ({reason}).", endpoint=endpoint
+        )
+    if any(isinstance(link, NameResolutionError) for link in chain):
+        return CoachviewUnreachable(
+            f"{endpoint}: the name of {site} is not known here. Check the Coachview URL of the connection.",
+            endpoint=endpoint,
+        )
+    if isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
+        return CoachviewTimedOut(f"{endpoint}: no answer from {site} in time ({reason}).", endpoint=endpoint)
+    if isinstance(error, requests.ConnectTimeout) or any(isinstance(link, ConnectionRefusedError) for link in chain):
+        return CoachviewUnreachable(
+            f"{endpoint}: no connection with {site} ({reason}). Check address, port and firewall.", endpoint=endpoint
+        )
+    return CoachviewUnavailable(
+        f"{endpoint}: the connection with {site} broke ({reason}). Nothing is lost by asking again.", endpoint=endpoint
+    )
+
+
+def _reason(chain: list[BaseException]) -> str:
+    """Give the innermost reason in a few words; never a text of requests, which holds the address and more."""
+    plain = [link for link in chain if isinstance(link, OSError) and link.strerror]
+    words = str(plain[-1].strerror) if plain else ""
+    return f"{type(plain[-1] if plain else chain[-1]).__name__}{': ' if words else ''}{re.sub(r'//[^/@ ]*@', '//', words)[:160]}"

@@ -1,0 +1,200 @@
+"""Accounts as Moodle's web service writes and reads them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS
+from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
+from moodle_coupling.hooks.moodle.errorcodes import answer_lost, plain_text
+from moodle_coupling.hooks.moodle.types import Account, CreatedAccount, SiteInfo, UpdateWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
+
+_NEVER_EMPTIED: Final = ("username", *NAME_FIELDS)
+_DELETED_USERNAME: Final = re.compile(r".*@.*\.\d{9,}", re.DOTALL)
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsRead:
+    """What a look-up gave: the accounts found, and the values Moodle could not look up or show at all.
+
+    A value in ``unreadable`` says nothing about whether an account has it: its username, or that of the account it
+    belongs to, does not fit the site's own rules. ``odd``: those of them of which an account is there, and cannot be shown
+    (``invalidresponse``: the value was taken, and the answer failed Moodle's own check). ``deleted``: ids that Moodle keeps of deleted accounts (only found by
+    id).
+    """
+
+    accounts: tuple[Account, ...]
+    unreadable: tuple[str, ...] = ()
+    deleted: tuple[int, ...] = ()
+    odd: tuple[str, ...] = ()
+
+
+def new_account(account: NewAccount) -> dict[str, Any]:
+    """Give one account for core_user_create_users; empty profile fields are left out, each costs time."""
+    custom = [{"type": name, "value": value} for name, value in account.profile.items() if value != ""]
+    return {**account.fields, **({"customfields": custom} if custom else {})}
+
+
+def changed_account(change: AccountChange) -> dict[str, Any]:
+    """Give one account for core_user_update_users; a profile field is cleared by an empty value.
+
+    Raises InputError for a name made empty: Moodle accepts that in an update, and the user can no longer log in.
+    """
+    for name in _NEVER_EMPTIED:
+        if name in change.fields and not str(change.fields[name]).strip():
+            raise InputError(f"Account {change.id}: an update must not empty '{name}'; nothing was sent.")
+    custom = [{"type": name, "value": value} for name, value in change.profile.items()]
+    return {"id": change.id, **change.fields, **({"customfields": custom} if custom else {})}
+
+
+def account(record: dict[str, Any]) -> Account:
+    """Read one account; a key that is absent is empty, except what every account has, which is then hidden (None)."""
+    email, suspended = record.get("email"), record.get("suspended")
+    return Account(
+        id=number(record.get("id")),
+        username=_text(record, "username"),
+        firstname=_text(record, "firstname"),
+        lastname=_text(record, "lastname"),
+        email=None if email is None else _text(record, "email"),
+        idnumber=_text(record, "idnumber"),
+        suspended=None if suspended is None else suspended in (True, 1, "1"),
+        mapped={name: _text(record, name) for name in MAPPED_FIELDS},
+        profile=_profile(record.get("customfields"), "value"),
+        profile_types=_profile(record.get("customfields"), "type"),
+    )
+
+
+def accounts_in(answer: object, function: str) -> list[Account]:
+    """Read a list of accounts, without deleted ones; raises NotAMoodle when it is no such list."""
+    return [found for found in all_accounts_in(answer, function) if not is_deleted(found)]
+
+
+def all_accounts_in(answer: object, function: str) -> list[Account]:
+    """Read a list of accounts; raises NotAMoodle when it is no such list."""
+    try:
+        return [account(item) for item in _records(answer)]
+    except ValueError as error:
+        raise NotAMoodle(f"{function}: the answer is no list of accounts ({error}).", function=function) from None
+
+
+def number(value: object) -> int:
+    """Read an id or a count of Moodle's: a whole number from 0 up, which a database can hold; raises ValueError."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole and not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value)):
+        raise ValueError(f"{str(value)[:20]!r} is no number of Moodle's")
+    found = int(value)  # type: ignore[call-overload]
+    if not 0 <= found < 2**63:
+        raise ValueError(f"{str(found)[:20]} is no number of Moodle's")
+    return int(found)
+
+
+def _records(answer: object) -> list[dict[str, Any]]:
+    if not isinstance(answer, list):
+        raise ValueError("it is no list")  # noqa: TRY004  # one kind of error for all that the answer can be
+    if not all(isinstance(item, dict) for item in answer):
+        raise ValueError("something in it is no record")
+    return answer
+
+
+def is_deleted(found: Account) -> bool:
+    """Whether Moodle keeps the account only as deleted: it is still found by its id.
+
+    Its username is then the e-mail and a moment, its e-mail an md5 and its idnumber empty (seen on 4.5 and 5.1).
+    """
+    hashed = found.email is None or _MD5.fullmatch(found.email) is not None
+    return not found.idnumber and hashed and _DELETED_USERNAME.fullmatch(found.username) is not None
+
+
+def created_accounts(answer: object, sent: Sequence[NewAccount], function: str) -> list[CreatedAccount]:
+    """Read what a create made, and check it against what was sent, one by one.
+
+    Raises AnswerLost when they differ: PHP drops what is over max_input_vars without a word, and Moodle then creates
+    the rest.
+    """
+    try:
+        made = [CreatedAccount(number(item.get("id")), str(item.get("username", ""))) for item in _records(answer)]
+    except ValueError as error:
+        raise answer_lost(function, f"the answer is no list of created accounts ({error})", "Read back.") from None
+    if len(made) != len(sent):
+        raise AnswerLost(
+            f"{function}: {len(sent)} accounts were sent and {len(made)} came back. The site's max_input_vars is probably "
+            "lower than the connection says; the last account may lack fields. Read back.",
+            function=function,
+        )
+    for place, (one, wanted) in enumerate(zip(made, sent, strict=True), start=1):
+        if one.username != str(wanted.fields.get("username", "")).strip():
+            raise AnswerLost(
+                f"{function}: account {place} of {len(sent)} came back with another username than was sent. Read back.",
+                function=function,
+            )
+    return made
+
+
+def update_warnings(answer: object, function: str) -> list[UpdateWarning]:
+    """Read whom an update left unwritten; raises AnswerLost when the answer does not say."""
+    found = answer.get("warnings") if isinstance(answer, dict) else None
+    if not isinstance(found, list):
+        raise answer_lost(function, "the answer does not say who was updated", "Read back.")
+    return [
+        UpdateWarning(
+            _whole(item.get("itemid")),
+            plain_text(str(item.get("warningcode", "")), 60),
+            plain_text(str(item.get("message", ""))),
+        )
+        for item in found
+        if isinstance(item, dict)
+    ]
+
+
+def site_info(answer: object, function: str) -> SiteInfo:
+    """Read what a site says of itself; raises NotAMoodle when it says nothing of the kind."""
+    try:
+        return _site_info(answer)
+    except ValueError as error:
+        raise NotAMoodle(f"{function}: the answer does not describe a Moodle ({error}).", function=function) from None
+
+
+def _site_info(answer: object) -> SiteInfo:
+    if not isinstance(answer, dict):
+        raise ValueError("it is no record")  # noqa: TRY004  # one kind of error for all that the answer can be
+    if "functions" not in answer:
+        raise ValueError("it does not name the service's functions")
+    functions = _records(answer["functions"] or [])
+    return SiteInfo(
+        sitename=_text(answer, "sitename"),
+        siteurl=_text(answer, "siteurl"),
+        release=_text(answer, "release"),
+        version=_text(answer, "version"),
+        userid=number(answer.get("userid")),
+        username=_text(answer, "username"),
+        lang=_text(answer, "lang"),
+        functions=frozenset(str(item.get("name", "")) for item in functions),
+    )
+
+
+def _text(record: dict[str, Any], key: str) -> str:
+    value = record.get(key)
+    return "" if value is None else str(value).replace("\0", "")
+
+
+def _whole(value: object) -> int | None:
+    try:
+        return number(value)
+    except ValueError:
+        return None
+
+
+def _profile(fields: object, key: str) -> dict[str, str]:
+    """Map shortname to ``value`` (raw; ``displayvalue`` is formatted, with tags removed) or ``type``."""
+    if not isinstance(fields, list):
+        return {}
+    known = [item for item in fields if isinstance(item, dict) and item.get("shortname")]
+    return {_text(item, "shortname"): _text(item, key) for item in known}

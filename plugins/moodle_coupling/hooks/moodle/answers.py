@@ -1,0 +1,330 @@
+"""What a Moodle answered, as data or as the error the caller must act on.
+
+Moodle puts nearly every error in an HTTP 200, changes the names of its exception classes between versions, and writes
+its texts in the site's language; so the verdict is by ``errorcode`` (:mod:`moodle_coupling.hooks.moodle.errorcodes`).
+Seen on Moodle 4.5 and 5.1.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import unescape
+
+from moodle_coupling.errors import (
+    MoodleAccessDenied,
+    MoodleError,
+    MoodleMaintenance,
+    MoodleOverloaded,
+    MoodleRequestTooLarge,
+    MoodleTokenInvalid,
+    NotAMoodle,
+)
+from moodle_coupling.hooks.moodle.errorcodes import answer_lost, error_for, is_read, plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGE_BODY: Final = 64 * 1024
+"""Bytes from which a token that did not arrive is blamed on the size; hosts set post_max_size from 1 MB up, and a web
+application firewall in front may keep only the first 64 or 128 kB."""
+
+HEAD: Final = 4096
+"""Characters of a foreign text in which a hint is looked for, and the longest warning of PHP's that is understood."""
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds of a Retry-After that are believed: a day."""
+
+_KIND = r"(?:Warning|Notice|Deprecated|Strict Standards|Fatal error|Recoverable fatal error|Parse error|Error)"
+# Two parts, so that no part of a text is gone through again for each " in " in it.
+_WARNING: Final = re.compile(rf"\s*(?:<br\s*/?>\s*)?(?:<b>)?(?:PHP )?(?P<kind>{_KIND})(?:</b>)?:\s")
+_PLACE: Final = re.compile(r"\son line\s+(?:<b>)?\d{1,9}(?:</b>)?\s*(?:<br\s*/?>)?\s*")
+_SECRET_KEYS: Final = ("userprivateaccesskey", "privatetoken")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is known of the request an answer belongs to. ``functions`` are the service's, None when not known."""
+
+    function: str
+    body_bytes: int = 0
+    functions: frozenset[str] | None = None
+
+
+def read_answer(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    function: str,
+    *,
+    sent_bytes: int = 0,
+    functions: frozenset[str] | None = None,
+) -> Any:
+    """Turn one HTTP answer into the call's data; None is success without content.
+
+    ``sent_bytes`` is the size of the request's body, ``functions`` those of the token's service where known; both make
+    the verdict sharper. Raises a MoodleError of the kind the caller should act on. What Moodle calls the user's private
+    access key is thrown away.
+    """
+    sent = Sent(function, sent_bytes, functions)
+    text = body.decode("utf-8-sig", errors="replace").strip()
+    if status != 200:
+        raise _by_status(status, {name.lower(): value for name, value in headers.items()}, text, sent)
+    return _read_text(text, sent)
+
+
+# ---- HTTP statuses that are not 200 ----------------------------------------------------------------------------------
+
+
+def _by_status(status: int, headers: Mapping[str, str], text: str, sent: Sent) -> MoodleError:
+    if 300 <= status < 400:
+        return _redirected(status, headers.get("location", ""), sent)
+    if status in (429, 503):
+        return _try_later(status, headers, text, sent)
+    if status == 413:
+        return MoodleRequestTooLarge(
+            f"{sent.function}: the web server refused a body of {sent.body_bytes} bytes (HTTP 413). Send less per call.",
+            function=sent.function,
+        )
+    if status in (401, 403, 407):
+        return _forbidden(status, text, sent)
+    if status >= 500 or status in (408, 499):
+        return answer_lost(sent.function, f"HTTP {status} instead of an answer{_hint(text)}")
+    return NotAMoodle(
+        f"{sent.function}: HTTP {status} where a Moodle's web service should be{_hint(text)}. Check the Moodle URL of the "
+        "connection, sub-folder included.",
+        function=sent.function,
+    )
+
+
+def _redirected(status: int, location: str, sent: Sent) -> MoodleError:
+    # Never followed: a POST would become a GET without its body, and the token might go to another host.
+    target = re.split(r"[?#]", location, maxsplit=1)[0]
+    target = re.sub(r"//[^/@]*@", "//", target).removesuffix("/webservice/rest/server.php")
+    where = f" to {target[:200]}" if target else ""
+    advice = "Put the address it points to in the connection's Moodle URL"
+    if target.startswith("https://"):
+        advice += " (with https://, if only that differs)"
+    return NotAMoodle(
+        f"{sent.function}: the site redirects (HTTP {status}){where}; a call with a token is not sent on. {advice}.",
+        function=sent.function,
+    )
+
+
+def _try_later(status: int, headers: Mapping[str, str], text: str, sent: Sent) -> MoodleError:
+    wait = _retry_after(headers.get("retry-after", ""))
+    # Moodle's CLI maintenance page is a 503 with Retry-After: 300 (seen on 4.5 and 5.1); its title is translated, so
+    # the words only help where the header was lost on the way.
+    moodle_page = status == 503 and ("html" in text[:200].lower() and wait is not None)
+    if moodle_page or (status == 503 and re.search(r"maintenance|onderhoud|wartung", text[:HEAD], re.IGNORECASE)):
+        return MoodleMaintenance(
+            f"{sent.function}: the site is under maintenance (HTTP 503). Nothing was done; try again later.",
+            function=sent.function,
+            retry_after=wait,
+        )
+    return MoodleOverloaded(
+        f"{sent.function}: the site is too busy (HTTP {status}{_hint(text)}). Nothing was done; try again later.",
+        function=sent.function,
+        retry_after=wait,
+    )
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date; at most a day."""
+    if re.fullmatch(r"\s*[0-9]{1,20}(\.[0-9]{1,20})?\s*", value):
+        return min(LONGEST_WAIT, float(value))
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(tz=UTC)).total_seconds()
+    return min(LONGEST_WAIT, max(0.0, seconds))
+
+
+def _forbidden(status: int, text: str, sent: Sent) -> MoodleError:
+    if status != 403:
+        return NotAMoodle(
+            f"{sent.function}: the web server or proxy itself asks for a password (HTTP {status}), before Moodle is reached.",
+            function=sent.function,
+        )
+    # An empty 403 is what Moodle gives, alike for web services off and REST off (recordings 027 and 028).
+    what = "web services or the REST protocol are switched off" + (
+        f", or something in front of Moodle, such as a firewall, forbids the call{_hint(text)}" if text else ""
+    )
+    return MoodleAccessDenied(
+        f"{sent.function}: {what}. In Moodle: Site administration > Advanced features > Enable web services, and Server > Web "
+        "services > Manage protocols > REST.",
+        function=sent.function,
+    )
+
+
+def title_of(text: str) -> str:
+    """Give the title of a page; looked for in its first characters only, '' where there is none."""
+    head = text[:HEAD]
+    start = re.search(r"<title>", head, re.IGNORECASE)
+    end = re.search(r"</title>", head[start.end() :], re.IGNORECASE) if start else None
+    return head[start.end() : start.end() + end.start()] if start and end else ""
+
+
+def _hint(text: str) -> str:
+    words = plain_text(title_of(text), 80)
+    return f" ('{words}')" if words else ""
+
+
+# ---- HTTP 200 --------------------------------------------------------------------------------------------------------
+
+
+def _read_text(text: str, sent: Sent) -> Any:
+    warnings, rest = _without_noise(text)
+    if any("error" in warning.lower().split(":")[0] for warning in warnings):
+        raise answer_lost(sent.function, f"PHP stopped half-way: {_first(warnings)}")
+    if rest.startswith("<?xml"):
+        raise _from_xml(rest, warnings, sent)
+    data = _parse(rest, text, sent)
+    if isinstance(data, dict) and _is_error(data):
+        if _was_cut(warnings):
+            raise _too_many_variables(sent, carried_out=False)
+        raise error_for(
+            str(data.get("errorcode") or ""),
+            str(data.get("message") or data.get("error") or ""),
+            str(data.get("debuginfo") or ""),
+            function=sent.function,
+            functions=sent.functions,
+        )
+    if _was_cut(warnings):
+        raise _too_many_variables(sent, carried_out=True)
+    return _without_secrets(data)
+
+
+def _is_error(data: Mapping[str, Any]) -> bool:
+    return "exception" in data or ("errorcode" in data and ("message" in data or "error" in data))
+
+
+def _without_secrets(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: value for key, value in data.items() if key not in _SECRET_KEYS}
+    return data
+
+
+def _without_noise(text: str) -> tuple[list[str], str]:
+    """Take off the PHP warnings that a site with display_errors prints before (or after) its answer."""
+    warnings: list[str] = []
+    at = 0
+    while (begun := _WARNING.match(text, at)) and (place := _PLACE.search(text, begun.end(), begun.end() + HEAD)):
+        said = text[begun.end() : place.start()].rpartition(" in ")[0]
+        if not said:
+            break
+        warnings.append(f"{begun['kind']}: {plain_text(said, 200)}")
+        at = place.end()
+    return warnings, text[at:]
+
+
+def _first(warnings: list[str]) -> str:
+    return warnings[0].rstrip(".") + "." if warnings else ""
+
+
+def _was_cut(warnings: list[str]) -> bool:
+    return any("Input variables exceeded" in warning for warning in warnings)
+
+
+def _too_many_variables(sent: Sent, *, carried_out: bool) -> MoodleError:
+    text = (
+        "PHP dropped part of the form, because it has more variables than the site's max_input_vars. Lower max_input_vars in "
+        "the connection to what the site has"
+    )
+    if carried_out and not is_read(sent.function):
+        return answer_lost(sent.function, text, "What was left of it was carried out: read back.")
+    return MoodleRequestTooLarge(f"{sent.function}: {text}.", function=sent.function)
+
+
+def _parse(rest: str, text: str, sent: Sent) -> Any:
+    start = _start_of_json(rest)
+    if start is not None:
+        data, end = _decoded(rest, start, sent)
+        if end and not _without_noise(rest[end:])[1].strip():
+            return data
+    if not rest:
+        raise answer_lost(sent.function, "the answer is empty")
+    if start is not None and not _is_page(rest):
+        raise answer_lost(sent.function, f"the answer breaks off after {len(rest)} characters")
+    looks = "an HTML page" if "<" in text[:500] else "something else"
+    raise NotAMoodle(
+        f"{sent.function}: {looks} came back where a Moodle's web service should answer{_hint(text)}. Check the Moodle URL "
+        "of the connection, sub-folder included.",
+        function=sent.function,
+    )
+
+
+def _decoded(text: str, start: int, sent: Sent) -> tuple[Any, int]:
+    """Give the data that begins at ``start`` and where it ends; 0 where it is no whole JSON."""
+    try:
+        return json.JSONDecoder(parse_constant=no_number).raw_decode(text, start)
+    except ValueError:
+        return None, 0
+    except RecursionError:
+        raise answer_lost(sent.function, "the answer is nested deeper than any of Moodle's") from None
+
+
+def no_number(word: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(word)
+
+
+def _start_of_json(text: str) -> int | None:
+    """Find where the answer begins; a plug-in's debug output may stand before it.
+
+    Only the first place counts: in an answer that breaks off, a later one would pass a part of it off as the whole.
+    """
+    if re.match(r'[\[{"]|(null|true|false)\b|-?\d+(\.\d+)?$', text):
+        return 0
+    match = re.search(r'\[\s*[\]{]|\{\s*"|\bnull\s*$', text)
+    return match.start() if match else None
+
+
+def _is_page(text: str) -> bool:
+    return bool(re.match(r"<!doctype|<html", text, re.IGNORECASE))
+
+
+def _from_xml(text: str, warnings: list[str], sent: Sent) -> MoodleError:
+    """XML means that ``moodlewsrestformat=json`` did not arrive, though it is always sent."""
+    code = _xml_value(text, "ERRORCODE")
+    if code == "invalidtoken":
+        return _token_did_not_arrive(warnings, sent)
+    if code or "<EXCEPTION" in text:
+        message, debuginfo = _xml_value(text, "MESSAGE"), _xml_value(text, "DEBUGINFO")
+        return error_for(code, message, debuginfo, function=sent.function, functions=sent.functions)
+    if "<RESPONSE" not in text:
+        return NotAMoodle(
+            f"{sent.function}: XML came back that is not Moodle's. Check the Moodle URL of the connection.",
+            function=sent.function,
+        )
+    return answer_lost(
+        sent.function,
+        "Moodle answers in XML, so something on the way drops part of the form",
+        "Look at proxies and firewalls in front of the site.",
+    )
+
+
+def _token_did_not_arrive(warnings: list[str], sent: Sent) -> MoodleError:
+    """PHP throws away a whole body over post_max_size, token included; Moodle then says 'Invalid token', in XML."""
+    if sent.body_bytes >= LARGE_BODY or any("POST Content-Length" in warning for warning in warnings):
+        return MoodleRequestTooLarge(
+            f"{sent.function}: the site threw away a body of {sent.body_bytes} bytes (over its post_max_size, or "
+            "max_input_vars reached before the token). Send less per call.",
+            function=sent.function,
+            errorcode="invalidtoken",
+        )
+    return MoodleTokenInvalid(
+        f"{sent.function}: the site saw no token, though it was sent. Something on the way drops the form: a redirect, proxy "
+        "or firewall. Check the Moodle URL of the connection.",
+        function=sent.function,
+        errorcode="invalidtoken",
+    )
+
+
+def _xml_value(text: str, tag: str) -> str:
+    inside, _, after = text.partition(f"<{tag}>")[2].partition(f"</{tag}>")
+    return unescape(inside).strip() if after else ""

@@ -1,0 +1,282 @@
+"""Calling a Moodle: forms that surely fit, what may be repeated, and errors made as sharp as they can be."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+import tenacity
+
+from moodle_coupling.errors import (
+    AnswerLost,
+    MoodleError,
+    MoodleFunctionMissing,
+    MoodleRecordRefused,
+    MoodleRequestTooLarge,
+    MoodleTlsFailed,
+    MoodleTokenInvalid,
+    MoodleUnavailable,
+)
+from moodle_coupling.hooks.masking import Secrets
+from moodle_coupling.hooks.moodle import accounts as records
+from moodle_coupling.hooks.moodle.answers import read_answer
+from moodle_coupling.hooks.moodle.errorcodes import SITE_INFO, UNKNOWN_FUNCTION, is_read
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, encode, form_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from moodle_coupling.hooks.moodle.connection import MoodleSettings
+    from moodle_coupling.hooks.moodle.types import SiteInfo
+    from moodle_coupling.hooks.moodle.wire import MoodleWire
+    from moodle_coupling.hooks.sessions import RawAnswer
+
+GET_USERS_BY_FIELD: Final = "core_user_get_users_by_field"
+
+log = logging.getLogger(__name__)
+
+SURE_VARIABLES: Final = 1000
+"""Form variables every PHP takes unless someone lowered its default; a setting above this is proved before use."""
+ATTEMPTS: Final = 4
+LONGEST_WAIT: Final = 90.0
+"""Seconds a call may wait for a site that is away, all its attempts together; longer is the task's own retry."""
+OUTAGE: Final = 60.0
+"""Seconds that a patient call goes on for, waits and answers together, before it counts its attempts."""
+LOOKS_EVERY: Final = 15.0
+"""The longest a patient call waits between two attempts, whatever the site asks: Moodle's maintenance page always says 300 s,
+also when it is over in ten."""
+
+
+class MoodleCalls(ABC):
+    """The calling half of MoodleHook, which knows nothing of Airflow; several threads may use it."""
+
+    def _start(self, guard: Callable[[], None], sleep: Callable[[float], None], *, patient: bool = False) -> None:
+        self._patient = patient
+        self.requests_made = 0
+        self._guard = guard
+        self._sleep = sleep
+        self._functions: frozenset[str] | None = None
+        self._userid: int | None = None
+        self._proved = SURE_VARIABLES
+        self._counting = threading.Lock()
+        self._proving = threading.Lock()
+
+    @property
+    @abstractmethod
+    def settings(self) -> MoodleSettings:
+        """The environment's settings."""
+
+    @abstractmethod
+    def get_conn(self) -> MoodleWire:
+        """Give the pooled session to the site."""
+
+    def call(self, function: str, /, **params: Any) -> Any:
+        """Call a web service function and give its data; None is success without content.
+
+        Parameters are nested lists and mappings. A site that is away is tried again, as is a read whose answer was
+        lost; a write whose answer was lost is not: read back first. A patient hook outlasts an outage of half a minute, and
+        sees within seconds that it is over. The guard is asked before each attempt. Raises a MoodleError.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: _may_repeat(error, function)),
+            stop=_outlasted if self._patient else _enough,
+            wait=_short_wait if self._patient else _wait,
+            sleep=self._sleep,
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        return retrying(self.call_once, function, **params)
+
+    def call_once(self, function: str, /, **params: Any) -> Any:
+        """Call a web service function without trying again."""
+        form = self._form(function, params)
+        try:
+            return self._send_whole(function, form)
+        except MoodleError as error:
+            if error.errorcode in UNKNOWN_FUNCTION:
+                raise self._sharper(error, function) from None
+            raise
+
+    def takes_variables(self, count: int) -> bool:
+        """Ask the site whether a form of ``count`` variables arrives whole, by a look-up in which the last value is found.
+
+        Nothing is written; the service user always finds itself by its id. Raises a MoodleError.
+        """
+        own = self._own_id()
+        # Ids far beyond any site's, so that nobody else is found.
+        values = [*range(2_000_000_000, 2_000_000_000 + count - CONTROL_VARIABLES - 2), own]
+        form = form_of(self.settings.token, GET_USERS_BY_FIELD, {"field": "id", "values": values})
+        try:
+            answer = self._send_whole(GET_USERS_BY_FIELD, form)
+        except MoodleRequestTooLarge:
+            return False
+        return any(one.id == own for one in records.accounts_in(answer, GET_USERS_BY_FIELD))
+
+    def _own_id(self) -> int:
+        if self._userid is None:
+            self.site_info()
+        return self._userid or 0
+
+    def _form(self, function: str, params: dict[str, Any]) -> list[tuple[str, str]]:
+        form = form_of(self.settings.token, function, params)
+        limit = self.settings.max_input_vars
+        if len(form) > limit:
+            raise MoodleRequestTooLarge(
+                f"{function}: {len(form)} form variables, and connection '{self.settings.conn_id}' says the site takes {limit} "
+                "(max_input_vars). PHP would drop the rest without a word, so nothing was sent. Send less per call.",
+                function=function,
+            )
+        if len(form) > self._proved:
+            self._prove(function, limit)
+        return form
+
+    def _prove(self, function: str, limit: int) -> None:
+        """Make sure, once, that the site takes as many variables as the connection says; half-read forms do harm."""
+        with self._proving:
+            if self._proved >= limit:
+                return
+            if not self.takes_variables(limit):
+                raise MoodleRequestTooLarge(
+                    f"{function}: the site takes fewer form variables than the max_input_vars of {limit} in connection "
+                    f"'{self.settings.conn_id}'; it drops the rest without a word. Nothing was sent. Lower the setting, or "
+                    "raise max_input_vars in the site's PHP.",
+                    function=function,
+                )
+            self._proved = limit
+
+    def _send_whole(self, function: str, form: Sequence[tuple[str, str]]) -> Any:
+        """Send a form, and tell a token that Moodle does not know from one that was cut off with the end of the form."""
+        try:
+            return self._send(function, encode(form))
+        except MoodleTokenInvalid as error:
+            if len(form) == CONTROL_VARIABLES or not self._token_works():
+                raise
+            raise MoodleRequestTooLarge(
+                f"{function}: the site dropped the end of a form of {len(form)} variables, the token with it, so Moodle refused "
+                "it and did nothing: it takes fewer than that (max_input_vars in its PHP). Lower max_input_vars in connection "
+                f"'{self.settings.conn_id}' to what the site has.",
+                function=function,
+                errorcode=error.errorcode,
+            ) from None
+
+    def _token_works(self) -> bool:
+        try:
+            self._send(SITE_INFO, encode(form_of(self.settings.token, SITE_INFO, {})))
+        except MoodleTokenInvalid:
+            return False
+        return True
+
+    def _send(self, function: str, body: bytes) -> Any:
+        try:
+            raw = self.post(body, function)
+            with contextlib.suppress(MoodleError):
+                return self._understood(raw, function, len(body))
+            # Read once more without the token: texts are cut short, and in a text that was cut it would not be found.
+            return self._understood(self._secrets().out_of_answer(raw), function, len(body))
+        except MoodleError as error:
+            self._secrets().out_of_error(error)
+            raise error from None
+
+    def _understood(self, raw: RawAnswer, function: str, sent_bytes: int) -> Any:
+        return read_answer(
+            raw.status, raw.headers, raw.body, function, sent_bytes=sent_bytes, functions=self._functions
+        )
+
+    def _secrets(self) -> Secrets:
+        return Secrets([self.settings.token])
+
+    def post(self, body: bytes, function: str, **other: str) -> RawAnswer:
+        """Post one body and give the raw answer; every request of the hook goes through here, and past the guard."""
+        self._guard()
+        wire = self.get_conn()
+        with self._counting:
+            self.requests_made += 1
+        started = time.monotonic()
+        raw = wire.post(body, function, **other)
+        log.debug(
+            "%s: %s bytes sent, HTTP %s, %s bytes back in %.2f s",
+            function,
+            len(body),
+            raw.status,
+            len(raw.body),
+            time.monotonic() - started,
+        )
+        return raw
+
+    def _sharper(self, error: MoodleError, function: str) -> MoodleError:
+        """Ask the site about itself to tell apart what Moodle lumps together as an access exception."""
+        try:
+            if function == SITE_INFO:
+                self._send(SITE_INFO, encode(form_of(self.settings.token, SITE_INFO, {})))
+            elif self._functions is None:
+                self.site_info()
+        except MoodleTokenInvalid as second:
+            # Moodle deletes an expired token at its first use after that.
+            return MoodleTokenInvalid(
+                f"{function}: the token has expired, and Moodle has now deleted it. Make a new token for the service user and "
+                "put it in the connection.",
+                function=function,
+                errorcode=second.errorcode,
+            )
+        except MoodleError as second:
+            return error if isinstance(error, MoodleRecordRefused) else second
+        if function == SITE_INFO or function in (self._functions or ()):
+            return error
+        return MoodleFunctionMissing(
+            f"{function}: the function is not in the token's service, or this Moodle does not know it. Add it under Server > "
+            "Web services > External services > Functions.",
+            function=function,
+            errorcode=error.errorcode,
+        )
+
+    def _log_retry(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning(
+            "Attempt %s failed, trying again in %.1f s: %s",
+            state.attempt_number,
+            state.upcoming_sleep,
+            error,
+        )
+
+    def site_info(self, *, patient: bool = True) -> SiteInfo:
+        """Ask the site about itself and the token's service; not ``patient`` means only once. Raises a MoodleError."""
+        answer = self.call(SITE_INFO) if patient else self.call_once(SITE_INFO)
+        info = records.site_info(answer, SITE_INFO)
+        self._functions, self._userid = info.functions, info.userid
+        return info
+
+
+# ---- trying again ----------------------------------------------------------------------------------------------------
+
+_backoff = tenacity.wait_exponential_jitter(initial=1, max=30, jitter=1)
+
+
+def _may_repeat(error: BaseException, function: str) -> bool:
+    if isinstance(error, MoodleTlsFailed):
+        return False
+    return isinstance(error, MoodleUnavailable) or (isinstance(error, AnswerLost) and is_read(function))
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, MoodleUnavailable) else None
+    return max(float(_backoff(state)), asked or 0.0)
+
+
+def _enough(state: tenacity.RetryCallState) -> bool:
+    return state.attempt_number >= ATTEMPTS or state.idle_for + state.upcoming_sleep > LONGEST_WAIT
+
+
+def _short_wait(state: tenacity.RetryCallState) -> float:
+    return min(_wait(state), LOOKS_EVERY)
+
+
+def _outlasted(state: tenacity.RetryCallState) -> bool:
+    """Tell whether a patient call has gone on for long enough; where each attempt takes long, it makes the usual number."""
+    if state.attempt_number >= ATTEMPTS and (state.seconds_since_start or 0.0) > OUTAGE:
+        return True
+    return state.idle_for + state.upcoming_sleep > OUTAGE

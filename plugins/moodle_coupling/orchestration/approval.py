@@ -1,0 +1,179 @@
+"""The approval step: waits for a human when a safeguard has tripped, and lets everything else pass at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Param
+from airflow.sdk.definitions.param import ParamsDict
+
+from moodle_coupling.contract.markdown import code
+from moodle_coupling.errors import OtherPlanAnswered
+from moodle_coupling.orchestration.staging import write_text
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseNotifier, Context
+
+    from moodle_coupling.ledger.approvals import Approval
+    from moodle_coupling.orchestration.run import Run
+
+QUESTION = "approval.json"
+"""In the run's folder when a safeguard has tripped: digest of the plan, reasons, body (Markdown, without names)."""
+
+
+_ANSWER: Final = "answer.json"
+"""In the run's folder once somebody answered: plan, option, user, at. The ledger may be away at that moment."""
+PLAN: Final = "plan"
+"""The field of the form that says which plan an answer is about; a page of an earlier plan sends that plan's."""
+
+
+class PlanApproval(ApprovalOperator):
+    """Asks for approval of exactly the plan of this run; a reject, or no answer in time, writes nothing.
+
+    The question, who answered and when stand in the ledger. What somebody answered about a plan of a run stands: that plan is
+    not asked about again, whatever fails after the answer, and a rejected one is never loaded.
+    """
+
+    def __init__(self, *, mapping_path: str, **kwargs: Any) -> None:
+        self.mapping_path = mapping_path
+        super().__init__(defaults=self.REJECT, **kwargs)
+
+    def execute(self, context: Context) -> Any:
+        """Pass at once when nothing tripped, on a dry run, or when this very plan is answered already."""
+        from moodle_coupling.ledger.approvals import ask
+        from moodle_coupling.ledger.runs import set_state
+        from moodle_coupling.ledger.words import RunState
+        from moodle_coupling.orchestration.environment_hold import let_go
+        from moodle_coupling.orchestration.run import open_run
+
+        run = open_run(self.mapping_path, context)
+        question = read_question(run)
+        if question is None or run.dry_run:
+            self.log.info("No safeguard has tripped." if question is None else "A dry run writes nothing.")
+            return {"needed": False}
+        kept = _kept_answer(run, question["digest"])
+        if kept is not None:
+            self.log.info("The answer that somebody gave before this task broke off counts.")
+            return self._answered(run, question, context, kept)
+        asked = ask(run.ledger, run.record.id, question["digest"], question["reasons"])
+        if asked.decision is not None:
+            self.log.info("This very plan was %s by %s already; that stands.", asked.decision, asked.decided_by)
+            return self._go_on(run, context, asked, {"params_input": {}, "responded_at": asked.at})
+        set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=" ".join(question["reasons"]))
+        let_go(run.ledger, run.mapping.environment, run.holder)
+        self.body = f"{question['body']}\n\nThe whole plan, with names: {code(run.folder / 'plan.parquet')}"
+        self.params = ParamsDict({PLAN: _plan_field(question["digest"])})
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Write the answer into the ledger; a reject skips the load.
+
+        Raises OtherPlanAnswered when it is not about this plan: the task is tried again, and asks again.
+        """
+        from moodle_coupling.orchestration.run import open_run
+
+        run = open_run(self.mapping_path, context)
+        question = read_question(run)
+        if question is None or "error" in event:
+            return super().execute_complete(context, event)
+        _refuse_other_plan(question["digest"], event, approves=event["chosen_options"] == [self.APPROVE])
+        _keep_answer(run, question["digest"], event)
+        return self._answered(run, question, context, event)
+
+    def _answered(self, run: Run, question: dict[str, Any], context: Context, event: dict[str, Any]) -> Any:
+        """Put the answer into the ledger, where the first one stands, and act on what stands there."""
+        from moodle_coupling.ledger.approvals import answer, ask
+        from moodle_coupling.ledger.words import ApprovalAnswer
+
+        asked = ask(run.ledger, run.record.id, question["digest"], question["reasons"])
+        if asked.decision is None:
+            who = event.get("responded_by_user")
+            approved = event["chosen_options"] == [self.APPROVE]
+            decision = (
+                ApprovalAnswer.APPROVED if approved else ApprovalAnswer.REJECTED if who else ApprovalAnswer.LAPSED
+            )
+            by = str((who or {}).get("name") or (who or {}).get("id") or "nobody in time")
+            asked = answer(run.ledger, asked.id, decision, by=by)
+        return self._go_on(run, context, asked, event)
+
+    def _go_on(self, run: Run, context: Context, asked: Approval, event: dict[str, Any]) -> Any:
+        """Let the load go, or skip it."""
+        from moodle_coupling.ledger.runs import set_state
+        from moodle_coupling.ledger.words import ApprovalAnswer, RunState
+
+        approved = asked.decision is ApprovalAnswer.APPROVED
+        state = RunState.RUNNING if approved else RunState.REJECTED
+        set_state(run.ledger, run.record.id, state, reason=f"{asked.decision} by {asked.decided_by}")
+        option = self.APPROVE if approved else self.REJECT
+        user = {"id": asked.decided_by, "name": asked.decided_by}
+        return super().execute_complete(context, {"responded_by_user": user, **event, "chosen_options": [option]})
+
+
+def approval_task(mapping_path: str, hours: int, notifiers: list[BaseNotifier]) -> PlanApproval:
+    """Make the approval step of a provision DAG."""
+    return PlanApproval(
+        task_id="approve",
+        task_display_name="Safeguards and approval",
+        doc_md="Passes at once, unless a safeguard has tripped: then a human approves or rejects exactly this plan.",
+        mapping_path=mapping_path,
+        subject="A plan for Moodle waits for your approval",
+        response_timeout=dt.timedelta(hours=hours),
+        notifiers=notifiers,
+    )
+
+
+def _plan_field(digest: str) -> Param:
+    return Param(
+        default=digest,
+        type="string",
+        const=digest,
+        title="Plan",
+        description="Which plan this answers; leave it as it is. An answer about an earlier plan does not count.",
+    )
+
+
+def _refuse_other_plan(digest: str, event: dict[str, Any], *, approves: bool) -> None:
+    """Make sure that an answer is about this plan. A reject need not say so: it does no harm."""
+    said = (event.get("params_input") or {}).get(PLAN)
+    if event.get("responded_by_user") is None or said == digest or (said is None and not approves):
+        return
+    msg = (
+        "An answer came that is not about the plan of this run as it is now (the form's field 'plan'): from a page that was opened "
+        "before the plan was made anew, or from a program that leaves the field out. It does not count; the question is put again."
+    )
+    raise OtherPlanAnswered(msg)
+
+
+def _keep_answer(run: Run, digest: str, event: dict[str, Any]) -> None:
+    """Keep what somebody answered, until it stands in the ledger too."""
+    if event.get("responded_by_user") is not None:
+        kept = {name: event[name] for name in ("chosen_options", "responded_by_user")}
+        kept |= {PLAN: digest, "responded_at": event["responded_at"].isoformat()}
+        write_text(run.folder, _ANSWER, json.dumps(kept, ensure_ascii=False))
+
+
+def _kept_answer(run: Run, digest: str) -> dict[str, Any] | None:
+    """Give what somebody answered about exactly this plan, as the event that told it; None when nobody did."""
+    path = run.folder / _ANSWER
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    if kept.get(PLAN) != digest:
+        return None
+    at = dt.datetime.fromisoformat(kept["responded_at"])
+    return {
+        "chosen_options": kept["chosen_options"],
+        "responded_by_user": kept["responded_by_user"],
+        "params_input": {},
+        "responded_at": at,
+    }
+
+
+def read_question(run: Run) -> dict[str, Any] | None:
+    """Give what is to be approved; None when no safeguard has tripped."""
+    path = run.folder / QUESTION
+    if not path.exists():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found

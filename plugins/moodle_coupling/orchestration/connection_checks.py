@@ -1,0 +1,163 @@
+"""Checks connections on behalf of a person: from the DAG, the page and the command line."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import CouplingError, MoodleDenied, SettingError
+from moodle_coupling.hooks.moodle.check import Finding, Level, Wants, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.hook import MoodleHook
+from moodle_coupling.mapping import CoachviewSource
+from moodle_coupling.matching.visibility import compared_fields
+from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.run import with_defaults
+from moodle_coupling.provisioning.snapshot.visibility import Visibility
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from moodle_coupling.hooks.moodle.values import Value
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.mapping import Mapping
+
+log = logging.getLogger(__name__)
+
+KNOWN_IDS: Final = 300
+"""Accounts that the coupling wrote to, the youngest, among which a field is looked for: one call."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: of the Moodle, and of the Coachview connections that its persons come from, by id."""
+
+    moodle: list[Finding] = field(default_factory=list)
+    sources: dict[str, list[Finding]] = field(default_factory=dict)
+    connection: str = ""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All of them; each begins with its connection, but for a Moodle (``connection``) that was checked alone."""
+        if not self.sources:
+            return self.moodle
+        by_name = [(self.connection, self.moodle), *self.sources.items()]
+        return [replace(one, message=f"{conn_id}: {one.message}") for conn_id, found in by_name for one in found]
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether a run can be right."""
+        return is_fit(self.findings)
+
+
+def visibility_of(mapping: Mapping, ledger: Ledger | None, *, own_id: int | None) -> Visibility:
+    """Give what must be proved visible for a plan of this mapping, and where it is looked for."""
+    return Visibility(compared_fields(mapping), own_id, known_ids(ledger, mapping.environment))
+
+
+def known_ids(ledger: Ledger | None, environment: str) -> tuple[int, ...]:
+    """Give the youngest accounts that this coupling made or linked; none without a ledger."""
+    if ledger is None:
+        return ()
+    from moodle_coupling.ledger.links import links_frame
+
+    return tuple(int(id_) for id_ in links_frame(ledger, environment)["account_id"].nlargest(KNOWN_IDS))
+
+
+def _ledger_if_there() -> Ledger | None:
+    """Give the ledger; None before it is made, or while it is away: a connection can be checked all the same."""
+    try:
+        return the_ledger()
+    except CouplingError:
+        return None
+
+
+def wants_of(mapping: Mapping, ledger: Ledger | None) -> Wants:
+    """Give what a mapping asks of its Moodle."""
+    return Wants(
+        profile_fields={name: str(one.type or "") for name, one in mapping.profile_fields.items()},
+        compared=compared_fields(mapping),
+        known_ids=known_ids(ledger, mapping.environment),
+        values=dict(_fixed_values(mapping)),
+        with_password=mapping.password != "none",  # noqa: S105 - the setting's name, no password
+    )
+
+
+def _fixed_values(mapping: Mapping) -> Iterator[tuple[Value, str]]:
+    """Give the values that stand in the mapping file itself, and where."""
+    if "auth" not in mapping.fields:
+        yield ("auth", "manual"), "no 'fields.auth' at all"
+    for name, setting in mapping.fields.items():
+        for key, text in (("value", setting.value), ("default", setting.default)):
+            if text:
+                yield (str(name), text), f"fields.{name}.{key}"
+
+
+def check_environment(mapping: Mapping) -> Checked:
+    """Check the Moodle of a mapping, and the Coachviews its persons come from, for what the mapping asks of them.
+
+    Raises CouplingPaused while the environment is paused, SettingError when the Moodle's connection is wrong.
+    """
+    with MoodleHook(mapping.connection) as hook:
+        moodle = check_site(hook, wants_of(with_defaults(mapping, hook.settings), _ledger_if_there()))
+    sources: dict[str, list[Finding]] = {}
+    for source in mapping.sources:
+        if isinstance(source, CoachviewSource):
+            sources.setdefault(source.connection, []).extend(_coachview(source))
+    return Checked(moodle, sources, mapping.connection)
+
+
+def check_one(conn_id: str) -> Checked:
+    """Check a connection for which there is no mapping, by its type. Raises CouplingPaused and SettingError."""
+    if _type_of(conn_id) == "coachview":
+        return Checked(sources={conn_id: _coachview(CoachviewSource(type="coachview", connection=conn_id))})
+    with MoodleHook(conn_id) as hook:
+        return Checked(check_site(hook))
+
+
+def check_connection(conn_id: str, mapping: Mapping | None = None) -> dict[str, int]:
+    """Log what a check finds and give the counts by level; raises MoodleDenied when a run cannot be right.
+
+    With the ``mapping`` that names the connection, its sources are checked along, and a Moodle that is fit ends the
+    environment's quarantine.
+    """
+    checked = check_environment(mapping) if mapping is not None else check_one(conn_id)
+    if mapping is not None and is_fit(checked.moodle) and lift_quarantine(the_ledger(), mapping.environment):
+        log.info("The quarantine of '%s' is lifted.", mapping.environment)
+    text = explain(checked.findings)
+    if not checked.is_fit:
+        msg = f"Connection '{conn_id}' is not fit for a run:\n{text}"
+        raise MoodleDenied(msg)
+    log.info("%s", text)
+    return dict(Counter(str(finding.level) for finding in checked.findings))
+
+
+def lift_quarantine(ledger: Ledger, environment: str) -> bool:
+    """End an environment's quarantine after a check that passed; False when it was in none."""
+    from moodle_coupling.ledger.quarantine import lift
+
+    return lift(ledger, environment, by="a passing connection check")
+
+
+def _coachview(source: CoachviewSource) -> list[Finding]:
+    from moodle_coupling.hooks.coachview.check import check_coachview
+    from moodle_coupling.orchestration.coachview_sharing import SharedCoachviewHook
+    from moodle_coupling.sources.coachview.frame import Columns
+
+    try:
+        with SharedCoachviewHook(source.connection) as hook:
+            return check_coachview(hook, free_fields=Columns(source).fields.free, categories=source.categories)
+    except SettingError as error:
+        return [Finding(Level.ERROR, "connection", str(error))]
+
+
+def _type_of(conn_id: str) -> str:
+    """Give a connection's type, '' where there is no such connection: its hook says so."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return str(BaseHook.get_connection(conn_id).conn_type)
+    except AirflowNotFoundException:
+        return ""

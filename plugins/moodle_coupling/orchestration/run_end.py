@@ -1,0 +1,90 @@
+"""How a run ends: written down in the ledger, the environment let go, old files swept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from moodle_coupling.ledger import quarantine
+from moodle_coupling.ledger.retention import purge
+from moodle_coupling.ledger.runs import end_run, get_run
+from moodle_coupling.ledger.words import RunState
+from moodle_coupling.orchestration import staging, steps
+from moodle_coupling.orchestration.environment_hold import let_go
+from moodle_coupling.orchestration.notices import mismatches_digest, tell
+from moodle_coupling.orchestration.safety import why_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from moodle_coupling.orchestration.run import Run
+
+log = logging.getLogger(__name__)
+
+
+def report_and_end(run: Run, parts: list[dict[str, int]], states: Mapping[str, str], context: Any) -> dict[str, int]:
+    """Say what happened and write down how the run ended, however it ended; raises what makes the run a failure.
+
+    ``states`` are those of the run's tasks so far, by task id (of a mapped task with its index). Gives the counts.
+    """
+    try:
+        text, counts = _report(run, parts, states)
+    except AirflowSkipException as skip:
+        end_run(run.ledger, run.record.id, RunState.STOPPED, reason=str(skip))
+        raise
+    except Exception as error:
+        reason = why_stopped(run) or (str(error).splitlines() or [""])[0]
+        end_run(run.ledger, run.record.id, RunState.FAILED, reason=reason)
+        raise
+    else:
+        context["ti"].xcom_push(key="summary", value=text)
+        _done(run, counts, context)
+        return counts
+    finally:
+        _tidy(run)
+
+
+def _report(run: Run, parts: list[dict[str, int]], states: Mapping[str, str]) -> tuple[str, dict[str, int]]:
+    broken = sorted(name for name, state in states.items() if state in {"failed", "upstream_failed"})
+    if not staging.has_frame(run.folder, "plan"):
+        if broken:
+            raise AirflowFailException(f"There is no plan: {broken[0]} did not succeed. Its log says why.")
+        raise AirflowSkipException("There is no plan to report on; the run was skipped.")
+    text, counts = steps.report(run, [steps.Chunk(**part) for part in parts])  # type: ignore[typeddict-item]
+    if broken:
+        raise AirflowFailException(f"{', '.join(broken)} did not succeed; the log says why.")
+    return text, counts
+
+
+def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:
+    """End a run that did what it could: a rejected plan stays 'rejected', a dry run is no load."""
+    record = get_run(run.ledger, run.record.id)
+    # Only a run for everyone is 'done': it is the first load, and says how large the source is.
+    state, reason = RunState.DONE, ""
+    if record.state == RunState.REJECTED:
+        state, reason = RunState.REJECTED, record.reason
+    elif run.dry_run:
+        state, reason = RunState.STOPPED, "a dry run"
+    elif run.partial:
+        state, reason = RunState.STOPPED, "a run for some persons or accounts only"
+    end_run(run.ledger, record.id, state, counts=counts, reason=reason)
+    if state == RunState.DONE:
+        quarantine.lift(run.ledger, run.mapping.environment, by=f"the good end of {run.holder}")
+    digest = mismatches_digest(run.ledger, run.mapping.environment, dt.datetime.now(dt.UTC))
+    if digest is not None:
+        tell(run.mapping, f"Moodle '{run.mapping.environment}': open mismatches", digest, context)
+
+
+def _tidy(run: Run) -> None:
+    from airflow.sdk import conf
+
+    let_go(run.ledger, run.mapping.environment, run.holder)
+    now = dt.datetime.now(dt.UTC)
+    removed = staging.sweep(run.mapping.environment, now=now)
+    if removed:
+        log.info("Removed %d old runs from the staging area", removed)
+    days = conf.getint("moodle_coupling", "ledger_days", fallback=730)
+    purge(run.ledger, now - dt.timedelta(days=days))

@@ -1,0 +1,50 @@
+"""All mapping files of a folder checked beforehand: each by itself, and what does not fit between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moodle_coupling.mapping.file import SUFFIX
+from moodle_coupling.mapping.folder import load_all
+from moodle_coupling.orchestration.claims import refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.mapping import Mapping
+
+
+def validated(given: Path, ledger: Ledger | None) -> tuple[list[str], bool]:
+    """Give a table of the mapping files with what is wrong below it, and whether all is right.
+
+    ``given`` is a folder, or one mapping file of it. Whose connection it is where two files name one is known from the
+    ledger; without one the first by name counts.
+    """
+    folder = given if given.is_dir() else given.parent
+    mappings, errors = load_all(folder)
+    wrong = {path.name if (path := getattr(error, "path", None)) else "": str(error) for error in errors}
+    for name, refusal in refused(ledger, folder).items():
+        wrong[f"{name}{SUFFIX}"] = "\n".join(filter(None, (wrong.get(f"{name}{SUFFIX}"), str(refusal))))
+    known = {f"{one.environment}{SUFFIX}": one for one in mappings}
+    files = sorted(wrong.keys() | known.keys())
+    if not given.is_dir():
+        files = [name for name in files if name == given.name]
+    if not files:
+        return [f"There are no mapping files in {given}."], given.is_dir()
+    return _table(files, known, wrong), not wrong.keys() & set(files)
+
+
+def _table(files: list[str], known: dict[str, Mapping], wrong: dict[str, str]) -> list[str]:
+    rows = [("file", "connection", "provision", "reconcile", "is")]
+    for name in files:
+        one = known.get(name)
+        is_right = "WRONG" if name in wrong else "right"
+        times = (one.schedule.provision or "by hand", one.schedule.reconcile or "by hand") if one else ("", "")
+        rows.append((name, one.connection if one else "", *times, is_right))
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    bad = [name for name in files if name in wrong]
+    told = [line for name in bad for line in wrong[name].splitlines()]
+    count = f"{len(files)} mapping file{'s' if len(files) != 1 else ''}, {len(bad)} wrong."
+    return [*lines, "", *told, *([""] if told else []), count]

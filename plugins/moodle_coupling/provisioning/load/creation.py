@@ -1,0 +1,149 @@
+"""Creating accounts: one batch in one call if Moodle takes it, and taken apart until everyone it takes is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from moodle_coupling.errors import MoodleRequestTooLarge
+from moodle_coupling.provisioning.load.bisection import send_alone, take_apart
+from moodle_coupling.provisioning.load.job import Batch, Load
+from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.load.readback import loose_key
+from moodle_coupling.provisioning.load.rows import NewItem, split_shared
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moodle_coupling.hooks.moodle.types import Account, CreatedAccount
+    from moodle_coupling.provisioning.load.bisection import Refusal
+
+
+def create_batch(load: Load, items: Sequence[NewItem]) -> None:
+    """Create accounts for the items and write down one outcome for each.
+
+    Raises Stopped when nothing more may be sent, and what the hook raises when Moodle is away or says no to us.
+    """
+    CreateJob(load).run(items)
+
+
+class CreateJob(Batch[NewItem]):
+    """One batch of persons on its way into Moodle."""
+
+    def __init__(self, load: Load) -> None:
+        super().__init__(load)
+        self._lost: set[int] = set(load.in_doubt)
+        self._look_again: set[int] = set(load.in_doubt)
+        self._email_owner: dict[int, Account] = {}
+
+    def run(self, items: Sequence[NewItem]) -> None:
+        """Send the batch; if it is refused, ask first who is already there, and take the rest apart."""
+        items = self.without_bad_values(items)
+        self._look_again.update(item.index for item in split_shared(items)[1])
+        refusal = self.try_send(items) if items else None
+        if refusal is None:
+            return
+        if isinstance(refusal, MoodleRequestTooLarge):
+            take_apart(self, items, refusal)
+            return
+        refused = self.still_open(items)
+        items = self.without_bad_values(refused, refusal)
+        rest = self._settle_present(items) if items else []
+        contested = [item for item in rest if item.index in self._email_owner]
+        rest = [item for item in rest if item.index not in self._email_owner]
+        if rest:
+            take_apart(self, rest, refusal if len(rest) == len(refused) else None)
+        for item in contested:
+            # Only some sites forbid an address that another account has: Moodle decides.
+            send_alone(self, item, explained=True)
+
+    def send(self, items: Sequence[NewItem]) -> Sequence[CreatedAccount]:
+        """Create accounts in one call."""
+        self.announce(items)
+        return self.load.wire.create([item.wire for item in items])
+
+    def refuse(self, item: NewItem, refusal: Refusal, *, explained: bool) -> None:
+        """Write down a refusal; after a last look where this very load may have made the account that is in the way."""
+        if item.index in self._look_again and not self._settle_present([item]):
+            return
+        owner = self._email_owner.get(item.index)
+        if isinstance(refusal, MoodleRequestTooLarge):
+            self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", str(refusal))
+        elif owner is not None:
+            message = (
+                f"E-mail address {item.email} belongs to account {owner.id} ({owner.username}, idnumber "
+                f"'{owner.idnumber}'). {refusal}"
+            )
+            self.book.write(item.index, OutcomeStatus.REJECTED, "email_taken", message, owner.id)
+        elif explained:
+            self.book.write(item.index, OutcomeStatus.REJECTED, refusal.errorcode or "refused", str(refusal))
+        else:
+            self.refused_alone(item.index, refusal)
+
+    def missing_after_loss(self, items: Sequence[NewItem]) -> list[NewItem]:
+        """Look several times: Moodle goes on after we hung up."""
+        self._look_again.update(item.index for item in items)
+        self._lost.update(item.index for item in items)
+        absent = list(items)
+        for seconds in self.load.pace.looks:
+            self.load.pace.sleep(seconds)
+            absent = self.missing(absent)
+            if not absent:
+                break
+        return absent
+
+    def missing(self, items: Sequence[NewItem]) -> list[NewItem]:
+        """Write down who is in Moodle with exactly this idnumber; give the others."""
+        found = self.find("idnumber", [item.idnumber for item in items])
+        return self._done_already(items, found.accounts, "")
+
+    def _done_already(self, items: Sequence[NewItem], accounts: Sequence[Account], code: str) -> list[NewItem]:
+        owners = {account.idnumber: account for account in accounts}
+        rest = []
+        for item in items:
+            owner = owners.get(item.idnumber)
+            if owner is None:
+                rest.append(item)
+            else:
+                message = f"Account {owner.id} ({owner.username}) with this idnumber was in Moodle when looked for."
+                # Sent by us and the answer lost: most likely we made it, which the code '' says.
+                self.book.write(
+                    item.index, OutcomeStatus.DONE, "" if item.index in self._lost else code, message, owner.id
+                )
+        return rest
+
+    def _settle_present(self, items: Sequence[NewItem]) -> list[NewItem]:
+        """Ask who of a refused batch is already there, by username and e-mail; give those of whom nothing is settled."""
+        by_name = self.find("username", [item.username for item in items])
+        by_email = self.find("email", [item.email for item in items])
+        rest = self._done_already(items, [*by_name.accounts, *by_email.accounts], "already_there")
+        names = {loose_key(account.username): account for account in by_name.accounts}
+        emails = {account.email.casefold(): account for account in by_email.accounts if account.email}
+        free = []
+        for item in rest:
+            holder = names.get(loose_key(item.username))
+            if holder is not None or item.username in by_name.unreadable:
+                self._username_taken(item, holder)
+                continue
+            if item.email.casefold() in emails:
+                self._email_owner[item.index] = emails[item.email.casefold()]
+            free.append(item)
+        return free
+
+    def _username_taken(self, item: NewItem, holder: Account | None) -> None:
+        if holder and item.index in self._lost and not holder.idnumber and holder.email == item.email:
+            # Most likely ours, made by the call whose answer was lost, and incomplete. A person must look.
+            message = (
+                f"Account {holder.id} has this username and e-mail address, but no idnumber: look at it in Moodle."
+            )
+            self.book.write(item.index, OutcomeStatus.UNKNOWN, "incomplete", message, holder.id)
+            return
+        who = f"account {holder.id} with idnumber '{holder.idnumber}'" if holder else "an account that cannot be read"
+        message = f"Username '{item.username}' belongs to {who} by now; the next run chooses another."
+        account_id = holder.id if holder else None
+        self.book.write(item.index, OutcomeStatus.REJECTED, "username_taken", message, account_id)
+
+    def settle(self, answer: Sequence[CreatedAccount], items: Sequence[NewItem]) -> None:
+        """Write down everyone as done, with the account."""
+        # The hook has compared the answer with what was sent, one by one: it comes in the order sent.
+        for account, item in zip(answer, items, strict=True):
+            self.book.accepted(item.index, account.id)

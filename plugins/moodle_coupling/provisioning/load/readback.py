@@ -1,0 +1,95 @@
+"""Reading accounts back: who is already there, and does an account hold what was sent."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH
+from moodle_coupling.contract.profile_types import is_kept
+from moodle_coupling.provisioning.load.batches import LOOKUP_SIZE, batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from moodle_coupling.hooks.moodle.types import Account, AccountChange
+    from moodle_coupling.provisioning.wire import Wire
+
+# A username outside these makes Moodle refuse the whole lookup (on sites without extendedusernamechars).
+_USERNAME: Final = re.compile(r"[a-z0-9._@-]+")
+_OTHER_VARIABLES: Final = 1  # 'field'
+_ECHOED: Final = frozenset(field.name for field in FIELDS if field.echoed)
+
+
+@dataclass(slots=True)
+class Found:
+    """Accounts found, values of which the account spoils Moodle's whole answer, and the calls it took."""
+
+    accounts: list[Account] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    calls: int = 0
+
+
+def can_look_up(name: str, value: str) -> bool:
+    """Tell whether Moodle takes this value in a lookup; one that it does not take refuses the whole call."""
+    if not value.strip() or value != value.strip():
+        return False
+    if name == "username":
+        return _USERNAME.fullmatch(value) is not None
+    if value.isascii():
+        return value.isprintable()
+    return not any(unicodedata.category(char) in ("Cc", "Cs") for char in value)
+
+
+def lookup_batches(wire: Wire, name: str, values: Iterable[str]) -> Iterator[list[str]]:
+    """Give the values that can be looked up, each once, in batches that fit a call."""
+    askable = [value for value in dict.fromkeys(values) if can_look_up(name, value)]
+    limit = wire.hook.settings.max_input_vars - _OTHER_VARIABLES
+    return batches(askable, max_count=LOOKUP_SIZE, max_variables=limit)
+
+
+def look_up(wire: Wire, name: str, values: Iterable[str]) -> Found:
+    """Look accounts up by idnumber, username, email or id, in as many calls as it takes."""
+    found = Found()
+    for batch in lookup_batches(wire, name, values):
+        read = wire.find(name, batch)
+        found.accounts += read.accounts
+        found.unreadable.update(read.unreadable)
+        found.calls += 1
+    return found
+
+
+def literally(text: str) -> str:
+    r"""Give the LIKE pattern that only this text fits: ``_``, ``%`` and ``\`` stand for themselves."""
+    return "".join(f"\\{character}" if character in "_%\\" else character for character in text)
+
+
+def loose_key(text: str) -> str:
+    """Give a key that is equal where MariaDB sees two texts as equal: letter case and accents count for nothing."""
+    plain = unicodedata.normalize("NFKD", text.strip()).casefold()
+    return "".join(char for char in plain if not unicodedata.combining(char))
+
+
+def holds(account: Account, sent: AccountChange) -> bool:
+    """Tell whether everything sent is seen to be there; False also where that cannot be seen."""
+    return all(
+        name in _ECHOED and same_value(name, account.value(name), value) for name, value in sent.fields.items()
+    ) and all(
+        # Moodle cuts a text at its field's width without a word; of a moment only the site's time zone would tell.
+        is_kept(account.profile_types.get(name, ""), account.profile.get(name, ""), value[:PROFILE_WIDTH])
+        for name, value in sent.profile.items()
+    )
+
+
+def same_value(name: str, held: object, sent: object) -> bool:
+    """Tell whether a field holds that value, as far as Moodle tells values of that field apart."""
+    left, right = _plain(held), _plain(sent)
+    return left.casefold() == right.casefold() if name == "email" else left == right
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    return unicodedata.normalize("NFC", str(value if value is not None else "")).strip()

@@ -1,0 +1,187 @@
+"""Rows of a plan as things to send: exactly the planned changes, and nothing that must never be sent."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from moodle_coupling.contract.fields import PROFILE_PREFIX
+from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
+from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
+from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
+from moodle_coupling.people.rules import RULE_BY_CODE, Blocks
+from moodle_coupling.provisioning.load.culprits import Sendable
+from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, Outcome, OutcomeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+NEVER_EMPTY: Final = ("username", "firstname", "lastname", "email", "idnumber")
+"""Without one of these a new account is refused or lost to matching; emptied by an update (which Moodle accepts for a
+name) it locks its user out."""
+
+GUARDED: Final = ("idnumber", "suspended")
+"""Fields that say whose account it is and whether it is in use: changed only where they are still as the plan saw them."""
+
+Wanting = TypeVar("Wanting", bound=Sendable)
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """A person to create an account for; ``index`` is the row's position in the plan."""
+
+    index: int
+    idnumber: str
+    username: str
+    email: str
+    wire: NewAccount
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeItem:
+    """An account to change; ``index`` is the row's position in the plan.
+
+    ``seen``: what the plan saw in those fields of GUARDED that it changes. ``had``: the profile fields among the changes that
+    were filled.
+    """
+
+    index: int
+    account_id: int
+    wire: AccountChange
+    seen: dict[str, Any] = field(default_factory=dict)
+    had: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A plan taken apart: what to send, and the rows of which the outcome is known without sending anything."""
+
+    creates: list[NewItem] = field(default_factory=list)
+    changes: list[ChangeItem] = field(default_factory=list)
+    settled: list[Outcome] = field(default_factory=list)
+
+
+def sort_rows(plan: pd.DataFrame) -> Work:
+    """Sort the rows of a plan (PLAN_COLUMNS) into creates, changes and those that need no call."""
+    work = Work()
+    for index, row in enumerate(cast("list[dict[str, Any]]", plan.to_dict("records"))):
+        found = _settled(index, row) or _item(index, row)
+        if isinstance(found, Outcome):
+            work.settled.append(found)
+        elif isinstance(found, NewItem):
+            work.creates.append(found)
+        else:
+            work.changes.append(found)
+    _refuse_twice(work)
+    return work
+
+
+def _settled(index: int, row: dict[str, Any]) -> Outcome | None:
+    action, verdict = row["action"], row["verdict"]
+    if action == Action.REJECT:
+        code, message = _reasons(row)
+        return Outcome(index, OutcomeStatus.REJECTED, code or verdict, message or row["evidence"])
+    if action in WRITING_ACTIONS and _changes(row):
+        return None
+    if verdict in MISMATCHES:
+        return Outcome(index, OutcomeStatus.SKIPPED, "mismatch", row["evidence"])
+    if verdict == Verdict.PROTECTED:
+        return Outcome(index, OutcomeStatus.SKIPPED, "protected", row["evidence"])
+    return Outcome(index, OutcomeStatus.SKIPPED, NOTHING_TO_DO)
+
+
+def _reasons(row: dict[str, Any]) -> tuple[str, str]:
+    reasons = json.loads(row["reasons"] or "[]")
+    if not reasons:
+        return "", ""
+    # A reason that stops the person comes before one that is only said.
+    decisive = [reason for reason in reasons if _blocks(reason["code"])] or reasons
+    return decisive[0]["code"], " ".join(reason["message"] for reason in decisive)
+
+
+def _blocks(code: str) -> bool:
+    return code not in RULE_BY_CODE or RULE_BY_CODE[code].blocks != Blocks.NOTHING
+
+
+def _changes(row: dict[str, Any]) -> dict[str, Any]:
+    changes = json.loads(row["changes"] or "{}")
+    return {name: new for name, (_, new) in changes.items()}
+
+
+def _seen(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: old for name, (old, _) in json.loads(row["changes"]).items() if name in GUARDED}
+
+
+def _had(row: dict[str, Any]) -> frozenset[str]:
+    filled = (name for name, (old, _) in json.loads(row["changes"]).items() if old)
+    return frozenset(name.removeprefix(PROFILE_PREFIX) for name in filled if name.startswith(PROFILE_PREFIX))
+
+
+def _item(index: int, row: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
+    new = _changes(row)
+    profile = {name.removeprefix(PROFILE_PREFIX): v for name, v in new.items() if name.startswith(PROFILE_PREFIX)}
+    fields = {name: value for name, value in new.items() if not name.startswith(PROFILE_PREFIX)}
+    blank = [name for name in NEVER_EMPTY if name in fields and not str(fields[name] or "").strip()]
+    if _is_missing(row["row"]) and not _is_missing(row["decision"]):
+        blank = [name for name in blank if name != "idnumber"]  # an analyst decided that another account keeps it
+    if row["action"] == Action.CREATE:
+        blank = [name for name in NEVER_EMPTY if not str(fields.get(name) or "").strip()]
+    if blank:
+        return _rejected(index, f"{blank[0]}_empty", f"The plan would leave {' and '.join(blank)} empty: not sent.")
+    if row["action"] == Action.CREATE:
+        wire = NewAccount(fields, {name: value for name, value in profile.items() if value})
+        return NewItem(index, fields["idnumber"], fields["username"], fields["email"], wire)
+    if _is_missing(row["account_id"]):
+        return _rejected(index, "account_missing", f"The plan says {row['action']} and names no account: not sent.")
+    account_id = int(row["account_id"])
+    return ChangeItem(index, account_id, AccountChange(account_id, fields, profile), _seen(row), _had(row))
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value or str(value) == "<NA>"  # noqa: PLR0124 - NaN is not itself
+
+
+def _rejected(index: int, code: str, message: str) -> Outcome:
+    return Outcome(index, OutcomeStatus.REJECTED, code, message)
+
+
+def _refuse_twice(work: Work) -> None:
+    """Refuse the second row for one account or one idnumber: two requests at a time would race (and Moodle takes both)."""
+    _keep_first(work.creates, lambda item: item.idnumber, "idnumber_twice", work.settled)
+    _keep_first(work.changes, lambda item: item.account_id, "account_twice", work.settled)
+
+
+def _keep_first(items: list[Any], key: Any, code: str, settled: list[Outcome]) -> None:
+    seen: set[object] = set()
+    kept = []
+    for item in items:
+        if key(item) in seen:
+            message = f"An earlier row of the plan writes '{key(item)}' too; only that one was sent."
+            settled.append(_rejected(item.index, code, message))
+        else:
+            seen.add(key(item))
+            kept.append(item)
+    items[:] = kept
+
+
+def split_shared(items: Sequence[Wanting]) -> tuple[list[Wanting], list[Wanting]]:
+    """Split items into those that want a username and an e-mail address of their own, and those that share one.
+
+    Moodle's check of an address is racy (two accounts with one address in 6 of 20 rounds of parallel creates), so the
+    latter must be sent one call after another.
+    """
+    counts = Counter(key for item in items for key in _wanted_keys(item))
+    free: list[Wanting] = []
+    shared: list[Wanting] = []
+    for item in items:
+        (shared if any(counts[key] > 1 for key in _wanted_keys(item)) else free).append(item)
+    return free, shared
+
+
+def _wanted_keys(item: Sendable) -> set[str]:
+    fields = item.wire.fields
+    return {f"{name} {str(fields[name]).casefold()}" for name in ("username", "email") if name in fields}

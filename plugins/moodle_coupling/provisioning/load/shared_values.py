@@ -1,0 +1,100 @@
+"""Values that many persons of a load share and that Moodle does not take: found once, and nobody is tried for them again."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from moodle_coupling.errors import ValueNotTaken
+from moodle_coupling.hooks.moodle.types import NewAccount
+from moodle_coupling.hooks.moodle.values import CHOICES, Value, mend_value, not_taken, refused_values, unfit_for_new
+from moodle_coupling.provisioning.load.culprits import Sendable
+from moodle_coupling.provisioning.load.stop_rule import StopRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from moodle_coupling.provisioning.wire import Wire
+
+Item = TypeVar("Item", bound=Sendable)
+
+_ONES_OWN: Final = frozenset(
+    {"username", "firstname", "lastname", "email", "idnumber", "createpassword", "suspended", "password"}
+)
+"""Fields that are each person's own, or that no probe can tell about."""
+
+
+@dataclass
+class SharedValues:
+    """What is known of the values of one load; several threads may use it."""
+
+    rule: StopRule = field(default_factory=StopRule)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _why: dict[Value, str] = field(default_factory=dict)
+    _persons: Counter[Value] = field(default_factory=Counter)
+    _total: int = 0
+
+    def expect(self, items: Sequence[Sendable]) -> None:
+        """Take note of everyone who is about to be sent: how many share a value says whether the load goes on without it.
+
+        Who was refused in an earlier run too does not count, as everywhere in the rule.
+        """
+        counting = [item for item in items if item.index not in self.rule.expected]
+        self._total = len(counting)
+        self._persons = Counter(value for item in counting for value in _values(item))
+
+    def known_bad(self, items: Sequence[Item]) -> dict[int, Value]:
+        """Give, by index, the value of whoever has one that Moodle is known not to take."""
+        with self._lock:
+            return {item.index: value for item in items for value in _values(item) if self._why.get(value)}
+
+    def find(self, wire: Wire, items: Sequence[Sendable]) -> tuple[dict[int, Value], int]:
+        """Ask Moodle about the values in a refused batch that nobody has asked about; as ``known_bad``, and the calls made.
+
+        Asked about are languages, auth plugins and themes, and whatever else two persons of the batch share. Nothing is written.
+        """
+        with self._lock:
+            counts = Counter(value for item in items for value in _values(item))
+            new = [value for value, n in counts.items() if (n > 1 or value[0] in CHOICES) and value not in self._why]
+            before = wire.calls["probe"]
+            refused = set(refused_values(new, wire.takes_values))
+            for value in new:
+                self._why[value] = f"{not_taken(value)}." if value in refused else self._no_account(value, items)
+            calls = wire.calls["probe"] - before
+        return self.known_bad(items), calls
+
+    @staticmethod
+    def _no_account(value: Value, items: Sequence[Sendable]) -> str:
+        """Say why new accounts cannot have this auth plugin, which the probe, an update, does not tell; '' if they can."""
+        if value[0] != "auth":
+            return ""
+        new = [
+            item.wire
+            for item in items
+            if isinstance(item.wire, NewAccount) and item.wire.fields.get("auth") == value[1]
+        ]
+        with_password = all(one.fields.get("createpassword") for one in new)
+        return unfit_for_new([value[1]], with_password=with_password).get(value[1], "") if new else ""
+
+    def why(self, value: Value) -> str:
+        """Say what is wrong with a value that is known to be bad, and what a person does about it."""
+        return f"{self._why[value]} {mend_value(value[0])}"
+
+    def reason_to_stop(self, value: Value) -> ValueNotTaken | None:
+        """Give the error to stop with where more have this value than the rule bears; None where the others can be brought in."""
+        with_it, total = self._persons[value], self._total
+        if with_it < self.rule.minimum or with_it <= self.rule.share * total:
+            return None
+        return ValueNotTaken(
+            f"{self._why[value]} {with_it} of the {total} persons to be written have that value, so the load stopped itself and "
+            f"tried nobody more. What was done is kept. {mend_value(value[0])}",
+            field=value[0],
+            failed=with_it,
+            attempted=total,
+        )
+
+
+def _values(item: Sendable) -> Iterable[Value]:
+    return ((name, str(value)) for name, value in item.wire.fields.items() if name not in _ONES_OWN and value != "")

@@ -1,0 +1,207 @@
+"""Reading all accounts of a Moodle, complete and checked: by number, by address, or by a custom report."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from moodle_coupling.errors import MoodleDenied, MoodleRefused
+from moodle_coupling.mapping.parts import SnapshotStrategy
+from moodle_coupling.provisioning.snapshot.by_report import Concern, read_by_report
+from moodle_coupling.provisioning.snapshot.checkpoint import Pieces
+from moodle_coupling.provisioning.snapshot.choice import find_report, why, without_report
+from moodle_coupling.provisioning.snapshot.folded import all_folded, folded
+from moodle_coupling.provisioning.snapshot.hidden import refuse_hidden, refuse_hidden_idnumbers, refuse_nobody
+from moodle_coupling.provisioning.snapshot.keys import name_key, odd_keys
+from moodle_coupling.provisioning.snapshot.listing import read_by_listing
+from moodle_coupling.provisioning.snapshot.numbers import read_by_number
+from moodle_coupling.provisioning.snapshot.overview import (
+    ReportUnfit,
+    read_overview,
+    refuse_incomplete,
+    refuse_left_out,
+    refuse_other_columns,
+)
+from moodle_coupling.provisioning.snapshot.reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from moodle_coupling.errors import CouplingError
+    from moodle_coupling.hooks.moodle.types import Report
+    from moodle_coupling.mapping.parts import SnapshotSettings
+    from moodle_coupling.provisioning.snapshot.checkpoint import Keeper
+    from moodle_coupling.provisioning.snapshot.keys import AccountKeys
+    from moodle_coupling.provisioning.snapshot.tracker import Tracker
+    from moodle_coupling.provisioning.wire import Wire
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Beforehand:
+    """What is known before anyone is read.
+
+    ``candidates``: whose keys matter; ``links``: the ledger's (account_id, idnumber, perhaps username), None when not
+    known; ``account_ids``: accounts that somebody asks for.
+    """
+
+    candidates: pd.DataFrame
+    links: pd.DataFrame | None
+    account_ids: frozenset[int]
+
+    def ids(self) -> set[int]:
+        """Give all ids that are known to have been an account's."""
+        linked = set() if self.links is None else set(self.links["account_id"].astype("int64").tolist())
+        return linked | self.account_ids
+
+    def unseen(
+        self, accounts: pd.DataFrame, idnumbers: pd.Series[str] | None = None, *, also: Collection[int] = ()
+    ) -> Iterator[str]:
+        """Give the ids that are worth a lookup, as text: known, asked for or in ``also``, and not among these accounts.
+
+        With ``idnumbers`` only the links of these count, in whatever letter case.
+        """
+        wanted = {*self.account_ids, *also}
+        if self.links is not None:
+            ours = None if idnumbers is None else all_folded(idnumbers)
+            pairs = zip(self.links["account_id"], self.links["idnumber"], strict=True)
+            wanted |= {int(id_) for id_, idnumber in pairs if ours is None or folded(idnumber) in ours}
+        return (str(id_) for id_ in sorted(wanted - set(accounts["id"].tolist())))
+
+
+class Everyone:
+    """The accounts of a Moodle, read the way that suits it."""
+
+    def __init__(
+        self, wire: Wire, settings: SnapshotSettings, known: Beforehand, keep: Keeper | None, tracker: Tracker
+    ) -> None:
+        self._wire = wire
+        self._settings = settings
+        self._known = known
+        self._keep = keep
+        self._tracker = tracker
+        self._info = wire.site_info()
+        self._report: tuple[Report, pd.DataFrame] | None = None
+        self._asked_to = 0
+
+    def read(self) -> pd.DataFrame:
+        """Read everyone whom a plan can be about; give the accounts frame.
+
+        Raises MoodleAccessDenied where the token may not see what it must, ReportUnfit where the mapping asks for a
+        report that does not show what it must (with ``auto`` another way is taken, and the log says why), and what the
+        hook raises.
+        """
+        report = find_report(self._wire, self._settings, self._info)
+        if report is None or not self._read_by_report(report):
+            self._read_without_report()
+        return self._reading.accounts()
+
+    def _begin(self, strategy: SnapshotStrategy) -> None:
+        log.info("Everyone is read by %s: %s.", strategy, why(strategy, self._settings))
+        self.strategy = strategy
+        self._pieces = Pieces(self._keep, str(strategy))
+        self._reading = Reading(self._wire, self._pieces, self._tracker)
+
+    # ---- by a report -------------------------------------------------------------------------------------------------
+
+    def _read_by_report(self, report: Report) -> bool:
+        try:
+            overview = self._overview(report)
+        except (ReportUnfit, MoodleDenied, MoodleRefused) as error:
+            return self._another_way(error)
+        self._begin(SnapshotStrategy.REPORT)
+        try:
+            read_by_report(self._reading, report, overview, self._concern())
+        except ReportUnfit as error:
+            return self._another_way(error)
+        self._report = report, overview
+        return True
+
+    def _overview(self, report: Report) -> pd.DataFrame:
+        overview = read_overview(self._wire, report, self._tracker)
+        own = self._wire.find("id", [str(self._info.userid)]).accounts
+        refuse_hidden(own)
+        refuse_other_columns(report, overview, own)
+        refuse_incomplete(self._wire, report, overview, self._known.links)
+        return overview
+
+    def _concern(self) -> Concern:
+        candidates = self._known.candidates
+        return Concern(
+            emails=all_folded(candidates["email"]),
+            usernames=all_folded(candidates["username"]),
+            names={name_key(name) for name in candidates["username"]},
+            ids=self._known.ids(),
+            own_id=self._info.userid,
+        )
+
+    def _another_way(self, error: CouplingError) -> bool:
+        if self._settings.strategy == SnapshotStrategy.REPORT:
+            raise error
+        log.warning("Everyone is read another way than by the custom report: %s", error)
+        self._tracker.restart()
+        return False
+
+    # ---- without a report --------------------------------------------------------------------------------------------
+
+    def _read_without_report(self) -> None:
+        anchors = {self._info.userid, *self._known.ids()}
+        self._begin(without_report(self._settings, anchors))
+        if self.strategy == SnapshotStrategy.LISTING:
+            self._asked_to = read_by_listing(self._reading, anchors, list(self._known.candidates["email"]))
+        else:
+            self._asked_to = read_by_number(self._reading, anchors)
+
+    # ---- what other lookups found ------------------------------------------------------------------------------------
+
+    def beyond(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Go on where accounts that were found by other keys lie beyond those that were read; give all accounts.
+
+        An account that the report should have shown makes it unfit: then as in :meth:`read`.
+        """
+        if self._report is not None:
+            try:
+                unread = found[~found["id"].isin(self._reading.ids)]
+                refuse_left_out(*self._report, unread, max(self._reading.ids, default=0))
+            except ReportUnfit as error:
+                self._another_way(error)
+                self._report = None
+                self._read_without_report()
+            else:
+                return self._reading.accounts()
+        while further := {int(id_) for id_ in found["id"] if id_ > self._asked_to}:
+            self._asked_to = read_by_number(self._reading, further, start=self._asked_to + 1)
+        return self._reading.accounts()
+
+    def finish(self, accounts: pd.DataFrame, keys: AccountKeys | None = None) -> int:
+        """Check what was read in the end, and give how many accounts there are; ``keys`` keeps the odd keys of all.
+
+        Raises MoodleAccessDenied when nobody is seen, or ID numbers are hidden.
+        """
+        refuse_nobody(accounts, own_id=self._info.userid)
+        refuse_hidden_idnumbers(accounts, self._known.links, own_id=self._info.userid)
+        self._pieces.finish()
+        self._tracker.end()
+        if keys is not None:
+            known = self._all_known(accounts)
+            keys.keep_everyone(odd_keys(known), int(known["id"].max()))
+        if self._report is not None:
+            return max(len(self._report[1]), len(accounts))
+        return len(accounts) + len(self._reading.unreadable)
+
+    def _all_known(self, accounts: pd.DataFrame) -> pd.DataFrame:
+        names = ["id", "idnumber", "email", "username"]
+        if self._report is None:
+            return accounts[names]
+        shown = self._report[1]
+        rest = shown[(shown["id"] > 0) & ~shown["id"].isin(accounts["id"])]
+        return pd.concat([accounts[names], rest[names]], ignore_index=True)
+
+    @property
+    def unreadable(self) -> set[str]:
+        """Values whose accounts Moodle cannot show: ids, where everyone was read by number."""
+        return self._reading.unreadable

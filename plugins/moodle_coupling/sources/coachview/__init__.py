@@ -1,0 +1,1 @@
+"""Persons straight from Coachview."""

@@ -1,0 +1,105 @@
+"""Persons of Coachview in the declared columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.hooks.coachview.persons import PersonFields
+from moodle_coupling.hooks.coachview.rows import TEXTS
+from moodle_coupling.mapping.checks import COACHVIEW_COLUMNS
+from moodle_coupling.sources.chunks import add_chunk
+from moodle_coupling.sources.headings import Headings
+from moodle_coupling.sources.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from moodle_coupling.hooks.coachview.rows import CoachviewPerson
+    from moodle_coupling.mapping import CoachviewSource
+    from moodle_coupling.sources.extract import Extract
+
+_FREE: Final = "vrijveld"
+_EXTRA_FIELDS: Final = "extravelden."
+_RELATIONS: Final = "directerelaties."
+_KEYS: Final = {**TEXTS, "inactive": "inactief"}
+"""Our column → Coachview's key, for people to read; the person id is what the connection says."""
+
+
+class Columns:
+    """Which of our columns come from where on a person: what Coachview brings by itself, and ``source.columns``."""
+
+    def __init__(self, settings: CoachviewSource) -> None:
+        self._said = dict(settings.columns)
+        self._sources = {name.strip().casefold() for name in settings.extern_sources}
+        own = [name for name in sorted(COACHVIEW_COLUMNS) if name not in self._said]
+        self._keys = {name: _KEYS.get(name, name) for name in own} | self._said
+        if settings.categories:
+            self._keys["categories"] = "Persoonscategorieen"
+
+    @property
+    def fields(self) -> PersonFields:
+        """What Coachview must be asked for."""
+        keys = self._said.values()
+        free = tuple(dict.fromkeys(key for key in keys if _is_free(key)))
+        extra = tuple(dict.fromkeys(key for key in keys if not _is_free(key)))
+        return PersonFields(
+            free,
+            extra,
+            extra_fields=any(key.lower().startswith(_EXTRA_FIELDS) for key in extra),
+            relations=any(key.lower().startswith(_RELATIONS) for key in extra),
+        )
+
+    def extract(
+        self, persons: Sequence[CoachviewPerson], categories: Mapping[str, tuple[str, ...]], notes: Mapping[str, str]
+    ) -> Extract:
+        """Return persons as an extract, in rows 1, 2, 3 …; ``categories`` are by Coachview's ``id``."""
+        headings = Headings(
+            {name: at for at, name in enumerate(self._keys)}, self._keys, tuple(dict.fromkeys(self._keys.values()))
+        )
+        records = Records(headings)
+        if persons:
+            add_chunk(records, 1, {name: list(self._values(name, persons, categories)) for name in self._keys})
+        return records.extract(notes)
+
+    def _values(
+        self, name: str, persons: Iterable[CoachviewPerson], categories: Mapping[str, tuple[str, ...]]
+    ) -> Iterable[Any]:
+        if name == "categories":
+            return ["|".join(categories.get(one.id, ())) for one in persons]
+        if name == "inactive":
+            return [one.inactive_unread or ("true" if one.inactive else "false") for one in persons]
+        key = self._said.get(name)
+        if key is None:
+            found = [getattr(one, name) for one in persons]
+        elif _is_free(key):
+            found = [one.free[key] for one in persons]
+        else:
+            found = [one.extra[key] for one in persons]
+        if name in ("extern_id", "extern_source") and self._sources:
+            return [
+                value if one.extern_source.strip().casefold() in self._sources else ""
+                for one, value in zip(persons, found, strict=True)
+            ]
+        return found
+
+    def confidential(self, codes: Collection[str], where: str) -> str:
+        """Say that columns name free fields that must not be read."""
+        named = ", ".join(f"source.columns.{name} ({key})" for name, key in self._said.items() if key in codes)
+        return (
+            f"{where}: {named} is a free field that is confidential (vertrouwelijk) in Coachview, which is never read. Take it out "
+            "of the mapping file, or have the mark taken away in Coachview."
+        )
+
+    def empty(self, persons: Collection[CoachviewPerson]) -> dict[str, str]:
+        """Give the named columns under whose key no person has anything, with a sentence: perhaps it is spelled otherwise."""
+        return {
+            name: f"source.columns.{name}: no person has anything under '{key}'. Compare the name with the Swagger page of "
+            "your Coachview."
+            for name, key in self._said.items()
+            if persons and not any((one.free if _is_free(key) else one.extra)[key] for one in persons)
+        }
+
+
+def _is_free(key: str) -> bool:
+    """Tell whether a key is the code of a free field; those begin with Vrijveld."""
+    return key.lower().startswith(_FREE)

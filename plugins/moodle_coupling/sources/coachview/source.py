@@ -1,0 +1,180 @@
+"""Persons straight from Coachview: everyone, who changed since a day, or some."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import BudgetSpent, CoachviewError, CoachviewUnavailable, SourceError
+from moodle_coupling.hooks.coachview.connection import CategoriesVia
+from moodle_coupling.hooks.coachview.hook import CoachviewHook
+from moodle_coupling.hooks.coachview.persons import Resume
+from moodle_coupling.sources.coachview.frame import Columns
+from moodle_coupling.sources.coachview.progress import Progress, begun, finish, put_by
+from moodle_coupling.sources.contract import Mode
+from moodle_coupling.sources.selecting import only
+from moodle_coupling.sources.watermark import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from moodle_coupling.hooks.coachview.persons import PersonPage
+    from moodle_coupling.mapping import CoachviewSource
+    from moodle_coupling.sources.contract import Wanted
+    from moodle_coupling.sources.extract import Extract
+
+log = logging.getLogger(__name__)
+
+_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_EXTERN_ID: Final = "externId"
+_AHEAD: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class CoachviewReader:
+    """The persons of one Coachview. The watermark is the day on which a reading began."""
+
+    settings: CoachviewSource
+    where: str
+    kind: str = "coachview"
+    incremental: bool = True
+
+    def extract(self, wanted: Wanted) -> Extract:
+        """Read everyone, who changed since the watermark's day, or some.
+
+        When the day's requests are spent, a changed read gives those that came, with a warning and the old watermark, so that
+        the next run reads the others; any other read raises, and goes on where it stopped if ``wanted.keep`` is given.
+
+        Raises:
+            SourceError: the connection or ``source.columns`` asks for what must not be read.
+            CoachviewError: as the hook says; the text begins with which source.
+
+        """
+        with _told(self.where), CoachviewHook(self.settings.connection, sharing=wanted.sharing) as hook:
+            if self.settings.categories and hook.settings.categories_via is CategoriesVia.OFF:
+                msg = (
+                    f"{self.where}: source.categories is true, and the connection's field 'categories_via' is off. Set it to "
+                    "per_person, or take source.categories out of the mapping file."
+                )
+                raise SourceError(msg)
+            return _Reading(self.settings, hook, self.where).extract(wanted)
+
+
+class _Reading:
+    """One reading: the hook, and what it gave so far."""
+
+    def __init__(self, settings: CoachviewSource, hook: CoachviewHook, where: str) -> None:
+        self._settings = settings
+        self._hook = hook
+        self._where = where
+        self._columns = Columns(settings)
+        site = hook.settings
+        self._of = hashlib.sha256(f"{site.base_url}\0{site.person_id_key.lower()}".encode()).hexdigest()[:16]
+
+    def extract(self, wanted: Wanted) -> Extract:
+        if wanted.mode is Mode.IDS:
+            return self._some(wanted.ids)
+        last = unseal(self._settings, wanted.since)
+        if wanted.mode is not Mode.CHANGED or last.get("site") != self._of:
+            return self._everyone(wanted)
+        day = date.fromisoformat(last["day"])
+        # A worker whose clock is a little ahead may have begun tomorrow; a reading of changes looks a day back for that.
+        if day - self._hook.today() <= _AHEAD:
+            return self._changed(wanted.since, day)
+        said = (
+            f"{self._where}: the last run read until {day}, which is later than today: a clock was wrong, so that changes may "
+            "have been passed over. Everyone was read, and the watermark begins anew."
+        )
+        found = self._everyone(wanted)
+        return replace(found, warnings=(*found.warnings, said))
+
+    # ---- the three ways to read --------------------------------------------------------------------------------------
+
+    def _everyone(self, wanted: Wanted) -> Extract:
+        name = "coachview-" + hashlib.sha256(seal(self._settings, {"site": self._of}).encode()).hexdigest()[:16]
+        now = begun(wanted.keep, name, self._hook.today())
+        # What changed since the reading began is read again: it may have been read before.
+        resume = Resume(min(now.until, now.day), frozenset(now.persons)) if now.until else None
+        if resume:
+            log.info("%s: going on after %s; %s persons were read before.", self._where, resume.after, len(resume.ids))
+        try:
+            self._take(now, self._hook.persons(fields=self._columns.fields, resume=resume))
+            self._add_categories(now)
+        except (BudgetSpent, CoachviewUnavailable):
+            put_by(wanted.keep, name, now)
+            raise
+        finish(wanted.keep, name)
+        return replace(self._made(now, look_for_empty=True), watermark=self._watermark(now.day))
+
+    def _changed(self, since: str, day: date) -> Extract:
+        today = self._hook.today()
+        now = Progress(day=today)
+        try:
+            self._take(now, self._hook.persons(changed=(min(day, today), today), fields=self._columns.fields))
+            self._add_categories(now)
+        except BudgetSpent as spent:
+            # Whose categories did not come stays as the last run knew this person.
+            if self._settings.categories:
+                now.persons = {id_: one for id_, one in now.persons.items() if id_ in now.categories}
+            if not now.persons:
+                raise
+            said = f"Not everyone who changed was read: {len(now.persons)} persons were, the others come with the next run. {spent}"
+            made = self._made(now)
+            return replace(made, complete=False, watermark=since, warnings=(*made.warnings, said))
+        return replace(self._made(now), complete=False, watermark=self._watermark(today))
+
+    def _some(self, ids: Iterable[str]) -> Extract:
+        now = Progress(day=self._hook.today())
+        wanted = [id_.strip() for id_ in ids if id_.strip()]
+        key = self._hook.settings.person_id_key
+        # Another text than a GUID is no 'id', and asking for it may be refused.
+        keyed = [id_ for id_ in wanted if key.lower() != "id" or _GUID.fullmatch(id_)]
+        with self._hook.using_reserve():
+            for by, some in ((key, keyed), (_EXTERN_ID, wanted)):
+                if some:
+                    self._take(now, self._hook.persons(ids=some, by=by, fields=self._columns.fields))
+            self._add_categories(now)
+        return only(self._made(now), wanted)
+
+    # ---- parts of a reading ------------------------------------------------------------------------------------------
+
+    def _take(self, now: Progress, pages: Iterator[PersonPage]) -> None:
+        for page in pages:
+            if page.confidential:
+                raise SourceError(self._columns.confidential(page.confidential, self._where))
+            now.persons.update((one.id, one) for one in page.persons)
+            now.until = page.read_until or now.until
+            for id_ in page.again:
+                now.categories.pop(id_, None)
+
+    def _add_categories(self, now: Progress) -> None:
+        if self._settings.categories:
+            for id_, names in self._hook.categories([id_ for id_ in now.persons if id_ not in now.categories]):
+                now.categories[id_] = names
+
+    def _made(self, now: Progress, *, look_for_empty: bool = False) -> Extract:
+        persons = list(now.persons.values())
+        found = self._columns.extract(
+            persons, now.categories, {"persons": str(len(persons)), "day": now.day.isoformat()}
+        )
+        empty = self._columns.empty(persons) if look_for_empty else {}
+        brought = tuple(replace(each, silent=tuple(empty), partial=not look_for_empty) for each in found.brought)
+        return replace(found, warnings=(*found.warnings, *empty.values()), brought=brought)
+
+    def _watermark(self, day: date) -> str:
+        return seal(self._settings, {"day": day.isoformat(), "site": self._of})
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Begin the text of Coachview's errors with the source."""
+    try:
+        yield
+    except CoachviewError as error:
+        error.args = (f"{where}: {error}",)
+        raise

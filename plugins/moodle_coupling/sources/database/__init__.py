@@ -1,0 +1,1 @@
+"""Persons from a database, by a table or a query."""

@@ -1,0 +1,195 @@
+"""Persons from a database: a table or a query, everyone or who changed since."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.errors import SourceError
+from moodle_coupling.mapping.checks import did_you_mean
+from moodle_coupling.sources.chunks import add_chunk
+from moodle_coupling.sources.contract import Mode
+from moodle_coupling.sources.database.moments import READ, SET_BACK, Clock, Moments
+from moodle_coupling.sources.database.session import reading
+from moodle_coupling.sources.database.statements import changed as changed_since
+from moodle_coupling.sources.database.statements import count_changed, count_everyone, everyone
+from moodle_coupling.sources.headings import find_headings
+from moodle_coupling.sources.records import Records
+from moodle_coupling.sources.selecting import only
+from moodle_coupling.sources.watermark import seal, unseal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from moodle_coupling.mapping import SqlSource
+    from moodle_coupling.sources.contract import Wanted
+    from moodle_coupling.sources.database.session import Session
+    from moodle_coupling.sources.extract import Extract
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class SqlReader:
+    """A table or a query of a database."""
+
+    settings: SqlSource
+    where: str
+    now: Callable[[], dt.datetime] = _now
+    kind: str = "sql"
+
+    @property
+    def incremental(self) -> bool:
+        """Whether there is a column that says what changed."""
+        return bool(self.settings.changed_column)
+
+    def extract(self, wanted: Wanted) -> Extract:
+        """Read everyone, who changed since the watermark, or (read as everyone, then chosen) some.
+
+        A row dated later than now moves no watermark: it is read on every run, with a warning.
+
+        Raises:
+            SourceError: the connection, the rights or the SQL is wrong, no id among the columns, or fewer rows than counted.
+            SourceUnavailable: the database cannot be reached, is busy, or broke off.
+
+        """
+        last = unseal(self.settings, wanted.since) if self.incremental else {}
+        with reading(self.settings.connection, self.where) as session:
+            moments = Moments(
+                Clock(self.now(), session.clock() if self.incremental else None),
+                READ[last["kind"]](last["at"]) if last else None,
+            )
+            since = self._since(moments) if wanted.mode is Mode.CHANGED else None
+            found, moments = self._read(session, since, moments)
+        found = replace(
+            found,
+            complete=since is None,
+            # A database that was put back to an earlier state begins anew with the next full read.
+            watermark=self._watermark(moments, last if since is not None and moments.last_has_come else {}),
+            warnings=(*found.warnings, *self._warnings(moments, wanted)),
+        )
+        return only(found, wanted.ids) if wanted.mode is Mode.IDS else found
+
+    def _read(self, session: Session, since: Any, moments: Moments) -> tuple[Extract, Moments]:
+        changed = since is not None
+        count = (count_changed if changed else count_everyone)(self.settings)
+        query = (changed_since if changed else everyone)(self.settings)
+        announced = session.number(count, since) if count else 0
+        with closing(session.chunks(query, since, self.settings.chunk_size)) as chunks:
+            names, chunk = next(chunks)
+            rows = _Rows(self.settings, self.where, names, moments)
+            rows.add(chunk)
+            for _, chunk in chunks:
+                rows.add(chunk)
+        if count:
+            _check(session, rows.read, announced, lambda: session.number(count, since))
+        return rows.extract(), moments
+
+    def _since(self, moments: Moments) -> Any:
+        """Give from when on rows are read; None for all of them: what a watermark beyond now hid is not known otherwise."""
+        if moments.last is None or moments.last_has_come:
+            return self._look_back(moments.last)
+        return self._look_back(moments.last - SET_BACK) if moments.last_was_set_back else None
+
+    def _look_back(self, since: Any) -> Any:
+        overlap = dt.timedelta(minutes=self.settings.overlap_minutes)
+        if isinstance(since, dt.datetime):
+            return since - overlap
+        return since - dt.timedelta(days=1) if isinstance(since, dt.date) and overlap else since
+
+    def _watermark(self, moments: Moments, last: dict[str, str]) -> str:
+        latest = moments.latest
+        if latest is None:
+            return seal(self.settings, last) if last else ""
+        kind = type(latest).__name__
+        if last.get("kind") == kind:
+            # An overlap may have read only older rows; the watermark never moves back.
+            latest = _later(latest, READ[kind](last["at"]))
+        at = latest.isoformat() if isinstance(latest, dt.date) else str(latest)
+        return seal(self.settings, {"kind": kind, "at": at})
+
+    def _warnings(self, moments: Moments, wanted: Wanted) -> list[str]:
+        found, column = [], self.settings.changed_column
+        if moments.ahead:
+            rows = "1 row has" if moments.ahead == 1 else f"{moments.ahead} rows have"
+            found.append(
+                f"{self.where}: {rows} a time of change later than now (source.changed_column '{column}', up to "
+                f"{str(moments.furthest)[:32]}). They are read on every run and do not move the watermark; correct them there."
+            )
+        if wanted.mode is Mode.CHANGED and not moments.last_has_come and not moments.last_was_set_back:
+            found.append(
+                f"{self.where}: the watermark of the last run was later than now ({str(moments.last)[:32]}), so that changes may "
+                "have been passed over. Everyone was read, and the watermark begins anew."
+            )
+        return found
+
+
+def _check(session: Session, read: int, announced: int, again: Callable[[], int]) -> None:
+    """Raise when fewer rows came than were counted; where the view is not steady, rows may have gone meanwhile."""
+    if read == announced or (not session.steady and read >= min(announced, again())):
+        return
+    msg = f"{announced} rows were counted and {read} came: half a read is no read. Nothing was taken from it."
+    raise SourceError(msg)
+
+
+class _Rows:
+    """Rows on their way to an extract; their changed_column goes into ``moments``."""
+
+    def __init__(self, settings: SqlSource, where: str, names: Sequence[str], moments: Moments) -> None:
+        self._settings = settings
+        self._records = Records(find_headings(names, settings.columns, where, _CURE))
+        self._changed_at = self._find_changed(names)
+        self._moments = moments
+        self.read = 0
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        if not rows:
+            return
+        values = list(zip(*rows, strict=True))
+        positions = self._records.headings.positions
+        add_chunk(self._records, self.read + 1, {name: values[position] for name, position in positions.items()})
+        if self._changed_at >= 0 and (changes := [value for value in values[self._changed_at] if value is not None]):
+            self._note(changes)
+        self.read += len(rows)
+
+    def extract(self) -> Extract:
+        return self._records.extract({"rows": str(self.read)})
+
+    def _find_changed(self, names: Sequence[str]) -> int:
+        wanted = self._settings.changed_column
+        if not wanted:
+            return -1
+        places = [position for position, name in enumerate(names) if name.casefold() == wanted.casefold()]
+        if not places:
+            hint = did_you_mean(wanted, names) or "."
+            msg = f"the result has no column '{wanted}' (source.changed_column){hint} It has: {', '.join(names)}."
+            raise SourceError(msg)
+        return places[0]
+
+    def _note(self, values: Sequence[Any]) -> None:
+        wrong = {type(value).__name__ for value in values} - READ.keys()
+        if wrong:
+            msg = (
+                f"source.changed_column '{self._settings.changed_column}' is of type {', '.join(sorted(wrong))}; it must be a "
+                "time, a date, a number without fraction or a text that sorts by time."
+            )
+            raise SourceError(msg)
+        try:
+            self._moments.note(values)
+        except TypeError:
+            msg = f"source.changed_column '{self._settings.changed_column}' holds values that cannot be compared."
+            raise SourceError(msg) from None
+
+
+_CURE: Final = "Name it so in the query (SELECT nr AS person_id …)."
+
+
+def _later(one: Any, other: Any) -> Any:
+    try:
+        return max(one, other)
+    except TypeError:  # with and without a time zone: the column has become another
+        return one

@@ -1,0 +1,299 @@
+"""CSV: delimiters, quotes and lines, exactly where they are in the file."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from moodle_coupling.errors import SourceError
+from moodle_coupling.people.arrow import pc
+from moodle_coupling.sources.files.csv_fast import Columns, read_regular
+from moodle_coupling.sources.files.encoding import decode, place
+from moodle_coupling.sources.headings import LOOKED_AT, find_headings, header_position, is_header, recognised
+from moodle_coupling.sources.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from moodle_coupling.mapping import FileSource
+    from moodle_coupling.people.arrow import Texts
+    from moodle_coupling.sources.caps import Caps
+    from moodle_coupling.sources.extract import Extract
+
+DELIMITERS: Final = (";", ",", "\t", "|")
+_SEP_LINE: Final = re.compile(r"sep=(.)\r?\n")
+"""Excel's own first line that names the delimiter."""
+_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_DOS_END: Final = "\x1a"
+_EXTRA: Final = 64
+"""Empty cells behind the last heading that the fast reader looks through."""
+_SHOWN_OF_QUOTE: Final = 1_000_000
+"""Characters of a record with an open quote that are looked through for its place."""
+_TOO_LONG: Final = "field larger than field limit"
+"""How Python's csv begins its words for a cell that is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How the file is written: its delimiter, its header, and where the records begin."""
+
+    delimiter: str
+    header: list[str]
+    body: int
+    """Position of the first character after the header."""
+    first_line: int
+    """Line number of the first line after the header."""
+    title: bool = False
+    """Whether something stands above the header."""
+
+    @property
+    def least(self) -> int:
+        """How many cells a record needs: up to the last heading with a text."""
+        return max((number for number, cell in enumerate(self.header, 1) if cell.strip()), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    file: str
+    caps: Caps
+
+
+def read_csv(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract:
+    """Return the persons of a CSV file.
+
+    A record's ``row`` is the line it begins on. A record with another number of cells than the header, with text
+    after a closing quote, or with a NUL is left out with its reason; records without any text are skipped and counted.
+    Empty cells behind the last heading mean nothing. A last line that is too short and has no line end is no such record but
+    the sign of half a file; Ctrl-Z at the end is DOS's end of file.
+
+    Raises:
+        SourceError: the file is empty, no text in its encoding, cut off, larger than the settings allow, its header lacks what
+            is needed, or a quote is not closed; names line and column.
+
+    """
+    text, encoding = decode(data, source.encoding, file)
+    text = _without_dos_end(text)
+    layout = _layout(text, source, _Limits(file, caps))
+    caps.check_rows(text.count("\n", layout.body), file)
+    headings = find_headings(layout.header, source.columns, file)
+    records = Records(headings, caps.cell_characters)
+    notes = {"encoding": encoding, "delimiter": layout.delimiter}
+    columns = _regular(text[layout.body :], layout, headings.positions)
+    if columns is not None:
+        records.add_columns(columns.lines + layout.first_line, columns.texts)
+    else:
+        limit = csv.field_size_limit(caps.cell_characters)
+        try:
+            _read_records(text, layout, records, _Limits(file, caps))
+        finally:
+            csv.field_size_limit(limit)
+    found = records.extract(notes, file)
+    if not layout.title:
+        return found
+    said = f"{file}: the table begins at line {layout.first_line - 1}; what stands above it was not read."
+    return replace(found, warnings=(said, *found.warnings))
+
+
+def _without_dos_end(text: str) -> str:
+    """Return the text up to DOS's end of a file (Ctrl-Z), where nothing but padding follows it."""
+    whole = text.rstrip(_DOS_END + "\0\t\r\n ")
+    kept = text[len(whole) :].partition(_DOS_END)[0]
+    return text if len(whole) + len(kept) == len(text) else whole + kept
+
+
+def _regular(body: str, layout: _Layout, positions: Mapping[str, int]) -> Columns | None:
+    """Return the columns of a body that can be read fast, also where each line has empty cells behind the last heading."""
+    width = body.partition("\n")[0].count(layout.delimiter) + 1
+    if width == len(layout.header) or not layout.least <= width <= len(layout.header) + _EXTRA:
+        return read_regular(body, layout.delimiter, len(layout.header), positions)
+    extra = {f"behind {number}": number for number in range(len(layout.header), width)}
+    found = read_regular(body, layout.delimiter, width, {**positions, **extra})
+    if found is None or any(_has_text(found.texts[name]) for name in extra):
+        return None
+    return Columns(found.lines, {name: texts for name, texts in found.texts.items() if name not in extra})
+
+
+def _has_text(texts: Texts) -> bool:
+    return bool(pc.any(pc.not_equal(pc.utf8_trim(texts, characters=" \t"), "")).as_py())
+
+
+def _layout(text: str, source: FileSource, limits: _Limits) -> _Layout:
+    file = limits.file
+    if not text.strip():
+        msg = f"{file} is empty: expected a header line and persons below it."
+        raise SourceError(msg)
+    said = _SEP_LINE.match(text)
+    start = said.end() if said else 0
+    if source.delimiter != "auto":
+        delimiters: tuple[str, ...] = (source.delimiter,)
+    else:
+        delimiters = (said.group(1),) if said else DELIMITERS
+    layouts = [_try_header(text, start, delimiter, source.columns, limits) for delimiter in delimiters]
+    # The right delimiter is the one that makes headings we know; else the one that makes the most cells.
+    found = max(layouts, key=lambda layout: (recognised(layout.header, source.columns), len(layout.header)))
+    if not any(cell.strip() for cell in found.header):
+        msg = f"{file}: no header found. Is source.delimiter right?"
+        raise SourceError(msg)
+    return found
+
+
+def _try_header(text: str, start: int, delimiter: str, wanted: Mapping[str, str], limits: _Limits) -> _Layout:
+    lines = _Lines(text, start)
+    reader = csv.reader(lines, delimiter=delimiter)
+    tried: list[_Layout] = []
+    try:
+        for cells in reader:
+            limits.caps.check_columns(len(cells), f"{limits.file}, line {reader.line_num}")
+            if not _is_blank(cells):
+                first_line = reader.line_num + 1 + (1 if start else 0)
+                tried.append(_Layout(delimiter, cells, lines.position, first_line, title=bool(tried)))
+                if len(tried) == LOOKED_AT or is_header(cells, wanted, first=len(tried) == 1):
+                    break
+    except csv.Error:
+        pass
+    if not tried:
+        return _Layout(delimiter, [], lines.position, reader.line_num + 1 + (1 if start else 0))
+    return tried[header_position([layout.header for layout in tried], wanted)]
+
+
+class _Lines:
+    """The lines of a text with their ends, and the position after the line given last."""
+
+    def __init__(self, text: str, start: int) -> None:
+        self._found = _LINE.finditer(text, start)
+        self.position = start
+
+    def __iter__(self) -> Iterator[str]:
+        for found in self._found:
+            self.position = found.end()
+            yield found[0]
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not any(cell.strip(" \t") for cell in cells)
+
+
+def _read_records(text: str, layout: _Layout, records: Records, limits: _Limits) -> None:
+    """Read record by record: for files with quotes, and to say what is wrong where."""
+    lines = _Lines(text, layout.body)
+    reader = csv.reader(lines, delimiter=layout.delimiter, strict=True)
+    while True:
+        line = layout.first_line + reader.line_num
+        begin = lines.position
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            last = layout.first_line + reader.line_num - 1
+            if last != line or str(error) == "unexpected end of data":
+                _refuse_quote(text[begin : begin + _SHOWN_OF_QUOTE], layout.delimiter, line, last, limits.file)
+            if str(error).startswith(_TOO_LONG):
+                _leave_out_long(records, line)
+            else:
+                _leave_out_quote(records, line)
+            continue
+        limits.caps.check_columns(len(cells), f"{limits.file}, line {line}")
+        ends_open = lines.position == len(text) and not text.endswith(("\n", "\r"))
+        if ends_open and not _is_blank(cells) and len(cells) < layout.least:
+            _refuse_cut_off(line, len(cells), len(layout.header), limits.file)
+        _take(records, (line, layout.first_line + reader.line_num - 1), cells, layout)
+
+
+def _take(records: Records, lines: tuple[int, int], cells: list[str], layout: _Layout) -> None:
+    """Take one record, or leave it out with its reason; ``lines`` are its first and last."""
+    width = len(layout.header)
+    if _is_blank(cells):
+        records.blank += 1
+        return
+    if layout.least <= len(cells) < width:
+        cells += [""] * (width - len(cells))
+    elif len(cells) > width and _is_blank(cells[width:]):
+        del cells[width:]
+    if len(cells) != width:
+        _leave_out_ragged(records, lines, len(cells), layout)
+    elif any("\0" in cell for cell in cells):
+        _leave_out_nul(records, lines[0], next(number for number, cell in enumerate(cells, 1) if "\0" in cell))
+    else:
+        records.add(lines[0], cells)
+
+
+def _refuse_cut_off(line: int, found: int, width: int, file: str) -> NoReturn:
+    msg = (
+        f"{file}, line {line}: the file ends in the middle of a line ({found} cells of {width}, and no line end), so it is "
+        "probably cut off. Nothing was taken from it: have it exported or sent again."
+    )
+    raise SourceError(msg)
+
+
+def _leave_out_quote(records: Records, line: int) -> None:
+    records.leave_out(
+        line,
+        "stray_quote",
+        f"Line {line} has text after a closing quote, so it is not known where its cells end. Write a quote within "
+        'a quoted value twice ("").',
+        f"Regel {line} heeft tekst na een sluitend aanhalingsteken, dus het is niet duidelijk waar de cellen eindigen. "
+        'Schrijf een aanhalingsteken binnen een waarde dubbel ("").',
+    )
+
+
+def _leave_out_long(records: Records, line: int) -> None:
+    records.leave_out(
+        line,
+        "cell_too_long",
+        f"Line {line} holds a cell of more than {records.longest} characters. Shorten it in the source.",
+        f"Regel {line} bevat een cel van meer dan {records.longest} tekens. Kort die in de bron in.",
+    )
+
+
+def _leave_out_ragged(records: Records, lines: tuple[int, int], found: int, layout: _Layout) -> None:
+    line, last = lines
+    width, delimiter = len(layout.header), "tab" if layout.delimiter == "\t" else layout.delimiter
+    place, place_nl = (f"Line {line} has", f"Regel {line} heeft")
+    if last > line:
+        place, place_nl = (f"Lines {line} to {last} have", f"Regels {line} tot en met {last} hebben")
+    records.leave_out(
+        line,
+        "wrong_number_of_cells",
+        f"{place} {found} cells and the header has {width}, so it is not known which is which. A value with the "
+        f"delimiter '{delimiter}' in it must stand between quotes.",
+        f"{place_nl} {found} cellen en de kop {width}, dus het is niet duidelijk welke welke is. Een waarde met het "
+        f"scheidingsteken '{delimiter}' erin moet tussen aanhalingstekens staan.",
+    )
+
+
+def _leave_out_nul(records: Records, line: int, column: int) -> None:
+    records.leave_out(
+        line,
+        "nul_byte",
+        f"Line {line} holds a NUL byte in column {column}: the text is damaged. Export the file again.",
+        f"Regel {line} bevat een NUL-byte in kolom {column}: de tekst is beschadigd. Exporteer het bestand opnieuw.",
+    )
+
+
+def _refuse_quote(record: str, delimiter: str, line: int, last: int, file: str) -> None:
+    """Raise for a record that runs over several lines because of a quote; where it should end cannot be known."""
+    down, column = place(record[: _opening_quote(record, delimiter)])
+    msg = (
+        f"{file}, line {line + down - 1}, column {column}: the quote opened here is not closed properly (read on to line "
+        f"{last}), so it is not known where the next person begins. Close it, or write a quote within a value twice."
+    )
+    raise SourceError(msg)
+
+
+def _opening_quote(record: str, delimiter: str) -> int:
+    """Return the position of the first quote that is open at the end of its line."""
+    opened, inside, fresh, last = 0, False, True, ""
+    for found in re.finditer(rf'"|{re.escape(delimiter)}|[\r\n]|[^"\r\n{re.escape(delimiter)}]+', record):
+        sign = found[0]
+        if sign == '"':
+            if not inside and fresh:
+                opened = found.start()
+            # A quote right behind a closing one is a quote within the cell.
+            inside = not inside if inside or fresh or last == '"' else inside
+        elif inside and sign in "\r\n":
+            return opened
+        fresh, last = not inside and sign in (delimiter, "\r", "\n"), sign
+    return opened if inside else 0

@@ -1,0 +1,71 @@
+"""Proof that a change was asked for from one of our pages, by the user the page was made for."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Final
+
+from fastapi import HTTPException, Request
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from moodle_coupling.web.base.access import Access, AccessDep
+from moodle_coupling.web.base.languages import say
+
+HEADER: Final = "X-CSRF-Token"
+FIELD: Final = "csrf_token"
+SECONDS: Final = 12 * 3600
+"""How long a page may lie open before its buttons refuse."""
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITE: Final = frozenset({"", "same-origin", "none"})
+STALE: Final = say(
+    "This page is too old, or was not made for you: nothing was changed. Reload the page and try once more."
+)
+
+
+def token_for(user_id: str) -> str:
+    """Make a token for a user. It differs each time, so that compressed pages do not give it away bit by bit."""
+    return _serializer().dumps([secrets.token_hex(8), user_id])
+
+
+def is_genuine(token: str, user_id: str) -> bool:
+    """Tell whether a token was made for this user, not too long ago."""
+    try:
+        made = _serializer().loads(token, max_age=SECONDS)
+    except BadData:
+        return False
+    return isinstance(made, list) and made[1:] == [user_id]
+
+
+async def refuse_forged(request: Request, access: AccessDep) -> None:
+    """Refuse (403) any change that does not carry the user's token, in a header or in a form field."""
+    if request.method in SAFE:
+        return
+    if request.headers.get("sec-fetch-site", "") not in _OWN_SITE:
+        raise HTTPException(403, STALE)
+    if is_genuine(request.headers.get(HEADER, ""), access.user_id):
+        return
+    # A form that was exchanged while the page lay open has a newer token than the page's own.
+    token = (await request.form()).get(FIELD)
+    if not isinstance(token, str) or not is_genuine(token, access.user_id):
+        raise HTTPException(403, STALE)
+
+
+def token_of(access: Access | None) -> str:
+    """Give the token for a page; '' on a page for nobody."""
+    return token_for(access.user_id) if access is not None else ""
+
+
+def period() -> int:
+    """Give a number that changes well before a token made now runs out: what holds tokens is made anew with it."""
+    return int(time.time() // (SECONDS / 3))
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(_secret(), salt="moodle_coupling.csrf")
+
+
+def _secret() -> str:
+    from airflow.api_fastapi.auth.tokens import get_signing_key
+
+    return get_signing_key("api", "secret_key")

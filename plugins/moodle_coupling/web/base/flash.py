@@ -1,0 +1,56 @@
+"""A notice that outlives a redirect: kept in a signed cookie and shown once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from moodle_coupling.contract.verdicts import Tone
+from moodle_coupling.web.base.notices import Notice
+
+if TYPE_CHECKING:
+    from fastapi import Request, Response
+
+COOKIE: Final = "moodle_notice"
+_SECONDS: Final = 60
+_LONGEST: Final = 1500
+"""Characters; a cookie holds 4 KB."""
+
+
+def keep(request: Request, answer: Response, notice: Notice) -> None:
+    """Let the next page show a notice."""
+    value = _serializer().dumps([notice.text[:_LONGEST], notice.tone])
+    answer.set_cookie(
+        COOKIE,
+        value,
+        max_age=_SECONDS,
+        path=_path(request),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def waiting(request: Request) -> Notice | None:
+    """Give the notice that the page before left; None when it left none."""
+    try:
+        text, tone = _serializer().loads(request.cookies.get(COOKIE, ""), max_age=_SECONDS)
+    except BadData:
+        return None
+    return Notice(str(text), Tone(tone))
+
+
+def forget(request: Request, answer: Response) -> None:
+    """Drop the notice: it was shown."""
+    answer.delete_cookie(COOKIE, path=_path(request))
+
+
+def _path(request: Request) -> str:
+    return str(request.scope.get("root_path", "")) or "/"
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    from airflow.api_fastapi.auth.tokens import get_signing_key
+
+    return URLSafeTimedSerializer(get_signing_key("api", "secret_key"), salt="moodle_coupling.notice")

@@ -1,0 +1,120 @@
+"""Apply now: a run for just the persons and accounts that were decided on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+
+from moodle_coupling.contract.verdicts import Tone
+from moodle_coupling.hooks.pause import read_pause
+from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
+from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.orchestration import names
+from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
+from moodle_coupling.web.base.languages import say, texts_for
+from moodle_coupling.web.base.ledgers import the_ledger
+from moodle_coupling.web.base.notices import Notice
+from moodle_coupling.web.base.templating import Addresses, redirect, render
+from moodle_coupling.web.environments import starts as starting
+from moodle_coupling.web.mismatches.filters import FormDep, meant, read_filters
+from moodle_coupling.web.mismatches.rows import RUNS_DO, records
+from moodle_coupling.web.mismatches.views import list_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+router = APIRouter()
+NOTHING: Final = say("Nothing to apply: none of these is decided and waits for a run. Decide first.")
+PAUSED: Final = say("Nothing was started: {environment} is paused. Resume it first.")
+
+
+@dataclass(slots=True)
+class Wanted:
+    """Whom a run is for: persons by an id the source knows, and accounts of nobody."""
+
+    persons: list[str] = field(default_factory=list)
+    accounts: list[int] = field(default_factory=list)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take in whom a mismatch is about."""
+        if record["verdict"] == "orphan":
+            self.accounts.append(record["account_id"])
+        else:
+            self.persons.append(record["person_id"] or record["extern_id"] or record["idnumber"])
+
+    @property
+    def number(self) -> int:
+        """Give how many are wanted."""
+        return len(self.persons) + len(self.accounts)
+
+
+@router.post("/mismatches/apply")
+def apply(request: Request, access: AccessDep, form: FormDep) -> Response:
+    """Start a run, in each environment, for what is decided of all that is ticked or filtered."""
+    if not any(access.may(Right.RUN, name) for name in access.environments()):
+        raise HTTPException(403, FORBIDDEN[Right.RUN])
+    texts, filters = texts_for(request), read_filters(form, access)
+    wanted = _wanted(access, meant(form, filters, access))
+    if not wanted:
+        return redirect(request, list_path(filters), Notice(texts(NOTHING), Tone.WARN))
+    ready = {name: one for name, one in wanted.items() if not _paused(access, name)}
+    if not ready:
+        title = access.coupling(next(iter(wanted))).title
+        return redirect(request, list_path(filters), Notice(texts(PAUSED, environment=title), Tone.WARN))
+    started = [(name, _start(access, name, one)) for name, one in ready.items()]
+    names, runs = [name for name, _ in started], [run.run_id for _, run in started]
+    paused = [name for name in wanted if name not in ready]
+    where = Addresses("", "").url("/mismatches/started", environment=names, run=runs, paused=paused)
+    return redirect(request, where)
+
+
+@router.get("/mismatches/started")
+def started(
+    request: Request,
+    access: AccessDep,
+    environment: Annotated[list[str] | None, Query()] = None,
+    run: Annotated[list[str] | None, Query()] = None,
+    paused: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """Say which runs were started, and where to follow them."""
+    pairs = list(zip(environment or [], run or [], strict=False))
+    if not pairs:
+        raise HTTPException(404)
+    found = [(access.coupling(name), names.provision_id(name), run_id) for name, run_id in pairs]
+    dags = starting.dag_states([dag_id for _, dag_id, _ in found])
+    off = [dag_id for _, dag_id, _ in found if dag_id in dags and not dags[dag_id].is_on]
+    held = [access.coupling(name).title for name in paused or []]
+    return render(request, "mismatches/started.html", runs=found, off=off, paused=held)
+
+
+def _wanted(access: Access, chosen: MismatchFilter | None) -> dict[str, Wanted]:
+    """Find whom runs are for, by environment: decided, something for a run to do, and where the user may start one."""
+    wanted: dict[str, Wanted] = {}
+    if chosen is None:
+        return wanted
+    for record in records(mismatch_page(the_ledger(), chosen, sort="id", descending=False, limit=None).rows):
+        name, decided = record["environment"], record["status"] == MismatchStatus.DECIDED
+        if decided and record["kind"] in RUNS_DO and access.may(Right.RUN, name):
+            wanted.setdefault(name, Wanted()).add(record)
+    return wanted
+
+
+def _paused(access: Access, environment: str) -> bool:
+    connection = access.coupling(environment).connection
+    return bool(connection) and read_pause(connection) is not None
+
+
+def _start(access: Access, environment: str, wanted: Wanted) -> starting.Started:
+    conf = {"person_ids": wanted.persons, "account_ids": wanted.accounts}
+    run = starting.start(names.provision_id(environment), conf, by=access.name)
+    activity.note(
+        the_ledger(),
+        by=access.name,
+        environment=environment,
+        action="apply",
+        detail=f"{wanted.number} decided: {run.run_id}",
+    )
+    return run

@@ -1,0 +1,150 @@
+"""Mismatches as a table for a spreadsheet, a part at a time."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from moodle_coupling.contract.spreadsheet import guarded, is_risky
+from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
+from moodle_coupling.web.base import words
+from moodle_coupling.web.base.languages import Texts, say
+from moodle_coupling.web.mismatches.rows import Reader, Row
+from moodle_coupling.web.mismatches.words import PROPOSED
+
+if TYPE_CHECKING:
+    from moodle_coupling.ledger.ledger import Ledger
+
+AT_ONCE: Final = 1000
+"""Mismatches read at a time."""
+SEPARATORS: Final = {"nl": ";", "en": ","}
+"""What a spreadsheet takes for the next column in a CSV, by the language it is set to."""
+HEADS: Final = (
+    say("Number"),
+    say("Environment"),
+    say("What is the matter"),
+    say("Status"),
+    say("Person id"),
+    say("Extern id"),
+    say("ID number"),
+    say("First name"),
+    say("Last name"),
+    say("E-mail"),
+    say("Account"),
+    say("Account: username"),
+    say("Account: ID number"),
+    say("Account: first name"),
+    say("Account: last name"),
+    say("Account: e-mail"),
+    say("Evidence"),
+    say("Proposed"),
+    say("Decision"),
+    say("Decided account"),
+    say("Decided by"),
+    say("Decided at (UTC)"),
+    say("Note"),
+    say("First seen (UTC)"),
+    say("Last seen (UTC)"),
+    say("Times seen"),
+)
+_PERSON: Final = ("idnumber", "firstname", "lastname", "email")
+_ACCOUNT: Final = ("username", "idnumber", "firstname", "lastname", "email")
+_NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_LONGEST: Final = 32_767
+"""Characters in a cell of a spreadsheet."""
+
+
+def table(ledger: Ledger, reader: Reader, ids: Sequence[int], texts: Texts) -> Iterator[list[Any]]:
+    """Give the rows of a table, the head first, of the mismatches with these ids as the user may see them."""
+    yield [texts(head) for head in HEADS]
+    readable = reader.access.environments()
+    for start in range(0, len(ids), AT_ONCE):
+        chosen = MismatchFilter(readable=readable, ids=ids[start : start + AT_ONCE])
+        page = mismatch_page(ledger, chosen, sort="id", descending=False, limit=None)
+        for row in reader.rows(page.rows):
+            yield _cells(row, texts)
+
+
+def as_csv(rows: Iterator[list[Any]], separator: str) -> Iterator[str]:
+    """Write rows as CSV, a part at a time; it begins with the mark by which spreadsheets know UTF-8."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=separator)
+    buffer.write("\ufeff")
+    for number, row in enumerate(rows):
+        writer.writerow([_plain(value) for value in row])
+        if number % AT_ONCE == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def as_xlsx(rows: Iterator[list[Any]], title: str) -> IO[bytes]:
+    """Write rows as a workbook into a file without a name, which is gone when it is closed."""
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title)
+    sheet.freeze_panes = "A2"
+
+    def cell(value: Any) -> Any:
+        if isinstance(value, dt.datetime):
+            return value.astimezone(dt.UTC).replace(tzinfo=None)
+        if not isinstance(value, str):
+            return value
+        text = _NO_XML.sub("\ufffd", value[:_LONGEST])
+        if not is_risky(text):
+            return text
+        made = WriteOnlyCell(sheet, value=text)
+        made.data_type = "s"  # text, whatever it looks like
+        made.quotePrefix = True  # and it stays so when somebody edits the cell
+        return made
+
+    for row in rows:
+        sheet.append([cell(value) for value in row])
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
+    book.save(file)
+    file.seek(0)
+    return file
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+    return guarded("" if value is None else str(value))
+
+
+def _cells(row: Row, texts: Texts) -> list[Any]:
+    lines = {line.field: line for line in row.lines((*_PERSON, "username"))}
+    stands = row.holds
+    return [
+        row.id,
+        row.title,
+        texts(words.word(words.VERDICTS, row.verdict).text),
+        texts(words.word(words.MISMATCH_STATUSES, row.status).text),
+        row.person_id,
+        row.extern_id,
+        *(("" if row.is_orphan else lines[name].mine) for name in _PERSON),
+        _joined(str(account.id) for account in row.facts.accounts),
+        *(_joined(cell.text for cell in lines[name].cells) for name in _ACCOUNT),
+        row.evidence,
+        texts(PROPOSED[row.proposal]) if row.proposal in PROPOSED else "",
+        texts(words.word(words.DECISIONS, stands.kind).text) if stands else "",
+        stands.account_id if stands else None,
+        stands.by if stands else "",
+        stands.at if stands else None,
+        stands.note if stands else "",
+        row.first_seen,
+        row.last_seen,
+        row.times_seen,
+    ]
+
+
+def _joined(texts: Iterator[str]) -> str:
+    return " | ".join(texts)

@@ -1,0 +1,150 @@
+"""What of the mismatches is shown: read from a page's address or a form, and written back into addresses and forms."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, ImmutableMultiDict
+
+from moodle_coupling.contract.verdicts import DECIDABLE
+from moodle_coupling.ledger.mismatch_pages import MismatchFilter
+from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.web.base.access import Access
+from moodle_coupling.web.mismatches.search import seal, unseal
+
+LIMIT: Final = 50
+"""Rows of a page of the list."""
+AGES: Final = (1, 7, 30, 90)
+"""Days that a mismatch can be asked to be old at least."""
+STATUSES: Final = tuple(str(status) for status in MismatchStatus)
+VERDICTS: Final = tuple(str(verdict) for verdict in DECIDABLE)
+PROPOSALS: Final = ("link", "re-key", "suspend")
+SORTS: Final = ("name", "verdict", "first_seen", "last_seen")
+NAMELESS: Final = ("verdict", "first_seen", "last_seen")
+"""Sorts that give no name away."""
+ANY: Final = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is asked for; an empty choice means all. ``text`` is what somebody typed, in the clear."""
+
+    environments: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    status: str = MismatchStatus.OPEN.value
+    proposals: tuple[str, ...] = ()
+    age: int = 0
+    text: str = ""
+    sort: str = "last_seen"
+    descending: bool = True
+    offset: int = 0
+
+    def query(self, **other: Any) -> dict[str, Any]:
+        """Give what an address must carry for this, or for this with something else; the usual is left out."""
+        this = replace(self, **other) if other else self
+        usual = Filters()
+        order = "" if (this.sort, this.descending) == (usual.sort, usual.descending) else this.sort
+        return {
+            name: value
+            for name, value in {
+                "environment": list(this.environments),
+                "verdict": list(this.verdicts),
+                "status": "" if this.status == usual.status else this.status or ANY,
+                "proposal": list(this.proposals),
+                "age": this.age,
+                "q": seal(this.text),
+                "sort": order,
+                "desc": int(this.descending) if order else "",
+                "offset": this.offset,
+            }.items()
+            if value not in ("", 0, []) or (name == "desc" and value == 0)
+        }
+
+    def pairs(self, **other: Any) -> list[tuple[str, Any]]:
+        """Give the query as the hidden fields of a form."""
+        return [
+            (name, one)
+            for name, value in self.query(**other).items()
+            for one in (value if isinstance(value, list) else [value])
+        ]
+
+    @property
+    def narrowed(self) -> bool:
+        """Tell whether anything but the status is asked for."""
+        return bool(self.environments or self.verdicts or self.proposals or self.age or self.text)
+
+    def for_ledger(self, access: Access, now: dt.datetime) -> MismatchFilter:
+        """Give the ledger's filter, for what the user may read; one who may not see names finds nobody by one either."""
+        readable = access.environments()
+        return MismatchFilter(
+            readable=readable,
+            environments=self.environments or None,
+            verdicts=self.verdicts,
+            statuses=[self.status] if self.status else [],
+            proposals=self.proposals,
+            text=self.text,
+            by_name=all(access.sees_names(name) for name in readable),
+            first_seen_before=now - dt.timedelta(days=self.age) if self.age else None,
+        )
+
+
+async def _sent(request: Request) -> FormData:
+    return await request.form()
+
+
+FormDep = Annotated[FormData, Depends(_sent)]
+"""A form as it was sent, for routes that are plain functions."""
+
+
+def read_filters(sent: ImmutableMultiDict[str, Any], access: Access) -> Filters:
+    """Read what a page or a form asks for; what the user may not ask for, or nobody knows, is left out.
+
+    A search typed just now (``text``) counts before a sealed one (``q``).
+    """
+    known = access.environments()
+    sorts = SORTS if all(access.sees_names(name) for name in known) else NAMELESS
+    status = str(sent.get("status", ""))
+    text = sent.get("text")
+    return Filters(
+        environments=_chosen(sent, "environment", known),
+        verdicts=_chosen(sent, "verdict", VERDICTS),
+        status="" if status == ANY else _one(status, STATUSES, MismatchStatus.OPEN.value),
+        proposals=_chosen(sent, "proposal", PROPOSALS),
+        age=_number(sent.get("age"), AGES),
+        text=text.strip() if isinstance(text, str) else unseal(str(sent.get("q", ""))),
+        sort=_one(str(sent.get("sort", "")), sorts, "last_seen"),
+        descending=sent.get("desc") != "0",
+        offset=max(0, _whole(sent.get("offset"))),
+    )
+
+
+def _chosen(sent: ImmutableMultiDict[str, Any], name: str, known: Collection[str]) -> tuple[str, ...]:
+    asked = set(map(str, sent.getlist(name)))
+    return tuple(one for one in known if one in asked)
+
+
+def _one(asked: str, known: Collection[str], usual: str) -> str:
+    return asked if asked in known else usual
+
+
+def _number(asked: Any, known: Collection[int]) -> int:
+    number = _whole(asked)
+    return number if number in known else 0
+
+
+def _whole(asked: Any) -> int:
+    text = str(asked or "")
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else 0
+
+
+def meant(form: FormData, filters: Filters, access: Access) -> MismatchFilter | None:
+    """Give what a form of the list means: all that is filtered, or what is ticked; None when nothing is."""
+    if form.get("scope") == "all":
+        return filters.for_ledger(access, dt.datetime.now(dt.UTC))
+    ticked = [one for value in form.getlist("tick") for one in str(value).split(",")]
+    ids = [int(one) for one in ticked if one.isascii() and one.isdecimal() and len(one) <= 18]
+    return MismatchFilter(readable=access.environments(), ids=ids) if ids else None

@@ -1,0 +1,228 @@
+"""A mismatch as one user may see it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.contract.verdicts import VERDICTS, DecisionKind
+from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.matching.decisions import Option
+from moodle_coupling.web.base.access import MASK, Access, Right
+from moodle_coupling.web.base.languages import Texts
+from moodle_coupling.web.mismatches.choices import choices, shares_addresses
+from moodle_coupling.web.mismatches.dutch import evidence as in_dutch
+from moodle_coupling.web.mismatches.facts import NAME, NAMES, Account, Agreement, Facts, read_facts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEANINGS: Final = {str(verdict): row.meaning.en for verdict, row in VERDICTS.items() if row.meaning is not None}
+"""By verdict what is the matter, without naming anybody."""
+SHORT: Final = ("idnumber", NAME, "email")
+LONG: Final = ("idnumber", "firstname", "lastname", "email", "username")
+RUNS_DO: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE, DecisionKind.SUSPEND})
+"""Decisions that a run has something to do for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What an account has in a field, beside the person's ``mine``; both as the user may see them."""
+
+    text: str
+    mine: str
+    agreement: Agreement
+    masked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One field, of the person and of each account."""
+
+    field: str
+    mine: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The latest decision on a mismatch."""
+
+    kind: str
+    account_id: int | None
+    by: str
+    at: dt.datetime
+    note: str
+    applied_at: dt.datetime | None
+    lapsed_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A mismatch; texts are masked where the user may not see names. ``options`` is empty where nothing can be decided."""
+
+    id: int
+    version: int
+    environment: str
+    title: str
+    verdict: str
+    status: str
+    since: dt.datetime
+    first_seen: dt.datetime
+    last_seen: dt.datetime
+    times_seen: int
+    last_run: str
+    person_id: str
+    extern_id: str
+    idnumber: str
+    account_id: int | None
+    who: str
+    evidence: str
+    english: str
+    proposal: str
+    facts: Facts
+    decision: Standing | None
+    options: tuple[Option, ...]
+    best: Option | None
+    sees_names: bool
+    may_run: bool
+
+    @property
+    def is_orphan(self) -> bool:
+        """Tell whether it is about an account and nobody else."""
+        return self.verdict == "orphan"
+
+    @property
+    def waits_for_run(self) -> bool:
+        """Tell whether the next run has something to do for it."""
+        return self.status == MismatchStatus.DECIDED and self.decision is not None and self.decision.kind in RUNS_DO
+
+    @property
+    def holds(self) -> Standing | None:
+        """Give the decision that stands; None when there is none, or it lapsed."""
+        return self.decision if self.decision is not None and self.decision.lapsed_at is None else None
+
+    def lines(self, fields: tuple[str, ...] = LONG, accounts: tuple[Account, ...] | None = None) -> list[Line]:
+        """Lay person and accounts (by default all) side by side, field by field."""
+        shown = self.facts.accounts if accounts is None else accounts
+        return [
+            Line(
+                field, self._shown(field, self.facts.person.get(field, "")), tuple(self._cell(field, a) for a in shown)
+            )
+            for field in fields
+        ]
+
+    def agreeing(self, account: Account, *how: str) -> dict[str, Agreement]:
+        """Give the fields that compare in one of these ways with an account's."""
+        every = {field: self.facts.agreement(field, account) for field in SHORT}
+        return {field: agreement for field, agreement in every.items() if agreement in how}
+
+    def _cell(self, field: str, account: Account) -> Cell:
+        mine, theirs = self.facts.person.get(field, ""), account.values.get(field, "")
+        masked = field in NAMES and not self.sees_names
+        agreement = Agreement.NOTHING if self.is_orphan else self.facts.agreement(field, account)
+        return Cell(self._shown(field, theirs), self._shown(field, mine), agreement, masked=masked)
+
+    def _shown(self, field: str, text: str) -> str:
+        return text if self.sees_names or field not in NAMES or not text else MASK
+
+
+class Reader:
+    """Makes rows for one user; not ``deciding``: without what can be decided."""
+
+    def __init__(self, access: Access, texts: Texts, *, deciding: bool = True) -> None:
+        self.access = access
+        self._deciding = deciding
+        self._ = texts
+        self._titles = {name: access.coupling(name).title for name in access.environments()}
+
+    def rows(self, frame: pd.DataFrame) -> list[Row]:
+        """Make the rows of a page of the ledger (mismatch_pages.COLUMNS)."""
+        return [self.row(record) for record in records(frame)]
+
+    def row(self, record: Mapping[str, Any]) -> Row:
+        """Make one row; the environment is one that the user may read."""
+        environment, facts = record["environment"], read_facts(record["facts"])
+        mask = self.access.mask(environment)
+        standing = _standing(record, mask)
+        open_to = self._deciding and self.access.may(Right.DECIDE, environment) and is_decidable(record)
+        shared = shares_addresses(self.access.coupling(environment))
+        best, options = choices(record, facts, shared_email=shared) if open_to else (None, ())
+        return Row(
+            **{name: record[name] for name in _AS_IT_IS},
+            title=self._titles[environment],
+            who=self._who(record),
+            evidence=self._evidence(record, facts),
+            english=mask(record["evidence"]),
+            facts=facts,
+            decision=standing,
+            options=options,
+            best=best,
+            sees_names=self.access.sees_names(environment),
+            may_run=self.access.may(Right.RUN, environment),
+        )
+
+    def _who(self, record: Mapping[str, Any]) -> str:
+        name = f"{record['firstname']} {record['lastname']}".strip()
+        if name and self.access.sees_names(record["environment"]):
+            return name
+        if record["verdict"] == "orphan":
+            return self._("Account {account}", account=record["account_id"])
+        return self._("Person {id}", id=record["person_id"] or record["extern_id"] or record["idnumber"])
+
+    def _evidence(self, record: Mapping[str, Any], facts: Facts) -> str:
+        verdict, english = record["verdict"], record["evidence"]
+        if not self.access.sees_names(record["environment"]):
+            return self._(MEANINGS[verdict]) if verdict in MEANINGS else ""
+        if self._.language == "nl":
+            return in_dutch(verdict, facts, record["account_id"], english) or english
+        return str(english)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give a frame's rows with None for what is missing."""
+    plain = frame.astype(object)
+    found: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")  # type: ignore[assignment]
+    return found
+
+
+def is_decidable(record: Mapping[str, Any]) -> bool:
+    """Tell whether the ledger takes a (further) decision on a mismatch: what a run carried out is decided no more."""
+    held_off = record["kind"] == DecisionKind.DO_NOT_TOUCH and record["lapsed_at"] is None
+    status = record["status"]
+    return status in {MismatchStatus.OPEN, MismatchStatus.DECIDED} or (status == MismatchStatus.APPLIED and held_off)
+
+
+_AS_IT_IS: Final = (
+    "id",
+    "version",
+    "environment",
+    "verdict",
+    "status",
+    "since",
+    "first_seen",
+    "last_seen",
+    "times_seen",
+    "last_run",
+    "person_id",
+    "extern_id",
+    "idnumber",
+    "account_id",
+    "proposal",
+)
+
+
+def _standing(record: Mapping[str, Any], mask: Any) -> Standing | None:
+    if record["decision"] is None:
+        return None
+    return Standing(
+        record["kind"],
+        record["chosen"],
+        record["by"],
+        record["at"],
+        mask(record["note"] or ""),
+        record["applied_at"],
+        record["lapsed_at"],
+    )

@@ -1,0 +1,122 @@
+"""The words of the Mismatches page that are chosen by what a mismatch or a decision is."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.contract.fields import FIELDS
+from moodle_coupling.contract.verdicts import DecisionKind
+from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.web.base import words
+from moodle_coupling.web.base.languages import say
+from moodle_coupling.web.mismatches.choices import value_of
+from moodle_coupling.web.mismatches.facts import NAME, Agreement
+
+if TYPE_CHECKING:
+    from moodle_coupling.web.base.languages import Texts
+
+LABELS: Final = {
+    DecisionKind.LINK: (say("Link"), say("Link to account {account}")),
+    DecisionKind.REKEY: (say("Re-key"), say("Re-key account {account}")),
+    DecisionKind.CREATE_SEPARATE: (say("Create separate"), ""),
+    DecisionKind.DO_NOT_TOUCH: (say("Do not touch"), say("Do not touch account {account}")),
+    DecisionKind.SUSPEND: (say("Suspend"), say("Suspend account {account}")),
+}
+"""What a decision is called on a button: without an account, and with one."""
+FIELD_WORDS: Final = {NAME: say("Name"), **{field.name: field.english.heading for field in FIELDS}}
+SIGNS: Final = {
+    Agreement.SAME: say("agrees"),
+    Agreement.NEARLY: say("agrees but for letter case, accents or spaces"),
+    Agreement.DIFFERS: say("differs"),
+}
+PROPOSED: Final = {"link": say("Link"), "re-key": say("Re-key"), "suspend": say("Suspend")}
+STATES: Final = {
+    MismatchStatus.OPEN: say("It is open again: nothing is done with this decision."),
+    MismatchStatus.DECIDED: say("The next run carries this out, if nothing changes before."),
+    MismatchStatus.APPLIED: say("A run carried this out."),
+    MismatchStatus.GONE: say("What was the matter is gone."),
+    MismatchStatus.LAPSED: say("The facts changed, so the decision lapsed."),
+}
+"""What becomes of a decision that a run carries out, by the mismatch's status."""
+HOLDING: Final = {
+    DecisionKind.DO_NOT_TOUCH: say(
+        "The account is protected at once, and never written until the protection is taken off."
+    ),
+    DecisionKind.IGNORE: say("Nothing is written, for as long as the facts stay as they are."),
+    DecisionKind.LATER: say("It stays open; the note is on record."),
+}
+"""What a decision means that no run has anything to do for."""
+OVER: Final = {
+    MismatchStatus.APPLIED: say(
+        "What was decided is done, so it is decided no more. If it is found again it is open again."
+    ),
+    MismatchStatus.GONE: say("A run did not find this any more, so there is nothing to decide."),
+    MismatchStatus.LAPSED: say(
+        "The facts changed: there is another mismatch of the same person or account to decide on."
+    ),
+}
+"""Why nothing can be decided, by status."""
+FOR_MANY: Final = {
+    DecisionKind.LINK: say(
+        "Each account gets its person's ID number and is kept up to date from then on. The next run checks each once more."
+    ),
+    DecisionKind.REKEY: say(
+        "Each account's ID number becomes that of its person, and it is kept up to date from then on. The next run checks each once more."
+    ),
+    DecisionKind.CREATE_SEPARATE: say(
+        "Each person gets an account of its own; the accounts found stay as they are, but for an ID number that is another person's now: that is taken off first, and the run after that makes the account."
+    ),
+    DecisionKind.DO_NOT_TOUCH: say(
+        "The accounts are protected at once, and never written until an analyst takes that off."
+    ),
+    DecisionKind.SUSPEND: say(
+        "Each account is suspended by the next run: nobody logs in with it any more. Nothing is deleted."
+    ),
+    DecisionKind.IGNORE: say("Nothing is written. Each is asked again only when its facts change."),
+    DecisionKind.LATER: say("Each stays open, with your note on record."),
+}
+"""What a decision on many does."""
+WHY_PROPOSED: Final = {
+    DecisionKind.LINK: say(
+        "Proposed where the account has no ID number, e-mail address and last name agree, and nobody else points at it."
+    ),
+    DecisionKind.REKEY: say(
+        "Proposed where the account's ID number is the person's own but for letter case or spaces, or the person's other id, and it is nobody else's."
+    ),
+    DecisionKind.SUSPEND: say("Proposed for accounts without a person."),
+}
+BUTTONS: Final = {
+    DecisionKind.LINK: (say("Link {n} account"), say("Link {n} accounts")),
+    DecisionKind.REKEY: (say("Re-key {n} account"), say("Re-key {n} accounts")),
+    DecisionKind.CREATE_SEPARATE: (say("Create {n} account"), say("Create {n} accounts")),
+    DecisionKind.DO_NOT_TOUCH: (say("Do not touch, for {n} mismatch"), say("Do not touch, for {n} mismatches")),
+    DecisionKind.SUSPEND: (say("Suspend {n} account"), say("Suspend {n} accounts")),
+    DecisionKind.IGNORE: (say("Ignore {n} mismatch"), say("Ignore {n} mismatches")),
+    DecisionKind.LATER: (say("Decide later on {n} mismatch"), say("Decide later on {n} mismatches")),
+}
+
+
+def label(texts: Texts, kind: str, account_id: int | None) -> str:
+    """Name a decision, and the account it is about where there is one to name."""
+    bare, named = LABELS.get(DecisionKind(kind), ("", ""))
+    if named and account_id is not None:
+        return texts(named, account=account_id)
+    return texts(bare or words.word(words.DECISIONS, kind).text)
+
+
+def for_templates(texts: Texts) -> dict[str, Any]:
+    """Give the words as the templates call them."""
+    return {
+        "label": partial(label, texts),
+        "value_of": value_of,
+        "field_words": FIELD_WORDS,
+        "sign_words": SIGNS,
+        "proposed_words": PROPOSED,
+        "state_words": STATES,
+        "holding_words": HOLDING,
+        "over_words": OVER,
+        "bulk_words": FOR_MANY,
+        "bulk_buttons": BUTTONS,
+        "why_proposed": WHY_PROPOSED,
+    }

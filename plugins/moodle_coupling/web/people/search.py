@@ -1,0 +1,110 @@
+"""Finding persons: one answer for each, whatever the number of environments, names and addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import or_, select
+
+from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.models import LinkRow
+from moodle_coupling.ledger.people import find_people
+from moodle_coupling.web.mismatches.rows import records
+from moodle_coupling.web.people.refs import Who, find_ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.web.base.access import Access
+
+_LINKS: Any = LinkRow.__table__
+MOST: Final = 50
+"""Persons that are shown; of more one must type more."""
+_IDS: Final = ("person_id", "extern_id", "idnumber")
+_MOST_WORDS: Final = 6
+_MOST_DIGITS: Final = 18
+
+
+@dataclass(slots=True)
+class Found:
+    """One person: every name, address and username known, and the reference by environment."""
+
+    who: Who
+    names: list[str] = field(default_factory=list)
+    emails: list[str] = field(default_factory=list)
+    usernames: list[str] = field(default_factory=list)
+    refs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def first(self) -> tuple[str, str]:
+        """Give an environment and the reference there."""
+        return next(iter(self.refs.items()))
+
+
+def search(ledger: Ledger, access: Access, text: str) -> list[Found]:
+    """Find persons in the environments that the user may read.
+
+    By a whole id, username or e-mail address, or by a name: how a last name begins, or first and last name in either
+    order. Who may not see an environment's names finds persons there by a whole id only.
+    """
+    text = text.strip()
+    readable = access.environments()
+    if not text or not readable:
+        return []
+    groups: dict[tuple[str, str], Found] = {}
+    for one in _rows(ledger, text, readable):
+        sees = access.sees_names(one["environment"])
+        if sees or text in {one[name] for name in _IDS} or text == str(one.get("account_id")):
+            _add(ledger, groups, one, sees=sees)
+    return list(groups.values())[:MOST]
+
+
+def _rows(ledger: Ledger, text: str, readable: list[str]) -> Iterable[dict[str, Any]]:
+    for typed in _turned(text):
+        for one in records(find_people(ledger, typed, limit=MOST * 4)):
+            if one["environment"] in readable:
+                yield one
+    yield from _linked(ledger, text, readable)
+
+
+def _turned(text: str) -> list[str]:
+    """Give what was typed, and 'Jan de Wit' as 'de Wit Jan' too: the ledger knows last names first."""
+    words = text.split()
+    if not 2 <= len(words) <= _MOST_WORDS:
+        return [text]
+    return [text, *(" ".join(words[at:] + words[:at]) for at in range(1, len(words)))]
+
+
+def _linked(ledger: Ledger, text: str, readable: list[str]) -> list[dict[str, Any]]:
+    """Give those of whom nothing is written down but their account: nothing ever had to be done for them."""
+    key = cells.key_text(text)
+    ways = [_LINKS.c.person_id == key, _LINKS.c.idnumber == key, _LINKS.c.username == key.lower()]
+    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+        ways.append(_LINKS.c.account_id == int(text))
+    columns = [_LINKS.c[name] for name in ("environment", "person_id", "idnumber", "username", "account_id")]
+    query = select(*columns).where(_LINKS.c.environment.in_(readable), or_(*ways)).limit(MOST)
+    nothing = {"extern_id": "", "firstname": "", "lastname": "", "email": ""}
+    with ledger.reading() as connection:
+        return [nothing | dict(row) for row in connection.execute(query).mappings()]
+
+
+def _add(ledger: Ledger, groups: dict[tuple[str, str], Found], one: dict[str, Any], *, sees: bool) -> None:
+    key = next(((name, one[name]) for name in _IDS if one[name]), ("username", one["username"]))
+    who = Who(one["person_id"], one["extern_id"], one["idnumber"], one.get("account_id"))
+    found = groups.get(key)
+    if found is None:
+        if len(groups) >= MOST:
+            return
+        found = groups[key] = Found(who)
+    environment = one["environment"]
+    if environment not in found.refs:
+        ref = find_ref(ledger, environment, who) or (f"a{who.account_id}" if who.account_id else "")
+        if ref:
+            found.refs[environment] = ref
+    if sees:
+        name = f"{one['firstname']} {one['lastname']}".strip()
+        for known, value in ((found.names, name), (found.emails, one["email"]), (found.usernames, one["username"])):
+            if value and value not in known:
+                known.append(value)

@@ -1,0 +1,1 @@
+"""The pages of runs: what each found, planned and wrote."""

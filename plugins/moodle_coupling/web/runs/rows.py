@@ -1,0 +1,154 @@
+"""Rows of a run (outcomes, or a plan's rows) as one user may see them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.matching.frames import Action
+from moodle_coupling.web.base.access import MASK, Access
+from moodle_coupling.web.base.languages import Texts
+from moodle_coupling.web.mismatches.rows import records
+from moodle_coupling.web.runs.words import OPEN_FIELDS, code_word, field_word, mend_word, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TROUBLE: Final = frozenset({"rejected", "failed", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field, what it was and what it becomes; ``said`` tells what comes of it where that is not plain."""
+
+    field: str
+    old: str
+    new: str
+    masked: bool = False
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An outcome, or a row of a plan (then ``status`` is ''); texts are masked where the user may not see names.
+
+    ``ref`` leads to the person's page; '' where there is none.
+    """
+
+    environment: str
+    ref: str
+    who: str
+    person_id: str
+    extern_id: str
+    idnumber: str
+    account_id: int | None
+    username: str
+    verdict: str
+    action: str
+    status: str
+    code: str
+    meaning: str
+    message: str
+    mend: str
+    changes: tuple[Change, ...]
+    drift: tuple[Change, ...]
+    run: str
+    attempt: int
+    at: dt.datetime | None
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether its changes have no old values, the account being new."""
+        return self.action == Action.CREATE
+
+
+class Reader:
+    """Makes rows for one user."""
+
+    def __init__(self, access: Access, texts: Texts) -> None:
+        self.access = access
+        self._ = texts
+
+    def outcomes(self, frame: pd.DataFrame) -> list[Row]:
+        """Make rows of the ledger's outcomes."""
+        return self.of_records(records(frame))
+
+    def of_records(self, found: list[dict[str, Any]]) -> list[Row]:
+        """Make rows of outcomes that are records already."""
+        return [self._row(one["environment"], one, ref=f"o{one['id']}") for one in found]
+
+    def planned(self, environment: str, frame: pd.DataFrame) -> list[Row]:
+        """Make rows of a plan (PLAN_COLUMNS)."""
+        return [self._row(environment, one | _why(one)) for one in records(frame)]
+
+    def _row(self, environment: str, one: Mapping[str, Any], *, ref: str = "") -> Row:
+        code, status, sees = one["code"], one.get("status", ""), self.access.sees_names(environment)
+        mask = self.access.mask(environment)
+        trouble = status in _TROUBLE or one["action"] == Action.REJECT
+        drift = json.loads(one.get("drift") or "{}")
+        message = one["message"] if sees else ""
+        mend = mend_word(self._, code, status or "rejected") if trouble else ""
+        return Row(
+            environment=environment,
+            ref=ref,
+            who=self._who(one, sees=sees),
+            person_id=one["person_id"],
+            extern_id=one["extern_id"],
+            idnumber=one["idnumber"],
+            account_id=one["account_id"],
+            username=mask(one["username"]),
+            verdict=one["verdict"],
+            action=one["action"],
+            status=status,
+            code=code,
+            meaning=code_word(self._, code) if code and (trouble or not sees) else "",
+            message=message,
+            mend="" if mend in message else mend,
+            changes=self._changes(one["changes"], drift, sees=sees),
+            drift=self._drift(drift, json.loads(one["changes"] or "{}"), sees=sees),
+            run=one.get("run", ""),
+            attempt=one.get("attempt", 1),
+            at=one.get("at"),
+        )
+
+    def _who(self, one: Mapping[str, Any], *, sees: bool) -> str:
+        name = f"{one['firstname']} {one['lastname']}".strip()
+        if name and sees:
+            return name
+        known = one["person_id"] or one["extern_id"] or one["idnumber"]
+        if one["verdict"] == "orphan" or not known:
+            return self._("Account {account}", account=one["account_id"] or "–")
+        return self._("Person {id}", id=known)
+
+    def _changes(self, text: str, drift: Mapping[str, Any], *, sees: bool) -> tuple[Change, ...]:
+        by_hand = self._("changed by hand in Moodle")
+        return tuple(
+            self._change(name, old, new, sees=sees, said=by_hand if name in drift else "")
+            for name, (old, new) in json.loads(text or "{}").items()
+        )
+
+    def _drift(self, drift: Mapping[str, Any], written: Collection[str], *, sees: bool) -> tuple[Change, ...]:
+        """Give what was changed by hand and stays so; what is put right stands with the changes."""
+        left = self._("left as it is")
+        return tuple(
+            self._change(name, here, there, sees=sees, said=left)
+            for name, (here, there, _) in drift.items()
+            if name not in written
+        )
+
+    def _change(self, name: str, old: Any, new: Any, *, sees: bool, said: str = "") -> Change:
+        masked = not sees and name not in OPEN_FIELDS
+        was, becomes = (MASK if masked and text else text for text in (shown(self._, old), shown(self._, new)))
+        return Change(field_word(self._, name), was, becomes, masked=masked, said=said)
+
+
+def _why(one: Mapping[str, Any]) -> dict[str, str]:
+    """Give code and message of a plan's row: its first reason that counts, else what it stands on."""
+    reasons = json.loads(one["reasons"] or "[]")
+    if not reasons:
+        return {"code": "", "message": one["evidence"]}
+    said = " ".join(reason["message"] for reason in reasons)
+    return {"code": reasons[0]["code"], "message": said or one["evidence"]}
