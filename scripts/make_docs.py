@@ -18,11 +18,13 @@ from moodle_coupling.mapping.file import json_schema, write_schema  # noqa: E402
 from moodle_coupling.people.columns import PERSON_COLUMNS  # noqa: E402
 from moodle_coupling.people.rules import RULES, Blocks  # noqa: E402
 from moodle_coupling.provider_info import get_provider_info  # noqa: E402
-from moodle_coupling.provisioning.load.remedies import MEND, in_words  # noqa: E402
+from moodle_coupling.words.catalogue import ENGLISH, Texts, entries  # noqa: E402
+from moodle_coupling.words.meanings import in_words  # noqa: E402
 
 SCHEMA: Final = ROOT / "include" / "mappings" / "mapping.schema.json"
 DOCS: Final = ROOT / "docs" / "mapping.md"
 README: Final = ROOT / "README.md"
+DUTCH: Final = Texts("nl")
 
 
 def reference() -> str:
@@ -46,7 +48,7 @@ def fields() -> str:
     """Give the table of Moodle's account fields."""
     seen = {Seen.ALWAYS: "always", Seen.NOT_HIDDEN: "unless hiddenuserfields names it"}
     rows = "\n".join(
-        f"| `{field.name}` | {field.english.heading} | {field.dutch.heading} | {field.width or ''} | {field.takes} "
+        f"| `{field.name}` | {ENGLISH(f'field.{field.name}')} | {DUTCH(f'field.{field.name}')} | {field.width or ''} | {field.takes} "
         f"| {'yes' if field.emptied else 'no'} | {seen.get(field.seen, f'with {field.seen}')} |"
         for field in FIELDS
     )
@@ -67,8 +69,8 @@ def rules() -> str:
     """Give the table of the rules that persons must pass."""
     stops = {Blocks.ALL: "the person", Blocks.CREATE: "a new account", Blocks.NOTHING: "–"}
     rows = "\n".join(
-        f"| `{rule.code}` | {_text(rule.message.format(value='…', field='the field', length='N', limit=rule.limit))} "
-        f"| {stops[rule.blocks]} | {_text(rule.mend)} |"
+        f"| `{rule.code}` | {_text(ENGLISH(f'rule.{rule.code}', value='…', field='the field', length='N', limit=rule.limit))} "
+        f"| {stops[rule.blocks]} | {_text(ENGLISH(f'rule.{rule.code}.mend', value='…'))} |"
         for rule in RULES
     )
     return f"| code | meaning | stops | how to mend it |\n|---|---|---|---|\n{rows}\n"
@@ -76,7 +78,14 @@ def rules() -> str:
 
 def outcomes() -> str:
     """Give the table of what else can keep a person out."""
-    rows = "\n".join(f"| `{code}` | {in_words(code)} | {_text(mend)} |" for code, mend in sorted(MEND.items()))
+    codes = sorted(
+        name.removeprefix("code.").removesuffix(".mend")
+        for name in entries("en")
+        if name.startswith("code.") and name.endswith(".mend")
+    )
+    rows = "\n".join(
+        f"| `{code}` | {in_words(ENGLISH, code)} | {_text(ENGLISH(f'code.{code}.mend'))} |" for code in codes
+    )
     return f"| code | meaning | how to mend it |\n|---|---|---|\n{rows}\n"
 
 

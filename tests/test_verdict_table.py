@@ -11,14 +11,13 @@ from moodle_coupling.contract.verdicts import (
     VERDICTS,
     DecisionKind,
     Group,
-    Said,
     Verdict,
     offered,
 )
-from moodle_coupling.provisioning.load.remedies import in_words
-from moodle_coupling.web.base.languages import dutch
 from moodle_coupling.web.base.words import VERDICTS as BADGES
 from moodle_coupling.web.mismatches.dutch import TELL
+from moodle_coupling.words.catalogue import Texts, languages
+from moodle_coupling.words.meanings import in_words
 
 
 def test_each_verdict_has_its_row_in_the_order_of_the_names():
@@ -26,13 +25,13 @@ def test_each_verdict_has_its_row_in_the_order_of_the_names():
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-def test_each_row_has_its_words_in_both_languages(verdict: Verdict):
-    row = VERDICTS[verdict]
-    said = [row.word, row.code] + ([row.meaning] if row.decisions else [])
-    assert all(text is not None and text.en.strip() and text.nl.strip() for text in said)
-    assert all(text.nl == dutch()[text.en] for text in said if text is not None)
-    assert BADGES[verdict].text == row.word.en
-    assert in_words(verdict)
+@pytest.mark.parametrize("language", languages())
+def test_each_verdict_has_its_words_in_each_language(verdict: Verdict, language: str):
+    texts = Texts(language)
+    needed = ["", ".code"] + ([".meaning"] if VERDICTS[verdict].decisions else [])
+    assert all(texts.knows(f"verdict.{verdict}{word}") for word in needed)
+    assert BADGES[verdict].text == f"verdict.{verdict}"
+    assert in_words(texts, verdict)
 
 
 @pytest.mark.parametrize("verdict", DECIDABLE)
@@ -43,15 +42,6 @@ def test_what_can_be_decided_on_can_be_explained_in_dutch_and_put_off(verdict: V
 
 def test_what_a_human_must_judge_can_be_decided_and_nothing_else_but_an_orphan():
     assert {*DECIDABLE} == {*MISMATCHES, Verdict.ORPHAN}
-
-
-def test_no_text_has_two_dutch_ones():
-    said: dict[str, set[str]] = {}
-    for row in VERDICTS.values():
-        for text in (row.word, row.code, row.meaning):
-            if isinstance(text, Said):
-                said.setdefault(text.en, set()).add(text.nl)
-    assert [text for text, nl in said.items() if len(nl) > 1] == []
 
 
 def test_what_is_written_unasked_is_as_it_always_was():

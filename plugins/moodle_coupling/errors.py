@@ -19,12 +19,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from moodle_coupling.words.sentence import Sentence, text
+
 if TYPE_CHECKING:
     import datetime as dt
 
 
 class CouplingError(Exception):
-    """Anything this project raises on purpose."""
+    """Anything this project raises on purpose; ``said`` is what to tell people, ``str()`` its English."""
+
+    def __init__(self, said: Sentence | str = "") -> None:
+        super().__init__(said)
+
+    @property
+    def said(self) -> Sentence:
+        """What is the matter and what to do, in any language."""
+        return self.args[0] if isinstance(self.args[0], Sentence) else text(str(self.args[0]))
 
 
 class InputError(CouplingError):
@@ -85,7 +95,7 @@ class TooManyFailures(CouplingError):
     Attributes: ``failed`` of ``attempted`` persons that were really sent or tried.
     """
 
-    def __init__(self, message: str, *, failed: int, attempted: int) -> None:
+    def __init__(self, message: Sentence | str, *, failed: int, attempted: int) -> None:
         super().__init__(message)
         self.failed = failed
         self.attempted = attempted
@@ -94,7 +104,7 @@ class TooManyFailures(CouplingError):
 class ValueNotTaken(TooManyFailures):
     """Moodle does not take a value that so many persons share that the load stopped itself; ``field`` is its name."""
 
-    def __init__(self, message: str, *, field: str, failed: int, attempted: int) -> None:
+    def __init__(self, message: Sentence | str, *, field: str, failed: int, attempted: int) -> None:
         super().__init__(message, failed=failed, attempted=attempted)
         self.field = field
 
@@ -106,7 +116,9 @@ class MoodleError(CouplingError):
     ``debuginfo`` (only sites with debugging send it). None of them ever holds the token.
     """
 
-    def __init__(self, message: str, *, function: str = "", errorcode: str = "", debuginfo: str = "") -> None:
+    def __init__(
+        self, message: Sentence | str, *, function: str = "", errorcode: str = "", debuginfo: str = ""
+    ) -> None:
         super().__init__(message)
         self.function = function
         self.errorcode = errorcode
@@ -165,7 +177,7 @@ class MoodleUnavailable(MoodleError):
 
     def __init__(
         self,
-        message: str,
+        message: Sentence | str,
         *,
         function: str = "",
         errorcode: str = "",
@@ -206,7 +218,7 @@ class CoachviewError(CouplingError):
     Attributes: ``endpoint`` (such as ``Personen``, '' if none) and ``status`` (HTTP, 0 if none came).
     """
 
-    def __init__(self, message: str, *, endpoint: str = "", status: int = 0) -> None:
+    def __init__(self, message: Sentence | str, *, endpoint: str = "", status: int = 0) -> None:
         super().__init__(message)
         self.endpoint = endpoint
         self.status = status
@@ -223,7 +235,7 @@ class CoachviewTokenRefused(CoachviewDenied):
 class CoachviewScopeMissing(CoachviewDenied):
     """The client lacks a scope, or the rights that go with it. ``scope`` is its name, '' if Coachview does not say."""
 
-    def __init__(self, message: str, *, scope: str = "", endpoint: str = "", status: int = 0) -> None:
+    def __init__(self, message: Sentence | str, *, scope: str = "", endpoint: str = "", status: int = 0) -> None:
         super().__init__(message, endpoint=endpoint, status=status)
         self.scope = scope
 
@@ -251,7 +263,9 @@ class CoachviewIncomplete(CoachviewError):
 class CoachviewUnavailable(CoachviewError):
     """Try again later. ``retry_after`` is in seconds, None when Coachview gave none."""
 
-    def __init__(self, message: str, *, endpoint: str = "", status: int = 0, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: Sentence | str, *, endpoint: str = "", status: int = 0, retry_after: float | None = None
+    ) -> None:
         super().__init__(message, endpoint=endpoint, status=status)
         self.retry_after = retry_after
 
@@ -274,6 +288,8 @@ class BudgetSpent(CoachviewError):
     ``resets`` is when there are new ones (UTC), None when Coachview did not say.
     """
 
-    def __init__(self, message: str, *, endpoint: str = "", status: int = 0, resets: dt.datetime | None = None) -> None:
+    def __init__(
+        self, message: Sentence | str, *, endpoint: str = "", status: int = 0, resets: dt.datetime | None = None
+    ) -> None:
         super().__init__(message, endpoint=endpoint, status=status)
         self.resets = resets

@@ -221,7 +221,7 @@ class TestEveryErrorHasItsPlace:
     def test_the_error_carries_its_problems_also_to_another_process(self, tmp_path):
         with pytest.raises(MappingFileError) as caught:
             load(tmp_path, MINIMAL + "usrname: {}\n")
-        again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
+        again = pickle.loads(pickle.dumps(caught.value))
         assert str(again) == str(caught.value)
         assert [(each.line, each.column, each.key) for each in again.problems] == [(6, 1, "usrname")]
 

@@ -17,6 +17,7 @@ from moodle_coupling.people.checks import has_tags, is_email
 from moodle_coupling.people.columns import PERSON_COLUMNS
 from moodle_coupling.people.rules import RULES
 from moodle_coupling.people.transform import Transformed, transform
+from moodle_coupling.words.catalogue import entries, languages
 
 GOOD = {
     "person_id": "1042", "extern_id": "CV-1", "firstname": "Jan", "infix": "van", "lastname": "Dijk",
@@ -316,7 +317,9 @@ def test_no_persons_make_no_candidates() -> None:
 
 def test_every_rule_is_declared_once_and_speaks_both_languages() -> None:
     assert len({rule.code for rule in RULES}) == len(RULES)
-    assert all(rule.message and rule.message_nl and rule.mend and rule.mend_nl for rule in RULES)
+    for language in languages():
+        codes = entries(language).keys()
+        assert [rule.code for rule in RULES if not {f"rule.{rule.code}", f"rule.{rule.code}.mend"} <= codes] == []
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.web.app import make_app
 from moodle_coupling.web.base import csrf
-from moodle_coupling.web.base.languages import dutch
+from moodle_coupling.words.catalogue import Texts
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette 1.x would like httpx2 in the place of the httpx that Airflow brings
@@ -129,4 +129,4 @@ def visit(site: FastAPI, mappings: Path, ledger: Ledger) -> Callable[..., Visito
 
 @pytest.fixture
 def in_dutch() -> Callable[[str], str]:
-    return dutch().__getitem__
+    return Texts("nl")

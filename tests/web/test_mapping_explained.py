@@ -11,9 +11,9 @@ from pydantic import BaseModel, SecretStr
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.provider_info import get_provider_info
 from moodle_coupling.web.base.couplings import Coupling
-from moodle_coupling.web.base.languages import dutch
 from moodle_coupling.web.environments import setup as mapping_explained
 from moodle_coupling.web.environments.setup import DOTS, Origin, explained
+from moodle_coupling.words.catalogue import entries
 
 SAID = {
     "environment": "demo",
@@ -161,4 +161,4 @@ def test_each_meaning_has_its_dutch():
     """A new or changed description of a key gets its Dutch in web/base/locale/nl/mapping.json."""
     forms = [one for one in get_provider_info()["connection-types"] if one["connection-type"] == "moodle"]
     fields = [field["description"] for field in forms[0]["conn-fields"].values()]
-    assert sorted({*descriptions(Mapping, set()), *fields} - set(dutch())) == []
+    assert sorted({*descriptions(Mapping, set()), *fields} - set(entries("nl"))) == []

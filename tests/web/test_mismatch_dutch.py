@@ -6,10 +6,10 @@ import pytest
 from matching.people import account, account_of
 from web.mismatched import every_kind, judged, named
 
-from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.web.mismatches.dutch import evidence
 from moodle_coupling.web.mismatches.facts import read_facts
 from moodle_coupling.web.mismatches.rows import records
+from moodle_coupling.words.catalogue import ENGLISH
 
 
 def said(side) -> dict[str, str]:
@@ -40,9 +40,8 @@ def test_every_verdict():
 
 
 def test_sources_that_do_not_agree():
-    rule = RULE_BY_CODE["sources_disagree"]
     said_by = "Ali Bos <ali@example.org> in HR, Piet Puk <puk@example.org> in IT"
-    english = f"{rule.message.format(value=said_by)} {rule.mend}"
+    english = f"{ENGLISH('rule.sources_disagree', value=said_by)} {ENGLISH('rule.sources_disagree.mend')}"
     facts = read_facts('{"person": {"idnumber": "E1"}, "accounts": {}}')
     assert evidence("sources_disagree", facts, None, english) == (
         f"De bronnen zijn het niet eens over wie dit is: {said_by}. Twee personen delen daar een id: verbeter het id in een van de "

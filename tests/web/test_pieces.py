@@ -15,9 +15,9 @@ from moodle_coupling.matching.frames import Action
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.differences import Piece, marked
-from moodle_coupling.web.base.languages import Texts
 from moodle_coupling.web.base.moments import since
 from moodle_coupling.web.environments import chart
+from moodle_coupling.words.catalogue import Texts
 
 NOW = dt.datetime(2026, 3, 1, 2, 0, tzinfo=dt.UTC)
 

@@ -287,14 +287,6 @@ class TestMending:
         assert "moodle/user:viewhiddendetails" in text
         assert mend in text
 
-    def test_every_code_and_every_mending_has_its_dutch(self):
-        from moodle_coupling.people.rules import RULES
-        from moodle_coupling.provisioning.load import remedies as mending
-        from moodle_coupling.web.base.languages import dutch
-
-        words = {mending.in_words(code) for code in [*mending._WORDS, *mending.MEND, *(rule.code for rule in RULES)]}
-        assert {*words, *mending.MEND.values(), *mending._BY_STATUS.values()} - set(dutch()) == set()
-
 
 def listed(page) -> list[str]:
     """Give who stands in the rows, in their order."""

@@ -1,18 +1,17 @@
-"""Every text a page shows has its Dutch, with the same values in it."""
+"""Every text a page shows is in every catalogue."""
 
 from __future__ import annotations
 
 import ast
-import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from jinja2 import nodes
 
 from moodle_coupling import web
-from moodle_coupling.web.base.languages import dutch
 from moodle_coupling.web.base.templating import _environment
+from moodle_coupling.words.catalogue import catalogue, entries, languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,24 +53,9 @@ def used() -> set[str]:
     return {*in_templates(), *in_python()}
 
 
-def holes(text: str) -> set[str]:
-    return set(re.findall(r"{(\w+)}", text))
-
-
-def test_each_text_has_its_dutch():
-    assert sorted(used() - set(dutch())) == []
-
-
-def test_each_dutch_text_has_the_same_values():
-    assert {english: nl for english, nl in dutch().items() if holes(english) != holes(nl)} == {}
-
-
-def test_no_dutch_text_is_empty():
-    assert [english for english, nl in dutch().items() if not nl.strip()] == []
-
-
-def test_no_text_has_two_dutch_ones():
-    found: dict[str, str] = {}
-    for path in (WEB / "base" / "locale" / "nl").glob("*.json"):
-        for english, nl in json.loads(path.read_text("utf-8")).items():
-            assert found.setdefault(english, nl) == nl, path
+@pytest.mark.parametrize("language", [each for each in languages() if each != "en"])
+def test_each_text_of_a_page_is_in_each_language(language: str):
+    plural = {one for one, entry in entries(language).items() if isinstance(entry, tuple)}
+    many = {message.id[1] for message in catalogue(language) if message.pluralizable}
+    assert sorted(used() - set(entries(language)) - many) == []
+    assert plural

@@ -59,14 +59,6 @@ class Seen(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A field's name in one language: over a column (``heading``), and in a sentence (``noun``, Dutch with article ``de`` or ``het``)."""
-
-    heading: str
-    noun: str
-
-
-@dataclass(frozen=True, slots=True)
 class Field:
     """One field of a Moodle account.
 
@@ -81,8 +73,6 @@ class Field:
     width: int
     takes: Takes
     seen: Seen
-    english: Word
-    dutch: Word
     mapped: bool = False
     emptied: bool = False
     echoed: bool = True
@@ -128,55 +118,61 @@ _FITS: Final[dict[Takes, Callable[[str], object]]] = {
 }
 
 FIELDS: Final[tuple[Field, ...]] = (
+    Field("username", 100, Takes.ANY, Seen.ALL_DETAILS),
+    Field("firstname", 100, Takes.TEXT, Seen.ALWAYS),
+    Field("lastname", 100, Takes.TEXT, Seen.ALWAYS),
+    Field("email", 100, Takes.ANY, Seen.IDENTITY),
+    Field("idnumber", 255, Takes.ANY, Seen.ALL_DETAILS, names_someone=False),
     Field(
-        "username", 100, Takes.ANY, Seen.ALL_DETAILS,
-        Word("Username", "username"), Word("Gebruikersnaam", "de gebruikersnaam"),
-    ),
-    Field("firstname", 100, Takes.TEXT, Seen.ALWAYS, Word("First name", "first name"), Word("Voornaam", "de voornaam")),
-    Field("lastname", 100, Takes.TEXT, Seen.ALWAYS, Word("Last name", "last name"), Word("Achternaam", "de achternaam")),
-    Field("email", 100, Takes.ANY, Seen.IDENTITY, Word("E-mail", "e-mail address"), Word("E-mail", "het e-mailadres")),
-    Field(
-        "idnumber", 255, Takes.ANY, Seen.ALL_DETAILS, Word("ID number", "ID number"), Word("ID-nummer", "het ID-nummer"),
+        "auth",
+        20,
+        Takes.PLUGIN,
+        Seen.ALL_DETAILS,
+        mapped=True,
+        personal=True,
         names_someone=False,
+        refusal="auth_malformed",
     ),
     Field(
-        "auth", 20, Takes.PLUGIN, Seen.ALL_DETAILS,
-        Word("Login method", "login method"), Word("Inlogmethode", "de inlogmethode"),
-        mapped=True, personal=True, names_someone=False, refusal="auth_malformed",
-    ),
-    Field(
-        "lang", 30, Takes.LANGUAGE, Seen.ALL_DETAILS, Word("Language", "language"), Word("Taal", "de taal"),
-        mapped=True, echoed=False, personal=True, names_someone=False, refusal="lang_malformed",
-    ),
-    Field(
-        "country", 2, Takes.COUNTRY, Seen.NOT_HIDDEN, Word("Country", "country"), Word("Land", "het land"),
-        mapped=True, emptied=True, echoed=False, refusal="country_unknown",
-    ),
-    Field(
-        "city", 120, Takes.TEXT, Seen.NOT_HIDDEN, Word("Town", "town"), Word("Plaats", "de plaats"),
-        mapped=True, emptied=True,
-    ),
-    Field(
-        "institution", 255, Takes.TEXT, Seen.ALL_DETAILS,
-        Word("Institution", "institution"), Word("Instelling", "de instelling"), mapped=True, emptied=True,
-    ),
-    Field(
-        "department", 255, Takes.TEXT, Seen.ALL_DETAILS,
-        Word("Department", "department"), Word("Afdeling", "de afdeling"), mapped=True, emptied=True,
-    ),
-    Field(
-        "timezone", 100, Takes.TIME_ZONE, Seen.NOT_HIDDEN, Word("Time zone", "time zone"), Word("Tijdzone", "de tijdzone"),
-        mapped=True, personal=True, names_someone=False, refusal="timezone_unknown",
-    ),
-    Field(
-        "theme", 50, Takes.PLUGIN, Seen.ALL_DETAILS, Word("Theme", "theme"), Word("Thema", "het thema"),
-        mapped=True, emptied=True, personal=True, names_someone=False, refusal="theme_malformed",
-    ),
-    Field(
-        "suspended", 0, Takes.ANY, Seen.NOT_HIDDEN, Word("Suspended", "suspended"), Word("Geblokkeerd", "geblokkeerd"),
+        "lang",
+        30,
+        Takes.LANGUAGE,
+        Seen.ALL_DETAILS,
+        mapped=True,
+        echoed=False,
+        personal=True,
         names_someone=False,
+        refusal="lang_malformed",
     ),
-)  # fmt: skip
+    Field(
+        "country", 2, Takes.COUNTRY, Seen.NOT_HIDDEN, mapped=True, emptied=True, echoed=False, refusal="country_unknown"
+    ),
+    Field("city", 120, Takes.TEXT, Seen.NOT_HIDDEN, mapped=True, emptied=True),
+    Field("institution", 255, Takes.TEXT, Seen.ALL_DETAILS, mapped=True, emptied=True),
+    Field("department", 255, Takes.TEXT, Seen.ALL_DETAILS, mapped=True, emptied=True),
+    Field(
+        "timezone",
+        100,
+        Takes.TIME_ZONE,
+        Seen.NOT_HIDDEN,
+        mapped=True,
+        personal=True,
+        names_someone=False,
+        refusal="timezone_unknown",
+    ),
+    Field(
+        "theme",
+        50,
+        Takes.PLUGIN,
+        Seen.ALL_DETAILS,
+        mapped=True,
+        emptied=True,
+        personal=True,
+        names_someone=False,
+        refusal="theme_malformed",
+    ),
+    Field("suspended", 0, Takes.ANY, Seen.NOT_HIDDEN, names_someone=False),
+)
 """In the order in which they are written, which a plan's digest counts.
 
 ``country`` and ``lang`` are not echoed: Moodle stores an unknown country as '0' and shows no language that was uninstalled.

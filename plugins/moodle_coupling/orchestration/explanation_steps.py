@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.verdicts import MISMATCHES, VERDICTS, Verdict
+from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
 from moodle_coupling.hooks.moodle.visibility import unseen_field
 from moodle_coupling.mapping.file import source_path
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
@@ -13,7 +13,8 @@ from moodle_coupling.orchestration.history import as_change, changes_of
 from moodle_coupling.orchestration.near_ids import near_ids
 from moodle_coupling.orchestration.origins import field_origins, username_lines, why_out_of_scope
 from moodle_coupling.orchestration.trace import Step
-from moodle_coupling.provisioning.load.remedies import how_to_mend
+from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.meanings import how_to_mend
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -146,7 +147,7 @@ def matched(row: pd.Series[Any], history: History, *, everyone_known: bool, unse
     """
     verdict, number = str(row["verdict"]), None if _absent(row["account_id"]) else int(row["account_id"])
     others = json.loads(row["other_accounts"])
-    words = VERDICTS[Verdict(verdict)].code.en if verdict else "rejected before matching"
+    words = ENGLISH(f"verdict.{verdict}.code") if verdict else "rejected before matching"
     said = f"{verdict or 'no verdict'} ({words})"
     if number is not None:
         said += f", account {number}"
@@ -220,7 +221,7 @@ def written(row: pd.Series[Any], outcome: pd.Series[Any] | None, history: Histor
         said += f", account {int(outcome['account_id'])}"
     if outcome["message"]:
         lines.append(str(outcome["message"]))
-    mend = how_to_mend(code, status) if status not in {"done", "skipped"} else ""
+    mend = how_to_mend(ENGLISH, code, status) if status not in {"done", "skipped"} else ""
     return step(5, f"{said}.", *lines, *([mend] if mend else []), *_lately(history), ok=not mend, **facts)
 
 

@@ -122,7 +122,8 @@ def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> str
     """
     from moodle_coupling.ledger.activity import last_done, note
     from moodle_coupling.ledger.mismatches import count_open
-    from moodle_coupling.provisioning.load.remedies import in_words
+    from moodle_coupling.words.catalogue import ENGLISH
+    from moodle_coupling.words.meanings import in_words
 
     last = last_done(ledger, environment, DIGEST)
     if last is not None and last.astimezone(now.tzinfo).date() >= now.date():
@@ -135,7 +136,10 @@ def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> str
     lines = [
         f"{sum(new.values())} mismatches wait for a decision since the last message, {sum(every.values())} in all:"
     ]
-    lines += [f"* {in_words(kind)} ({kind}): {number}" for kind, number in sorted(new.items(), key=lambda one: -one[1])]
+    lines += [
+        f"* {in_words(ENGLISH, kind)} ({kind}): {number}"
+        for kind, number in sorted(new.items(), key=lambda one: -one[1])
+    ]
     lines += ["", "Who they are, and why, stands in Airflow with the run and in the ledger; this message names nobody."]
     note(ledger, by="moodle-coupling", environment=environment, action=DIGEST, detail=str(sum(new.values())))
     return "\n".join(lines)

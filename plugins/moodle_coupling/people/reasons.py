@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,8 @@ import pandas as pd
 from moodle_coupling.matching.frames import REASON_COLUMNS
 from moodle_coupling.people.arrow import pa
 from moodle_coupling.people.rules import RULE_BY_CODE, RULES
+from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.catalogue import Texts as Language
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,9 +90,13 @@ def _say(rule: Rule, field: str, text: str) -> tuple[str, str, str]:
     filled = {"value": _cut(text, rule.shown), "field": field, "length": len(text), "limit": rule.limit}
     return (
         _cut(text, KEPT),
-        f"{rule.message} {rule.mend}".format(**filled) + hint,
-        f"{rule.message_nl} {rule.mend_nl}".format(**filled) + hint_nl,
+        _in(ENGLISH, rule, filled) + hint,
+        _in(Language("nl"), rule, filled) + hint_nl,
     )
+
+
+def _in(texts: Language, rule: Rule, filled: dict[str, Any]) -> str:
+    return f"{texts(f'rule.{rule.code}', **filled)} {texts(f'rule.{rule.code}.mend', **filled)}"
 
 
 def _cut(text: str, limit: int) -> str:

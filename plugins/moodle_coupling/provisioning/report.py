@@ -12,7 +12,8 @@ from moodle_coupling.hooks.moodle.visibility import unseen_field
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
-from moodle_coupling.provisioning.load.remedies import how_to_mend, in_words
+from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.meanings import how_to_mend, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -129,9 +130,9 @@ def _reasons(frame: pd.DataFrame, *, named: bool) -> list[str]:
         status, code = str(group["status"].iloc[0]), str(group["code"].iloc[0])
         parts += [
             "",
-            f"### {plain(in_words(code))} ({as_code(code)}, {status}): {len(group)}",
+            f"### {plain(in_words(ENGLISH, code))} ({as_code(code)}, {status}): {len(group)}",
             "",
-            plain(how_to_mend(code, status)),
+            plain(how_to_mend(ENGLISH, code, status)),
             "",
         ]
         parts += _people(group, "message", named=named)
@@ -161,7 +162,7 @@ def _mismatches(plan: pd.DataFrame, *, named: bool) -> list[str]:
     parts = ["", "## Mismatches: a person must judge"]
     for group in _largest_first(found, ["verdict"]):
         verdict = str(group["verdict"].iloc[0])
-        parts += ["", f"### {plain(in_words(verdict))} ({as_code(verdict)}): {len(group)}", ""]
+        parts += ["", f"### {plain(in_words(ENGLISH, verdict))} ({as_code(verdict)}): {len(group)}", ""]
         parts += _people(group, "evidence", named=named)
     return parts
 

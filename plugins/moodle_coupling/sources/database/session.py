@@ -184,7 +184,7 @@ def _told(where: str) -> Iterator[None]:
     try:
         yield
     except (SourceError, SourceUnavailable) as error:
-        raise type(error)(error if where in str(error) else f"{where}: {error}") from error.__cause__
+        raise type(error)(error.said if where in str(error) else f"{where}: {error}") from error.__cause__
     except Exception as error:
         kinds = {kind.__name__ for kind in type(error).__mro__}
         if "Error" not in kinds and not isinstance(error, OSError):

@@ -17,8 +17,8 @@
    the blocks ``title`` and ``content``; ``{% set section = "mismatches" %}`` marks where one is. A fragment for htmx is a
    file of its own that starts with ``_`` and extends nothing. Everything is escaped; there is no inline script or style
    (the CSP forbids both): use classes, and attributes in SVG.
-4. Texts are English in ``_("… {value} …", value=…)`` or ``plural("{n} run", "{n} runs", number)``, their Dutch in
-   ``locale/nl/<page>.json``; texts in Python that are translated later are marked with ``say("…")``. A test finds what lacks.
+4. Texts are English in ``_("… {value} …", value=…)`` or ``plural("{n} run", "{n} runs", number)``, their words in
+   other languages in ``words/locale``; texts in Python that are translated later are marked with ``say("…")``. A test finds what lacks.
 5. A change is a ``<form method="post" action="{{ url('/…') }}">`` with ``{{ ui.csrf() }}`` in it, so that it works
    without JavaScript; ``hx-post`` and ``hx-target`` on the same form make it smooth. The route ends in
    ``done(request, back="/…", notice=Notice(...), fragment="_row.html", **values)``: htmx gets the fragment and the
@@ -51,9 +51,10 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from moodle_coupling.web.base import csrf, flash, words
 from moodle_coupling.web.base.access import of_request
 from moodle_coupling.web.base.differences import marked
-from moodle_coupling.web.base.languages import LANGUAGES, texts_for
+from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.moments import since
 from moodle_coupling.web.base.notices import Notice
+from moodle_coupling.words.catalogue import languages
 
 WEB: Final = Path(__file__).parents[1]
 ROOMS: Final = ("environments", "mismatches", "runs", "people")
@@ -111,7 +112,7 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         "_": texts,
         "plural": texts.plural,
         "lang": texts.language,
-        "languages": LANGUAGES,
+        "languages": languages(),
         "access": access,
         "csrf_token": csrf.token_of(access),
         "csrf_period": csrf.period(),

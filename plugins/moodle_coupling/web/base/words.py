@@ -21,7 +21,7 @@ class Word:
     tone: Tone = Tone.QUIET
 
 
-VERDICTS: Final = {str(verdict): Word(row.word.en, row.tone) for verdict, row in contract.VERDICTS.items()}
+VERDICTS: Final = {str(verdict): Word(f"verdict.{verdict}", row.tone) for verdict, row in contract.VERDICTS.items()}
 RUN_STATES: Final = {
     "running": Word(say("Running"), Tone.INFO),
     "waiting_approval": Word(say("Waits for approval"), Tone.WARN),

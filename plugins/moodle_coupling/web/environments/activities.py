@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.activity import Activity
     from moodle_coupling.ledger.ledger import Ledger
-    from moodle_coupling.web.base.languages import Texts
+    from moodle_coupling.words.catalogue import Texts
 
 LIMIT: Final = 30
 ACTIONS: Final = {

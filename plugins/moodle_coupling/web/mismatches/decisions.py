@@ -23,7 +23,7 @@ from moodle_coupling.web.mismatches.rows import Reader
 from moodle_coupling.web.mismatches.views import MismatchId, common, list_path, one_values, readable
 
 if TYPE_CHECKING:
-    from moodle_coupling.web.base.languages import Texts
+    from moodle_coupling.words.catalogue import Texts
 
 router = APIRouter()
 Note = Annotated[str, Form(max_length=2000)]

@@ -16,11 +16,12 @@ from starlette.datastructures import FormData
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatch_pages import mismatch_counts, mismatch_versions
 from moodle_coupling.web.base.access import Access, AccessDep
-from moodle_coupling.web.base.languages import Texts, texts_for
+from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.mismatches.export import SEPARATORS, as_csv, as_xlsx, table
 from moodle_coupling.web.mismatches.filters import FormDep, read_filters
 from moodle_coupling.web.mismatches.rows import Reader
+from moodle_coupling.words.catalogue import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.web.mismatches.facts import Account, Agreement, Facts
+from moodle_coupling.words.catalogue import ENGLISH, Texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NAMED: Final = 10
+DUTCH: Final = Texts("nl")
 _WORDS: Final = (
     (re.compile(r"^persons\b"), "personen"),
     (re.compile(r"^person\b"), "persoon"),
@@ -37,10 +38,9 @@ def evidence(verdict: str, facts: Facts, account_id: int | None, english: str) -
 
 def _disagreement(_facts: Facts, _account_id: int | None, english: str) -> str:
     """Put a sentence of people/rules.py, and how to mend it, into Dutch; what the sources say stays as it is."""
-    rule = RULE_BY_CODE["sources_disagree"]
-    before, after = rule.message.split("{value}")
-    said = english.removeprefix(before).removesuffix(rule.mend).rstrip().removesuffix(after)
-    return f"{rule.message_nl.format(value=said)} {rule.mend_nl}"
+    before, after = ENGLISH("rule.sources_disagree", value="{value}").split("{value}")
+    said = english.removeprefix(before).removesuffix(ENGLISH("rule.sources_disagree.mend")).rstrip().removesuffix(after)
+    return f"{DUTCH('rule.sources_disagree', value=said)} {DUTCH('rule.sources_disagree.mend')}"
 
 
 def _pointed(facts: Facts, _account_id: int | None, english: str) -> str:

@@ -13,9 +13,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.spreadsheet import guarded, is_risky
 from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
 from moodle_coupling.web.base import words
-from moodle_coupling.web.base.languages import Texts, say
+from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED
+from moodle_coupling.words.catalogue import Texts
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
@@ -31,10 +32,10 @@ HEADS: Final = (
     say("Status"),
     say("Person id"),
     say("Extern id"),
-    say("ID number"),
-    say("First name"),
-    say("Last name"),
-    say("E-mail"),
+    say("field.idnumber"),
+    say("field.firstname"),
+    say("field.lastname"),
+    say("field.email"),
     say("Account"),
     say("Account: username"),
     say("Account: ID number"),

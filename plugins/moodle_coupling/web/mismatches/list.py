@@ -12,11 +12,12 @@ from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import Access
-from moodle_coupling.web.base.languages import Texts, say
+from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.mismatches.filters import AGES, ANY, LIMIT, PROPOSALS, STATUSES, VERDICTS, Filters
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED
+from moodle_coupling.words.catalogue import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.verdicts import VERDICTS, DecisionKind
+from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import Option
 from moodle_coupling.web.base.access import MASK, Access, Right
-from moodle_coupling.web.base.languages import Texts
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses
 from moodle_coupling.web.mismatches.dutch import evidence as in_dutch
 from moodle_coupling.web.mismatches.facts import NAME, NAMES, Account, Agreement, Facts, read_facts
+from moodle_coupling.words.catalogue import Texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MEANINGS: Final = {str(verdict): row.meaning.en for verdict, row in VERDICTS.items() if row.meaning is not None}
+MEANINGS: Final = {str(verdict): f"verdict.{verdict}.meaning" for verdict in DECIDABLE}
 """By verdict what is the matter, without naming anybody."""
 SHORT: Final = ("idnumber", NAME, "email")
 LONG: Final = ("idnumber", "firstname", "lastname", "email", "username")

@@ -14,7 +14,7 @@ from moodle_coupling.web.mismatches.choices import value_of
 from moodle_coupling.web.mismatches.facts import NAME, Agreement
 
 if TYPE_CHECKING:
-    from moodle_coupling.web.base.languages import Texts
+    from moodle_coupling.words.catalogue import Texts
 
 LABELS: Final = {
     DecisionKind.LINK: (say("Link"), say("Link to account {account}")),
@@ -24,7 +24,7 @@ LABELS: Final = {
     DecisionKind.SUSPEND: (say("Suspend"), say("Suspend account {account}")),
 }
 """What a decision is called on a button: without an account, and with one."""
-FIELD_WORDS: Final = {NAME: say("Name"), **{field.name: field.english.heading for field in FIELDS}}
+FIELD_WORDS: Final = {NAME: say("Name"), **{field.name: f"field.{field.name}" for field in FIELDS}}
 SIGNS: Final = {
     Agreement.SAME: say("agrees"),
     Agreement.NEARLY: say("agrees but for letter case, accents or spaces"),

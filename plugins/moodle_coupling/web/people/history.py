@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.web.base.access import Access
-    from moodle_coupling.web.base.languages import Texts
     from moodle_coupling.web.people.refs import Who
+    from moodle_coupling.words.catalogue import Texts
 
 _LINKS: Any = LinkRow.__table__
 _PROTECTIONS: Any = ProtectionRow.__table__

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.web.base.access import MASK, Access
-from moodle_coupling.web.base.languages import Texts
 from moodle_coupling.web.mismatches.rows import records
 from moodle_coupling.web.runs.words import OPEN_FIELDS, code_word, field_word, mend_word, shown
+from moodle_coupling.words.catalogue import Texts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from moodle_coupling.web.base.languages import Texts
+    from moodle_coupling.words.catalogue import Texts
 
 _MINUTE, _HOUR = 60, 3600
 

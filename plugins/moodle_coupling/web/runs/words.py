@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import FIELD_BY_NAME, FIELDS, PROFILE_PREFIX
 from moodle_coupling.contract.verdicts import Group, Tone, group_of
-from moodle_coupling.people.rules import RULE_BY_CODE
-from moodle_coupling.provisioning.load.remedies import how_to_mend, in_words
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.base.words import Word
+from moodle_coupling.words.meanings import how_to_mend, in_words
 
 if TYPE_CHECKING:
-    from moodle_coupling.web.base.languages import Texts
+    from moodle_coupling.words.catalogue import Texts
 
 DISPUTED: Final = group_of(Group.DISPUTED)
 HEAD: Final[dict[str, tuple[str, ...]]] = {str(group): group_of(group) for group in Group} | {
@@ -59,20 +58,17 @@ KINDS: Final = {
 def field_word(texts: Texts, field: str) -> str:
     """Give a Moodle field's name for people; a profile field by its short name."""
     known = FIELD_BY_NAME.get(field)
-    return texts(known.english.heading) if known else field.removeprefix(PROFILE_PREFIX)
+    return texts(f"field.{known.name}") if known else field.removeprefix(PROFILE_PREFIX)
 
 
 def code_word(texts: Texts, code: str) -> str:
     """Give what a code of an outcome means, in a few words."""
-    return texts(in_words(code))
+    return in_words(texts, code)
 
 
 def mend_word(texts: Texts, code: str, status: str) -> str:
     """Give what a person does about an outcome; '' when nothing is to be done."""
-    if texts.language == "nl" and code in RULE_BY_CODE:
-        return RULE_BY_CODE[code].mend_nl
-    mend = how_to_mend(code, status)
-    return texts(mend) if mend else ""
+    return how_to_mend(texts, code, status)
 
 
 def shown(texts: Texts, value: Any) -> str:

@@ -1,0 +1,24 @@
+"""What each rejection, failure and mismatch means in a few words, and how a person mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from moodle_coupling.words.catalogue import Texts
+
+
+def in_words(texts: Texts, code: str) -> str:
+    """Give what a code of an outcome, a rule or a verdict means, in a few words; one of Moodle's own as it can be read."""
+    for entry in (f"code.{code}", f"verdict.{code}.code"):
+        if texts.knows(entry):
+            return texts(entry)
+    return code.replace("_", " ").capitalize() or texts("code.none")
+
+
+def how_to_mend(texts: Texts, code: str, status: str) -> str:
+    """Give what a person does about an outcome with this code and status; '' when nothing is to be done."""
+    for entry in (f"rule.{code}.mend", f"code.{code}.mend", f"status.{status}.mend"):
+        if texts.knows(entry):
+            return texts(entry)
+    return ""
