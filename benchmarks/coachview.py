@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.sources.contract import Wanted
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract, Wanted
 
 T = TypeVar("T")
 
@@ -153,7 +152,7 @@ def show(what: str, at_a_time: int, asked: int, persons: int, took: Took) -> Non
 def read(site: Site, at_a_time: int, wanted: Wanted) -> Extract:
     """Read Coachview as a run does."""
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.sources.contract import open_source
+    from moodle_coupling.sources.kinds import open_source
 
     extra = {"allow_http": True, "parallel_requests": at_a_time, "daily_budget": 1_000_000}
     made = {
@@ -225,7 +224,8 @@ def everyone(site: Site, people: dict[str, dict[str, Any]], at_a_time: int) -> E
 
 def changes(site: Site, people: dict[str, dict[str, Any]], before: Extract, number: int) -> None:
     """Change some persons and measure a reading of what changed; it must make the whole that Coachview has now."""
-    from moodle_coupling.sources.contract import Mode, Wanted, merge_changed
+    from moodle_coupling.sources.contract import Mode, Wanted
+    from moodle_coupling.sources.persons import merge_changed
 
     # The same persons first each time: who changed on a day is read again for as long as that day is the watermark's.
     some = random.Random(7).sample(sorted(people), number)

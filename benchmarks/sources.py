@@ -29,13 +29,15 @@ from ledger.postgres import Postgres, PostgresMissing
 from sqlalchemy import create_engine
 
 from moodle_coupling.mapping import IdnumberFrom, Mapping
-from moodle_coupling.sources.combining import Joining, Part, combined
-from moodle_coupling.sources.contract import Mode, Wanted, merge_changed, open_source
+from moodle_coupling.sources.contract import Mode, Wanted
+from moodle_coupling.sources.kinds import open_source
+from moodle_coupling.sources.persons import merge_changed
+from moodle_coupling.sources.several.combination import Joining, Part, combined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 CHUNK = 10_000
 FIRST = ["Jan", "Zoë", "Łukasz", "Noor", "Günter", "Şule", "Youssef", "Anne-Marie"]

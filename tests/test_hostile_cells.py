@@ -13,8 +13,10 @@ from moodle_coupling.errors import MoodleParameterRefused
 from moodle_coupling.people import cleaning, countries, flags, particles
 from moodle_coupling.people.profile_values import near_option
 from moodle_coupling.provisioning.load.culprits import named_culprits
-from moodle_coupling.sources import headings, spreadsheet_texts
-from moodle_coupling.sources.files import encoding, number_format
+from moodle_coupling.sources import headings
+from moodle_coupling.sources import texts as spreadsheet_texts
+from moodle_coupling.sources.files import csv_file as encoding
+from moodle_coupling.sources.files import xlsx_sheet as number_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

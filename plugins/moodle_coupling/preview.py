@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.mapping import FileSource, Mapping
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 LIVE: Final = "live"
 FORMATS: Final = ("table", "csv", "json", "parquet")
@@ -115,7 +115,8 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
 
 def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> Extract:
     from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
-    from moodle_coupling.sources.contract import Wanted, open_source
+    from moodle_coupling.sources.contract import Wanted
+    from moodle_coupling.sources.kinds import open_source
 
     if override:
         mapping = mapping.model_copy(update={"source": _other_file(mapping, override)})

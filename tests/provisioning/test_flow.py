@@ -15,7 +15,7 @@ from moodle_coupling.provisioning.load.loader import load
 from moodle_coupling.provisioning.report import summary
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
-from moodle_coupling.sources.files.source import read_persons
+from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:
     import pandas as pd

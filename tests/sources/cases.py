@@ -15,7 +15,7 @@ from openpyxl import Workbook
 
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.sandbox.coachview import Fault, FaultKind
-from moodle_coupling.sources.contract import open_source
+from moodle_coupling.sources.kinds import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,12 +14,12 @@ import pytest
 from sources.workbooks import cell, sheet, workbook
 
 from moodle_coupling.mapping import FileSource, SqlSource
-from moodle_coupling.sources.files.source import read_persons
+from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 HEADINGS = ("PersonId", "ExternId", "Inactief", "Plaats")
 ROWS = [

@@ -21,8 +21,9 @@ from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.people.columns import INACTIVE_UNREAD
 from moodle_coupling.sandbox.coachview import Fault, FaultKind, running_coachview
-from moodle_coupling.sources.coachview.progress import KEPT_FOR
-from moodle_coupling.sources.contract import Mode, Wanted, open_source
+from moodle_coupling.sources.coachview.source import KEPT_FOR
+from moodle_coupling.sources.contract import Mode, Wanted
+from moodle_coupling.sources.kinds import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

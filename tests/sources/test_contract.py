@@ -10,10 +10,11 @@ from sources.cases import CASES, Case
 
 from moodle_coupling.errors import CoachviewError, SourceError, SourceUnavailable
 from moodle_coupling.people.columns import PERSON_COLUMNS
-from moodle_coupling.sources.contract import Mode, Wanted, merge_changed
+from moodle_coupling.sources.contract import Mode, Wanted
+from moodle_coupling.sources.persons import merge_changed
 
 if TYPE_CHECKING:
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 JAN = {
     "PersonId": "00123",

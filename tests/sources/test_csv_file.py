@@ -14,13 +14,13 @@ from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.people.columns import PERSON_COLUMNS
 from moodle_coupling.sources.files import csv_file
-from moodle_coupling.sources.files.csv_fast import read_regular
-from moodle_coupling.sources.files.source import read_persons
+from moodle_coupling.sources.files.csv_file import read_regular
+from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 
 def read(folder: Path, content: str | bytes, written: str = "utf-8", **settings: object) -> Extract:

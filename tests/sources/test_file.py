@@ -11,12 +11,13 @@ import pytest
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.contract import Mode, Wanted
-from moodle_coupling.sources.files.source import FileReader, read_persons
+from moodle_coupling.sources.files.source import FileReader
+from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 NIGHT = dt.datetime(2026, 3, 2, 2, 0, tzinfo=dt.UTC)
 JAN, PIET = "PersonId;Voornaam\n1;Jan\n", "PersonId;Voornaam\n2;Piet\n"

@@ -17,13 +17,14 @@ from sources.workbooks import MAIN, cell, rows, sheet, styles, workbook
 
 from moodle_coupling.errors import CouplingError, SourceError
 from moodle_coupling.mapping import FileSource
-from moodle_coupling.sources.caps import MEGABYTE, Caps
-from moodle_coupling.sources.files.source import read_file, read_persons
+from moodle_coupling.sources.files.caps import MEGABYTE, Caps
+from moodle_coupling.sources.files.source import read_file
+from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 CAPS = Caps(16 * MEGABYTE, 16 * MEGABYTE, 1000, 100, 1000)
 SMALL = settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])

@@ -13,8 +13,9 @@ import pytest
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.people.transform import transform
-from moodle_coupling.sources.contract import Source, Wanted, open_source
-from moodle_coupling.sources.needed import brought_columns, lost_columns
+from moodle_coupling.sources.contract import Source, Wanted
+from moodle_coupling.sources.kinds import open_source
+from moodle_coupling.sources.needs import brought_columns, lost_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable

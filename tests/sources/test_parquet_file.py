@@ -13,12 +13,12 @@ import pytest
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
-from moodle_coupling.sources.files.source import read_persons
+from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 
 def parquet(**columns: Any) -> bytes:

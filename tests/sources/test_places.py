@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
-from moodle_coupling.sources.files import object_storage
-from moodle_coupling.sources.files.object_storage import Storage, open_storage
-from moodle_coupling.sources.files.places import take
+from moodle_coupling.sources.files import places as object_storage
+from moodle_coupling.sources.files.places import Storage, open_storage, take
 
 if TYPE_CHECKING:
     import fsspec

@@ -11,8 +11,9 @@ from sources.cases import Sqlite
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.people.transform import transform
-from moodle_coupling.sources.contract import Mode, Source, Wanted, open_source
+from moodle_coupling.sources.contract import Mode, Source, Wanted
 from moodle_coupling.sources.database.session import Session
+from moodle_coupling.sources.kinds import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,11 +14,11 @@ from sources.workbooks import HEADER, MAIN, cell, rows, sheet, styles, workbook
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
-from moodle_coupling.sources.caps import MEGABYTE, Caps
+from moodle_coupling.sources.files.caps import MEGABYTE, Caps
 from moodle_coupling.sources.files.source import read_file
 
 if TYPE_CHECKING:
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 CAPS = Caps(50 * MEGABYTE, 50 * MEGABYTE, 1_048_576, 16_384, 32_767)
 

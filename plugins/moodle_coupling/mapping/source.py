@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     Field,
+    SerializeAsAny,
     TypeAdapter,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -278,7 +279,7 @@ def _one_or_several(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     return _SEVERAL.validate_python(value) if isinstance(value, list) else _by_its_type(value, handler)
 
 
-Sources = Annotated[AnySource | _List, WrapValidator(_one_or_several)]
+Sources = Annotated[AnySource | _List, WrapValidator(_one_or_several), SerializeAsAny()]
 """What ``source:`` holds: one source, or several in order of authority."""
 
 

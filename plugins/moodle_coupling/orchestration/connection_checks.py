@@ -7,14 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.errors import CouplingError, MoodleDenied, SettingError
-from moodle_coupling.hooks.moodle.check import Finding, Level, Wants, check_site, explain, is_fit
+from moodle_coupling.errors import CouplingError, MoodleDenied
+from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, explain, is_fit
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.mapping import CoachviewSource
 from moodle_coupling.matching.visibility import compared_fields
+from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.run import with_defaults
 from moodle_coupling.provisioning.snapshot.visibility import Visibility
+from moodle_coupling.sources.kinds import KINDS, checked_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ KNOWN_IDS: Final = 300
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found: of the Moodle, and of the Coachview connections that its persons come from, by id."""
+    """What a check found: of the Moodle, and of the connections that its persons come from, by id."""
 
     moodle: list[Finding] = field(default_factory=list)
     sources: dict[str, list[Finding]] = field(default_factory=dict)
@@ -95,23 +96,23 @@ def _fixed_values(mapping: Mapping) -> Iterator[tuple[Value, str]]:
 
 
 def check_environment(mapping: Mapping) -> Checked:
-    """Check the Moodle of a mapping, and the Coachviews its persons come from, for what the mapping asks of them.
+    """Check the Moodle of a mapping, and the connections its persons come from, for what the mapping asks of them.
 
     Raises CouplingPaused while the environment is paused, SettingError when the Moodle's connection is wrong.
     """
     with MoodleHook(mapping.connection) as hook:
         moodle = check_site(hook, wants_of(with_defaults(mapping, hook.settings), _ledger_if_there()))
     sources: dict[str, list[Finding]] = {}
-    for source in mapping.sources:
-        if isinstance(source, CoachviewSource):
-            sources.setdefault(source.connection, []).extend(_coachview(source))
+    for connection, kind, settings in checked_connections(mapping):
+        sources.setdefault(connection, []).extend(kind.check(settings, through_the_ledger()))
     return Checked(moodle, sources, mapping.connection)
 
 
 def check_one(conn_id: str) -> Checked:
     """Check a connection for which there is no mapping, by its type. Raises CouplingPaused and SettingError."""
-    if _type_of(conn_id) == "coachview":
-        return Checked(sources={conn_id: _coachview(CoachviewSource(type="coachview", connection=conn_id))})
+    type_ = _type_of(conn_id)
+    if kind := next((kind for kind in KINDS.values() if type_ and kind.connection_type == type_), None):
+        return Checked(sources={conn_id: kind.check_connection(conn_id, through_the_ledger())})
     with MoodleHook(conn_id) as hook:
         return Checked(check_site(hook))
 
@@ -138,18 +139,6 @@ def lift_quarantine(ledger: Ledger, environment: str) -> bool:
     from moodle_coupling.ledger.quarantine import lift
 
     return lift(ledger, environment, by="a passing connection check")
-
-
-def _coachview(source: CoachviewSource) -> list[Finding]:
-    from moodle_coupling.hooks.coachview.check import check_coachview
-    from moodle_coupling.orchestration.coachview_sharing import SharedCoachviewHook
-    from moodle_coupling.sources.coachview.frame import Columns
-
-    try:
-        with SharedCoachviewHook(source.connection) as hook:
-            return check_coachview(hook, free_fields=Columns(source).fields.free, categories=source.categories)
-    except SettingError as error:
-        return [Finding(Level.ERROR, "connection", str(error))]
 
 
 def _type_of(conn_id: str) -> str:

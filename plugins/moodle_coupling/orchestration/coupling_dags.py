@@ -16,7 +16,7 @@ from airflow.sdk import (
     task,
 )
 
-from moodle_coupling.errors import BudgetSpent, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
+from moodle_coupling.errors import CouplingError, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.orchestration.approval import approval_task
 from moodle_coupling.orchestration.assets import persons_asset, users_asset
@@ -195,13 +195,14 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
     """Run one step of ``steps``.
 
     A pause skips the task or makes it wait (``paused``), an environment that another run holds makes it wait, quarantine
-    skips it; when Coachview's requests of the day are spent it waits for new ones, and for a Moodle that is away longer than a
-    call outlasts it waits too.
+    skips it. It waits too where a source says until when (Coachview's requests of the day are spent), and for a Moodle that
+    is away longer than a call outlasts.
     """
     from airflow.sdk.exceptions import AirflowSkipException
 
     from moodle_coupling.orchestration import steps
     from moodle_coupling.orchestration.run import open_run
+    from moodle_coupling.sources.kinds import waits_until
 
     run = open_run(mapping_path, get_current_context())
     try:
@@ -212,13 +213,15 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
             _wait(stop, dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds))
         log.warning("%s", stop)
         raise AirflowSkipException(str(stop)) from stop
-    except BudgetSpent as spent:
-        _wait(spent, _day_of_requests_begins(spent.resets))
-    except MoodleUnavailable as away:
-        until = look_again(run.folder, away, dt.datetime.now(dt.UTC))
+    except CouplingError as error:
+        now = dt.datetime.now(dt.UTC)
+        if isinstance(error, MoodleUnavailable):
+            until = look_again(run.folder, error, now)
+        else:
+            until = waits_until(run.mapping, error, now)
         if until is None:
             raise
-        _wait(away, until)
+        _wait(error, until)
     is_back(run.folder)
     return given
 
@@ -229,13 +232,6 @@ def _wait(stop: Exception, until: dt.datetime) -> NoReturn:
 
     log.warning("%s This task looks again at %s UTC.", stop, f"{until:%Y-%m-%d %H:%M:%S}")
     raise AirflowRescheduleException(until) from stop  # type: ignore[no-untyped-call]
-
-
-def _day_of_requests_begins(resets: dt.datetime | None) -> dt.datetime:
-    """Give when to ask Coachview again: a minute after it says, in an hour where it does not, and within a day."""
-    now = dt.datetime.now(dt.UTC)
-    told = resets + dt.timedelta(minutes=1) if resets else now + dt.timedelta(hours=1)
-    return min(max(told, now + dt.timedelta(minutes=1)), now + dt.timedelta(days=1))
 
 
 def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:

@@ -12,7 +12,6 @@ from airflow.sdk import DAG, Param, get_current_context, task
 
 from moodle_coupling.contract.markdown import fenced
 from moodle_coupling.errors import MappingError
-from moodle_coupling.mapping import CoachviewSource
 from moodle_coupling.mapping.document import Problem
 from moodle_coupling.mapping.file import MappingFileError, remains
 from moodle_coupling.mapping.folder import load_all, shared_connections
@@ -26,6 +25,7 @@ from moodle_coupling.orchestration.coupling_dags import (
 )
 from moodle_coupling.orchestration.names import provision_id, reconcile_id
 from moodle_coupling.orchestration.notices import FAILED_BODY, FAILED_SUBJECT, WRONG_FILE_BODY, notifiers
+from moodle_coupling.sources.kinds import checked_connections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def _dags_of(mapping: Mapping, path: Path, *, tell: bool) -> dict[str, DAG]:
 def check_dag(mappings: Sequence[Mapping]) -> DAG:
     """Build ``moodle_check_connection``, for all environments."""
     known = {mapping.connection: mapping for mapping in mappings}
-    named = {source.connection for one in mappings for source in one.sources if isinstance(source, CoachviewSource)}
+    named = {connection for one in mappings for connection, _, _ in checked_connections(one)}
     connections = [*sorted(known), *sorted(named)]
     with DAG(
         dag_id="moodle_check_connection",

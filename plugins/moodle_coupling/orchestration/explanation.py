@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
     Writer = Callable[[pd.DataFrame, MoodleHook], pd.DataFrame]
     """Loads a plan and gives its outcomes (OUTCOME_COLUMNS), kept in the ledger where there is one."""

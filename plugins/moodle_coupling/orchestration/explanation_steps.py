@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.history import History
     from moodle_coupling.orchestration.origins import Record
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 TITLES: Final = {
     1: "Found in the source",

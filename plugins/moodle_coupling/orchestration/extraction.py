@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
-from moodle_coupling.sources.contract import Mode, Wanted, completed, open_source
-from moodle_coupling.sources.needed import brought_columns, lost_columns
+from moodle_coupling.sources.contract import Mode, Wanted
+from moodle_coupling.sources.kinds import open_source
+from moodle_coupling.sources.needs import brought_columns, lost_columns
+from moodle_coupling.sources.persons import completed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.run import Run
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
 
 log = logging.getLogger(__name__)
 

@@ -1,21 +1,112 @@
-"""The contract of every source: what can be asked of it, and how an answer of changes becomes a whole again."""
+"""The contract of every source: what can be asked of it, what it gives, and what its folder declares of its kind."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping as MappingOf
+    import datetime as dt
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pandas as pd
 
+    from moodle_coupling.errors import CouplingError
     from moodle_coupling.hooks.coachview.state import Sharing
-    from moodle_coupling.mapping import Mapping
+    from moodle_coupling.hooks.moodle.check import Finding
+    from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.provisioning.snapshot.checkpoint import Keeper
-    from moodle_coupling.sources.extract import Extract
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A line of the source that gives no person, with the reason.
+
+    ``line`` is 1-based, as an editor counts; ``source`` says of which source, where there are several.
+    """
+
+    line: int
+    code: str
+    message: str
+    message_nl: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractCounts:
+    """Records read below the header; ``records`` = ``persons`` + ``left_out`` + ``blank`` + ``repeated``.
+
+    ``repeated`` are equal in every cell to one before them: the same person, there twice.
+    """
+
+    records: int
+    persons: int
+    left_out: int
+    blank: int
+    repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What one source brought: our ``columns``, the headings they are ``used`` from, and every heading as written there.
+
+    ``silent`` are those of the columns under which nobody has anything, where that cannot be told from a key that the
+    source does not have; of a ``partial`` answer, of what changed or of some persons, that is not asked. ``source`` is its
+    name where there are several, else ''.
+    """
+
+    columns: tuple[str, ...]
+    headings: tuple[str, ...]
+    used: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+    partial: bool = False
+    source: str = ""
+
+
+def _start(part: tuple[str, int]) -> int:
+    return part[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """Persons as read, not cleaned.
+
+    ``persons`` has the columns and dtypes of PERSON_COLUMNS, then the free fields (str) and INACTIVE_UNREAD.
+    ``headings`` says under which heading of the source each column was found; a column that is not in it is empty for
+    everyone. ``notes`` says how the source was read (encoding, delimiter, sheet).
+
+    ``complete``: nobody was left unasked, so who is not in it (and in no line of ``left_out``) is not in the source.
+    ``watermark`` is the next run's ``Wanted.since``, once this run has ended well; opaque, '' when there is nothing to say.
+    ``fingerprint`` is the SHA-256 of a file's bytes, '' for other sources. ``warnings`` are sentences for the log, without
+    names or addresses of persons. ``kept`` is to be stored beside the persons, for ``Wanted.known``; mostly empty.
+    ``starts``, where there are several sources: the name of each, and the ``row`` after which its persons begin.
+    ``brought`` says of each source, in the mapping's order, which columns it has; ``left_alone`` which of the mapping's fields
+    nothing is known of, by our column, so that they must stay as they are in Moodle.
+    """
+
+    persons: pd.DataFrame
+    left_out: tuple[LeftOut, ...]
+    counts: ExtractCounts
+    headings: Mapping[str, str]
+    notes: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    watermark: str = ""
+    fingerprint: str = ""
+    warnings: tuple[str, ...] = ()
+    kept: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    starts: tuple[tuple[str, int], ...] = ()
+    brought: tuple[Brought, ...] = ()
+    left_alone: tuple[str, ...] = ()
+
+    def place(self, row: int) -> str:
+        """Say where a person stands: 'line 12', or 'line 12 of <source>' where there are several."""
+        name, start = max(((name, start) for name, start in self.starts if start < row), key=_start, default=("", 0))
+        return f"line {row - start} of {name}" if name else f"line {row}"
 
 
 class Mode(StrEnum):
@@ -44,7 +135,7 @@ class Wanted:
     mode: Mode = Mode.FULL
     since: str = ""
     ids: tuple[str, ...] = ()
-    known: MappingOf[str, pd.DataFrame] = field(default_factory=dict)
+    known: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     keep: Keeper | None = None
     sharing: Sharing | None = None
 
@@ -74,36 +165,63 @@ class Source(Protocol):
         """
 
 
-def open_source(mapping: Mapping, base: Path) -> Source:
-    """Open the source of a mapping; nothing is read yet.
+class Kind(ABC):
+    """A kind of source, as its folder declares it: all that the rest of the house asks of it besides reading.
 
-    ``base`` is the folder a relative path starts at: the mapping file's (``mapping.file.source_base``).
+    Nothing heavy is imported for a declaration; DAG files read them. ``kinds.KINDS`` is the table of all of them.
     """
-    from moodle_coupling.sources.opening import open_mapping
 
-    return open_mapping(mapping, base)
+    settings: ClassVar[type[SourceSettings]]
+    """What the mapping file says of such a source; its ``type`` is what the kind is called."""
+    connection_type: ClassVar[str] = ""
+    """The type of the Airflow connection that can be checked for it, '' when there is nothing to check."""
+
+    @abstractmethod
+    def open(self, settings: Any, base: Path) -> Source:
+        """Open a source with its settings; nothing is read yet. ``base`` is the folder a relative path starts at."""
+
+    def connection(self, settings: Any) -> str:
+        """Give the id of the connection that is checked before a run, '' when there is none."""
+        return str(settings.connection) if self.connection_type else ""
+
+    def check(self, settings: Any, sharing: Sharing | None) -> list[Finding]:  # noqa: ARG002  # what others need
+        """Find out whether a run can read from it; whatever is wrong is a finding."""
+        return []
+
+    def check_connection(self, connection: str, sharing: Sharing | None) -> list[Finding]:  # noqa: ARG002
+        """Check a connection of ``connection_type`` that no mapping names."""
+        return []
+
+    def waits_until(self, error: CouplingError, now: dt.datetime) -> dt.datetime | None:  # noqa: ARG002
+        """Give when a read that ended in this error is to be tried again; None when waiting is not what helps."""
+        return None
 
 
-def completed(known: pd.DataFrame, found: Extract) -> Extract:
-    """Return an extract of some persons with everyone else as they were known, see :func:`merge_changed`; it is complete."""
-    from moodle_coupling.sources.extract import ExtractCounts
-
-    persons = merge_changed(known, found.persons)
-    was = found.counts
-    others = was.left_out + was.blank + was.repeated
-    counts = ExtractCounts(len(persons) + others, len(persons), was.left_out, was.blank, was.repeated)
-    return replace(found, persons=persons, counts=counts, complete=True)
+_DOES_NOT_MATTER: Final = frozenset(
+    {"name", "without", "stale", "max_age_hours", "overlap_minutes", "chunk_size", "count"}
+)
+"""Settings that change neither who is read nor what is read of them."""
 
 
-def merge_changed(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
-    """Return the last complete persons frame with the changed persons in it.
+def seal(settings: SourceSettings, remembered: Mapping[str, str]) -> str:
+    """Return what is to be remembered as a watermark."""
+    return json.dumps({"of": _digest(settings), **remembered})
 
-    A changed person takes the place, and the ``row``, of the known one with the same person_id, or else with the same
-    extern_id and extern_source; who is not known gets the next free row. Where an id is there more than once, the
-    first takes the place of the first, so that a double stays a double until everyone is read again.
 
-    Whoever is gone from the source stays: only a complete read can tell.
+def unseal(settings: SourceSettings, watermark: str) -> dict[str, str]:
+    """Return what was remembered; empty when there is nothing, or the settings have changed since.
+
+    With other settings, such as one column more, what an earlier run has seen says nothing: everyone is read again.
     """
-    from moodle_coupling.sources.merging import merged
+    try:
+        found = json.loads(watermark) if watermark else {}
+    except ValueError:
+        return {}
+    if not isinstance(found, dict) or found.pop("of", None) != _digest(settings):
+        return {}
+    return {str(name): str(value) for name, value in found.items()}
 
-    return merged(known, changed)
+
+def _digest(settings: SourceSettings) -> str:
+    said = settings.model_dump(mode="json", exclude=set(_DOES_NOT_MATTER))
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,9 @@ import pandas as pd
 from moodle_coupling.people.arrow import change_where, choose, is_blank, longer_than, pa, pc, same_text, to_series
 from moodle_coupling.people.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW
 from moodle_coupling.people.flags import read_flag
-from moodle_coupling.sources.extract import Brought, Extract, ExtractCounts, LeftOut
-from moodle_coupling.sources.spreadsheet_texts import as_meant, is_error
+from moodle_coupling.sources.contract import Brought, Extract, ExtractCounts, LeftOut
+from moodle_coupling.sources.headings import ID_COLUMNS
+from moodle_coupling.sources.texts import as_meant, as_texts, is_error, with_nul
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.people.arrow import Mask, Texts
     from moodle_coupling.sources.headings import Headings
+
 
 _BATCH: Final = 50_000
 
@@ -179,3 +181,57 @@ def read_flags(texts: Texts) -> tuple[Mask, Texts]:
 
 def _visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
+def add_chunk(records: Records, first: int, columns: Mapping[str, Any]) -> None:
+    """Take rows as columns of values by our names; ``first`` is the number (1-based) of the first of them.
+
+    A row with a value that is no text is left out with its reason; a row without any text is counted as blank.
+    """
+    converted = {name: as_texts(values) for name, values in columns.items()}
+    texts = {name: each.texts for name, each in converted.items()}
+    keep = np.ones(len(next(iter(texts.values()))), dtype=bool)
+    for name, each in converted.items():
+        for position in each.unfit:
+            _leave_out(records, keep, position, first, _no_text(records, name, texts, position))
+        for position in with_nul(each.texts):
+            _leave_out(records, keep, position, first, _nul(records, name, texts, position))
+    blank = np.logical_and.reduce([is_blank(each) for each in texts.values()]) & keep
+    records.blank += int(blank.sum())
+    keep &= ~blank
+    rows = np.arange(first, first + len(keep), dtype=np.int64)
+    if not keep.all():
+        texts = {name: each.filter(pa.array(keep)) for name, each in texts.items()}
+    records.add_columns(rows[keep], texts)
+
+
+def _leave_out(records: Records, keep: Mask, position: int, first: int, why: tuple[str, str, str]) -> None:
+    if keep[position]:
+        keep[position] = False
+        code, message, message_nl = why
+        row = first + position
+        records.leave_out(row, code, f"Row {row} {message}", f"Rij {row} {message_nl}")
+
+
+def _no_text(records: Records, name: str, texts: Mapping[str, Texts], position: int) -> tuple[str, str, str]:
+    heading, who, who_nl = records.headings.texts[name], *_who(texts, position)
+    return (
+        "not_text",
+        f"{who}holds bytes in '{heading}' that are no text in UTF-8. Correct it in the source.",
+        f"{who_nl}bevat bytes in '{heading}' die geen tekst in UTF-8 zijn. Verbeter die in de bron.",
+    )
+
+
+def _nul(records: Records, name: str, texts: Mapping[str, Texts], position: int) -> tuple[str, str, str]:
+    heading, who, who_nl = records.headings.texts[name], *_who(texts, position)
+    return (
+        "nul_byte",
+        f"{who}holds a NUL byte in '{heading}': the text is damaged. Correct it in the source.",
+        f"{who_nl}bevat een NUL-byte in '{heading}': de tekst is beschadigd. Verbeter die in de bron.",
+    )
+
+
+def _who(texts: Mapping[str, Texts], position: int) -> tuple[str, str]:
+    ids = (texts[name][position].as_py() for name in ID_COLUMNS if name in texts)
+    found = next((id_ for id_ in ids if id_ and "\0" not in id_), "")
+    return (f"(id {found}) ", f"(id {found}) ") if found else ("", "")

@@ -9,24 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping.checks import did_you_mean
-from moodle_coupling.sources.chunks import add_chunk
-from moodle_coupling.sources.contract import Mode
+from moodle_coupling.sources.contract import Mode, seal, unseal
 from moodle_coupling.sources.database.moments import READ, SET_BACK, Clock, Moments
 from moodle_coupling.sources.database.session import reading
-from moodle_coupling.sources.database.statements import changed as changed_since
-from moodle_coupling.sources.database.statements import count_changed, count_everyone, everyone
 from moodle_coupling.sources.headings import find_headings
-from moodle_coupling.sources.records import Records
-from moodle_coupling.sources.selecting import only
-from moodle_coupling.sources.watermark import seal, unseal
+from moodle_coupling.sources.persons import only
+from moodle_coupling.sources.records import Records, add_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from moodle_coupling.mapping import SqlSource
-    from moodle_coupling.sources.contract import Wanted
+    from moodle_coupling.sources.contract import Extract, Wanted
     from moodle_coupling.sources.database.session import Session
-    from moodle_coupling.sources.extract import Extract
 
 
 def _now() -> dt.datetime:
@@ -76,8 +71,8 @@ class SqlReader:
 
     def _read(self, session: Session, since: Any, moments: Moments) -> tuple[Extract, Moments]:
         changed = since is not None
-        count = (count_changed if changed else count_everyone)(self.settings)
-        query = (changed_since if changed else everyone)(self.settings)
+        count = (_count_changed if changed else _count_everyone)(self.settings)
+        query = (_changed_since if changed else _everyone)(self.settings)
         announced = session.number(count, since) if count else 0
         with closing(session.chunks(query, since, self.settings.chunk_size)) as chunks:
             names, chunk = next(chunks)
@@ -193,3 +188,36 @@ def _later(one: Any, other: Any) -> Any:
         return max(one, other)
     except TypeError:  # with and without a time zone: the column has become another
         return one
+
+
+_ALIAS: Final = "persons"
+
+
+def _everyone(settings: SqlSource) -> str:
+    """Give the statement that reads everyone."""
+    return settings.query or f"SELECT * FROM {settings.table}"  # noqa: S608  # a plain name
+
+
+def _changed_since(settings: SqlSource) -> str:
+    """Give the statement that reads who changed since ``:since``."""
+    return settings.changed_query or f"SELECT * FROM {_changed_part(settings)}"  # noqa: S608  # plain names
+
+
+def _count_everyone(settings: SqlSource) -> str:
+    """Give the statement that counts whom :func:`_everyone` reads, '' when there is none."""
+    table = f"SELECT count(*) FROM {settings.table}" if settings.table else ""  # noqa: S608  # a plain name
+    return settings.count or table
+
+
+def _count_changed(settings: SqlSource) -> str:
+    """Give the statement that counts whom :func:`_changed_since` reads, '' when there is none."""
+    if settings.changed_query or not settings.table:
+        return ""
+    return f"SELECT count(*) FROM {_changed_part(settings)}"  # noqa: S608  # plain names
+
+
+def _changed_part(settings: SqlSource) -> str:
+    # Who has no time of change is looked at each time.
+    column = f"{_ALIAS}.{settings.changed_column}"
+    whole = f"({settings.query})" if settings.query else settings.table
+    return f"{whole} {_ALIAS} WHERE {column} >= :since OR {column} IS NULL"

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import importlib
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import numpy as np
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.people.arrow import pc
-from moodle_coupling.sources.files.csv_fast import Columns, read_regular
-from moodle_coupling.sources.files.encoding import decode, place
+from moodle_coupling.people.arrow import pa, pc
 from moodle_coupling.sources.headings import LOOKED_AT, find_headings, header_position, is_header, recognised
 from moodle_coupling.sources.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from numpy.typing import NDArray
+
     from moodle_coupling.mapping import FileSource
     from moodle_coupling.people.arrow import Texts
-    from moodle_coupling.sources.caps import Caps
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
+    from moodle_coupling.sources.files.caps import Caps
+
 
 DELIMITERS: Final = (";", ",", "\t", "|")
 _SEP_LINE: Final = re.compile(r"sep=(.)\r?\n")
@@ -297,3 +302,194 @@ def _opening_quote(record: str, delimiter: str) -> int:
             return opened
         fresh, last = not inside and sign in (delimiter, "\r", "\n"), sign
     return opened if inside else 0
+
+
+_BLOCK: Final = 16 * 1024 * 1024
+_MOST: Final = 4
+"""How many times the delimiters of its cells a line may have, within quotes; a file of nothing else would take much memory."""
+_NEWLINE: Final = 0x0A
+_QUOTE: Final = 0x22
+_SPACE: Final = (0x20, 0x09, 0x0D)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns that are wanted, by our names, and the line of each record (0 is the first one)."""
+
+    lines: NDArray[np.int64]
+    texts: Mapping[str, Texts]
+
+
+def read_regular(body: str, delimiter: str, width: int, positions: Mapping[str, int]) -> Columns | None:
+    r"""Return the wanted columns of the lines below a header, or None where a slower reader must look.
+
+    Only where the outcome is certain to be the same: no quotes, no NUL, no line ends but ``\\n`` and ``\\r\\n``, no blank
+    lines, and ``width`` cells on every line.
+    """
+    if not body or "\0" in body or body.count("\r") != body.count("\r\n"):
+        return None
+    if body.count(delimiter) > _MOST * width * (body.count("\n") + 1):
+        return None
+    data = body.encode("utf-8")
+    if not _is_regular(np.frombuffer(data, dtype=np.uint8), ord(delimiter), width):
+        return None
+    return _read(data, delimiter, width, positions)
+
+
+def _is_regular(data: NDArray[np.uint8], delimiter: int, width: int) -> bool:
+    """Return whether every line has ``width`` cells and some text, and quotes stand around whole cells only."""
+    ends = np.flatnonzero(data == _NEWLINE)
+    if not len(ends) or ends[-1] != len(data) - 1:
+        ends = np.append(ends, len(data))
+    between = np.flatnonzero(data == delimiter)
+    quotes = np.flatnonzero(data == _QUOTE)
+    if len(quotes):
+        if not _are_around_cells(data, quotes, delimiter) or _within(quotes, ends).any():
+            return False
+        between = between[~_within(quotes, between)]
+    return bool((_count(between, ends) + 1 == width).all()) and _all_filled(data, delimiter, ends)
+
+
+def _are_around_cells(data: NDArray[np.uint8], quotes: NDArray[np.intp], delimiter: int) -> bool:
+    """Return whether quotes come in pairs: the first at the start of a cell, the second at its end."""
+    if len(quotes) % 2:
+        return False
+    edge = np.zeros(256, dtype=bool)
+    edge[[delimiter, _NEWLINE, 0x0D]] = True
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = edge[data[opening - 1]] | (opening == 0)
+    after = edge[data[np.minimum(closing + 1, len(data) - 1)]] | (closing == len(data) - 1)
+    return bool(before.all() and after.all())
+
+
+def _within(quotes: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return which places stand between an opening and a closing quote."""
+    inside: NDArray[np.bool_] = np.searchsorted(quotes, places) % 2 == 1
+    return inside
+
+
+def _all_filled(data: NDArray[np.uint8], delimiter: int, ends: NDArray[np.intp]) -> bool:
+    """Return whether every line holds more than delimiters, quotes and spaces."""
+    blank = np.zeros(256, dtype=bool)
+    blank[[delimiter, _NEWLINE, _QUOTE, *_SPACE]] = True
+    places = np.flatnonzero(~blank[data])
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    # One filled byte per line is enough: where is the next one after the start of each line?
+    following = np.searchsorted(places, starts)
+    return bool(len(places) and (following < len(places)).all() and (places[following] < ends).all())
+
+
+def _count(places: NDArray[np.intp], ends: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return how many of the places lie on each line."""
+    until = np.searchsorted(places, ends)
+    return np.diff(until, prepend=0)
+
+
+def _read(data: bytes, delimiter: str, width: int, positions: Mapping[str, int]) -> Columns | None:
+    arrow_csv: Any = importlib.import_module("pyarrow.csv")
+    names = [str(number) for number in range(width)]
+    wanted = sorted({str(position) for position in positions.values()}, key=int)
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, double_quote=False, newlines_in_values=False, ignore_empty_lines=False
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.large_string()), include_columns=wanted, strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    columns = {name: _whole(table.column(str(position))) for name, position in positions.items()}
+    return Columns(np.arange(table.num_rows, dtype=np.int64), columns)
+
+
+def _whole(column: Any) -> Texts:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=pa.large_string())
+
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_UTF8_LETTER: Final = re.compile(rb"[\xc3-\xf4][\x80-\xbf]{1,3}")
+_LINE_END: Final = re.compile("\r\n|\r|\n")
+_WIDE_SAMPLE: Final = 4096
+
+
+def decode(data: bytes, encoding: str, file: str) -> tuple[str, str]:
+    """Return a file's text without byte order mark, and the encoding it was read with.
+
+    ``encoding`` 'auto' takes a byte order mark's word (UTF-8, UTF-16, UTF-32), else UTF-8, else cp1252. A file that is
+    UTF-8 but for a few bytes is an error, not cp1252: reading it so would spoil every name with a diacritic.
+
+    Raises:
+        SourceError: the bytes are not text in that encoding; names line and column.
+
+    """
+    if encoding != "auto":
+        return _strictly(data, encoding, file)
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return _strictly(data, name, file)
+    _refuse_wide(data, file)
+    try:
+        return data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError as error:
+        if _is_mostly_utf8(data):
+            line, column = place(data[: error.start].decode("utf-8"))
+            msg = (
+                f"{file}, line {line}, column {column}: byte 0x{data[error.start]:02X} is not UTF-8, while the rest of the "
+                "file is. Two files of different encodings were probably joined; save it again as UTF-8, or set "
+                "source.encoding in the mapping file."
+            )
+            raise SourceError(msg) from None
+    return _strictly(data, "cp1252", file)
+
+
+def _strictly(data: bytes, encoding: str, file: str) -> tuple[str, str]:
+    try:
+        return data.decode(encoding).removeprefix("\ufeff"), encoding
+    except LookupError:
+        msg = (
+            f"{file}: '{encoding}' is not an encoding that Python knows. Set source.encoding to auto, utf-8 or cp1252."
+        )
+        raise SourceError(msg) from None
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        line, column = place(data[:start].decode(encoding, "replace").removeprefix("\ufeff"))
+        shown = f"byte 0x{data[start]:02X} is" if start < len(data) else "the bytes are"
+        msg = (
+            f"{file}, line {line}, column {column}: {shown} no text in {encoding}. Save the file as UTF-8, or set "
+            "source.encoding in the mapping file to what it is."
+        )
+        raise SourceError(msg) from None
+
+
+def place(before: str) -> tuple[int, int]:
+    """Return line and column (1-based) of what follows the text."""
+    ends = list(_LINE_END.finditer(before))
+    return len(ends) + 1, len(before) - (ends[-1].end() if ends else 0) + 1
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Return whether more letters are well-formed UTF-8 than are not; in cp1252 text hardly any pair of bytes is."""
+    whole = len(_UTF8_LETTER.findall(data))
+    broken = sum(0xDC80 <= ord(letter) <= 0xDCFF for letter in data.decode("utf-8", "surrogateescape"))
+    return whole > broken
+
+
+def _refuse_wide(data: bytes, file: str) -> None:
+    head = data[:_WIDE_SAMPLE]
+    if head.count(0) * 4 > len(head):
+        guess = "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
+        msg = (
+            f"{file}: every other byte is NUL, so this is no UTF-8. It looks like UTF-16 without a byte order mark: set "
+            f"source.encoding: {guess} in the mapping file, or save it as UTF-8."
+        )
+        raise SourceError(msg)

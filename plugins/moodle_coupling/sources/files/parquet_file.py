@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.people.arrow import pa, pc
-from moodle_coupling.sources.chunks import add_chunk
 from moodle_coupling.sources.headings import find_headings
-from moodle_coupling.sources.records import Records
+from moodle_coupling.sources.records import Records, add_chunk
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import FileSource
-    from moodle_coupling.sources.caps import Caps
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
+    from moodle_coupling.sources.files.caps import Caps
 
 _BATCH: Final = 50_000
 _TEXT: Final = ("String", "None", "JSON", "Enum")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import fnmatch
+import importlib
+import queue
 import re
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
 
 _SCHEME: Final = "://"
 _FILE: Final = "file://"
@@ -91,8 +96,6 @@ def _open(where: str) -> tuple[Place, str]:
         where = where.removeprefix(_FILE)
     if _SCHEME not in where:
         return _Disk(), where
-    from moodle_coupling.sources.files.object_storage import open_storage
-
     return open_storage(where)
 
 
@@ -154,3 +157,158 @@ def _refused(path: str, error: OSError) -> SourceError:
     if isinstance(error, FileNotFoundError):
         return SourceError(f"{path} does not exist (source.path). A relative path starts at the mapping file's folder.")
     return SourceError(f"{path} cannot be read (source.path): {error.strerror or error}.")
+
+
+_EXTRAS: Final = {
+    "s3": "s3",
+    "s3a": "s3",
+    "s3n": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "abfs": "azure",
+    "abfss": "azure",
+    "adl": "azure",
+    "sftp": "sftp",
+    "ssh": "sftp",
+}
+_NOT_LET_IN: Final = re.compile(
+    r"permission|denied|forbidden|credential|auth|token|hostkey|nosuch|notfound", re.IGNORECASE
+)
+"""In the name of an error: it will not pass by itself."""
+_QUERY: Final = re.compile(r"\?\S+")
+"""What follows an address after '?': signatures of shared links stand there."""
+_MODIFIED: Final = ("mtime", "LastModified", "last_modified", "updated", "modified")
+"""Under which of these keys S3, GCS, Azure and SFTP tell when a file changed; the first is used."""
+
+
+def open_storage(where: str) -> tuple[Storage, str]:
+    """Give the storage that an address means, and the path in it; ``scheme://connection@bucket/path`` names a connection.
+
+    Without a connection the storage's own ways are used (environment, machine role, anonymous).
+
+    Raises:
+        SourceError: the provider for it is not installed, or there is no such connection.
+
+    """
+    from airflow.sdk import BaseHook, ObjectStoragePath
+    from airflow.sdk.io import has_fs
+
+    scheme = where.partition("://")[0]
+    with _told(where):
+        try:
+            path = ObjectStoragePath(where)
+            if path.conn_id:
+                # Some providers quietly use the machine's own credentials when there is no such connection.
+                BaseHook.get_connection(path.conn_id)
+            system = path.fs if has_fs(scheme) or path.conn_id else _without_airflow(where, scheme)
+        except ValueError as error:
+            raise _provider_missing(where, scheme) from error
+        return Storage(system, where), str(path.path)
+
+
+def _without_airflow(where: str, scheme: str) -> Any:
+    """Give the storage as its own library has it, with the machine's own credentials."""
+    fsspec: Any = importlib.import_module("fsspec")
+    try:
+        return fsspec.filesystem(scheme)
+    except ImportError as error:
+        raise _provider_missing(where, scheme) from error
+
+
+def _provider_missing(where: str, scheme: str) -> SourceError:
+    extra = _EXTRAS.get(scheme)
+    cure = f"install airflow-moodle-coupling[{extra}]" if extra else "install the Airflow provider for it"
+    return SourceError(f"{where}: Airflow knows no '{scheme}' addresses here (source.path). On every worker, {cure}.")
+
+
+_LOOK_SECONDS: Final = 60.0
+_READ_SECONDS: Final = 900.0
+"""How long an answer may take. Some file systems wait for ever when a connection has died (sshfs 2026.8)."""
+
+
+def _in_time(seconds: float, work: Callable[[], Any]) -> Any:
+    answers: queue.Queue[tuple[Any, Exception | None]] = queue.Queue(1)
+
+    def run() -> None:
+        try:
+            answers.put((work(), None))
+        except Exception as error:  # noqa: BLE001  # carried over to the caller
+            answers.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        found, error = answers.get(timeout=seconds)
+    except queue.Empty:
+        msg = f"no answer within {seconds:g} seconds"
+        raise TimeoutError(msg) from None
+    if error is not None:
+        raise error
+    return found
+
+
+class Storage:
+    """One storage (an fsspec file system)."""
+
+    def __init__(self, system: Any, where: str) -> None:
+        self._system = system
+        self._where = where
+
+    def stat(self, path: str) -> Stat:
+        """Look at one file, not at what was heard of it earlier."""
+        with _told(self._where):
+            self._system.invalidate_cache()
+            found = _in_time(_LOOK_SECONDS, lambda: self._system.info(path))
+            if found.get("type") == "directory":
+                msg = f"{self._where} is a folder (source.path). Add the file's name, or a pattern such as *.csv."
+                raise SourceError(msg)
+            return self._stat(found)
+
+    def files(self, folder: str) -> list[Stat]:
+        """List the files directly in a folder."""
+        with _told(self._where):
+            self._system.invalidate_cache()
+            listed = _in_time(_LOOK_SECONDS, lambda: self._system.ls(folder, detail=True))
+            return [self._stat(each) for each in listed if each.get("type") != "directory"]
+
+    def read(self, path: str) -> bytes:
+        """Give all bytes of a file."""
+        with _told(self._where):
+            return bytes(_in_time(_READ_SECONDS, lambda: self._system.cat_file(path)))
+
+    def _stat(self, found: dict[str, Any]) -> Stat:
+        return Stat(str(found["name"]), int(found["size"] or 0), self._modified(found))
+
+    def _modified(self, found: dict[str, Any]) -> dt.datetime | None:
+        value = next((found[key] for key in _MODIFIED if found.get(key) is not None), None)
+        if value is None:
+            try:
+                value = _in_time(_LOOK_SECONDS, lambda: self._system.modified(found["name"]))
+            except NotImplementedError:
+                return None
+        if isinstance(value, str):
+            value = dt.datetime.fromisoformat(value)
+        if isinstance(value, int | float):
+            return dt.datetime.fromtimestamp(value, dt.UTC)
+        if not isinstance(value, dt.datetime):
+            return None
+        return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Say what went wrong in our words: every storage has errors of its own, which share no class."""
+    try:
+        yield
+    except (SourceError, SourceUnavailable):
+        raise
+    except FileNotFoundError as error:
+        msg = f"{where} does not exist (source.path), or the connection may not see it."
+        raise SourceError(msg) from error
+    except Exception as error:  # botocore, asyncssh, azure, google: each has a tree of its own
+        said = _QUERY.sub("?…", str(error)).strip() or "no more is said"
+        text = f"{where} cannot be read (source.path): {type(error).__name__}: {said[:300]}."
+        names = " ".join(kind.__name__ for kind in type(error).__mro__)
+        if isinstance(error, ImportError) or _NOT_LET_IN.search(names):
+            msg = f"{text} Look at the connection before the '@' in the address, and at what it may do."
+            raise SourceError(msg) from error
+        raise SourceUnavailable(text) from error

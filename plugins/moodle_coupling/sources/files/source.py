@@ -8,22 +8,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import CouplingError, SourceError
-from moodle_coupling.sources.caps import Caps
-from moodle_coupling.sources.contract import Mode, Wanted
+from moodle_coupling.sources.contract import Mode, Wanted, seal, unseal
+from moodle_coupling.sources.files.caps import Caps
 from moodle_coupling.sources.files.csv_file import read_csv
 from moodle_coupling.sources.files.places import take
-from moodle_coupling.sources.files.staleness import age_problem
-from moodle_coupling.sources.files.xlsx_file import read_xlsx
-from moodle_coupling.sources.selecting import only
-from moodle_coupling.sources.watermark import seal, unseal
+from moodle_coupling.sources.files.xlsx_sheet import read_xlsx
+from moodle_coupling.sources.persons import only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from moodle_coupling.mapping import AnySource, FileSource
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.mapping import FileSource
+    from moodle_coupling.sources.contract import Extract
     from moodle_coupling.sources.files.places import Taken
+
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -87,20 +86,6 @@ class FileReader:
         return (problem,) if problem else ()
 
 
-def read_persons(source: AnySource | list[AnySource], base: Path) -> Extract:
-    """Return everyone in a source, as text and not cleaned, with the lines that could not be read.
-
-    ``base`` is the folder a relative path starts at: the mapping file's.
-
-    Raises:
-        SourceError: it is not there or cannot be read as a whole; names file, line and column where there are.
-
-    """
-    from moodle_coupling.sources.opening import open_settings
-
-    return open_settings(source, base).extract(Wanted())
-
-
 def read_file(data: bytes, settings: FileSource, file: str, caps: Caps | None = None) -> Extract:
     """Return the persons of a file's bytes; ``file`` is how errors call it. With format 'auto' the content decides.
 
@@ -150,3 +135,48 @@ def _format(data: bytes, file: str) -> str:
     if data.startswith(_ZIP):
         return "xlsx"
     return "parquet" if data.startswith(_PARQUET) else "csv"
+
+
+_CLOCKS_DIFFER: Final = dt.timedelta(days=1)
+
+
+def age_problem(taken: Taken, settings: FileSource, seen: dt.datetime | None, now: dt.datetime) -> str:
+    """Say why a file is old, '' when it is not.
+
+    ``seen`` is when a good run first saw this very content, None when none did. A file that was put there again with
+    the same content is therefore as old as its content.
+    """
+    if seen is not None and settings.max_age_hours == 0:
+        return _sentence(taken, f"its content is that of the last good run, first seen at {_shown(seen)}")
+    if taken.modified is not None and taken.modified - now > _CLOCKS_DIFFER:
+        return (
+            f"{taken.where} is dated {_shown(taken.modified)}, which is later than now: how old it is cannot be told, and "
+            "source.newest_by 'modified' takes it for the newest as long as it is there. Look at the clock of whoever wrote it, "
+            "and write it anew."
+        )
+    limit = dt.timedelta(hours=settings.max_age_hours)
+    if not limit:
+        return ""
+    told = f"source.max_age_hours is {settings.max_age_hours}"
+    if taken.modified is not None and now - taken.modified > limit:
+        return _sentence(
+            taken, f"it was written at {_shown(taken.modified)} ({_hours(now - taken.modified)} ago; {told})"
+        )
+    if seen is not None and now - seen > limit:
+        return _sentence(taken, f"its content has not changed since {_shown(seen)} ({_hours(now - seen)} ago; {told})")
+    return ""
+
+
+def _sentence(taken: Taken, why: str) -> str:
+    return (
+        f"{taken.where} is old: {why}. See whether the export that writes it has run. source.stale in the mapping file says "
+        "what is done with an old file (warn, refuse, allow)."
+    )
+
+
+def _shown(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _hours(passed: dt.timedelta) -> str:
+    return f"{int(passed.total_seconds() // 3600)} hours"

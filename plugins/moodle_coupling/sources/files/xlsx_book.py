@@ -19,7 +19,7 @@ from moodle_coupling.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from moodle_coupling.sources.caps import Caps
+    from moodle_coupling.sources.files.caps import Caps
 
 _CHUNK: Final = 256 * 1024
 _ESCAPE: Final = re.compile("((?:_x[0-9A-Fa-f]{4}_)+)")

@@ -1,24 +1,47 @@
-"""The persons that changed, put into the last complete frame."""
+"""Persons frames of a source: what changed put into the last complete one, and some out of all."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from moodle_coupling.people.columns import FINDINGS, PERSON_COLUMNS, ROW
+from moodle_coupling.sources.contract import ExtractCounts
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
+
+    from moodle_coupling.sources.contract import Extract
+
 
 _NOBODY: Final = -1
 _BETWEEN: Final = "\x1f"
 """Between the parts of a key; it stands in no id."""
 
 
-def merged(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
-    """Return ``known`` with ``changed`` in it; see :func:`moodle_coupling.sources.contract.merge_changed`."""
+def completed(known: pd.DataFrame, found: Extract) -> Extract:
+    """Return an extract of some persons with everyone else as they were known, see :func:`merge_changed`; it is complete."""
+    persons = merge_changed(known, found.persons)
+    was = found.counts
+    others = was.left_out + was.blank + was.repeated
+    counts = ExtractCounts(len(persons) + others, len(persons), was.left_out, was.blank, was.repeated)
+    return replace(found, persons=persons, counts=counts, complete=True)
+
+
+def merge_changed(known: pd.DataFrame, changed: pd.DataFrame) -> pd.DataFrame:
+    """Return the last complete persons frame with the changed persons in it.
+
+    A changed person takes the place, and the ``row``, of the known one with the same person_id, or else with the same
+    extern_id and extern_source; who is not known gets the next free row. Where an id is there more than once, the
+    first takes the place of the first, so that a double stays a double until everyone is read again.
+
+    Whoever is gone from the source stays: only a complete read can tell.
+    """
     known, changed = alike([known, changed])
     places = _places(known, changed)
     found = places != _NOBODY
@@ -85,3 +108,15 @@ def _content_of_nameless(persons: pd.DataFrame) -> pd.Series:
     if len(some):
         content[nameless] = some.agg(_BETWEEN.join, axis=1)
     return content
+
+
+def only(extract: Extract, ids: Collection[str]) -> Extract:
+    """Return the extract with only the persons whose person_id or extern_id is one of ``ids``; it is not complete.
+
+    ``counts.records`` stays consistent: persons that were not asked for were not read.
+    """
+    persons = extract.persons
+    meant = persons["person_id"].isin(list(ids)) | persons["extern_id"].isin(list(ids))
+    some = persons[meant].reset_index(drop=True)
+    counts = replace(extract.counts, records=extract.counts.records - len(persons) + len(some), persons=len(some))
+    return replace(extract, persons=some, counts=counts, complete=False)

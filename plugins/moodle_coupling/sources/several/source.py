@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from moodle_coupling.sources.combining import Joining, Part, combined, starts
-from moodle_coupling.sources.contract import Mode, Wanted, completed
-from moodle_coupling.sources.extract import Extract, ExtractCounts
+from moodle_coupling.sources.contract import Extract, ExtractCounts, Mode, Wanted
+from moodle_coupling.sources.persons import completed
+from moodle_coupling.sources.several.combination import Joining, Part, combined, starts
 
 if TYPE_CHECKING:
     from moodle_coupling.sources.contract import Source
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeveralReader:
-    """Several sources as one: see :func:`moodle_coupling.sources.combining.combined`.
+    """Several sources as one: see :func:`moodle_coupling.sources.several.combination.combined`.
 
     ``names`` are what people call them. A changed run asks each part that can tell what changed for just that, puts it into
     what ``Wanted.known`` says of that part, and gives everyone; without it that part is read as a whole.

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
 
     from moodle_coupling.mapping import AnySource, Mapping
-    from moodle_coupling.sources.contract import Source, Wanted
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract, Source, Wanted
 
 WITH_INITIALS: Final = (UsernameRecipe.INITIALS_INFIX_LAST, UsernameRecipe.INITIAL_INFIX_LAST)
 _ALIKE: Final = 0.8

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.hooks.coachview.persons import PersonFields
 from moodle_coupling.hooks.coachview.rows import TEXTS
 from moodle_coupling.mapping.checks import COACHVIEW_COLUMNS
-from moodle_coupling.sources.chunks import add_chunk
 from moodle_coupling.sources.headings import Headings
-from moodle_coupling.sources.records import Records
+from moodle_coupling.sources.records import Records, add_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from moodle_coupling.hooks.coachview.rows import CoachviewPerson
     from moodle_coupling.mapping import CoachviewSource
-    from moodle_coupling.sources.extract import Extract
+    from moodle_coupling.sources.contract import Extract
+
 
 _FREE: Final = "vrijveld"
 _EXTRA_FIELDS: Final = "extravelden."

@@ -1,0 +1,1 @@
+"""Several sources that feed one environment, in order of authority."""
