@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ WIRE_AND_SCHEDULER = frozenset(
 )
 HEAVY = frozenset({"pandas", "numpy", "pyarrow", "sqlalchemy"})
 FRAMES = frozenset({"pandas", "numpy", "pyarrow"})
-PURE = ("people", "matching")
+PURE = ("people", "matching", "access")
 TOP_ROOMS = ("orchestration", "web")
 COMMANDS = frozenset({"plugin", "cli", "preview"})
 """Ways in, beside the rooms: like the top rooms they may import every room."""
@@ -41,19 +42,116 @@ PARSED_WITH_A_DAG = ("errors", "mapping", "mapping.model", "mapping.file", "prov
 """What a DAG file imports: parsed again and again by the DAG processor, so nothing heavy at module level."""
 
 
+FLOORS = (
+    {"contract", "provider_info"},
+    {"words"},
+    {"errors"},
+    {"settings", "airflow_internals"},
+    {"mapping"},
+    {"people"},
+    {"matching", "access"},
+    {"hooks", "sources", "provisioning", "ledger", "sandbox"},
+    {"orchestration", "preview", "preview_output"},
+    {"web"},
+    {"plugin", "cli"},
+)
+"""From the lowest up. A room imports rooms of lower floors, and of its own floor as long as no two lead to each other."""
+
+KNOWN_UPWARD: set[tuple[str, str]] = {
+    ("moodle_coupling.mapping.checks", "moodle_coupling.people.columns"),
+    ("moodle_coupling.mapping.checks", "moodle_coupling.people.countries"),
+    ("moodle_coupling.mapping.parts", "moodle_coupling.people.profile_values"),
+    ("moodle_coupling.mapping.source", "moodle_coupling.people.columns"),
+    ("moodle_coupling.matching.accounts", "moodle_coupling.hooks.moodle.types"),
+    ("moodle_coupling.orchestration.airflow_cli", "moodle_coupling.cli"),
+    ("moodle_coupling.people.reasons", "moodle_coupling.matching.frames"),
+}
+"""Imports that still point up: (module, module). This list only becomes shorter; a line that is no longer needed fails."""
+
+KNOWN_CIRCLES: list[set[str]] = [
+    {
+        "moodle_coupling.hooks.coachview.check",
+        "moodle_coupling.hooks.coachview.check_free",
+        "moodle_coupling.hooks.coachview.hook",
+    },
+    {
+        "moodle_coupling.hooks.moodle.check",
+        "moodle_coupling.hooks.moodle.hook",
+        "moodle_coupling.hooks.moodle.visibility",
+    },
+    {
+        "moodle_coupling.ledger.decisions",
+        "moodle_coupling.ledger.protections",
+    },
+    {
+        "moodle_coupling.mapping.parts",
+        "moodle_coupling.people.profile_values",
+    },
+    {
+        "moodle_coupling.orchestration.extraction",
+        "moodle_coupling.orchestration.run",
+    },
+    {
+        "moodle_coupling.sandbox.coachview.control",
+        "moodle_coupling.sandbox.coachview.sandbox",
+    },
+    {
+        "moodle_coupling.sandbox.moodle.control",
+        "moodle_coupling.sandbox.moodle.sandbox",
+        "moodle_coupling.sandbox.moodle.server",
+    },
+    {
+        "moodle_coupling.sandbox.moodle.reports",
+        "moodle_coupling.sandbox.moodle.site",
+    },
+    {
+        "moodle_coupling.sources.coachview.source",
+        "moodle_coupling.sources.contract",
+        "moodle_coupling.sources.database.source",
+        "moodle_coupling.sources.files.source",
+        "moodle_coupling.sources.needed",
+        "moodle_coupling.sources.opening",
+        "moodle_coupling.sources.several",
+    },
+    {
+        "moodle_coupling.sources.files.object_storage",
+        "moodle_coupling.sources.files.places",
+    },
+    {
+        "moodle_coupling.words.catalogue",
+        "moodle_coupling.words.sentence",
+    },
+]
+"""Modules that still lead to each other. This list only becomes shorter; a module that is in no circle any more fails."""
+
+WITH_SQL = {"ledger", "sources", "airflow_internals"}
+KNOWN_SQL = {
+    "moodle_coupling.hooks.pause",
+    "moodle_coupling.orchestration.commands",
+    "moodle_coupling.web.environments.starts",
+    "moodle_coupling.web.people.history",
+    "moodle_coupling.web.people.refs",
+    "moodle_coupling.web.people.search",
+    "moodle_coupling.web.runs.airflow",
+}
+"""Modules of other rooms that still build SQL of their own. This list only becomes shorter too."""
+
+
 @dataclass(frozen=True)
 class Imported:
-    """One import: the dotted name as written, the line, and whether it runs when the module is imported."""
+    """One import: the dotted name as written, the line, and whether it runs when the module is imported, or never."""
 
     name: str
     line: int
     at_module_level: bool
     relative: bool = False
+    for_types: bool = False
 
 
-def imports_of(source: str) -> list[Imported]:
-    """Every import of a source text except those under ``if TYPE_CHECKING``."""
-    return list(_imports(ast.parse(source), at_module_level=True))
+@cache
+def imports_of(source: str) -> tuple[Imported, ...]:
+    """Every import of a source text, those under ``if TYPE_CHECKING`` marked as such."""
+    return tuple(_imports(ast.parse(source), at_module_level=True))
 
 
 def _imports(node: ast.AST, *, at_module_level: bool) -> Iterator[Imported]:
@@ -65,6 +163,8 @@ def _imports(node: ast.AST, *, at_module_level: bool) -> Iterator[Imported]:
             for alias in child.names:
                 yield Imported(f"{child.module or ''}.{alias.name}", child.lineno, at_module_level, child.level > 0)
         elif isinstance(child, ast.If) and _is_type_checking(child.test):
+            for each in _imports(ast.Module(child.body, []), at_module_level=False):
+                yield replace(each, for_types=True)
             for statement in child.orelse:
                 yield from _imports(ast.Module([statement], []), at_module_level=at_module_level)
         else:
@@ -81,8 +181,10 @@ class House:
 
     def __init__(self, sources: Mapping[str, str]) -> None:
         self.modules = {name: imports_of(source) for name, source in sources.items()}
+        self.ours = cache(self._ours)
 
     @classmethod
+    @cache
     def on_disk(cls) -> House:
         package = ROOT / "plugins" / PACKAGE
         sources = {}
@@ -91,7 +193,7 @@ class House:
             sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text("utf-8")
         return cls(sources)
 
-    def ours(self, name: str) -> str | None:
+    def _ours(self, name: str) -> str | None:
         """Which of our modules a dotted name means; None when it is somebody else's."""
         if name != PACKAGE and not name.startswith(f"{PACKAGE}."):
             return None
@@ -110,7 +212,7 @@ class House:
                 continue
             ways[module] = way
             for each in self.modules.get(module, ()):
-                if only_module_level and not each.at_module_level:
+                if each.for_types or (only_module_level and not each.at_module_level):
                     continue
                 target = self.ours(each.name)
                 if target is None:
@@ -131,7 +233,54 @@ class House:
             *self.rooms_that_look_up(),
             *self.provider_info_imports(),
             *self.heavy_while_parsing(),
+            *self.homeless(),
+            *self.rooms_in_circles(),
         ]
+
+    def edges(self) -> Iterator[tuple[str, str]]:
+        """Who imports whom among our modules, those for types too."""
+        for module, imports in self.modules.items():
+            for target in {self.ours(each.name) for each in imports} - {None, "", module}:
+                yield module, target
+
+    def homeless(self) -> Iterator[str]:
+        yield from (
+            f"{module}: room {self.room(module)!r} stands on no floor (FLOORS)"
+            for module in self.modules
+            if module and self.floor(module) is None
+        )
+
+    def floor(self, module: str) -> int | None:
+        return next((number for number, rooms in enumerate(FLOORS) if self.room(module) in rooms), None)
+
+    def upward(self) -> set[tuple[str, str]]:
+        """Imports of a higher floor, by full names."""
+        return {
+            (f"{PACKAGE}.{one}", f"{PACKAGE}.{other}")
+            for one, other in self.edges()
+            if (self.floor(one) or 0) < (self.floor(other) or 0)
+        }
+
+    def building_sql(self) -> set[str]:
+        """Modules that import SQLAlchemy where no SQL belongs, by full names."""
+        return {
+            f"{PACKAGE}.{module}"
+            for module, imports in self.modules.items()
+            if self.room(module) not in WITH_SQL
+            and any(each.name.partition(".")[0] == "sqlalchemy" for each in imports if not each.for_types)
+        }
+
+    def circles(self) -> list[set[str]]:
+        """Modules that lead to each other, by full names."""
+        return circles_of({(f"{PACKAGE}.{one}", f"{PACKAGE}.{other}") for one, other in self.edges()})
+
+    def rooms_in_circles(self) -> Iterator[str]:
+        level = {
+            (self.room(one), self.room(other))
+            for one, other in self.edges()
+            if self.room(one) != self.room(other) and self.floor(one) == self.floor(other)
+        }
+        yield from (f"rooms that import each other: {sorted(circle)}" for circle in circles_of(level))
 
     def relative_imports(self) -> Iterator[str]:
         for module, imports in self.modules.items():
@@ -184,6 +333,28 @@ class House:
                     yield f"{module} must parse fast, and imports {bad}: {' → '.join(way)}"
 
 
+def circles_of(edges: set[tuple[str, str]]) -> list[set[str]]:
+    """Sets of names that lead to each other, each as large as can be."""
+    ways = {one: {other for start, other in edges if start == one} for one, _ in edges}
+    beyond = {name: _all_beyond(name, ways) for name in ways}
+    found: list[set[str]] = []
+    for name in sorted(name for name in ways if name in beyond[name]):
+        if not any(name in circle for circle in found):
+            found.append({other for other in beyond[name] if name in beyond.get(other, ())})
+    return found
+
+
+def _all_beyond(name: str, ways: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(ways[name])
+    while waiting:
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            waiting += ways.get(each, ())
+    return seen
+
+
 def _with_parents(module: str) -> Iterator[str]:
     """A module and the packages above it, whose __init__ runs first."""
     yield ""
@@ -205,7 +376,9 @@ def shadows(folder: Mapping[str, str], *, on_the_path: bool) -> list[str]:
     taken = {name for name in folder if name in sys.stdlib_module_names and not name.startswith("__")}
     if on_the_path:
         return sorted(taken)
-    wanted = {each.name.partition(".")[0] for source in folder.values() for each in imports_of(source)}
+    wanted = {
+        each.name.partition(".")[0] for source in folder.values() for each in imports_of(source) if not each.for_types
+    }
     return sorted(taken & wanted)
 
 
@@ -219,14 +392,34 @@ class TestTheHouse:
     def test_it_keeps_its_rules(self):
         assert House.on_disk().problems() == []
 
+    def test_no_import_points_up(self):
+        assert sorted(House.on_disk().upward() - KNOWN_UPWARD) == []
+
+    def test_no_import_is_excused_that_does_not_point_up(self):
+        assert sorted(KNOWN_UPWARD - House.on_disk().upward()) == []
+
+    def test_sql_stands_in_the_ledger(self):
+        assert sorted(House.on_disk().building_sql() - KNOWN_SQL) == []
+
+    def test_no_module_is_excused_that_builds_no_sql(self):
+        assert sorted(KNOWN_SQL - House.on_disk().building_sql()) == []
+
+    def test_no_modules_lead_to_each_other(self):
+        found = House.on_disk().circles()
+        assert [sorted(circle) for circle in found if not any(circle <= known for known in KNOWN_CIRCLES)] == []
+
+    def test_no_module_is_excused_that_is_in_no_circle(self):
+        in_circles = set().union(*House.on_disk().circles())
+        assert sorted(set().union(*KNOWN_CIRCLES) - in_circles) == []
+
     @pytest.mark.parametrize("module", PARSED_WITH_A_DAG)
     def test_what_a_dag_file_imports_is_there_to_be_checked(self, module):
         assert module in House.on_disk().modules
 
     def test_the_dag_files_themselves_import_nothing_heavy(self):
-        house = House.on_disk()
         for path in (ROOT / "dags").glob("*.py"):
-            house.modules["a_dag_file"] = imports_of(path.read_text("utf-8"))
+            house = House({})
+            house.modules = House.on_disk().modules | {"a_dag_file": imports_of(path.read_text("utf-8"))}
             ways = house.reached("a_dag_file", only_module_level=True)
             assert not {f"import {bad}" for bad in HEAVY} & set(ways), path
 
@@ -306,6 +499,7 @@ class TestTheChecker:
                 "orchestration.dags → people.names → pandas",
             ),
             ("orchestration.dags", "from moodle_coupling.people import names", "orchestration.dags must parse fast"),
+            ("attic.box", "", "attic.box: room 'attic' stands on no floor"),
         ],
     )
     def test_a_broken_rule_is_seen(self, module, source, said):
@@ -325,6 +519,51 @@ class TestTheChecker:
     )
     def test_what_is_allowed_is_let_be(self, module, source):
         assert House(GOOD | {module: source}).problems() == []
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "from moodle_coupling.people import names",
+            "def f():\n    from moodle_coupling.people.names import clean",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from moodle_coupling.people.names import Name",
+        ],
+    )
+    def test_an_import_that_points_up_is_seen(self, source):
+        assert House(GOOD | {"mapping.model": source}).upward() == {
+            ("moodle_coupling.mapping.model", "moodle_coupling.people.names")
+        }
+
+    def test_a_circle_is_seen_also_one_for_types_only(self):
+        turning = {
+            "people.names": "def f():\n    from moodle_coupling.people import particles",
+            "people.particles": "if TYPE_CHECKING:\n    from moodle_coupling.people import words",
+            "people.words": "from moodle_coupling.people import names, particles",
+        }
+        assert House(GOOD | turning).circles() == [{f"moodle_coupling.{name}" for name in turning}]
+
+    def test_rooms_of_one_floor_that_import_each_other_are_seen(self):
+        turning = {
+            "ledger": "",
+            "ledger.runs": "from moodle_coupling.hooks import moodle",
+            "hooks.pause": "if TYPE_CHECKING:\n    from moodle_coupling.ledger import runs",
+        }
+        assert House(GOOD | turning).problems() == ["rooms that import each other: ['hooks', 'ledger']"]
+
+    def test_sql_outside_the_ledger_is_seen(self):
+        house = House(
+            GOOD
+            | {
+                "web.app": "def f():\n    from sqlalchemy import select",
+                "ledger.runs": "import sqlalchemy",
+                "hooks.moodle": "if TYPE_CHECKING:\n    from sqlalchemy.orm import Session",
+            }
+        )
+        assert house.building_sql() == {"moodle_coupling.web.app"}
+
+    def test_one_room_of_a_floor_may_import_another(self):
+        house = House(GOOD | {"ledger": "", "ledger.runs": "from moodle_coupling.hooks import moodle"})
+        assert not house.upward()
+        assert house.problems() == []
 
     def test_a_name_of_the_standard_library_is_seen_on_the_path(self):
         assert shadows({"csv": "", "http": "", "usernames": "", "__init__": ""}, on_the_path=True) == ["csv", "http"]
