@@ -9,9 +9,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+from moodle_coupling.hooks.coachview.budget import OwnState
 from moodle_coupling.hooks.coachview.connection import CoachviewSettings
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
-from moodle_coupling.hooks.coachview.state import OwnState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -12,14 +12,13 @@ import requests_mock as mocking
 from hooks.coachview_small import NOON, Clock, SmallCoachview, Together, hook_for, ids_of, people, settings_for
 
 from moodle_coupling.errors import BudgetSpent
-from moodle_coupling.hooks.coachview.budget import ALONE, DAY, LOOK_AGAIN, Budget, moment
+from moodle_coupling.hooks.coachview.budget import ALONE, DAY, LOOK_AGAIN, Budget, OwnState, StateAway, moment
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
-from moodle_coupling.hooks.coachview.state import OwnState, StateAway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from moodle_coupling.hooks.coachview.state import Held, Shared
+    from moodle_coupling.hooks.coachview.budget import Held, Shared
 
 pytestmark = pytest.mark.clock
 

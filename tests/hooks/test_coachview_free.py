@@ -8,7 +8,7 @@ import pytest
 
 from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewScopeMissing, NotACoachview
 from moodle_coupling.hooks.coachview.connection import FreeShape
-from moodle_coupling.hooks.coachview.free import FreeFields, definitions, free_codes, shapes_of
+from moodle_coupling.hooks.coachview.rows import FreeFields, definitions, free_codes, shapes_of
 
 COLOUR, NUMBER = "VrijveldKleur", "VrijveldBsn"
 

@@ -93,7 +93,7 @@ def test_airflows_key_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatc
     from airflow.sdk.crypto import get_fernet
     from cryptography.fernet import Fernet
 
-    from moodle_coupling.hooks.coachview.state import airflow_seal
+    from moodle_coupling.hooks.coachview.budget import airflow_seal
 
     for key, there in ((Fernet.generate_key().decode(), True), ("", False), ("no key", False)):
         get_fernet.cache_clear()

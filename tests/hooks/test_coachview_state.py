@@ -8,7 +8,7 @@ import threading
 import pytest
 from cryptography.fernet import Fernet
 
-from moodle_coupling.hooks.coachview.state import OwnState, SealedState, state_key
+from moodle_coupling.hooks.coachview.budget import OwnState, SealedState, state_key
 
 
 def test_threads_change_a_document_of_ones_own_in_turn() -> None:

@@ -32,15 +32,15 @@ from moodle_coupling.errors import (
     CoachviewUnavailable,
     NotACoachview,
 )
+from moodle_coupling.hooks.coachview.budget import OwnState, SealedState, StateAway
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
-from moodle_coupling.hooks.coachview.state import OwnState, SealedState, StateAway
 from moodle_coupling.hooks.coachview.token import Token, TokenKeeper, read_token, token_form
 from moodle_coupling.hooks.sessions import RawAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from moodle_coupling.hooks.coachview.state import Shared
+    from moodle_coupling.hooks.coachview.budget import Shared
 
 pytestmark = pytest.mark.clock
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from moodle_coupling.hooks.coachview.calls import Ask
 from moodle_coupling.hooks.coachview.connection import CoachviewSettings
-from moodle_coupling.hooks.coachview.windows import EARLIEST, Everything, Ids, Window, lists_of_ids, widened
+from moodle_coupling.hooks.coachview.persons import EARLIEST, Everything, Ids, Window, lists_of_ids, widened
 
 pytestmark = pytest.mark.clock
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodle_coupling.errors import AnswerLost, CouplingError, NotAMoodle
-from moodle_coupling.hooks.coachview import free as coachview_free
+from moodle_coupling.hooks.coachview import rows as coachview_free
 from moodle_coupling.hooks.coachview import rows as coachview_rows
 from moodle_coupling.hooks.coachview.answers import json_of, read_listing
 from moodle_coupling.hooks.coachview.budget import DAY, moment

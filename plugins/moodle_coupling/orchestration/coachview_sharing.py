@@ -6,13 +6,13 @@ import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.hooks.coachview.budget import Held, StateAway
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
-from moodle_coupling.hooks.coachview.state import Held, StateAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from moodle_coupling.hooks.coachview.state import Sharing
+    from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.ledger.ledger import Ledger
 
 

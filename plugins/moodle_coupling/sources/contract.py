@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.hooks.coachview.state import Sharing
+    from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.hooks.moodle.check import Finding
     from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.provisioning.snapshot.checkpoint import Keeper

@@ -28,8 +28,8 @@ from moodle_coupling.hooks.masking import Secrets
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from moodle_coupling.hooks.coachview.budget import Shared
     from moodle_coupling.hooks.coachview.connection import CoachviewSettings
-    from moodle_coupling.hooks.coachview.state import Shared
     from moodle_coupling.hooks.coachview.wire import CoachviewWire
     from moodle_coupling.hooks.sessions import RawAnswer
 

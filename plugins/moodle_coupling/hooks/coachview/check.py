@@ -7,7 +7,7 @@ address or another value of a person.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from moodle_coupling.errors import (
     BudgetSpent,
@@ -24,18 +24,59 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.coachview.answers import Listing, scope_of
 from moodle_coupling.hooks.coachview.calls import Ask
-from moodle_coupling.hooks.coachview.check_free import check_free_fields
-from moodle_coupling.hooks.coachview.connection import CategoriesVia
-from moodle_coupling.hooks.coachview.hook import CATEGORIES, CoachviewHook
-from moodle_coupling.hooks.coachview.rows import PERSONS, UNPROVEN, CoachviewPerson, check_persons, lowered, person
-from moodle_coupling.hooks.coachview.windows import impossible
+from moodle_coupling.hooks.coachview.connection import CategoriesVia, FreeShape
+from moodle_coupling.hooks.coachview.persons import impossible
+from moodle_coupling.hooks.coachview.rows import (
+    CATEGORIES,
+    PERSONS,
+    UNPROVEN,
+    CoachviewPerson,
+    check_persons,
+    definitions,
+    free_codes,
+    lowered,
+    person,
+    shapes_of,
+)
 from moodle_coupling.hooks.moodle.check import Finding, Level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from moodle_coupling.hooks.coachview.budget import BudgetLeft
+    from moodle_coupling.hooks.coachview.connection import CoachviewSettings
 
 
-def check_coachview(hook: CoachviewHook, *, free_fields: Sequence[str] = (), categories: bool = False) -> list[Finding]:
+class AskedCoachview(Protocol):
+    """What a check asks of CoachviewHook."""
+
+    @property
+    def settings(self) -> CoachviewSettings:
+        """The connection's settings."""
+
+    def using_reserve(self) -> AbstractContextManager[None]:
+        """Let what is asked in the block use the reserve of the budget."""
+
+    def token_lifetime(self) -> float:
+        """Ask for a token and give its lifetime in seconds."""
+
+    def ask(self, ask: Ask) -> Listing:
+        """Ask for the rows of a page."""
+
+    def categories(self, ids: Collection[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Give the categories of persons."""
+
+    def confidential_fields(self, person: str) -> dict[str, bool]:
+        """Tell which free fields of a person are confidential."""
+
+    def budget_left(self) -> BudgetLeft:
+        """Tell how many requests are left of the day."""
+
+
+def check_coachview(
+    hook: AskedCoachview, *, free_fields: Sequence[str] = (), categories: bool = False
+) -> list[Finding]:
     """Find out whether a run can read from the hook's Coachview.
 
     ``free_fields`` are the codes the mapping uses, ``categories`` whether it asks for categories: what they lack is an error
@@ -85,7 +126,7 @@ def _caught(findings: Iterator[Finding]) -> Iterator[Finding]:
 # ---- persons ---------------------------------------------------------------------------------------------------------
 
 
-def _persons(hook: CoachviewHook, wanted: Sequence[str], *, categories: bool) -> Iterator[Finding]:
+def _persons(hook: AskedCoachview, wanted: Sequence[str], *, categories: bool) -> Iterator[Finding]:
     sample = hook.ask(Ask.page(PERSONS, 0, hook.settings.page_size, more={"InclusiefVrijevelden": True}))
     yield from _counted(hook, sample)
     if not sample.rows:
@@ -104,7 +145,7 @@ def _persons(hook: CoachviewHook, wanted: Sequence[str], *, categories: bool) ->
     yield from _categories(hook, str(rows[0].get("id") or ""), needed=categories)
 
 
-def _counted(hook: CoachviewHook, sample: Listing) -> Iterator[Finding]:
+def _counted(hook: AskedCoachview, sample: Listing) -> Iterator[Finding]:
     scope, have, take = scope_of(PERSONS), len(sample.rows), hook.settings.page_size
     if sample.count is None:
         yield Finding(
@@ -145,7 +186,7 @@ def _keys(rows: list[dict[str, Any]]) -> Iterator[Finding]:
         yield Finding(Level.OK, "keys", f"Rows have {', '.join(UNPROVEN)}.")
 
 
-def _typed(hook: CoachviewHook, rows: list[dict[str, Any]]) -> Iterator[Finding]:
+def _typed(hook: AskedCoachview, rows: list[dict[str, Any]]) -> Iterator[Finding]:
     key = hook.settings.person_id_key
     check_persons(rows, key)
     persons = [person(row, person_id_key=key, free={}) for row in rows]
@@ -197,7 +238,7 @@ def _extern_ids(persons: list[CoachviewPerson]) -> Iterator[Finding]:
 # ---- filters, categories, budget -------------------------------------------------------------------------------------
 
 
-def _dates(hook: CoachviewHook) -> Iterator[Finding]:
+def _dates(hook: AskedCoachview) -> Iterator[Finding]:
     found = hook.ask(Ask.page(PERSONS, 0, 2, impossible().where))
     if found.rows or found.count:
         yield Finding(
@@ -211,7 +252,7 @@ def _dates(hook: CoachviewHook) -> Iterator[Finding]:
         yield Finding(Level.OK, "filter", "The filter on change dates is obeyed: an impossible period gives nobody.")
 
 
-def _categories(hook: CoachviewHook, person_id: str, *, needed: bool) -> Iterator[Finding]:
+def _categories(hook: AskedCoachview, person_id: str, *, needed: bool) -> Iterator[Finding]:
     if hook.settings.categories_via is CategoriesVia.OFF:
         if needed:
             yield Finding(
@@ -234,7 +275,7 @@ def _categories(hook: CoachviewHook, person_id: str, *, needed: bool) -> Iterato
     )
 
 
-def _budget(hook: CoachviewHook) -> Iterator[Finding]:
+def _budget(hook: AskedCoachview) -> Iterator[Finding]:
     left = hook.budget_left()
     until = f" until {left.resets:%Y-%m-%d %H:%M} UTC" if left.resets else ""
     if not left.told:
@@ -253,3 +294,88 @@ def _budget(hook: CoachviewHook) -> Iterator[Finding]:
         )
     else:
         yield Finding(Level.OK, "budget", f"{left.left} requests are left{until}, {left.for_runs} of them for runs.")
+
+
+def check_free_fields(hook: AskedCoachview, rows: list[dict[str, Any]], wanted: Sequence[str]) -> Iterator[Finding]:
+    """Say in which shape free fields stand on a sample of rows (keys in lower case), and how it is with the wanted codes.
+
+    Raises a CoachviewError for a shape that cannot be read.
+    """
+    shapes = sorted({shape for row in rows for shape in shapes_of(row)})
+    said = hook.settings.free_fields
+    if not shapes:
+        yield Finding(
+            Level.ERROR if wanted and said is FreeShape.AUTO else Level.WARNING if wanted else Level.OK,
+            "free_fields",
+            f"None of {len(rows)} persons looked at shows free fields in a shape that is known.",
+            "If they have some in Coachview, compare with its Swagger page; else set 'free_fields' in the connection to the shape "
+            "your Coachview uses."
+            if wanted
+            else "",
+        )
+        return
+    if said is not FreeShape.AUTO and shapes != [said]:
+        yield Finding(
+            Level.ERROR,
+            "free_shape",
+            f"Free fields come in the shape {' and '.join(shapes)}; the connection says '{said}'.",
+            "Set 'free_fields' to 'auto' or to what comes.",
+        )
+    flags = _flags(hook, rows)
+    if isinstance(flags, Finding):
+        yield flags
+        flags = {}
+    codes = sorted({code for row in rows for code in free_codes(row)}, key=str.lower)
+    hidden = sum(flags.get(code.lower(), False) for code in codes)
+    yield Finding(
+        Level.OK,
+        "free_fields",
+        f"Free fields come in the shape {' and '.join(shapes)}: {len(codes)} codes, {hidden} confidential.",
+    )
+    seen = {code.lower() for code in codes}
+    yield from (_wanted_field(hook, code, seen, flags) for code in dict.fromkeys(wanted))
+
+
+def _flags(hook: AskedCoachview, rows: list[dict[str, Any]]) -> dict[str, bool] | Finding:
+    """Give which codes (in lower case) are confidential: from the rows, else from Coachview's list for one person."""
+    flags = {code: secret for row in rows for code, secret in definitions(row).items()}
+    holder = next((row for row in rows if free_codes(row)), None)
+    if flags or holder is None:
+        return flags
+    try:
+        return hook.confidential_fields(str(holder.get("id") or ""))
+    except CoachviewError as error:
+        return Finding(
+            Level.WARNING,
+            "free_field_list",
+            f"Which free fields are confidential cannot be found out: {error}",
+            "A run refuses free fields of which that is not known; name those that are not confidential in the connection's "
+            "field 'public_free_fields'.",
+        )
+
+
+def _wanted_field(hook: AskedCoachview, code: str, seen: set[str], flags: dict[str, bool]) -> Finding:
+    lower = code.lower()
+    vouched = lower in {one.lower() for one in hook.settings.public_free_fields}
+    if flags.get(lower):
+        return Finding(
+            Level.ERROR,
+            "free_field_confidential",
+            f"Free field {code} is confidential (vertrouwelijk) and is never sent to Moodle.",
+            "Take it out of the mapping, or make it not confidential in Coachview.",
+        )
+    if lower not in seen:
+        return Finding(
+            Level.WARNING,
+            "free_field_unseen",
+            f"Free field {code} is on none of the persons looked at.",
+            "Compare the code with Coachview's settings for free fields.",
+        )
+    if lower not in flags and not vouched:
+        return Finding(
+            Level.ERROR,
+            "free_field_unproven",
+            f"Nothing tells whether free field {code} is confidential.",
+            "If it is not, name it in the connection's field 'public_free_fields'.",
+        )
+    return Finding(Level.OK, "free_field", f"Free field {code} is there and not confidential.")

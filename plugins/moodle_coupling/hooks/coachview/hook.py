@@ -7,24 +7,31 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewRefused, CouplingError, InputError
+from moodle_coupling.hooks.coachview.budget import OwnState, SealedState, airflow_seal, state_key
 from moodle_coupling.hooks.coachview.calls import Ask, CoachviewCalls
 from moodle_coupling.hooks.coachview.connection import CategoriesVia, CoachviewSettings, FullRead, from_connection
-from moodle_coupling.hooks.coachview.free import FreeFields, definitions
-from moodle_coupling.hooks.coachview.pages import ListOf, PageReader, ahead
-from moodle_coupling.hooks.coachview.persons import PersonFields, PersonPage, PersonReading, Resume
-from moodle_coupling.hooks.coachview.rows import PERSONS, category_names, lowered
-from moodle_coupling.hooks.coachview.state import OwnState, SealedState, airflow_seal, state_key
-from moodle_coupling.hooks.coachview.windows import Everything, lists_of_ids, widened
+from moodle_coupling.hooks.coachview.persons import (
+    Everything,
+    ListOf,
+    PageReader,
+    PersonFields,
+    PersonPage,
+    PersonReading,
+    Resume,
+    ahead,
+    lists_of_ids,
+    widened,
+)
+from moodle_coupling.hooks.coachview.rows import CATEGORIES, PERSONS, FreeFields, category_names, definitions, lowered
 from moodle_coupling.hooks.coachview.wire import CoachviewWire
 from moodle_coupling.hooks.pooled import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from moodle_coupling.hooks.coachview.state import Seal, Shared, Sharing
-    from moodle_coupling.hooks.coachview.windows import Ids
+    from moodle_coupling.hooks.coachview.budget import Seal, Shared, Sharing
+    from moodle_coupling.hooks.coachview.persons import Ids
 
-CATEGORIES: Final = "Persoonscategorieen"
 FREE_FIELDS: Final = "Personen/Vrijevelden"
 _PERSON_OF_CATEGORY: Final = "persoonid"
 _AHEAD: Final = dt.timedelta(days=2)

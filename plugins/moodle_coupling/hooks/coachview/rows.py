@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.errors import CoachviewAnswerUnreadable
+from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewDenied, CoachviewRefused
+from moodle_coupling.hooks.coachview.connection import FreeShape
 from moodle_coupling.people.flags import read_flag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
 
 PERSONS: Final = "Personen"
+CATEGORIES: Final = "Persoonscategorieen"
 TEXTS: Final[Mapping[str, str]] = {
     "extern_id": "externId",
     "extern_source": "externSource",
@@ -146,3 +149,190 @@ def category_names(rows: list[dict[str, Any]], endpoint: str) -> tuple[str, ...]
             )
         names.append(name)
     return tuple(dict.fromkeys(names))
+
+
+_CONTAINER: Final = "vrijevelden"
+_DEFINITION: Final = "vrijvelddefinitie"
+_PREFIX: Final = "vrijveld"
+_FLAG: Final = "vertrouwelijk"
+
+
+_Field = tuple[str, Any, bool | None]
+"""Code, value, and whether it is confidential; None where that is not said."""
+
+
+class FreeFields:
+    """Reads the free fields of rows of one endpoint.
+
+    ``wanted`` are the codes to give, letter case aside; ``public`` those that the connection says are not confidential;
+    ``ask`` tells which free fields of one record are confidential, by code in lower case. ``confidential`` are the wanted codes that are, so that
+    they are left out, ``shapes`` the shapes met.
+    """
+
+    def __init__(
+        self,
+        wanted: Collection[str],
+        *,
+        shape: FreeShape = FreeShape.AUTO,
+        public: Collection[str] = (),
+        ask: Callable[[str], Mapping[str, bool]],
+    ) -> None:
+        self._wanted = {code.lower(): code for code in wanted}
+        self._shape = shape
+        self._ask = ask
+        self._open = dict.fromkeys((code.lower() for code in public), True)
+        self.shapes: set[FreeShape] = set()
+
+    @property
+    def confidential(self) -> frozenset[str]:
+        """The wanted codes that are confidential."""
+        return frozenset(code for lower, code in self._wanted.items() if self._open.get(lower) is False)
+
+    def read(self, row: Mapping[str, Any], record_id: str) -> dict[str, str]:
+        """Give the wanted free fields of a row by code, '' where it has none; ``row`` has its keys in lower case.
+
+        Raises CoachviewAnswerUnreadable for another shape than the connection says, or a code that may be confidential.
+        """
+        found = dict.fromkeys(self._wanted.values(), "")
+        for code, value, secret in self._fields(row):
+            lower = code.lower()
+            self._note(lower, secret=secret)
+            text = _text(code, value) if lower in self._wanted and secret is not True else ""
+            if text and self._is_open(code, record_id):
+                found[self._wanted[lower]] = text
+        return found
+
+    def check_seen(self, keys: Collection[str]) -> None:
+        """Make sure, after a page, that free fields were seen at all. ``keys`` are those of one of its rows.
+
+        Raises CoachviewAnswerUnreadable: empty values for everyone would empty the fields in Moodle.
+        """
+        if self._wanted and self._shape is FreeShape.AUTO and not self.shapes:
+            raise CoachviewAnswerUnreadable(
+                f"Free fields were asked for ({', '.join(self._wanted.values())}), and no row of the page has any, in no shape that "
+                f"is known. Keys on a row: {', '.join(sorted(keys))[:600]}. If these persons really have none, say in the "
+                "connection's field 'free_fields' which shape your Coachview uses."
+            )
+
+    def _fields(self, row: Mapping[str, Any]) -> Iterator[_Field]:
+        for shape in shapes_of(row):
+            if self._shape not in (FreeShape.AUTO, shape):
+                raise CoachviewAnswerUnreadable(
+                    f"Free fields come in the shape '{shape}', and the connection's field 'free_fields' says '{self._shape}'. Set it "
+                    "to 'auto' or to what comes."
+                )
+            self.shapes.add(shape)
+        return fields_of(row)
+
+    # ---- confidential or not -----------------------------------------------------------------------------------------
+
+    def _is_open(self, code: str, record_id: str) -> bool:
+        lower = code.lower()
+        if lower not in self._open:
+            why = self._look_up(record_id)
+            if lower not in self._open:
+                raise CoachviewAnswerUnreadable(
+                    f"Nobody can tell whether free field {code} is confidential: {why}. If it is not, name it in the connection's field "
+                    "'public_free_fields'; else take it out of the mapping."
+                )
+        return self._open[lower]
+
+    def _note(self, lower: str, *, secret: bool | None) -> None:
+        """Remember what a definition says; once confidential is always confidential, whatever the connection says."""
+        if secret is not None:
+            self._open[lower] = self._open.get(lower, True) and not secret
+
+    def _look_up(self, record_id: str) -> str:
+        """Ask Coachview for the definitions behind one record's free fields; say what came of it."""
+        try:
+            flags = self._ask(record_id)
+        except (CoachviewDenied, CoachviewRefused) as error:
+            return f"Coachview's list of free fields cannot be read ({error})"
+        for code, secret in flags.items():
+            self._note(code, secret=secret)
+        return "Coachview's list of free fields does not say"
+
+
+# ---- shapes ----------------------------------------------------------------------------------------------------------
+
+
+def shapes_of(row: Mapping[str, Any]) -> list[FreeShape]:
+    """Give the shapes in which a row, its keys in lower case, has free fields. Raises CoachviewAnswerUnreadable."""
+    found = []
+    container = row.get(_CONTAINER)
+    if isinstance(container, dict | list):
+        found.append(FreeShape.OBJECT if isinstance(container, dict) else FreeShape.LIST)
+    elif container is not None:
+        raise CoachviewAnswerUnreadable(
+            f"'{_CONTAINER}' on a row is neither an object nor a list, but a {type(container).__name__}."
+        )
+    if any(_is_code(key) for key in row):
+        found.append(FreeShape.TOP_LEVEL)
+    return found
+
+
+def fields_of(row: Mapping[str, Any]) -> Iterator[_Field]:
+    """Give code, value and whether it is confidential (None: the row does not say) of each free field on a row."""
+    container = row.get(_CONTAINER)
+    if isinstance(container, dict):
+        yield from (_one(str(code), value) for code, value in container.items())
+    elif isinstance(container, list):
+        yield from map(_item, container)
+    yield from (_one(key, value) for key, value in row.items() if _is_code(key))
+
+
+def free_codes(row: Mapping[str, Any]) -> list[str]:
+    """Give the codes of the free fields on a row that hold something."""
+    return [code for code, value, _ in fields_of(row) if value not in (None, "")]
+
+
+def definitions(row: Mapping[str, Any]) -> dict[str, bool]:
+    """Give what a row tells of its free fields: code in lower case → whether it is confidential."""
+    return {code.lower(): secret for code, _, secret in fields_of(row) if secret is not None}
+
+
+def _is_code(key: str) -> bool:
+    return key.startswith(_PREFIX) and key not in (_CONTAINER, _DEFINITION)
+
+
+def _one(code: str, value: object) -> _Field:
+    """Read a value that stands under its code: bare, or with its definition beside it."""
+    if isinstance(value, dict):
+        lower = {str(key).lower(): inner for key, inner in value.items()}
+        if "data" in lower:
+            return code, lower["data"], _secret(lower)
+    return code, value, None
+
+
+def _item(item: object) -> _Field:
+    """Read one ``{"data": …, "vrijveldDefinitie": {"code": …, "vertrouwelijk": …}}``."""
+    lower = {str(key).lower(): value for key, value in item.items()} if isinstance(item, dict) else {}
+    definition = lower.get(_DEFINITION)
+    code = (
+        {str(key).lower(): value for key, value in definition.items()}.get("code")
+        if isinstance(definition, dict)
+        else None
+    )
+    if not isinstance(code, str) or not code or "data" not in lower:
+        raise CoachviewAnswerUnreadable("A free field in a list has no code or no data.")
+    return code, lower["data"], _secret(lower)
+
+
+def _secret(lower: Mapping[str, Any]) -> bool | None:
+    definition = lower.get(_DEFINITION)
+    if not isinstance(definition, dict):
+        return None
+    found = {str(key).lower(): value for key, value in definition.items()}.get(_FLAG)
+    return found if isinstance(found, bool) else None
+
+
+def _text(code: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, list):
+        return ", ".join(filter(None, (_text(code, one) for one in value)))
+    raise CoachviewAnswerUnreadable(f"Free field {code} holds a {type(value).__name__}, which no field in Moodle can.")

@@ -18,13 +18,13 @@ from moodle_coupling.errors import (
     CoachviewTokenRefused,
 )
 from moodle_coupling.hooks.coachview.answers import by_status, json_of, parsed
-from moodle_coupling.hooks.coachview.state import StateAway
+from moodle_coupling.hooks.coachview.budget import StateAway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from moodle_coupling.hooks.coachview.budget import Shared
     from moodle_coupling.hooks.coachview.connection import CoachviewSettings
-    from moodle_coupling.hooks.coachview.state import Shared
     from moodle_coupling.hooks.sessions import RawAnswer
 
 log = logging.getLogger(__name__)

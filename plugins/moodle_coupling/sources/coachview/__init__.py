@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.hooks.coachview.state import Sharing
+    from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.hooks.moodle.check import Finding
     from moodle_coupling.sources.contract import Source
 
