@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import InputError
 from moodle_coupling.settings import mappings_folder
+from moodle_coupling.words.catalogue import ENGLISH, Texts
 
 if TYPE_CHECKING:
     import argparse
@@ -70,10 +71,10 @@ def run_preview(arguments: argparse.Namespace) -> int:
     if arguments.connection and arguments.accounts != LIVE:
         arguments.usage_error("--connection goes with --accounts live")
 
-    from moodle_coupling.preview_output import write_plan
+    from moodle_coupling.preview_output import in_words, write_plan
 
     plan = make_preview(arguments)
-    write_plan(plan, format_, Path(arguments.output) if arguments.output else None)
+    write_plan(in_words(plan, Texts(arguments.lang)), format_, Path(arguments.output) if arguments.output else None)
     return 0
 
 
@@ -120,18 +121,19 @@ def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> Ext
 
     if override:
         mapping = mapping.model_copy(update={"source": _other_file(mapping, override)})
+    texts = Texts("nl") if dutch else ENGLISH
     source = open_source(mapping, _base(mapping))
     with redirect_stdout(
         sys.stderr
     ):  # a database or object storage makes Airflow log to stdout, and that is the plan's
         extract = source.extract(Wanted(sharing=through_the_ledger()))
     for warning in extract.warnings:
-        say(warning)
+        say(texts.say(warning))
     if extract.left_out:
         say(f"{len(extract.left_out)} lines of {source.where} could not be read and are left out:")
         for one in extract.left_out[:_SHOWN_LINES]:
             of = f"{one.source}, " if one.source else ""
-            say(f"  {of}line {one.line}: {one.message_nl if dutch else one.message}")
+            say(f"  {of}line {one.line}: {texts.say(one.message_nl if dutch else one.message)}")
         if len(extract.left_out) > _SHOWN_LINES:
             say(f"  and {len(extract.left_out) - _SHOWN_LINES} more")
     return extract

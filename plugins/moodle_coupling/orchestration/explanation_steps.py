@@ -82,7 +82,7 @@ def _not_found(extract: Extract, candidates: pd.DataFrame, person: str, where: s
         lines.append(f"Near it: {', '.join(near)}.")
     if extract.left_out:
         lines.append(f"{len(extract.left_out)} lines could not be read; the person may stand on one of them:")
-        lines += [f"  line {one.line}: {one.message}" for one in extract.left_out[:_SHOWN]]
+        lines += [f"  line {one.line}: {ENGLISH.say(one.message)}" for one in extract.left_out[:_SHOWN]]
     return step(1, "not there.", *lines, ok=False, near=near)
 
 
@@ -92,7 +92,7 @@ def valid(record: Record, candidate: pd.Series[Any], reasons: pd.DataFrame) -> S
         outside = why_out_of_scope(record)
         names = ", ".join(text.partition(":")[0] for text in outside)
         return step(2, f"out of scope: {names}.", *outside, ok=False, in_scope=False, conditions=[*outside], reasons=[])
-    lines = [f"{row['code']}: {row['message']}{_stops(row['blocks'])}" for _, row in reasons.iterrows()]
+    lines = [f"{row['code']}: {ENGLISH.say(row['message'])}{_stops(row['blocks'])}" for _, row in reasons.iterrows()]
     codes = [str(code) for code in reasons["code"]]
     rejected = bool((reasons["blocks"] == "all").any())
     said = "in scope" + (f"; {', '.join(codes)}." if codes else ", nothing to mend.")
@@ -153,7 +153,7 @@ def matched(row: pd.Series[Any], history: History, *, everyone_known: bool, unse
         said += f", account {number}"
     if others:
         said += f"; the question points at account {', '.join(map(str, others))}"
-    lines = [str(row["evidence"])] if row["evidence"] else []
+    lines = [ENGLISH.say(row["evidence"])] if row["evidence"] else []
     if row["proposal"]:
         lines.append(f"Proposal: {row['proposal']}.")
     if verdict == Verdict.NEW and not everyone_known:
@@ -208,7 +208,7 @@ def written(row: pd.Series[Any], outcome: pd.Series[Any] | None, history: Histor
     action, changes = Action(row["action"]), changes_of(row["changes"])
     facts: dict[str, Any] = {"action": action.value, "changes": {name: list(pair) for name, pair in changes.items()}}
     lines = [as_change(name, *pair) for name, pair in changes.items()]
-    lines += [f"{one['code']}: {one['message']}" for one in json.loads(row["reasons"])]
+    lines += [f"{one['code']}: {ENGLISH.say(one['message'])}" for one in json.loads(row["reasons"])]
     if outcome is None:
         said, ok = _intended(row, action, list(changes))
         if asked_to_write:
@@ -220,7 +220,7 @@ def written(row: pd.Series[Any], outcome: pd.Series[Any] | None, history: Histor
     if not _absent(outcome["account_id"]):
         said += f", account {int(outcome['account_id'])}"
     if outcome["message"]:
-        lines.append(str(outcome["message"]))
+        lines.append(ENGLISH.say(outcome["message"]))
     mend = how_to_mend(ENGLISH, code, status) if status not in {"done", "skipped"} else ""
     return step(5, f"{said}.", *lines, *([mend] if mend else []), *_lately(history), ok=not mend, **facts)
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.words.catalogue import ENGLISH
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -82,7 +84,7 @@ def _written(done: pd.DataFrame) -> dict[str, LastWritten]:
 
 def _outcome_line(row: pd.Series[Any]) -> str:
     changes = ", ".join(as_change(name, *pair) for name, pair in changes_of(row["changes"]).items())
-    why = f" ({row['code']}: {row['message']})" if row["code"] else ""
+    why = f" ({row['code']}: {ENGLISH.say(row['message'])})" if row["code"] else ""
     return f"{row['at']:%Y-%m-%d %H:%M} UTC {row['action']} {row['status']}{why}{': ' if changes else ''}{changes}"
 
 

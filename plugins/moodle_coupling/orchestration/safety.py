@@ -16,6 +16,7 @@ from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.approval import QUESTION, read_question
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def mind_quarantine(run: Run) -> None:
         log.info("Quarantine lifted: this run was started by hand (%s)", run.started_by)
     elif dt.datetime.now(dt.UTC) < found.until:
         msg = (
-            f"Environment '{run.mapping.environment}' is in quarantine until {found.until:%Y-%m-%d %H:%M} UTC: {found.reason} "
+            f"Environment '{run.mapping.environment}' is in quarantine until {found.until:%Y-%m-%d %H:%M} UTC: {ENGLISH.say(found.reason)} "
             "A run by hand or a passing connection check lifts it."
         )
         raise Quarantined(msg)
@@ -82,7 +83,7 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
         }
         staging.write_text(run.folder, QUESTION, json.dumps(question, ensure_ascii=False))
         for one in tripped:
-            log.warning("Safeguard %s: %s", one.code, one.sentence)
+            log.warning("Safeguard %s: %s", one.code, ENGLISH.say(one.sentence))
     return tripped
 
 
@@ -97,7 +98,7 @@ def refuse_unapproved(run: Run, digest: str) -> None:
         return
     if question["digest"] != digest or said is None or said.decision is not ApprovalAnswer.APPROVED:
         msg = (
-            f"The plan of {run.holder} waits for an approval it does not have ({' '.join(question['reasons'])}) "
+            f"The plan of {run.holder} waits for an approval it does not have ({' '.join(map(ENGLISH.say, question['reasons']))}) "
             "Nothing was written. Clear the run from 'plan' on to be asked again."
         )
         raise NotApproved(msg)

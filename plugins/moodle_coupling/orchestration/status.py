@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.hooks.pause import read_pause
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
@@ -36,10 +37,14 @@ def _from_ledger(environment: str, ledger: Ledger) -> list[str]:
     lines = []
     quarantine = in_quarantine(ledger, environment)
     if quarantine is not None:
-        lines.append(f"quarantined until {quarantine.until:{_TIME}} (level {quarantine.level}): {quarantine.reason}")
+        lines.append(
+            f"quarantined until {quarantine.until:{_TIME}} (level {quarantine.level}): {ENGLISH.say(quarantine.reason)}"
+        )
     for one in waiting(ledger, environment):
         run = get_run(ledger, one.run)
-        lines.append(f"waiting for approval since {one.asked_at:{_TIME}}: {run.run_id}: {' '.join(one.reasons)}")
+        lines.append(
+            f"waiting for approval since {one.asked_at:{_TIME}}: {run.run_id}: {' '.join(map(ENGLISH.say, one.reasons))}"
+        )
     busy = holder_of(ledger, environment)
     if busy is not None:
         lines.append(f"being written by {busy.holder} since {busy.since:{_TIME}}")
@@ -54,5 +59,5 @@ def _run_line(run: Run) -> str:
     counts = ", ".join(f"{number} {name}" for name, number in run.counts.items() if number)
     parts = [f"run {run.started:{_TIME}} {run.mode}: {run.state}"]
     parts += [f"({counts})"] if counts else []
-    parts += [f"– {run.reason}"] if run.reason else []
+    parts += [f"– {ENGLISH.say(run.reason)}"] if run.reason else []
     return " ".join([*parts, f"[{run.run_id}]"])

@@ -71,7 +71,7 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     as Airflow's log and XCom. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
     """
     parts = [f"# {plain(title or 'Moodle')}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
-    parts += [f"**{plain(stopped)}**", ""] if stopped else []
+    parts += [f"**{plain(ENGLISH.say(stopped))}**", ""] if stopped else []
     parts += _counts(plan, outcomes)
     parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), named=named)
     parts += _mismatches(plan, named=named)
@@ -80,9 +80,14 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     if left_out is not None and len(left_out):
         parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
-        parts += _some(plain(message) if named else f"line {line}" for line, message in lines)
+        parts += _some(plain(ENGLISH.say(message)) if named else f"line {line}" for line, message in lines)
     if warnings:
-        parts += ["", "## What the source gives to think about", "", *(f"* {plain(text)}" for text in warnings)]
+        parts += [
+            "",
+            "## What the source gives to think about",
+            "",
+            *(f"* {plain(ENGLISH.say(text))}" for text in warnings),
+        ]
     return "\n".join(parts) + "\n"
 
 
@@ -195,7 +200,7 @@ def _people(group: pd.DataFrame, why: str, *, named: bool) -> list[str]:
     """List persons, one a line with the reason; or their ids alone, on one line."""
     rows = _rows(group)
     if named:
-        return _some(f"{_who(row)}: {plain(row[why])}" if row[why] else _who(row) for row in rows)
+        return _some(f"{_who(row)}: {plain(ENGLISH.say(row[why]))}" if row[why] else _who(row) for row in rows)
     ids = [plain(_id(row)) for row in rows[:_MOST_IDS]]
     more = len(rows) - len(ids)
     return ["Persons: " + ", ".join(ids) + (f" and {more} more, in the outcomes file." if more > 0 else "")]
