@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "plugins"))
 
+from moodle_coupling.contract.columns import PERSON_COLUMNS  # noqa: E402
 from moodle_coupling.contract.fields import FIELDS, Seen  # noqa: E402
 from moodle_coupling.mapping.file import json_schema, write_schema  # noqa: E402
-from moodle_coupling.people.columns import PERSON_COLUMNS  # noqa: E402
 from moodle_coupling.people.rules import RULES, Blocks  # noqa: E402
 from moodle_coupling.provider_info import get_provider_info  # noqa: E402
 from moodle_coupling.words.catalogue import ENGLISH, Texts, entries  # noqa: E402

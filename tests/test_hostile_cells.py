@@ -10,7 +10,8 @@ import pytest
 from growth import grows_faster
 
 from moodle_coupling.errors import MoodleParameterRefused
-from moodle_coupling.people import cleaning, countries, flags, particles
+from moodle_coupling.mapping import countries
+from moodle_coupling.people import cleaning, flags, particles
 from moodle_coupling.people.profile_values import near_option
 from moodle_coupling.provisioning.load.culprits import named_culprits
 from moodle_coupling.sources import headings

@@ -58,10 +58,7 @@ FLOORS = (
 """From the lowest up. A room imports rooms of lower floors, and of its own floor as long as no two lead to each other."""
 
 KNOWN_UPWARD: set[tuple[str, str]] = {
-    ("moodle_coupling.mapping.checks", "moodle_coupling.people.columns"),
-    ("moodle_coupling.mapping.checks", "moodle_coupling.people.countries"),
     ("moodle_coupling.mapping.parts", "moodle_coupling.people.profile_values"),
-    ("moodle_coupling.mapping.source", "moodle_coupling.people.columns"),
     ("moodle_coupling.matching.accounts", "moodle_coupling.hooks.moodle.types"),
     ("moodle_coupling.orchestration.airflow_cli", "moodle_coupling.cli"),
     ("moodle_coupling.people.reasons", "moodle_coupling.matching.frames"),
@@ -69,11 +66,6 @@ KNOWN_UPWARD: set[tuple[str, str]] = {
 """Imports that still point up: (module, module). This list only becomes shorter; a line that is no longer needed fails."""
 
 KNOWN_CIRCLES: list[set[str]] = [
-    {
-        "moodle_coupling.hooks.coachview.check",
-        "moodle_coupling.hooks.coachview.check_free",
-        "moodle_coupling.hooks.coachview.hook",
-    },
     {
         "moodle_coupling.hooks.moodle.check",
         "moodle_coupling.hooks.moodle.hook",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from moodle_coupling.contract.columns import INACTIVE_UNREAD
 from moodle_coupling.errors import (
     BudgetSpent,
     CoachviewIncomplete,
@@ -19,7 +20,6 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.people.columns import INACTIVE_UNREAD
 from moodle_coupling.sandbox.coachview import Fault, FaultKind, running_coachview
 from moodle_coupling.sources.coachview.source import KEPT_FOR
 from moodle_coupling.sources.contract import Mode, Wanted

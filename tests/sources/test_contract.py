@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from sources.cases import CASES, Case
 
+from moodle_coupling.contract.columns import PERSON_COLUMNS
 from moodle_coupling.errors import CoachviewError, SourceError, SourceUnavailable
-from moodle_coupling.people.columns import PERSON_COLUMNS
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.persons import merge_changed
 

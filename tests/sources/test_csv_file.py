@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moodle_coupling.contract.columns import PERSON_COLUMNS
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
-from moodle_coupling.people.columns import PERSON_COLUMNS
 from moodle_coupling.sources.files import csv_file
 from moodle_coupling.sources.files.csv_file import read_regular
 from moodle_coupling.sources.kinds import read_persons

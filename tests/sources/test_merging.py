@@ -9,8 +9,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moodle_coupling.contract.columns import INACTIVE_UNREAD, PERSON_COLUMNS
 from moodle_coupling.people.arrow import to_texts
-from moodle_coupling.people.columns import INACTIVE_UNREAD, PERSON_COLUMNS
 from moodle_coupling.sources.persons import merge_changed
 from moodle_coupling.sources.records import persons_frame
 

@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
+from moodle_coupling.contract.columns import MOODLE_COLUMNS, PERSON_COLUMNS
 from moodle_coupling.contract.fields import (
     FIELD_BY_NAME,
     LANGUAGE,
@@ -16,8 +17,7 @@ from moodle_coupling.contract.fields import (
     Takes,
     is_time_zone,
 )
-from moodle_coupling.people.columns import MOODLE_COLUMNS, PERSON_COLUMNS
-from moodle_coupling.people.countries import likeliest
+from moodle_coupling.mapping.countries import likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

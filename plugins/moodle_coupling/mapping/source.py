@@ -17,11 +17,11 @@ from pydantic import (
     model_validator,
 )
 
+from moodle_coupling.contract.columns import FINDINGS, PERSON_COLUMNS, ROW
 from moodle_coupling.mapping.checks import Location, did_you_mean
 from moodle_coupling.mapping.parts import FilledText, Part, refuse
 from moodle_coupling.mapping.safeguards import connection_id
 from moodle_coupling.mapping.sql import NAME, query_problem
-from moodle_coupling.people.columns import FINDINGS, PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf

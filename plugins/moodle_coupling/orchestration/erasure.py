@@ -6,12 +6,12 @@ import re
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.columns import EMAIL_COLUMNS
 from moodle_coupling.errors import InputError
 from moodle_coupling.ledger.approvals import waiting
 from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, Traces, forget_person, traces_of
 from moodle_coupling.ledger.leases import holder_of
 from moodle_coupling.orchestration import staging
-from moodle_coupling.people.columns import EMAIL_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

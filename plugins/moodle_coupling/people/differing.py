@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moodle_coupling.contract.columns import SOURCES_DIFFER, SOURCES_DISAGREE
 from moodle_coupling.people.arrow import is_blank, to_texts
-from moodle_coupling.people.columns import SOURCES_DIFFER, SOURCES_DISAGREE
 
 if TYPE_CHECKING:
     from moodle_coupling.people.reasons import Reasons

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH, WIDTHS, Takes
-from moodle_coupling.people.countries import likeliest
+from moodle_coupling.mapping.countries import likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moodle_coupling.contract.columns import PERSON_COLUMNS, ROW
 from moodle_coupling.errors import InputError, MappingError
 from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.people.arrow import choose, is_blank, same_text, to_texts
 from moodle_coupling.people.cleaning import clean_texts, damaged
-from moodle_coupling.people.columns import PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,9 @@ class Table:
 
     def __init__(self, persons: pd.DataFrame, environment: str, file: str) -> None:
         if ROW not in persons:
-            msg = f"The persons frame has no column '{ROW}'; see moodle_coupling.people.columns for what it must hold."
+            msg = (
+                f"The persons frame has no column '{ROW}'; see moodle_coupling.contract.columns for what it must hold."
+            )
             raise InputError(msg)
         self.rows: NDArray[np.int64] = persons[ROW].to_numpy(dtype=np.int64)
         if persons[ROW].duplicated().any():

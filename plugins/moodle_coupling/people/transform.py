@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from moodle_coupling.contract.columns import INACTIVE_UNREAD
 from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFILE_WIDTH, WIDTHS, Takes
 from moodle_coupling.mapping import IdnumberFrom, Unmatched, UsernameRecipe
+from moodle_coupling.mapping.countries import to_code
 from moodle_coupling.people import checks
 from moodle_coupling.people.arrow import (
     blank_where,
@@ -23,8 +25,6 @@ from moodle_coupling.people.arrow import (
     to_series,
 )
 from moodle_coupling.people.cleaning import damaged
-from moodle_coupling.people.columns import INACTIVE_UNREAD
-from moodle_coupling.people.countries import to_code
 from moodle_coupling.people.differing import note_sources
 from moodle_coupling.people.particles import surnames
 from moodle_coupling.people.reasons import Reasons

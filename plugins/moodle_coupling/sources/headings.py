@@ -7,10 +7,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.columns import MOODLE_COLUMNS, PERSON_COLUMNS, ROW
 from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping.checks import did_you_mean
-from moodle_coupling.people.columns import MOODLE_COLUMNS, PERSON_COLUMNS, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,9 +12,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.columns import PERSON_COLUMNS
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
-from moodle_coupling.people.columns import PERSON_COLUMNS
 from moodle_coupling.sources.headings import column_of, plain_heading
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.people.columns import FINDINGS, PERSON_COLUMNS, ROW
+from moodle_coupling.contract.columns import FINDINGS, PERSON_COLUMNS, ROW
 from moodle_coupling.sources.contract import ExtractCounts
 
 if TYPE_CHECKING:

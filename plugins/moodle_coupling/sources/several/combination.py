@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.mapping import IdnumberFrom
-from moodle_coupling.people.columns import (
+from moodle_coupling.contract.columns import (
     EMAIL_COLUMNS,
     FINDINGS,
     INACTIVE_UNREAD,
@@ -20,6 +19,7 @@ from moodle_coupling.people.columns import (
     SOURCES_DIFFER,
     SOURCES_DISAGREE,
 )
+from moodle_coupling.mapping import IdnumberFrom
 from moodle_coupling.sources.persons import alike
 
 if TYPE_CHECKING:
