@@ -36,8 +36,7 @@ from moodle_coupling.ledger.account_keys import AccountKeys
 from moodle_coupling.ledger.bulk import TEXT, staged
 from moodle_coupling.ledger.column_types import BigId
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
-from moodle_coupling.provisioning.snapshot.folded import folded
-from moodle_coupling.provisioning.snapshot.keys import key, odd_keys
+from moodle_coupling.provisioning.snapshot.keys import folded, key, odd_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

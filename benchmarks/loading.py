@@ -22,7 +22,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
-from moodle_coupling.hooks.moodle.types import NewAccount
+from moodle_coupling.hooks.moodle.records import NewAccount
 from moodle_coupling.matching.frames import PLAN_COLUMNS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from moodle_coupling.contract.fields import FIELDS, MAPPED_FIELDS, NEVER_EMPTIED, Field, Takes
-from moodle_coupling.hooks.moodle.types import Account
+from moodle_coupling.hooks.moodle.records import Account
 from moodle_coupling.mapping.file import json_schema
 from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.sandbox.moodle.user_fields import TYPES, USER, WIDTHS
@@ -95,14 +95,14 @@ moodle_coupling.contract.fields = module
 exec(compile(source, str(path), "exec"), module.__dict__)
 
 import pandas as pd
-from moodle_coupling.hooks.moodle.accounts import account
-from moodle_coupling.hooks.moodle.types import AccountChange
+from moodle_coupling.hooks.moodle.records import account
+from moodle_coupling.hooks.moodle.records import AccountChange
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.checks import constant_problem
 from moodle_coupling.matching.accounts import accounts_frame
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.people.transform import transform
-from moodle_coupling.provisioning.load.readback import holds
+from moodle_coupling.provisioning.lookups import holds
 from moodle_coupling.words.catalogue import Texts, entries
 from moodle_coupling.web.runs.words import field_word
 

@@ -175,7 +175,7 @@ def _read_accounts(
 def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, *, full: bool) -> _Accounts:
     """Read the accounts from the connection's Moodle; raises CouplingPaused before any request while it is paused."""
     from moodle_coupling.hooks.moodle.hook import MoodleHook
-    from moodle_coupling.hooks.moodle.visibility import unseen_field
+    from moodle_coupling.hooks.moodle.probes import unseen_field
     from moodle_coupling.matching.visibility import compared_fields
     from moodle_coupling.provisioning.snapshot.accounts import read_accounts
     from moodle_coupling.provisioning.snapshot.visibility import Visibility

@@ -20,7 +20,7 @@ from moodle_coupling.errors import (
     NotACoachview,
 )
 from moodle_coupling.hooks.coachview.answers import read_listing, retry_after
-from moodle_coupling.hooks.sessions import RawAnswer
+from moodle_coupling.hooks.wire import RawAnswer
 
 pytestmark = pytest.mark.clock
 

@@ -11,7 +11,7 @@ from moodle_coupling.errors import MoodleParameterRefused, MoodleTokenInvalid
 from moodle_coupling.hooks.moodle.check import check_site, explain, is_fit
 from moodle_coupling.hooks.moodle.connection import from_connection
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
+from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,12 +20,10 @@ from moodle_coupling.hooks.coachview import rows as coachview_free
 from moodle_coupling.hooks.coachview import rows as coachview_rows
 from moodle_coupling.hooks.coachview.answers import json_of, read_listing
 from moodle_coupling.hooks.coachview.budget import DAY, moment
-from moodle_coupling.hooks.masking import MASK, Secrets
-from moodle_coupling.hooks.moodle import accounts as records
-from moodle_coupling.hooks.moodle import reports
+from moodle_coupling.hooks.moodle import records
 from moodle_coupling.hooks.moodle.answers import read_answer
-from moodle_coupling.hooks.moodle.types import NewAccount
-from moodle_coupling.hooks.sessions import RawAnswer
+from moodle_coupling.hooks.moodle.records import NewAccount
+from moodle_coupling.hooks.wire import MASK, RawAnswer, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,10 +108,10 @@ def test_what_is_no_id_is_an_error_of_ours(word: str) -> None:
     with pytest.raises((NotAMoodle, AnswerLost)):
         records.site_info(read(f'{{"userid": {word}, "functions": []}}', INFO), INFO)
     with pytest.raises((NotAMoodle, AnswerLost)):
-        reports.reports_in(read(f'{{"reports": [{{"id": {word}, "name": "x"}}]}}', reports.LIST_REPORTS))
+        records.reports_in(read(f'{{"reports": [{{"id": {word}, "name": "x"}}]}}', records.LIST_REPORTS))
     with pytest.raises((NotAMoodle, AnswerLost)):
-        reports.page_in(
-            read(f'{{"data": {{"headers": [], "rows": [], "totalrowcount": {word}}}}}', reports.RETRIEVE_REPORT)
+        records.page_in(
+            read(f'{{"data": {{"headers": [], "rows": [], "totalrowcount": {word}}}}}', records.RETRIEVE_REPORT)
         )
 
 
@@ -137,8 +135,8 @@ def test_whatever_an_answer_holds_it_is_read_or_an_error_of_ours(answer: Any) ->
         lambda: records.created_accounts(answer, [NewAccount({"username": "x"})], CREATE),
         lambda: records.update_warnings(answer, CREATE),
         lambda: records.site_info(answer, INFO),
-        lambda: reports.reports_in(answer),
-        lambda: reports.page_in(answer),
+        lambda: records.reports_in(answer),
+        lambda: records.page_in(answer),
         lambda: read_answer(200, {}, json.dumps(answer).encode(), CREATE),
         lambda: read_listing(RawAnswer(200, {}, json.dumps(answer).encode()), "Personen"),
     ):

@@ -12,7 +12,7 @@ from moodle_coupling.errors import CouplingPaused, MoodleMaintenance, MoodleUnav
 from moodle_coupling.hooks.moodle.calls import LOOKS_EVERY, OUTAGE
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
+from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount
 from moodle_coupling.sandbox.moodle import Fault, FaultKind, SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:

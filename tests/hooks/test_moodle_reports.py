@@ -6,8 +6,8 @@ import pytest
 from provisioning.plans import hook_for
 
 from moodle_coupling.errors import MoodleAccessDenied, MoodleFunctionMissing, MoodleRefused, NotAMoodle
-from moodle_coupling.hooks.moodle import reports as moodle_reports
-from moodle_coupling.hooks.moodle.types import Report, ReportPage
+from moodle_coupling.hooks.moodle import records
+from moodle_coupling.hooks.moodle.records import Report, ReportPage
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, REPORT_FUNCTIONS, CustomReport, running_moodle
 
 SERVICE = (*FUNCTIONS, *REPORT_FUNCTIONS)
@@ -59,7 +59,7 @@ def test_a_report_or_function_that_is_not_there_is_told_apart(moodle, hook):
     "answer", [None, [], {"reports": [{}]}, {"reports": 3}, {"data": {"headers": []}}, {"data": {"rows": [1]}}]
 )
 def test_anything_else_is_no_moodle(answer):
-    for read in (moodle_reports.reports_in, moodle_reports.page_in):
+    for read in (records.reports_in, records.page_in):
         with pytest.raises(NotAMoodle):
             read(answer)
 

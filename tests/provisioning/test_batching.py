@@ -5,10 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.hooks.moodle.accounts import new_account
 from moodle_coupling.hooks.moodle.form import body_size, count_variables
-from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
-from moodle_coupling.provisioning.load.batches import batches, cost
+from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, new_account
+from moodle_coupling.provisioning.lookups import batches, cost
 
 accounts = st.lists(
     st.builds(

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from provisioning.plans import CREATE, codes, create, hook_for, load_rows, people_in, plan_of, statuses
 
 from moodle_coupling.provisioning.load.book import Book
-from moodle_coupling.provisioning.load.creation import create_batch
 from moodle_coupling.provisioning.load.job import Load, Pace
 from moodle_coupling.provisioning.load.rows import sort_rows
+from moodle_coupling.provisioning.load.writes import create_batch
 from moodle_coupling.provisioning.wire import Wire
 from moodle_coupling.sandbox.moodle import running_moodle
 

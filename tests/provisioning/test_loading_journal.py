@@ -8,8 +8,7 @@ import pytest
 from provisioning.plans import CREATE, UPDATE, change, codes, create, load_rows, people_in, person, row, statuses
 
 from moodle_coupling.errors import CouplingPaused, MoodleUnavailable, TooManyFailures
-from moodle_coupling.provisioning.load.journal import JournalFailed
-from moodle_coupling.provisioning.load.stop_rule import StopRule
+from moodle_coupling.provisioning.load.book import JournalFailed, StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import pytest
 from provisioning.plans import CREATE, UPDATE, change, codes, create, load_rows, people_in, statuses
 
 from moodle_coupling.errors import TooManyFailures, ValueNotTaken
-from moodle_coupling.hooks.moodle.values import refused_values
-from moodle_coupling.provisioning.load.stop_rule import StopRule
+from moodle_coupling.hooks.moodle.probes import refused_values
+from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
 
 

@@ -11,7 +11,7 @@ from provisioning.snapshot.site import candidates
 from moodle_coupling.errors import MoodleFunctionMissing
 from moodle_coupling.hooks.moodle.connection import from_connection
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.hooks.moodle.reports import LIST_REPORTS, RETRIEVE_REPORT
+from moodle_coupling.hooks.moodle.records import LIST_REPORTS, RETRIEVE_REPORT
 from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 

@@ -20,7 +20,7 @@ from moodle_coupling.sources.kinds import KINDS, checked_connections
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from moodle_coupling.hooks.moodle.values import Value
+    from moodle_coupling.hooks.moodle.probes import Value
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
-from moodle_coupling.hooks.moodle.visibility import unseen_field
+from moodle_coupling.hooks.moodle.probes import unseen_field
 from moodle_coupling.mapping.file import source_path
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.orchestration.history import as_change, changes_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.errors import MoodleError
-    from moodle_coupling.hooks.moodle.types import Account
+    from moodle_coupling.hooks.moodle.records import Account
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.history import History
     from moodle_coupling.orchestration.origins import Record

@@ -11,10 +11,10 @@ from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
 from moodle_coupling.ledger.outcomes import run_outcomes, settle
 from moodle_coupling.ledger.words import FINAL, IntentionState
+from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.loader import LoadResult, load
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, OUTCOME_COLUMNS, OutcomeStatus, outcomes_frame
 from moodle_coupling.provisioning.load.rows import sort_rows
-from moodle_coupling.provisioning.load.stop_rule import StopRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

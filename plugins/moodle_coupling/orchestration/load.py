@@ -14,8 +14,8 @@ from moodle_coupling.matching.unchanged import links_to_forget, which_to_remembe
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.decisions import carried_out
 from moodle_coupling.orchestration.journal import load_with_ledger
+from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.outcomes import NOT_WHOLE
-from moodle_coupling.provisioning.load.stop_rule import StopRule
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.leases import Lease

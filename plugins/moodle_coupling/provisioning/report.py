@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from moodle_coupling.contract.markdown import code as as_code
 from moodle_coupling.contract.markdown import plain
-from moodle_coupling.hooks.moodle.visibility import unseen_field
+from moodle_coupling.hooks.moodle.probes import unseen_field
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.hooks.moodle.types import (
+    from moodle_coupling.hooks.moodle.probes import Value
+    from moodle_coupling.hooks.moodle.records import (
         Account,
         AccountChange,
         CreatedAccount,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         SiteInfo,
         UpdateWarning,
     )
-    from moodle_coupling.hooks.moodle.values import Value
 
 
 class Settings(Protocol):

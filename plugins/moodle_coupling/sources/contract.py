@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.hooks.moodle.check import Finding
     from moodle_coupling.mapping.source import SourceSettings
-    from moodle_coupling.provisioning.snapshot.checkpoint import Keeper
+    from moodle_coupling.provisioning.snapshot.reading import Keeper
 
 
 @dataclass(frozen=True, slots=True)

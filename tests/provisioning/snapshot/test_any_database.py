@@ -14,11 +14,10 @@ from provisioning.snapshot.site import READ, SEARCH, MemoryKeys, account, candid
 
 from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.provisioning.load.readback import can_look_up
-from moodle_coupling.provisioning.snapshot import by_report, changed, numbers
+from moodle_coupling.provisioning.lookups import can_look_up
+from moodle_coupling.provisioning.snapshot import accounts, by_report, ranges
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
-from moodle_coupling.provisioning.snapshot.folded import folded
-from moodle_coupling.provisioning.snapshot.keys import is_odd, spellings
+from moodle_coupling.provisioning.snapshot.keys import folded, is_odd, spellings
 from moodle_coupling.sandbox.moodle import running_moodle
 
 DATABASES = ("mariadb", "postgresql")
@@ -32,9 +31,9 @@ REPORTS = {
 @pytest.fixture(autouse=True)
 def _a_short_way_to_the_last_account(monkeypatch):
     monkeypatch.setattr(by_report, "_SPOT_CHECK", 1)
-    monkeypatch.setattr(numbers, "BEYOND", 500)
-    monkeypatch.setattr(numbers, "AT_ONCE", 500)
-    monkeypatch.setattr(changed, "BEYOND", 500)
+    monkeypatch.setattr(ranges, "BEYOND", 500)
+    monkeypatch.setattr(ranges, "AT_ONCE", 500)
+    monkeypatch.setattr(accounts, "BEYOND", 500)
 
 
 @pytest.fixture(params=DATABASES)
@@ -125,8 +124,8 @@ def test_who_is_linked_and_stays_the_same_costs_one_call(moodle, keys):
 
 
 def test_new_persons_cost_three_look_ups_and_one_at_those_who_came_since(moodle, keys, monkeypatch):
-    monkeypatch.setattr(changed, "BEYOND", 2000)
-    monkeypatch.setattr(numbers, "AT_ONCE", 1000)
+    monkeypatch.setattr(accounts, "BEYOND", 2000)
+    monkeypatch.setattr(ranges, "AT_ONCE", 1000)
     read_everyone(moodle, keys)
     people = [{"idnumber": f"CV-{n}", "email": f"n{n}@example.org", "username": f"n{n}x"} for n in range(100)]
     moodle.calls.clear()
@@ -169,7 +168,7 @@ def test_where_addresses_are_shared_that_of_a_new_person_is_searched(moodle, key
 
 def test_everyone_is_read_where_that_is_quicker_than_to_search_for_so_many(moodle, keys):
     read_everyone(moodle, keys)
-    few = [{"idnumber": f"CV-{n}", "email": f"n{n}@example.org"} for n in range(changed.MOST_SEARCHES)]
+    few = [{"idnumber": f"CV-{n}", "email": f"n{n}@example.org"} for n in range(accounts.MOST_SEARCHES)]
     assert read(moodle, few, keys, shared_email=True).strategy == ""
     more = [*few, {"idnumber": "CV-X", "email": "more@example.org"}]
     assert read(moodle, more, keys, shared_email=True).strategy == "fields"

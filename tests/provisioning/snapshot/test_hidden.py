@@ -9,15 +9,15 @@ from provisioning.plans import hook_for
 from provisioning.snapshot.site import STRATEGIES, WITH_REPORTS, account, candidates, links, names, offer_report, read
 
 from moodle_coupling.errors import MoodleAccessDenied
-from moodle_coupling.hooks.moodle.accounts import AccountsRead
-from moodle_coupling.provisioning.snapshot import numbers
+from moodle_coupling.hooks.moodle.records import AccountsRead
+from moodle_coupling.provisioning.snapshot import ranges
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import CAPABILITIES, running_moodle
 
 
 @pytest.fixture(autouse=True)
 def _near(monkeypatch):
-    monkeypatch.setattr(numbers, "BEYOND", 1000)
+    monkeypatch.setattr(ranges, "BEYOND", 1000)
 
 
 @pytest.fixture

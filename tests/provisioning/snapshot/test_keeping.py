@@ -22,11 +22,10 @@ from provisioning.snapshot.site import (
 )
 
 from moodle_coupling.errors import CouplingPaused
-from moodle_coupling.hooks.moodle.types import Account
+from moodle_coupling.hooks.moodle.records import Account
 from moodle_coupling.matching.accounts import accounts_frame
-from moodle_coupling.provisioning.snapshot import by_report, numbers
-from moodle_coupling.provisioning.snapshot.checkpoint import KEPT_FOR, Pieces
-from moodle_coupling.provisioning.snapshot.pieces import Piece, joined, packed, unpacked
+from moodle_coupling.provisioning.snapshot import by_report, ranges
+from moodle_coupling.provisioning.snapshot.reading import KEPT_FOR, Piece, Pieces, joined, packed, unpacked
 from moodle_coupling.sandbox.moodle import running_moodle
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
@@ -34,8 +33,8 @@ NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(numbers, "AT_ONCE", 50)
-    monkeypatch.setattr(numbers, "BEYOND", 200)
+    monkeypatch.setattr(ranges, "AT_ONCE", 50)
+    monkeypatch.setattr(ranges, "BEYOND", 200)
     monkeypatch.setattr(by_report, "_AT_ONCE", 50)
 
 

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moodle_coupling.hooks.moodle.types import Account
+from moodle_coupling.hooks.moodle.records import Account
 from moodle_coupling.matching.accounts import accounts_frame
-from moodle_coupling.provisioning.snapshot import numbers
-from moodle_coupling.provisioning.snapshot.numbers import far_apart, read_by_number
-from moodle_coupling.provisioning.snapshot.pieces import Piece
-from moodle_coupling.provisioning.snapshot.tracker import Tracker
+from moodle_coupling.provisioning.snapshot import ranges
+from moodle_coupling.provisioning.snapshot.ranges import far_apart, read_by_number
+from moodle_coupling.provisioning.snapshot.reading import Piece
+from moodle_coupling.provisioning.snapshot.turns import Tracker
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(numbers, "AT_ONCE", 5)
-    monkeypatch.setattr(numbers, "BEYOND", 20)
-    monkeypatch.setattr(numbers, "LONGEST_GAP", 200)
+    monkeypatch.setattr(ranges, "AT_ONCE", 5)
+    monkeypatch.setattr(ranges, "BEYOND", 20)
+    monkeypatch.setattr(ranges, "LONGEST_GAP", 200)
 
 
 NOBODY = accounts_frame([])

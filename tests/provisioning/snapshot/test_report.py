@@ -17,15 +17,15 @@ from provisioning.snapshot.site import (
 )
 
 from moodle_coupling.errors import MoodleAccessDenied, MoodleFunctionMissing, MoodleRefused, SettingError
-from moodle_coupling.hooks.moodle.types import Report
-from moodle_coupling.provisioning.snapshot import by_report, numbers, overview
-from moodle_coupling.provisioning.snapshot.overview import ReportUnfit
+from moodle_coupling.hooks.moodle.records import Report
+from moodle_coupling.provisioning.snapshot import by_report, ranges
+from moodle_coupling.provisioning.snapshot.by_report import ReportUnfit
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, CustomReport, running_moodle
 
 
 @pytest.fixture(autouse=True)
 def _near(monkeypatch):
-    monkeypatch.setattr(numbers, "BEYOND", 1000)
+    monkeypatch.setattr(ranges, "BEYOND", 1000)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ class TestWhoIsLookedUp:
         assert snapshot.unreadable == ()
 
     def test_pages_are_read_until_all_rows_are_there(self, moodle, monkeypatch):
-        monkeypatch.setattr(overview, "ROWS", 5)
+        monkeypatch.setattr(by_report, "ROWS", 5)
         moodle.add_accounts(account(f"u{n:02}", idnumber=f"{n}") for n in range(19))
         assert len(read(moodle, strategy="report").accounts) == 21
         assert len(moodle.calls.all(RETRIEVE)) == 5
@@ -196,7 +196,7 @@ class TestAReportThatLies:
         unfit(moodle, "something else as the service user's")
 
     def test_no_order(self, moodle, monkeypatch):
-        monkeypatch.setattr(overview, "ROWS", 10)
+        monkeypatch.setattr(by_report, "ROWS", 10)
         offer_report(moodle, sort="")
         unfit(moodle, "Let it sort by username")
 
@@ -226,7 +226,7 @@ class TestAReportThatLies:
         assert {"anders", "nieuw"} <= names(snapshot)
 
     def test_a_deletion_while_it_is_read_makes_it_be_read_again(self, moodle, monkeypatch):
-        monkeypatch.setattr(overview, "ROWS", 10)
+        monkeypatch.setattr(by_report, "ROWS", 10)
         pages = []
 
         def deleting(method):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from moodle_coupling.provisioning.snapshot import turns as rolling
+from moodle_coupling.provisioning.snapshot import turns as reading
 from moodle_coupling.provisioning.snapshot.turns import in_turn
 
 
@@ -85,7 +85,7 @@ def test_the_first_failure_is_the_one_that_is_raised():
 
 
 def test_time_is_told_while_a_part_takes_long(monkeypatch):
-    monkeypatch.setattr(rolling, "_TICK", 0.001)
+    monkeypatch.setattr(reading, "_TICK", 0.001)
     go_on = threading.Event()
     ticks = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moodle_coupling.provisioning.snapshot.tracker import Tracker
+from moodle_coupling.provisioning.snapshot.turns import Tracker
 
 
 class Clock:

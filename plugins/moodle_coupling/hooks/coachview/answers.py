@@ -24,13 +24,12 @@ from moodle_coupling.errors import (
     NotACoachview,
 )
 from moodle_coupling.hooks.coachview.budget import moment
-from moodle_coupling.hooks.moodle.answers import no_number, title_of
-from moodle_coupling.hooks.moodle.errorcodes import plain_text
+from moodle_coupling.hooks.moodle.answers import no_number, plain_text, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from moodle_coupling.hooks.sessions import RawAnswer
+    from moodle_coupling.hooks.wire import RawAnswer
 
 _KINDS: Final = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 

@@ -23,7 +23,7 @@ from moodle_coupling.errors import (
 from moodle_coupling.hooks.coachview.answers import Listing, read_listing, retry_after, said_by
 from moodle_coupling.hooks.coachview.budget import Budget, BudgetLeft, moment, refused_for_now
 from moodle_coupling.hooks.coachview.token import Token, TokenKeeper, read_token, token_form
-from moodle_coupling.hooks.masking import Secrets
+from moodle_coupling.hooks.wire import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.coachview.budget import Shared
     from moodle_coupling.hooks.coachview.connection import CoachviewSettings
     from moodle_coupling.hooks.coachview.wire import CoachviewWire
-    from moodle_coupling.hooks.sessions import RawAnswer
+    from moodle_coupling.hooks.wire import RawAnswer
 
 log = logging.getLogger(__name__)
 

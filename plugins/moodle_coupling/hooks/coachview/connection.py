@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from moodle_coupling.hooks.connection_fields import (
+from moodle_coupling.hooks.connection import (
     AirflowConnection,
     Extras,
     is_loopback,

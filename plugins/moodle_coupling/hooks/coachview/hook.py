@@ -24,7 +24,7 @@ from moodle_coupling.hooks.coachview.persons import (
 )
 from moodle_coupling.hooks.coachview.rows import CATEGORIES, PERSONS, FreeFields, category_names, definitions, lowered
 from moodle_coupling.hooks.coachview.wire import CoachviewWire
-from moodle_coupling.hooks.pooled import Pooled
+from moodle_coupling.hooks.connection import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.coachview.budget import Shared
     from moodle_coupling.hooks.coachview.connection import CoachviewSettings
-    from moodle_coupling.hooks.sessions import RawAnswer
+    from moodle_coupling.hooks.wire import RawAnswer
 
 log = logging.getLogger(__name__)
 

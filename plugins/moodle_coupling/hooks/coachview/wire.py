@@ -18,13 +18,16 @@ from moodle_coupling.errors import (
     CoachviewUnavailable,
     CoachviewUnreachable,
 )
-from moodle_coupling.hooks.exchange import Exchange, PoolOfExchanges, TooLarge, read_whole
-from moodle_coupling.hooks.sessions import (
+from moodle_coupling.hooks.wire import (
     USER_AGENT,
+    Exchange,
+    PoolOfExchanges,
     RawAnswer,
+    TooLarge,
     bytes_of,
     chain_of,
     new_session,
+    read_whole,
     request_options,
     seconds_of,
 )

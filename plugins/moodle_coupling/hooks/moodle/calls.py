@@ -21,21 +21,19 @@ from moodle_coupling.errors import (
     MoodleTokenInvalid,
     MoodleUnavailable,
 )
-from moodle_coupling.hooks.masking import Secrets
-from moodle_coupling.hooks.moodle import accounts as records
-from moodle_coupling.hooks.moodle.answers import read_answer
-from moodle_coupling.hooks.moodle.errorcodes import SITE_INFO, UNKNOWN_FUNCTION, is_read
+from moodle_coupling.hooks.moodle import records
+from moodle_coupling.hooks.moodle.answers import SITE_INFO, UNKNOWN_FUNCTION, is_read, read_answer
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, encode, form_of
+from moodle_coupling.hooks.moodle.records import GET_USERS_BY_FIELD
+from moodle_coupling.hooks.wire import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from moodle_coupling.hooks.moodle.connection import MoodleSettings
-    from moodle_coupling.hooks.moodle.types import SiteInfo
+    from moodle_coupling.hooks.moodle.records import SiteInfo
     from moodle_coupling.hooks.moodle.wire import MoodleWire
-    from moodle_coupling.hooks.sessions import RawAnswer
-
-GET_USERS_BY_FIELD: Final = "core_user_get_users_by_field"
+    from moodle_coupling.hooks.wire import RawAnswer
 
 log = logging.getLogger(__name__)
 

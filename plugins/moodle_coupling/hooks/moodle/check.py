@@ -24,18 +24,25 @@ from moodle_coupling.errors import (
     MoodleUnreachable,
     NotAMoodle,
 )
-from moodle_coupling.hooks.moodle.calls import GET_USERS_BY_FIELD
-from moodle_coupling.hooks.moodle.errorcodes import SITE_INFO
+from moodle_coupling.hooks.moodle.answers import SITE_INFO
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
-from moodle_coupling.hooks.moodle.hook import CREATE_USERS, GET_USERS, UPDATE_USERS
-from moodle_coupling.hooks.moodle.values import Value, mend_value, not_taken, refused_values, unfit_for_new
-from moodle_coupling.hooks.moodle.visibility import Sample, take_sample, unseen_field
+from moodle_coupling.hooks.moodle.probes import (
+    Sample,
+    Value,
+    mend_value,
+    not_taken,
+    refused_values,
+    take_sample,
+    unfit_for_new,
+    unseen_field,
+)
+from moodle_coupling.hooks.moodle.records import CREATE_USERS, GET_USERS, GET_USERS_BY_FIELD, UPDATE_USERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from moodle_coupling.hooks.moodle.hook import MoodleHook
-    from moodle_coupling.hooks.moodle.types import SiteInfo
+    from moodle_coupling.hooks.moodle.probes import Site
+    from moodle_coupling.hooks.moodle.records import SiteInfo
 
 NEEDED_FUNCTIONS: Final = (SITE_INFO, CREATE_USERS, UPDATE_USERS, GET_USERS, GET_USERS_BY_FIELD)
 OLDEST_TRIED: Final = (4, 5)
@@ -81,7 +88,7 @@ class Wants:
 NOTHING: Final = Wants()
 
 
-def check_site(hook: MoodleHook, wants: Wants = NOTHING) -> list[Finding]:
+def check_site(hook: Site, wants: Wants = NOTHING) -> list[Finding]:
     """Find out whether a run can work on the hook's Moodle, with what the mapping ``wants`` of it.
 
     Only reads, besides one create and one update that Moodle is certain to refuse. Raises CouplingPaused when the hook's
@@ -129,7 +136,7 @@ _NO_WAY_IN: Final[tuple[tuple[type[MoodleError], str, str], ...]] = (
 )
 
 
-def _no_way_in(hook: MoodleHook, error: MoodleError) -> Finding:
+def _no_way_in(hook: Site, error: MoodleError) -> Finding:
     if isinstance(error, MoodleAccessDenied):
         return _access_denied(hook, error)
     for kind, code, remedy in _NO_WAY_IN:
@@ -138,7 +145,7 @@ def _no_way_in(hook: MoodleHook, error: MoodleError) -> Finding:
     return Finding(Level.ERROR, "refused", str(error), "Look in the site's log.")
 
 
-def _access_denied(hook: MoodleHook, error: MoodleAccessDenied) -> Finding:
+def _access_denied(hook: Site, error: MoodleAccessDenied) -> Finding:
     if error.errorcode:
         return Finding(Level.ERROR, "access_denied", str(error))
     enabled = _web_services_enabled(hook)
@@ -159,7 +166,7 @@ def _access_denied(hook: MoodleHook, error: MoodleAccessDenied) -> Finding:
     )
 
 
-def _web_services_enabled(hook: MoodleHook) -> bool | None:
+def _web_services_enabled(hook: Site) -> bool | None:
     """Ask the function every Moodle's login page for its app answers, without a token; None when it does not tell."""
     name = "tool_mobile_get_public_config"
     url = f"{hook.settings.base_url}/lib/ajax/service-nologin.php?info={name}"
@@ -175,7 +182,7 @@ def _web_services_enabled(hook: MoodleHook) -> bool | None:
 # ---- what the site says of itself ------------------------------------------------------------------------------------
 
 
-def _about_site(hook: MoodleHook, info: SiteInfo) -> Iterator[Finding]:
+def _about_site(hook: Site, info: SiteInfo) -> Iterator[Finding]:
     found = re.match(r"(\d+)\.(\d+)", info.release)
     if found and (int(found[1]), int(found[2])) < OLDEST_TRIED:
         yield Finding(
@@ -212,7 +219,7 @@ def _functions(missing: Sequence[str]) -> Finding:
 # ---- probes ----------------------------------------------------------------------------------------------------------
 
 
-def _probes(hook: MoodleHook, wants: Wants) -> list[tuple[str, Callable[[], list[Finding]]]]:
+def _probes(hook: Site, wants: Wants) -> list[tuple[str, Callable[[], list[Finding]]]]:
     return [
         (CREATE_USERS, lambda: [_may_create(hook)]),
         (UPDATE_USERS, lambda: [_may_update(hook)]),
@@ -222,7 +229,7 @@ def _probes(hook: MoodleHook, wants: Wants) -> list[tuple[str, Callable[[], list
     ]
 
 
-def _probed(hook: MoodleHook, probe: Callable[[], list[Finding]]) -> list[Finding]:
+def _probed(hook: Site, probe: Callable[[], list[Finding]]) -> list[Finding]:
     try:
         return probe()
     except MoodleServiceUserBlocked as error:
@@ -233,7 +240,7 @@ def _probed(hook: MoodleHook, probe: Callable[[], list[Finding]]) -> list[Findin
         return [_no_way_in(hook, error)]
 
 
-def _may_create(hook: MoodleHook) -> Finding:
+def _may_create(hook: Site) -> Finding:
     # Blank names are refused after the capability check (054), as are a bad e-mail (075) and a manual account without
     # password (087): three reasons, so that nobody is created whatever the version.
     nobody = {"username": "", "firstname": "", "lastname": "", "email": "", "auth": "manual"}
@@ -251,7 +258,7 @@ def _may_create(hook: MoodleHook) -> Finding:
     )
 
 
-def _may_update(hook: MoodleHook) -> Finding:
+def _may_update(hook: Site) -> Finding:
     # Nobody has id 0: with the capability that is a warning (164), without it a refusal (015).
     try:
         hook.call_once(UPDATE_USERS, users=[{"id": 0, "city": "x"}])
@@ -260,7 +267,7 @@ def _may_update(hook: MoodleHook) -> Finding:
     return Finding(Level.OK, "may_update", "The service user may update accounts.")
 
 
-def _values(hook: MoodleHook, wants: Wants) -> Iterator[Finding]:
+def _values(hook: Site, wants: Wants) -> Iterator[Finding]:
     """Say which values of the mapping this Moodle does not take; a disabled auth plugin it does take, and nothing tells."""
     auths = [value for field, value in wants.values if field == "auth"]
     unfit = unfit_for_new(auths, with_password=wants.with_password)
@@ -332,7 +339,7 @@ def _profile_fields(sample: Sample, wanted: Mapping[str, str]) -> Iterator[Findi
             )
 
 
-def _capacity(hook: MoodleHook, profile_fields: int) -> Iterator[Finding]:
+def _capacity(hook: Site, profile_fields: int) -> Iterator[Finding]:
     limit, wanted = hook.settings.max_input_vars, hook.settings.batch_size
     if not hook.takes_variables(limit):
         fits = next((size for size in _CAPACITIES if size < limit and hook.takes_variables(size)), 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from moodle_coupling.hooks.connection_fields import (
+from moodle_coupling.hooks.connection import (
     AirflowConnection,
     Extras,
     is_loopback,

@@ -13,20 +13,27 @@ from moodle_coupling.errors import (
     MoodleRecordRefused,
     MoodleRequestTooLarge,
 )
-from moodle_coupling.hooks.moodle import accounts as records
-from moodle_coupling.hooks.moodle import reports
-from moodle_coupling.hooks.moodle.accounts import AccountsRead
-from moodle_coupling.hooks.moodle.calls import GET_USERS_BY_FIELD, MoodleCalls
+from moodle_coupling.hooks.connection import Pooled
+from moodle_coupling.hooks.moodle import records
+from moodle_coupling.hooks.moodle.calls import MoodleCalls
 from moodle_coupling.hooks.moodle.connection import MoodleSettings, from_connection
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
+from moodle_coupling.hooks.moodle.records import (
+    CREATE_USERS,
+    DELETE_USERS,
+    GET_USERS,
+    GET_USERS_BY_FIELD,
+    UPDATE_USERS,
+    AccountsRead,
+)
 from moodle_coupling.hooks.moodle.wire import MoodleWire
 from moodle_coupling.hooks.pause import guard as pause_guard
-from moodle_coupling.hooks.pooled import Pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from moodle_coupling.hooks.moodle.types import (
+    from moodle_coupling.hooks.moodle.probes import Value
+    from moodle_coupling.hooks.moodle.records import (
         Account,
         AccountChange,
         CreatedAccount,
@@ -35,12 +42,6 @@ if TYPE_CHECKING:
         ReportPage,
         UpdateWarning,
     )
-    from moodle_coupling.hooks.moodle.values import Value
-
-CREATE_USERS: Final = "core_user_create_users"
-UPDATE_USERS: Final = "core_user_update_users"
-GET_USERS: Final = "core_user_get_users"
-DELETE_USERS: Final = "core_user_delete_users"
 
 LOOK_UP_FIELDS: Final = ("id", "idnumber", "username", "email")
 SEARCH_KEYS: Final = ("id", "lastname", "firstname", "idnumber", "username", "email", "auth")
@@ -198,8 +199,8 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
         """
         found: list[Report] = []
         while True:
-            answer = self.call(reports.LIST_REPORTS, page=len(found) // _REPORTS_AT_ONCE, perpage=_REPORTS_AT_ONCE)
-            page = reports.reports_in(answer)
+            answer = self.call(records.LIST_REPORTS, page=len(found) // _REPORTS_AT_ONCE, perpage=_REPORTS_AT_ONCE)
+            page = records.reports_in(answer)
             found += page
             if len(page) < _REPORTS_AT_ONCE:
                 return found
@@ -209,8 +210,8 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
 
         Raises MoodleAccessDenied where the service user may not see it, MoodleRefused where there is none of that number.
         """
-        answer = self.call(reports.RETRIEVE_REPORT, reportid=report_id, page=page, perpage=per_page)
-        return reports.page_in(answer)
+        answer = self.call(records.RETRIEVE_REPORT, reportid=report_id, page=page, perpage=per_page)
+        return records.page_in(answer)
 
     def delete_accounts(self, ids: Sequence[int]) -> None:
         """Delete accounts, in one call; only tests do that, to clean up after themselves."""

@@ -11,14 +11,17 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from moodle_coupling.errors import MoodleAnswerTooLarge, MoodleError, MoodleTlsFailed, MoodleUnreachable
-from moodle_coupling.hooks.exchange import Exchange, PoolOfExchanges, TooLarge, read_whole
-from moodle_coupling.hooks.moodle.errorcodes import answer_lost, is_read
-from moodle_coupling.hooks.sessions import (
+from moodle_coupling.hooks.moodle.answers import answer_lost, is_read
+from moodle_coupling.hooks.wire import (
     USER_AGENT,
+    Exchange,
+    PoolOfExchanges,
     RawAnswer,
+    TooLarge,
     bytes_of,
     chain_of,
     new_session,
+    read_whole,
     request_options,
     seconds_of,
 )

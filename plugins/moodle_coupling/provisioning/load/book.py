@@ -1,20 +1,23 @@
-"""The outcomes of a running load, written by several threads, and what they say about the site as a whole."""
+"""The bookkeeping of a running load: outcomes, the journal of what is sent, and when a load stops itself."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+import uuid
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
 
-from moodle_coupling.errors import TooManyFailures
+from moodle_coupling.errors import CouplingError, TooManyFailures
 from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
-from moodle_coupling.provisioning.load.stop_rule import WHERE_TO_LOOK
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from moodle_coupling.errors import MoodleRefused
+
 
 ROW_OF_REFUSALS: Final = 100
 """So many persons refused alone, one after another, with one error and nobody accepted in between: then it is not the
@@ -134,3 +137,129 @@ def _everyone_refused(code: str, count: int) -> TooManyFailures:
         failed=count,
         attempted=count,
     )
+
+
+class Journal(Protocol):
+    """Where a load puts on record what it is about to do and what came of it; called by several threads.
+
+    What it raises of errors.py, and any OSError, stops the load; nothing is sent that could not be announced.
+    """
+
+    def sending(self, indexes: Sequence[int], batch: str) -> None:
+        """Record that these rows (positions in the plan) go out now, in the call that ``batch`` names (a fresh uuid).
+
+        Called right before every call that writes, also when a refused batch is sent again in parts.
+        """
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes that stand: once at the start for rows that need no call, after each batch, and at the end."""
+
+
+class JournalFailed(CouplingError):
+    """The journal of the load cannot be kept (a full disk, a file that is gone); nothing more was sent."""
+
+
+class Record:
+    """The journal as the loader keeps it: each outcome is told once, and it is known who was announced."""
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._sent: set[int] = set()
+        self._told: set[int] = set()
+
+    def sending(self, indexes: Sequence[int]) -> None:
+        """Announce a call; raises what the journal raises, and JournalFailed for an OSError."""
+        if self._journal is None:
+            return
+        with _translated():
+            self._journal.sending(indexes, str(uuid.uuid4()))
+        with self._lock:
+            self._sent.update(indexes)
+
+    def settled(self, outcomes: Iterable[Outcome]) -> None:
+        """Tell outcomes that were not told yet; raises as ``sending`` does, and then they count as not told."""
+        if self._journal is None:
+            return
+        with self._lock:
+            new = [outcome for outcome in outcomes if outcome.index not in self._told]
+        if not new:
+            return
+        with _translated():
+            self._journal.settled(new)
+        with self._lock:
+            self._told.update(outcome.index for outcome in new)
+
+    def was_sent(self, index: int) -> bool:
+        """Tell whether a call with this row was announced."""
+        return index in self._sent
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JournalFailed(
+            f"The record of what is sent cannot be kept ({error}), so nothing more was sent. Make room or mend the disk, then "
+            "run again: what was sent is looked up first."
+        ) from error
+
+
+_MOST_FREQUENT: Final = 3
+WHERE_TO_LOOK: Final = "Look at what all of them share in the mapping file (auth, lang, theme, password) and at the site's database and disk."
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """More than ``share`` (0 to 1) of at least ``minimum`` persons tried went wrong: the load stops itself.
+
+    ``expected`` are positions of rows that were refused in an earlier run too: refused again they say nothing of the site, and on a
+    quiet night they may be all there is.
+    """
+
+    share: float = 0.4
+    minimum: int = 20
+    expected: frozenset[int] = frozenset()
+
+
+class Tally:
+    """Counts the persons tried, batch by batch; rows that the plan itself rejects or that need no call never come here.
+
+    Counted are whole batches, because a batch that is taken apart says who was refused before it says who was not.
+    """
+
+    def __init__(self, rule: StopRule | None = None) -> None:
+        self._rule = rule
+        self._lock = threading.Lock()
+        self._done = 0
+        self._wrong: Counter[str] = Counter()
+
+    def add(self, outcomes: Iterable[Outcome]) -> TooManyFailures | None:
+        """Count what became of a batch; gives the reason to stop when there is one."""
+        if self._rule is None:
+            return None
+        with self._lock:
+            for outcome in outcomes:
+                if outcome.status is OutcomeStatus.DONE:
+                    self._done += 1
+                elif outcome.status is not OutcomeStatus.SKIPPED and not self._was_expected(outcome):
+                    self._wrong[outcome.code] += 1
+            return self._judge(self._rule)
+
+    def _was_expected(self, outcome: Outcome) -> bool:
+        expected = self._rule.expected if self._rule else frozenset()
+        return outcome.status is OutcomeStatus.REJECTED and outcome.index in expected
+
+    def _judge(self, rule: StopRule) -> TooManyFailures | None:
+        failed = self._wrong.total()
+        attempted = self._done + failed
+        if attempted < rule.minimum or failed <= rule.share * attempted:
+            return None
+        codes = ", ".join(f"'{code}' {count}" for code, count in self._wrong.most_common(_MOST_FREQUENT))
+        return TooManyFailures(
+            f"{failed} of the {attempted} persons tried went wrong (most often {codes}), more than {rule.share:.0%}, so the load "
+            f"stopped itself. What was done is kept. {WHERE_TO_LOOK}",
+            failed=failed,
+            attempted=attempted,
+        )

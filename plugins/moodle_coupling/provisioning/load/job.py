@@ -15,21 +15,19 @@ from moodle_coupling.errors import (
     MoodleRequestTooLarge,
     NotAMoodle,
 )
-from moodle_coupling.provisioning.load.culprits import Sendable
-from moodle_coupling.provisioning.load.journal import Record
+from moodle_coupling.provisioning.load.book import Record, Tally
+from moodle_coupling.provisioning.load.culprits import Sendable, SharedValues
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.provisioning.load.proof import Proof
-from moodle_coupling.provisioning.load.readback import Found, look_up
-from moodle_coupling.provisioning.load.shared_values import SharedValues
-from moodle_coupling.provisioning.load.stop_rule import Tally
+from moodle_coupling.provisioning.lookups import Found, look_up
 from moodle_coupling.provisioning.wire import Stopped, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from moodle_coupling.errors import MoodleError
-    from moodle_coupling.provisioning.load.bisection import Refusal
     from moodle_coupling.provisioning.load.book import Book
+    from moodle_coupling.provisioning.load.culprits import Refusal
 
 
 @dataclass(frozen=True, slots=True)

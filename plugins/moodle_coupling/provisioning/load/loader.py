@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moodle_coupling.errors import (
     AnswerLost,
@@ -16,28 +17,24 @@ from moodle_coupling.errors import (
     TooManyFailures,
     ValueNotTaken,
 )
-from moodle_coupling.provisioning.load.batches import CREATE_SIZE, UPDATE_SIZE, batches
-from moodle_coupling.provisioning.load.book import Book
-from moodle_coupling.provisioning.load.creation import create_batch
+from moodle_coupling.provisioning.load.book import Book, Record, StopRule, Tally
+from moodle_coupling.provisioning.load.culprits import Sendable, SharedValues
 from moodle_coupling.provisioning.load.job import Load, Pace
-from moodle_coupling.provisioning.load.journal import Record
-from moodle_coupling.provisioning.load.outcomes import outcomes_frame
-from moodle_coupling.provisioning.load.parallel import in_parallel
-from moodle_coupling.provisioning.load.precheck import not_yet_there, settle_doubtful, still_open
+from moodle_coupling.provisioning.load.outcomes import OutcomeStatus, outcomes_frame
 from moodle_coupling.provisioning.load.proof import FIRST
 from moodle_coupling.provisioning.load.rows import ChangeItem, sort_rows, split_shared
-from moodle_coupling.provisioning.load.shared_values import SharedValues
-from moodle_coupling.provisioning.load.stop_rule import StopRule, Tally
-from moodle_coupling.provisioning.load.updates import update_batch
-from moodle_coupling.provisioning.wire import Moodle, Wire
+from moodle_coupling.provisioning.load.writes import CreateJob, UpdateJob, create_batch, update_batch
+from moodle_coupling.provisioning.lookups import CREATE_SIZE, UPDATE_SIZE, batches, lookup_batches
+from moodle_coupling.provisioning.wire import Moodle, Stopped, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     import pandas as pd
 
-    from moodle_coupling.provisioning.load.journal import Journal
-    from moodle_coupling.provisioning.load.rows import Work
+    from moodle_coupling.provisioning.load.book import Journal
+    from moodle_coupling.provisioning.load.rows import NewItem, Work
+
 
 _STOP_CODES: Final = (
     (CouplingPaused, "paused"),
@@ -186,3 +183,79 @@ def _why_not_reached(stopped: CouplingError | None) -> tuple[str, str]:
         return "not_sent", "Not sent, and the loader cannot say why: please report this."
     code = next((code for kind, code in _STOP_CODES if isinstance(stopped, kind)), "stopped")
     return code, f"Not sent: {stopped}"
+
+
+Item = TypeVar("Item", bound=Sendable)
+
+
+def settle_doubtful(load: Load, work: Work) -> None:
+    """Write down which rows that an earlier try sent are in Moodle as planned.
+
+    That try's request may still be going on there (Moodle does not stop when a client goes away), so there is a wait
+    before each look, as after a lost answer.
+    """
+    creates = [item for item in work.creates if item.index in load.in_doubt]
+    changes = [item for item in work.changes if item.index in load.in_doubt]
+    creating, updating = CreateJob(load), UpdateJob(load)
+    for seconds in load.pace.looks:
+        if not creates and not changes:
+            return
+        load.pace.sleep(seconds)
+        creates = creating.missing(creates)
+        changes = updating.missing(changes)
+
+
+def still_open(load: Load, items: Iterable[Item]) -> list[Item]:
+    """Give the items that have no outcome yet."""
+    return [item for item in items if load.book.status(item.index) is None]
+
+
+def not_yet_there(load: Load, items: list[NewItem]) -> list[NewItem]:
+    """Write down who has an account with exactly this idnumber by now (an earlier try, another run); give the others.
+
+    Moodle itself would take a second account with the same idnumber. About one call per 500 persons.
+    """
+    there: dict[str, Any] = {}
+    unreadable: set[str] = set()
+
+    def look(values: list[str]) -> None:
+        found = load.wire.find("idnumber", values)
+        there.update({account.idnumber: account for account in found.accounts})
+        unreadable.update(found.unreadable)
+
+    in_parallel(load.wire, look, list(lookup_batches(load.wire, "idnumber", (item.idnumber for item in items))))
+    rest = []
+    for item in items:
+        account = there.get(item.idnumber)
+        if account is not None:
+            message = f"Account {account.id} ({account.username}) has this idnumber already; nothing was sent."
+            code = "" if item.index in load.in_doubt else "already_there"
+            load.book.write(item.index, OutcomeStatus.DONE, code, message, account.id)
+        elif item.idnumber in unreadable:
+            message = "An account has this idnumber already, and Moodle cannot show it (most likely an odd username)."
+            load.book.write(item.index, OutcomeStatus.REJECTED, "account_unreadable", message)
+        else:
+            rest.append(item)
+    return rest
+
+
+def in_parallel(wire: Wire, send: Callable[[Any], None], parts: Iterable[Any]) -> None:
+    """Send the parts, some at a time; what the site, the journal or the pause says to one of them stops all."""
+
+    def run(part: Any) -> None:
+        try:
+            send(part)
+        except Stopped:
+            pass
+        except CouplingError as error:
+            wire.stop(error)
+
+    pool = ThreadPoolExecutor(max_workers=wire.hook.settings.parallel_requests, thread_name_prefix="moodle")
+    try:
+        for future in [pool.submit(run, part) for part in parts]:
+            future.result()
+    except BaseException:
+        wire.stop(CouplingError("The load was interrupted."))
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

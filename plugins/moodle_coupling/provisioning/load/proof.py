@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from moodle_coupling.contract.profile_types import is_kept
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, UNSEEN, WITHHELD, OutcomeStatus
-from moodle_coupling.provisioning.load.readback import look_up
 from moodle_coupling.provisioning.load.rows import ChangeItem, NewItem
+from moodle_coupling.provisioning.lookups import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moodle_coupling.hooks.moodle.types import Account
+    from moodle_coupling.hooks.moodle.records import Account
     from moodle_coupling.provisioning.load.book import Book
     from moodle_coupling.provisioning.wire import Wire
 

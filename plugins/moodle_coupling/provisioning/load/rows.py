@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
-from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
+from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.people.rules import RULE_BY_CODE, Blocks
 from moodle_coupling.provisioning.load.culprits import Sendable

@@ -7,16 +7,17 @@ none of them is *odd*, and its key is kept from the last reading of everyone (do
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pandas as pd
 from unidecode import unidecode
 
-from moodle_coupling.provisioning.load.readback import can_look_up
-from moodle_coupling.provisioning.snapshot.folded import folded
+from moodle_coupling.provisioning.lookups import can_look_up
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+
 
 _DIGITS: Final = "0123456789"
 _BEGINNING: Final = 90
@@ -101,3 +102,18 @@ def has_odd_keys(accounts: pd.DataFrame) -> pd.Series[bool]:
     pairs = zip(accounts["email"].tolist(), accounts["username"].tolist(), strict=True)
     odd = [is_odd("email", email) or is_odd_name(username) for email, username in pairs]
     return pd.Series(odd, index=accounts.index, dtype="bool")
+
+
+def folded(text: str) -> str:
+    """Give a key that is equal where matching takes two texts for the same."""
+    return unicodedata.normalize("NFC", text).strip().casefold()
+
+
+def all_folded(texts: Iterable[str]) -> set[str]:
+    """Give the folded keys of texts, without the empty one."""
+    return {key for text in texts if (key := folded(text))}
+
+
+def is_among(texts: pd.Series[str], keys: Collection[str]) -> pd.Series[bool]:
+    """Tell which texts have one of these folded keys; ``isin`` takes seconds on 200,000 Arrow strings."""
+    return pd.Series([folded(text) in keys for text in texts], index=texts.index, dtype="bool")

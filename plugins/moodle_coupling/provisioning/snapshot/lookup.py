@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.errors import MoodleAnswerUnreadable
 from moodle_coupling.matching.accounts import accounts_frame
 from moodle_coupling.people.numbering import numbered, taken_names
-from moodle_coupling.provisioning.load.readback import can_look_up, literally, lookup_batches
-from moodle_coupling.provisioning.snapshot.folded import all_folded, folded
-from moodle_coupling.provisioning.snapshot.hidden import refuse_hidden
-from moodle_coupling.provisioning.snapshot.keys import key, name_key, spellings
+from moodle_coupling.provisioning.lookups import can_look_up, literally, lookup_batches
+from moodle_coupling.provisioning.snapshot.keys import all_folded, folded, key, name_key, spellings
+from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
 
-    from moodle_coupling.hooks.moodle.types import Account
+    from moodle_coupling.hooks.moodle.records import Account
     from moodle_coupling.provisioning.wire import Wire
 
 _MOST_NUMBERS: Final = 10_000

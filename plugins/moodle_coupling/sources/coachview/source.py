@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.coachview.persons import PersonPage
     from moodle_coupling.mapping import CoachviewSource
-    from moodle_coupling.provisioning.snapshot.checkpoint import Keeper
+    from moodle_coupling.provisioning.snapshot.reading import Keeper
     from moodle_coupling.sources.contract import Extract, Wanted
 
 

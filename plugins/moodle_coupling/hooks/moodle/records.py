@@ -1,20 +1,131 @@
-"""Accounts as Moodle's web service writes and reads them."""
+"""Accounts, custom reports and what a site says of itself, as Moodle's web service writes and reads them."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS
 from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
-from moodle_coupling.hooks.moodle.errorcodes import answer_lost, plain_text
-from moodle_coupling.hooks.moodle.types import Account, CreatedAccount, SiteInfo, UpdateWarning
+from moodle_coupling.hooks.moodle.answers import answer_lost, plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from moodle_coupling.hooks.moodle.types import AccountChange, NewAccount
+
+CREATE_USERS: Final = "core_user_create_users"
+UPDATE_USERS: Final = "core_user_update_users"
+GET_USERS: Final = "core_user_get_users"
+DELETE_USERS: Final = "core_user_delete_users"
+GET_USERS_BY_FIELD: Final = "core_user_get_users_by_field"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A Moodle user as read back. Absent and empty are the same to Moodle: both are '' here.
+
+    ``email`` and ``suspended``, which every account has, are None when the token may not see them (hidden is not empty).
+    ``mapped`` holds the fields that a mapping may name (MAPPED_FIELDS of contract/fields.py).
+    ``profile`` maps a profile field's shortname to its raw value; empty ones are left out by Moodle.
+    ``profile_types`` maps those shortnames to the field's type (contract/profile_types.py).
+    """
+
+    id: int
+    username: str
+    firstname: str = ""
+    lastname: str = ""
+    email: str | None = None
+    idnumber: str = ""
+    suspended: bool | None = False
+    mapped: Mapping[str, str] = field(default_factory=dict)
+    profile: Mapping[str, str] = field(default_factory=dict)
+    profile_types: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def value(self, name: str) -> str | bool | None:
+        """Give a field of contract/fields.py by its name."""
+        if name in MAPPED_FIELDS:
+            return self.mapped.get(name, "")
+        found: str | bool | None = getattr(self, name)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to create.
+
+    ``fields`` are core_user_create_users' own keys (username, firstname, lastname, email, idnumber, auth, lang, country,
+    city, createpassword …); ``profile`` maps shortname to value, empty ones left out.
+    """
+
+    fields: Mapping[str, str | int | bool]
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """Changed fields of one existing account; a profile field is cleared with ''."""
+
+    id: int
+    fields: Mapping[str, str | int | bool]
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedAccount:
+    """What core_user_create_users gives back for one account, in the order sent."""
+
+    id: int
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWarning:
+    """Why core_user_update_users did not write one account; everyone else of the call was written.
+
+    ``account_id`` is None when Moodle's warning names no account.
+    """
+
+    account_id: int | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A custom report that the service user may see. ``source`` is the class of what it reports on."""
+
+    id: int
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """One page of a custom report, as people read it.
+
+    ``headers`` and what is in the ``rows`` are in the site's language and HTML-escaped; ``total`` counts the rows of the
+    whole report.
+    """
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiteInfo:
+    """What the site says of itself and of the token's service; the private access key is left out on purpose."""
+
+    sitename: str
+    siteurl: str
+    release: str
+    version: str
+    userid: int
+    username: str
+    lang: str = ""
+    functions: frozenset[str] = frozenset()
+
 
 _NEVER_EMPTIED: Final = ("username", *NAME_FIELDS)
 _DELETED_USERNAME: Final = re.compile(r".*@.*\.\d{9,}", re.DOTALL)
@@ -198,3 +309,42 @@ def _profile(fields: object, key: str) -> dict[str, str]:
         return {}
     known = [item for item in fields if isinstance(item, dict) and item.get("shortname")]
     return {_text(item, "shortname"): _text(item, key) for item in known}
+
+
+LIST_REPORTS: Final = "core_reportbuilder_list_reports"
+RETRIEVE_REPORT: Final = "core_reportbuilder_retrieve_report"
+
+
+def reports_in(answer: object) -> list[Report]:
+    """Read a list of reports; raises NotAMoodle when it is no such list."""
+    try:
+        return [
+            Report(number(item["id"]), str(item["name"] or ""), str(item.get("source") or ""))
+            for item in _part(answer, "reports")
+        ]
+    except (LookupError, TypeError, ValueError):
+        raise NotAMoodle(f"{LIST_REPORTS}: the answer is no list of reports.", function=LIST_REPORTS) from None
+
+
+def page_in(answer: object) -> ReportPage:
+    """Read one page of a report; raises NotAMoodle when it is no such page."""
+    try:
+        data = _part(answer, "data")
+        return ReportPage(
+            headers=tuple(str(header) for header in data["headers"]),
+            rows=tuple(tuple(_cell(value) for value in row["columns"]) for row in data["rows"]),
+            total=number(data["totalrowcount"]),
+        )
+    except (LookupError, TypeError, ValueError):
+        raise NotAMoodle(f"{RETRIEVE_REPORT}: the answer is no page of a report.", function=RETRIEVE_REPORT) from None
+
+
+def _part(answer: object, key: str) -> Any:
+    if not isinstance(answer, dict):
+        msg = "no mapping"
+        raise TypeError(msg)
+    return answer[key]
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,15 +1,23 @@
-"""What a token can see of other people's accounts: hidden is not empty, and whoever is hidden looks new."""
+"""What is found out about a site by asking: what a token sees of other people's accounts, and which values Moodle takes.
+
+Hidden is not empty, and whoever is hidden looks new. Nothing is written.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD, NEVER_FOR_NEW
+from moodle_coupling.contract.fields import FIELD_BY_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from moodle_coupling.hooks.moodle.hook import MoodleHook
-    from moodle_coupling.hooks.moodle.types import Account
+    from moodle_coupling.hooks.moodle.connection import MoodleSettings
+    from moodle_coupling.hooks.moodle.records import Account, AccountsRead, SiteInfo
+    from moodle_coupling.hooks.wire import RawAnswer
+
 
 SAMPLE_IDS: Final = 200
 """The lowest ids are asked for; a site's guest and first administrator have 1 and 2, or 1 to 20 on a database cluster."""
@@ -43,6 +51,32 @@ def unseen_field(field: str) -> tuple[str, str]:
         "administrator's: that proves that it can be seen, and the next run writes everyone's."
     )
     return message, remedy
+
+
+class Site(Protocol):
+    """The part of MoodleHook that a check asks a site with; each method raises a MoodleError."""
+
+    @property
+    def settings(self) -> MoodleSettings:
+        """The connection's settings."""
+
+    def site_info(self, *, patient: bool = True) -> SiteInfo:
+        """Ask the site about itself and the token's service."""
+
+    def call_once(self, function: str, /, **params: Any) -> Any:
+        """Call a web service function without trying again."""
+
+    def post(self, body: bytes, function: str, **other: str) -> RawAnswer:
+        """Post one body and give the raw answer."""
+
+    def accounts_by_field(self, field: str, values: Iterable[str | int]) -> AccountsRead:
+        """Look accounts up by id, idnumber, username or email."""
+
+    def takes_values(self, values: Sequence[Value]) -> bool:
+        """Tell whether Moodle takes these values; nothing is written."""
+
+    def takes_variables(self, count: int) -> bool:
+        """Tell whether a form of so many variables arrives whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +127,7 @@ class Sample:
         return {name: type_ for account in self.others for name, type_ in account.profile_types.items()}
 
 
-def take_sample(hook: MoodleHook, compared: Iterable[str] = (), known_ids: Iterable[int] = ()) -> Sample:
+def take_sample(hook: Site, compared: Iterable[str] = (), known_ids: Iterable[int] = ()) -> Sample:
     """Look at some accounts and look some of them up again.
 
     Where they do not show all fields of ``compared``, the accounts ``known_ids``, which the coupling wrote to, are looked
@@ -116,5 +150,57 @@ def take_sample(hook: MoodleHook, compared: Iterable[str] = (), known_ids: Itera
     return replace(found, others=(*found.others, *(one for one in written if one.id != own)))
 
 
-def _found(hook: MoodleHook, field: str, values: list[str]) -> bool | None:
+def _found(hook: Site, field: str, values: list[str]) -> bool | None:
     return bool(hook.accounts_by_field(field, values).accounts) if values else None
+
+
+Value: TypeAlias = tuple[str, str]
+"""A Moodle field's name and a value of it."""
+
+CHOICES: Final = ("auth", "lang", "theme")
+"""Fields of which Moodle takes only what is installed on the site (recordings 117, 118, 151, 159, 580 to 618)."""
+
+_MEND: Final = {
+    "auth": "Install or choose an auth plugin that new accounts may have on this site (Site administration > Plugins > "
+    "Authentication), in the mapping file or the source; then run again.",
+    "lang": "Install the language pack (Site administration > Language > Language packs), or change the language in the mapping "
+    "file or the source; then run again.",
+    "theme": "Install the theme, or change it in the mapping file or the source; then run again.",
+}
+
+
+def refused_values(values: Sequence[Value], takes: Callable[[Sequence[Value]], bool]) -> list[Value]:
+    """Give those that are not taken: one call when all are, else about 2·log2(n) more for each that is not."""
+    if not values or takes(values):
+        return []
+    if len(values) == 1:
+        return list(values)
+    half = len(values) // 2
+    return [*refused_values(values[:half], takes), *refused_values(values[half:], takes)]
+
+
+def unfit_for_new(auths: Collection[str], *, with_password: bool) -> dict[str, str]:
+    """Give the auth plugins among these with which Moodle makes no account, and why; '' is manual."""
+    found = {}
+    for auth in auths:
+        if auth in NEVER_FOR_NEW:
+            found[auth] = f"Moodle makes no account with auth '{auth}', whatever is sent with it."
+        elif not with_password and (auth or "manual") in NEEDS_PASSWORD:
+            found[auth] = (
+                f"Moodle keeps the passwords of auth '{auth or 'manual'}' itself, and refuses a new account without one: "
+                "the mapping's 'password' must be mailed_by_moodle."
+            )
+    return found
+
+
+def not_taken(value: Value) -> str:
+    """Say that Moodle does not take a value; one that tells something of a person is not repeated."""
+    field, text = value
+    known = FIELD_BY_NAME.get(field)
+    shown = f" '{text}'" if known is not None and not known.names_someone else ""
+    return f"Moodle does not take {field}{shown}"
+
+
+def mend_value(field: str) -> str:
+    """Say what a person does about it."""
+    return _MEND.get(field, f"Change '{field}' in the mapping file or the source; then run again.")

@@ -1,21 +1,23 @@
-"""Creating accounts: one batch in one call if Moodle takes it, and taken apart until everyone it takes is in."""
+"""Creating and changing accounts: one batch in one call if Moodle takes it, and taken apart until everyone it takes is in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.errors import MoodleRequestTooLarge
-from moodle_coupling.provisioning.load.bisection import send_alone, take_apart
+from moodle_coupling.errors import MoodleRecordRefused, MoodleRequestTooLarge
+from moodle_coupling.provisioning.load.culprits import is_suspect, send_alone, take_apart
 from moodle_coupling.provisioning.load.job import Batch, Load
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
-from moodle_coupling.provisioning.load.readback import loose_key
-from moodle_coupling.provisioning.load.rows import NewItem, split_shared
+from moodle_coupling.provisioning.load.rows import ChangeItem, NewItem, split_shared
+from moodle_coupling.provisioning.lookups import holds, loose_key, same_value
+from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moodle_coupling.hooks.moodle.types import Account, CreatedAccount
-    from moodle_coupling.provisioning.load.bisection import Refusal
+    from moodle_coupling.hooks.moodle.records import Account, CreatedAccount, UpdateWarning
+    from moodle_coupling.provisioning.load.culprits import Refusal
+    from moodle_coupling.provisioning.load.job import Calls
 
 
 def create_batch(load: Load, items: Sequence[NewItem]) -> None:
@@ -147,3 +149,126 @@ class CreateJob(Batch[NewItem]):
         # The hook has compared the answer with what was sent, one by one: it comes in the order sent.
         for account, item in zip(answer, items, strict=True):
             self.book.accepted(item.index, account.id)
+
+
+_FUNCTION: Final = "core_user_update_users"
+
+# Moodle's warning → our code and status; whatever else it says keeps its own code and is a rejection.
+_WARNINGS: Final = {
+    "useremailduplicate": ("email_taken", OutcomeStatus.REJECTED),
+    "useremailinvalid": ("email_invalid", OutcomeStatus.REJECTED),
+    "usernotupdatedadmin": ("protected", OutcomeStatus.SKIPPED),
+    "usernotupdatedguest": ("protected", OutcomeStatus.SKIPPED),
+    "usernotupdateddeleted": ("account_gone", OutcomeStatus.REJECTED),
+    "invaliduserid": ("account_gone", OutcomeStatus.REJECTED),
+}
+
+
+def update_batch(load: Load, items: Sequence[ChangeItem]) -> None:
+    """Change the items' accounts and write down one outcome for each; raises as ``create_batch`` does."""
+    job = UpdateJob(load)
+    items = still_as_seen(job, job.without_bad_values(items))
+    refusal = job.try_send(items) if items else None
+    if refusal is None:
+        return
+    refused = job.still_open(items)
+    rest = job.without_bad_values(refused, refusal)
+    if rest:
+        take_apart(job, rest, refusal if len(rest) == len(refused) else None)
+
+
+class UpdateJob(Batch[ChangeItem]):
+    """One batch of changes on its way into Moodle; sending a change twice does no harm."""
+
+    def send(self, items: Sequence[ChangeItem]) -> Sequence[UpdateWarning]:
+        """Change accounts in one call."""
+        self.announce(items)
+        return self.load.wire.update([item.wire for item in items])
+
+    def missing_after_loss(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
+        """Look once: to send a change twice does no harm."""
+        self.load.pace.sleep(self.load.pace.looks[0] if self.load.pace.looks else 0)
+        return self.missing(items)
+
+    def refuse(self, item: ChangeItem, refusal: Refusal, *, explained: bool) -> None:
+        """Write down a refusal of the one change."""
+        if isinstance(refusal, MoodleRequestTooLarge):
+            self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", str(refusal), item.account_id)
+        elif explained:
+            code = refusal.errorcode or "refused"
+            self.book.write(item.index, OutcomeStatus.REJECTED, code, str(refusal), item.account_id)
+        else:
+            self.refused_alone(item.index, refusal, item.account_id)
+
+    def missing(self, items: Sequence[ChangeItem]) -> list[ChangeItem]:
+        """Write down whose account holds what was sent; give the others."""
+        accounts = {
+            account.id: account for account in self.find("id", [str(item.account_id) for item in items]).accounts
+        }
+        rest = []
+        for item in items:
+            if item.account_id in accounts and holds(accounts[item.account_id], item.wire):
+                self.book.write(item.index, OutcomeStatus.DONE, account_id=item.account_id)
+            else:
+                rest.append(item)
+        return rest
+
+    def settle(self, answer: Sequence[UpdateWarning], items: Sequence[ChangeItem]) -> None:
+        """Write down whom Moodle warns of, and everyone else as done."""
+        by_account = {warning.account_id: warning for warning in answer}
+        meant = {item.account_id for item in items}
+        written = [item for item in items if item.account_id not in by_account]
+        # Those first: a refusal may stop the load, and what Moodle wrote must be known by then.
+        for item in written:
+            self.book.accepted(item.index, item.account_id)
+        for item in items:
+            if item.account_id in by_account:
+                self._warned(item, by_account[item.account_id])
+        nameless = [warning for warning in answer if warning.account_id not in meant]
+        if nameless:
+            for item in self.missing(written):
+                self._warned(item, nameless[0])
+
+    def _warned(self, item: ChangeItem, warning: UpdateWarning) -> None:
+        if warning.code in _WARNINGS:
+            code, status = _WARNINGS[warning.code]
+            self.book.write(item.index, status, code, f"Moodle: {warning.message}", item.account_id)
+            return
+        message = f"Moodle did not write account {item.account_id}: {warning.message}"
+        refusal = MoodleRecordRefused(message, function=_FUNCTION, errorcode=warning.code)
+        self.refuse(item, refusal, explained=is_suspect(item))
+
+
+def still_as_seen(job: Calls, items: Sequence[ChangeItem]) -> list[ChangeItem]:
+    """Give the items that may be sent; of the others it is written down why not.
+
+    An approval may have waited for hours, and someone may have decided otherwise in Moodle meanwhile. One call per batch
+    that changes an idnumber or suspends or reactivates somebody; an ordinary update is not looked at.
+    """
+    guarded = [item for item in items if item.seen]
+    if not guarded:
+        return list(items)
+    found = job.find("id", [str(item.account_id) for item in guarded])
+    refuse_hidden(found.accounts)
+    accounts = {account.id: account for account in found.accounts}
+    return [item for item in items if not item.seen or _may_go(job, item, accounts.get(item.account_id))]
+
+
+def _may_go(job: Calls, item: ChangeItem, account: Account | None) -> bool:
+    if account is None:
+        message = f"Account {item.account_id} cannot be seen in Moodle any more: nothing was sent."
+        job.book.write(item.index, OutcomeStatus.REJECTED, "account_gone", message, item.account_id)
+        return False
+    if holds(account, item.wire):
+        job.book.write(item.index, OutcomeStatus.DONE, account_id=item.account_id)
+        return False
+    for name, seen in item.seen.items():
+        held = account.value(name)
+        if not same_value(name, held, seen):
+            message = (
+                f"Account {account.id} ({account.username}) has {name} '{held or ''}' by now, where the plan saw "
+                f"'{seen or ''}': nothing was sent. The next run plans anew."
+            )
+            job.book.write(item.index, OutcomeStatus.REJECTED, "changed_meanwhile", message, item.account_id)
+            return False
+    return True
