@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from moodle_coupling import settings
@@ -28,3 +31,28 @@ def test_another_value_is_an_error_that_names_the_option(monkeypatch: pytest.Mon
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__FILE_ROWS", said)
     with pytest.raises(SettingError, match=r"\[moodle_coupling\] file_rows .* must be a whole number of 1 or more"):
         settings.number("file_rows")
+
+
+def test_every_option_has_a_meaning_and_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, option in settings.OPTIONS.items():
+        assert len(option.meaning) > 20, name
+        monkeypatch.delenv(f"AIRFLOW__MOODLE_COUPLING__{name}".upper(), raising=False)
+        found = getattr(settings, name)()
+        assert found == option.default or not option.default, name
+
+
+def test_the_error_names_file_section_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__STAGING_DAYS", "soon")
+    with pytest.raises(SettingError) as wrong:
+        settings.staging_days()
+    assert str(wrong.value) == (
+        "[moodle_coupling] staging_days in Airflow's configuration is 'soon'; it must be a whole number of 1 or more. It stands in "
+        "airflow.cfg or in the environment variable AIRFLOW__MOODLE_COUPLING__STAGING_DAYS."
+    )
+
+
+def test_no_other_module_reads_the_section() -> None:
+    root = Path(__file__).resolve().parents[1]
+    readers = re.compile(r"\bconf\.get\w*\(\s*(?!\"core\")")
+    files = [path for top in ("plugins", "dags") for path in (root / top).rglob("*.py") if path.name != "settings.py"]
+    assert [path.name for path in files if readers.search(path.read_text(encoding="utf-8"))] == []

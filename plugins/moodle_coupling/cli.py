@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger.cli import add_db_parser
 from moodle_coupling.orchestration.commands import add_airflow_parsers
-from moodle_coupling.orchestration.environment_hold import ledger_url
 from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
+from moodle_coupling.settings import ledger_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,20 +1,32 @@
-"""Every option of ``[moodle_coupling]`` in Airflow's configuration, once: its name, default and kind.
+"""The options of ``[moodle_coupling]`` in Airflow's configuration: one reader each.
 
-``provider_info`` describes the same options for Airflow's own reference; a test compares the two.
+Their defaults and what they mean stand in ``provider_info``, which Airflow reads before it can import anything of ours, and
+are taken from there. A new option is a row there and a reader here; tests/test_settings.py tells what is missing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from moodle_coupling.errors import SettingError
+from moodle_coupling.provider_info import get_provider_info
+from moodle_coupling.words.sentence import Sentence
 
 SECTION: Final = "moodle_coupling"
 _MAPPINGS: Final = Path("include/mappings")
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 """Where ``plugins``, ``dags`` and ``include`` stand side by side, when the plugin is not installed as a package."""
+
+
+class ViewersSee(StrEnum):
+    """What is shown of persons to those who may read and not decide."""
+
+    NAMES = "names"
+    NUMBERS = "numbers"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,43 +35,65 @@ class Option:
 
     name: str
     default: str | int
-    least: int = 0
+    meaning: str
+    least: int = 1
 
 
-OPTIONS: Final = {
-    option.name: option
-    for option in (
-        Option("staging_url", ""),
-        Option("mappings_folder", ""),
-        Option("ledger_url", ""),
-        Option("ledger_days", 730, 1),
-        Option("staging_days", 14, 1),
-        Option("viewers_see", "numbers"),
-        Option("pause_look_seconds", 60, 1),
-        Option("file_megabytes", 256, 1),
-        Option("file_unpacked_megabytes", 1024, 1),
-        Option("file_rows", 1_048_576, 1),
-        Option("file_columns", 16_384, 1),
-        Option("file_cell_characters", 131_072, 100),
-    )
-}
+def _options() -> dict[str, Option]:
+    least = {"file_cell_characters": 100}
+    config: Any = get_provider_info()["config"]
+    return {
+        name: Option(
+            name,
+            int(told["default"]) if told["type"] == "integer" else told["default"],
+            told["description"],
+            least.get(name, 1),
+        )
+        for name, told in config[SECTION]["options"].items()
+    }
 
 
-def number(name: str) -> int:
-    """Return an option that is a whole number.
+OPTIONS: Final = _options()
 
-    Raises:
-        SettingError: Airflow's configuration holds something else, or a number that is too small.
 
-    """
-    from airflow.sdk import conf
+def staging_url() -> str:
+    """Give where the frames stand that the steps of a run hand to each other, as an ObjectStoragePath takes it."""
+    from moodle_coupling.airflow_internals import airflow_home
 
-    option = OPTIONS[name]
-    said = str(conf.get(SECTION, name, fallback=str(option.default))).strip()
-    if not said.isascii() or not said.isdigit() or int(said[:18]) < option.least:
-        msg = f"[{SECTION}] {name} in Airflow's configuration is '{said[:40]}'; it must be a whole number of {option.least} or more."
-        raise SettingError(msg)
-    return int(said[:18])
+    return _text("staging_url") or f"file://{airflow_home()}/moodle_coupling/staging"
+
+
+def staging_days() -> int:
+    """Give for how many days the frames of a run are kept."""
+    return number("staging_days")
+
+
+def ledger_url() -> str:
+    """Give the ledger's address; by default a SQLite file below AIRFLOW_HOME."""
+    from moodle_coupling.airflow_internals import airflow_home
+
+    return _text("ledger_url") or default_ledger_url(airflow_home())
+
+
+def default_ledger_url(airflow_home: str | Path) -> str:
+    """Give the ledger's address when nobody chose one: a SQLite file below AIRFLOW_HOME."""
+    return f"sqlite:///{Path(airflow_home).resolve() / 'moodle_coupling' / 'ledger.db'}"
+
+
+def ledger_days() -> int:
+    """Give for how many days outcomes are kept in the ledger."""
+    return number("ledger_days")
+
+
+def pause_look_seconds() -> int:
+    """Give after how many seconds a task that waits for a pause to end looks again."""
+    return number("pause_look_seconds")
+
+
+def viewers_see() -> ViewersSee:
+    """Give what those who may read and not decide see of persons; a word that there is not counts as the strictest."""
+    said = _text("viewers_see").lower()
+    return ViewersSee(said) if said in set(ViewersSee) else ViewersSee.NOTHING
 
 
 def mappings_folder() -> Path:
@@ -70,8 +104,62 @@ def mappings_folder() -> Path:
     """
     from airflow.sdk import conf
 
-    said = conf.get(SECTION, "mappings_folder", fallback=str(OPTIONS["mappings_folder"].default))
+    said = _text("mappings_folder")
     beside_dags = Path(conf.get("core", "dags_folder", fallback="dags")).expanduser().absolute().parent / _MAPPINGS
     if said:
         return Path(said).expanduser().absolute()
     return beside_dags if beside_dags.is_dir() or not (_PROJECT / _MAPPINGS).is_dir() else _PROJECT / _MAPPINGS
+
+
+def file_megabytes() -> int:
+    """Give how many megabytes a file of persons may have."""
+    return number("file_megabytes")
+
+
+def file_unpacked_megabytes() -> int:
+    """Give how many megabytes an XLSX or Parquet file of persons may unpack to."""
+    return number("file_unpacked_megabytes")
+
+
+def file_rows() -> int:
+    """Give how many rows a file of persons may have."""
+    return number("file_rows")
+
+
+def file_columns() -> int:
+    """Give how many columns a file of persons may have."""
+    return number("file_columns")
+
+
+def file_cell_characters() -> int:
+    """Give how many characters a cell of a file of persons may have."""
+    return number("file_cell_characters")
+
+
+def number(name: str) -> int:
+    """Return an option that is a whole number.
+
+    Raises:
+        SettingError: Airflow's configuration holds something else, or a number that is too small; it says which file, section and key.
+
+    """
+    option, said = OPTIONS[name], _text(name)
+    if not said.isascii() or not said.isdigit() or int(said[:18]) < option.least:
+        variable = f"AIRFLOW__{SECTION}__{name}".upper()
+        raise SettingError(
+            Sentence(
+                "settings.not_a_number",
+                section=SECTION,
+                name=name,
+                said=said[:40],
+                least=option.least,
+                variable=variable,
+            )
+        )
+    return int(said[:18])
+
+
+def _text(name: str) -> str:
+    from airflow.sdk import conf
+
+    return str(conf.get(SECTION, name, fallback=str(OPTIONS[name].default))).strip()

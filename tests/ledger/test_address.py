@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moodle_coupling.ledger.address import default_url, describe, read_address
+from moodle_coupling.ledger.address import describe, read_address
 from moodle_coupling.ledger.errors import LedgerSchemaError, LedgerUnavailable, LedgerUrlError
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.schema import current, upgrade
+from moodle_coupling.settings import default_ledger_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,11 +56,11 @@ def test_a_description_holds_neither_password_nor_options() -> None:
 
 
 def test_the_default_is_a_file_below_airflow_home(tmp_path: Path) -> None:
-    assert default_url(tmp_path) == f"sqlite:///{tmp_path}/moodle_coupling/ledger.db"
+    assert default_ledger_url(tmp_path) == f"sqlite:///{tmp_path}/moodle_coupling/ledger.db"
 
 
 def test_the_file_and_its_folder_are_for_the_service_alone(tmp_path: Path) -> None:
-    url = default_url(tmp_path)
+    url = default_ledger_url(tmp_path)
     upgrade(url)
     file = tmp_path / "moodle_coupling" / "ledger.db"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -68,8 +69,8 @@ def test_the_file_and_its_folder_are_for_the_service_alone(tmp_path: Path) -> No
 
 def test_opening_what_is_not_there_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(LedgerSchemaError, match="moodle-coupling db upgrade"):
-        open_ledger(default_url(tmp_path))
-    assert current(default_url(tmp_path)) == ""
+        open_ledger(default_ledger_url(tmp_path))
+    assert current(default_ledger_url(tmp_path)) == ""
     assert list(tmp_path.iterdir()) == []
 
 

@@ -340,7 +340,7 @@ def test_a_load_of_which_most_fails_stops_itself_and_a_passing_check_lifts_the_q
 def test_a_run_waits_while_another_has_the_environment(
     coupling: Coupling, moodle: SandboxMoodle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from moodle_coupling.orchestration import coupling_dags
+    from moodle_coupling import settings
 
     ledger = the_ledger()
     leases.acquire(ledger, coupling.name, "somebody else", ttl=dt.timedelta(minutes=5))
@@ -351,7 +351,7 @@ def test_a_run_waits_while_another_has_the_environment(
         leases.release(ledger, leases.acquire(ledger, coupling.name, "somebody else", ttl=dt.timedelta(minutes=5)))  # type: ignore[arg-type]
         return 0
 
-    monkeypatch.setattr(coupling_dags, "conf", SimpleNamespace(getint=look_again))
+    monkeypatch.setattr(settings, "pause_look_seconds", look_again)
     coupling.persons(PEOPLE[:2])
     run = coupling.run()
 

@@ -13,8 +13,9 @@ from airflow.models.variable import Variable
 from fastapi import HTTPException
 
 from moodle_coupling.ledger.activity import note
+from moodle_coupling.settings import ViewersSee, viewers_see
 from moodle_coupling.web.base import access as room
-from moodle_coupling.web.base.access import MASK, Access, Right, ViewersSee, viewers_see
+from moodle_coupling.web.base.access import MASK, Access, Right
 
 Asked = tuple[str, str, DagAccessEntity | None]
 
@@ -63,7 +64,7 @@ def access(monkeypatch, mappings):
 
     def made(*dags, variables=()):
         manager = Manager(set(dags), set(variables))
-        monkeypatch.setattr(room, "get_auth_manager", lambda: manager)
+        monkeypatch.setattr(room, "auth_manager", lambda: manager)
         found = Access(Anna())
         found.manager = manager
         return found

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.airflow_internals import in_task, session, variable_model
 from moodle_coupling.errors import CouplingPaused
 
 if TYPE_CHECKING:
@@ -84,29 +85,22 @@ def guard(conn_id: str) -> Callable[[], None]:
     return check
 
 
-def _in_task() -> bool:
-    from airflow.sdk.execution_time import task_runner
-
-    return getattr(task_runner, "SUPERVISOR_COMMS", None) is not None
-
-
 def _get(key: str) -> str | None:
     from airflow.sdk import Variable
 
-    if not _in_task():
+    if not in_task():
         os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")  # as Airflow's own commands do
     value: str | None = Variable.get(key, default=None)
     return value
 
 
 def _exists(key: str) -> bool:
-    if _in_task():
+    if in_task():
         from airflow.sdk import Variable
 
         return key in list(Variable.keys(prefix=key))
-    from airflow.models.variable import Variable as Row
-    from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    with create_session() as session:
-        return session.scalar(select(Row.key).where(Row.key == key)) is not None
+    row = variable_model()
+    with session() as open_:
+        return open_.scalar(select(row.key).where(row.key == key)) is not None

@@ -27,11 +27,6 @@ _OLDEST_SQLITE: Final = (3, 35)
 """The first with RETURNING."""
 
 
-def default_url(airflow_home: str | Path) -> str:
-    """Give the ledger's address when nobody chose one: a SQLite file below AIRFLOW_HOME."""
-    return f"sqlite:///{Path(airflow_home).resolve() / 'moodle_coupling' / 'ledger.db'}"
-
-
 def read_address(url: str) -> URL:
     """Check an address; raises LedgerUrlError, which says what is wrong and never repeats the address."""
     try:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def get_commands() -> list[object]:
-    """Give the command for Airflow's parser; loaded with every ``airflow`` command, so it imports nothing of ours."""
-    from airflow.cli.cli_config import ActionCommand, Arg
+    """Give the command for Airflow's parser; loaded with every ``airflow`` command, so it imports next to nothing."""
+    from moodle_coupling.airflow_internals import command
 
-    told = "a command of moodle-coupling and what it takes"
-    rest = Arg(("rest",), nargs=argparse.REMAINDER, help=told)  # type: ignore[no-untyped-call]
-    return [ActionCommand(name="moodle", help="The Moodle coupling (as moodle-coupling)", func=_run, args=(rest,))]
+    rest = "a command of moodle-coupling and what it takes"
+    return [command("moodle", "The Moodle coupling (as moodle-coupling)", _run, rest)]
 
 
 def _run(arguments: argparse.Namespace) -> None:

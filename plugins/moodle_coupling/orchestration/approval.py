@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
-from airflow.sdk.definitions.param import ParamsDict
 
+from moodle_coupling.airflow_internals import params_dict
 from moodle_coupling.contract.markdown import code
 from moodle_coupling.errors import OtherPlanAnswered
 from moodle_coupling.orchestration.staging import write_text
@@ -65,7 +65,7 @@ class PlanApproval(ApprovalOperator):
         set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=" ".join(question["reasons"]))
         let_go(run.ledger, run.mapping.environment, run.holder)
         self.body = f"{question['body']}\n\nThe whole plan, with names: {code(run.folder / 'plan.parquet')}"
-        self.params = ParamsDict({PLAN: _plan_field(question["digest"])})
+        self.params = params_dict({PLAN: _plan_field(question["digest"])})
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:

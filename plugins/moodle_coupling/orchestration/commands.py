@@ -134,10 +134,9 @@ def _mapping_of(target: str) -> Mapping | None:
 
 
 def _setup(arguments: argparse.Namespace) -> int:
-    from airflow.models.connection import Connection
-    from airflow.models.pool import Pool
     from airflow.sdk.exceptions import AirflowNotFoundException
 
+    from moodle_coupling.airflow_internals import make_pool, require_connection
     from moodle_coupling.mapping.file import load_mapping
     from moodle_coupling.mapping.folder import find_mapping
     from moodle_coupling.orchestration.names import pool_name
@@ -145,12 +144,10 @@ def _setup(arguments: argparse.Namespace) -> int:
     use_airflow_database()
     mapping = load_mapping(find_mapping(arguments.environment, mappings_folder()))
     name = pool_name(mapping.environment)
-    Pool.create_or_update_pool(
-        name, arguments.slots, f"Tasks that talk to the Moodle '{mapping.environment}'", include_deferred=False
-    )
+    make_pool(name, arguments.slots, f"Tasks that talk to the Moodle '{mapping.environment}'")
     print(f"Pool {name} has {arguments.slots} slot{'s' if arguments.slots != 1 else ''}.")
     try:
-        Connection.get_connection_from_secrets(mapping.connection)
+        require_connection(mapping.connection)
     except AirflowNotFoundException:
         print(f"Connection '{mapping.connection}' is missing: add one of type Moodle under Admin > Connections.")
         return WRONG

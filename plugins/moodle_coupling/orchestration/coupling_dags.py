@@ -11,11 +11,11 @@ from airflow.sdk import (
     CronTriggerTimetable,
     Param,
     TriggerRule,
-    conf,
     get_current_context,
     task,
 )
 
+from moodle_coupling import settings
 from moodle_coupling.errors import CouplingError, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.orchestration.approval import approval_task
@@ -209,7 +209,7 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
         given = getattr(steps, name)(run, *args)
     except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
         if paused == "wait" and not isinstance(stop, Quarantined):
-            seconds = conf.getint("moodle_coupling", "pause_look_seconds", fallback=60)
+            seconds = settings.pause_look_seconds()
             _wait(stop, dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds))
         log.warning("%s", stop)
         raise AirflowSkipException(str(stop)) from stop

@@ -7,6 +7,7 @@ import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling import settings
 from moodle_coupling.errors import EnvironmentBusy
 
 if TYPE_CHECKING:
@@ -19,21 +20,11 @@ LEASE: Final = dt.timedelta(minutes=10)
 """How long an environment stays taken after the run that holds it was last heard of."""
 
 
-def ledger_url() -> str:
-    """Give ``[moodle_coupling] ledger_url``; by default a SQLite file below AIRFLOW_HOME."""
-    from airflow.configuration import AIRFLOW_HOME
-    from airflow.sdk import conf
-
-    from moodle_coupling.ledger.address import default_url
-
-    return conf.get("moodle_coupling", "ledger_url", fallback="") or default_url(AIRFLOW_HOME)
-
-
 def the_ledger() -> Ledger:
     """Open the configured ledger; raises LedgerSchemaError when ``moodle-coupling db upgrade`` must be run first."""
     from moodle_coupling.ledger.ledger import open_ledger
 
-    return open_ledger(ledger_url())
+    return open_ledger(settings.ledger_url())
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.airflow_internals import variable_model
 from moodle_coupling.errors import CouplingError, MappingError, SettingError
 from moodle_coupling.hooks.pause import read_pause, read_value, variable_name
 
@@ -35,15 +36,13 @@ class Switch:
 
         Raises PauseNotChanged when something other than Airflow's database decides that it is not paused.
         """
-        from airflow.models.variable import Variable
-
-        key = variable_name(self.connection)
-        present = read_value(Variable.get_variable_from_secrets(key))
+        key, variables = variable_name(self.connection), variable_model()
+        present = read_value(variables.get_variable_from_secrets(key))
         if present is not None:
             return False, f"Environment '{self.environment}' is paused already: {present}."
         since = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         value = {"paused": True, "reason": reason or "no reason given", "by": by, "since": since}
-        Variable.set(key, json.dumps(value), description=f"Pause switch of the Moodle '{self.environment}'")
+        variables.set(key, json.dumps(value), description=f"Pause switch of the Moodle '{self.environment}'")
         if read_pause(self.connection) is None:
             raise PauseNotChanged(f"Environment '{self.environment}' is NOT paused: {_shadow(key)}")
         return True, (
@@ -56,11 +55,9 @@ class Switch:
 
         Raises PauseNotChanged when something other than Airflow's database keeps it paused.
         """
-        from airflow.models.variable import Variable
-
-        key = variable_name(self.connection)
-        present = read_value(Variable.get_variable_from_secrets(key))
-        Variable.delete(key)
+        key, variables = variable_name(self.connection), variable_model()
+        present = read_value(variables.get_variable_from_secrets(key))
+        variables.delete(key)
         if (left := read_pause(self.connection)) is not None:
             raise PauseNotChanged(f"Environment '{self.environment}' is STILL paused ({left}): {_shadow(key)}")
         if present is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from moodle_coupling import settings
 from moodle_coupling.ledger import quarantine
 from moodle_coupling.ledger.retention import purge
 from moodle_coupling.ledger.runs import end_run, get_run
@@ -79,12 +80,9 @@ def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:
 
 
 def _tidy(run: Run) -> None:
-    from airflow.sdk import conf
-
     let_go(run.ledger, run.mapping.environment, run.holder)
     now = dt.datetime.now(dt.UTC)
     removed = staging.sweep(run.mapping.environment, now=now)
     if removed:
         log.info("Removed %d old runs from the staging area", removed)
-    days = conf.getint("moodle_coupling", "ledger_days", fallback=730)
-    purge(run.ledger, now - dt.timedelta(days=days))
+    purge(run.ledger, now - dt.timedelta(days=settings.ledger_days()))

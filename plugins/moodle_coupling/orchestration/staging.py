@@ -9,13 +9,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling import settings
 from moodle_coupling.errors import SettingError
+from moodle_coupling.settings import SECTION
 
 if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import ObjectStoragePath
 
-SECTION: Final = "moodle_coupling"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 TRACES: Final = "trace.txt"
 """The file of a run for some persons that tells of each, step by step."""
@@ -25,11 +26,9 @@ _PRIVATE_FILE: Final = 0o600
 
 def staging_root() -> ObjectStoragePath:
     """Give ``[moodle_coupling] staging_url``; by default a folder below AIRFLOW_HOME."""
-    from airflow.configuration import AIRFLOW_HOME
-    from airflow.sdk import ObjectStoragePath, conf
+    from airflow.sdk import ObjectStoragePath
 
-    url = conf.get(SECTION, "staging_url", fallback="") or f"file://{AIRFLOW_HOME}/moodle_coupling/staging"
-    return ObjectStoragePath(url)
+    return ObjectStoragePath(settings.staging_url())
 
 
 def folder_of(environment: str, run_after: dt.datetime, dag_id: str, run_id: str) -> ObjectStoragePath:
@@ -128,9 +127,7 @@ def sweep(environment: str, *, now: dt.datetime) -> int:
 
     Returns how many were removed.
     """
-    from airflow.sdk import conf
-
-    oldest = now - dt.timedelta(days=conf.getint(SECTION, "staging_days", fallback=14))
+    oldest = now - dt.timedelta(days=settings.staging_days())
     removed = 0
     for folder in (staging_root() / environment).iterdir():
         made = _made_at(folder.name)

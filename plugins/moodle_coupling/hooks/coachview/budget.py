@@ -328,10 +328,10 @@ def state_key(kind: str, *of: str) -> str:
 
 def airflow_seal() -> Seal | None:
     """Give Airflow's Fernet key, None where this process has none: then nothing secret may be written."""
-    from airflow.sdk.crypto import get_fernet
+    from moodle_coupling.airflow_internals import fernet
 
     try:
-        fernet = get_fernet()
+        key = fernet()
     except Exception:  # noqa: BLE001 - a key that is missing or no key at all is reported by Airflow in many ways
         return None
-    return fernet if fernet.is_encrypted else None
+    return key if key.is_encrypted else None

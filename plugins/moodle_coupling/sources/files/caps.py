@@ -25,11 +25,11 @@ class Caps:
     def configured(cls) -> Caps:
         """Return what Airflow's configuration says."""
         return cls(
-            settings.number("file_megabytes") * MEGABYTE,
-            settings.number("file_unpacked_megabytes") * MEGABYTE,
-            settings.number("file_rows"),
-            settings.number("file_columns"),
-            settings.number("file_cell_characters"),
+            settings.file_megabytes() * MEGABYTE,
+            settings.file_unpacked_megabytes() * MEGABYTE,
+            settings.file_rows(),
+            settings.file_columns(),
+            settings.file_cell_characters(),
         )
 
     def check_size(self, size: int, file: str) -> None:

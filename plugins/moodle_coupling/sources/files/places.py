@@ -191,7 +191,8 @@ def open_storage(where: str) -> tuple[Storage, str]:
 
     """
     from airflow.sdk import BaseHook, ObjectStoragePath
-    from airflow.sdk.io import has_fs
+
+    from moodle_coupling.airflow_internals import has_filesystem
 
     scheme = where.partition("://")[0]
     with _told(where):
@@ -200,7 +201,7 @@ def open_storage(where: str) -> tuple[Storage, str]:
             if path.conn_id:
                 # Some providers quietly use the machine's own credentials when there is no such connection.
                 BaseHook.get_connection(path.conn_id)
-            system = path.fs if has_fs(scheme) or path.conn_id else _without_airflow(where, scheme)
+            system = path.fs if has_filesystem(scheme) or path.conn_id else _without_airflow(where, scheme)
         except ValueError as error:
             raise _provider_missing(where, scheme) from error
         return Storage(system, where), str(path.path)

@@ -12,20 +12,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import (
-    AccessView,
-    DagAccessEntity,
-    DagDetails,
-    VariableDetails,
-)
-from airflow.api_fastapi.core_api.security import GetUserDep
-from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
+from moodle_coupling.airflow_internals import (
+    auth_manager,
+    dag_model,
+    logged_in_user,
+    multi_team,
+    resource_details,
+    variable_model,
+)
 from moodle_coupling.hooks.pause import variable_name
 from moodle_coupling.orchestration import names
+from moodle_coupling.settings import ViewersSee, viewers_see
 from moodle_coupling.web.base import couplings
 from moodle_coupling.web.base.languages import say
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MASK: Final = "••••"
 """Stands where a name or an address is that the user may not see."""
 _KEY: Final = "moodle_coupling.access"
+_DETAILS: Final = resource_details()
 
 
 class Right(StrEnum):
@@ -58,14 +59,6 @@ FORBIDDEN: Final = {
 }
 
 
-class ViewersSee(StrEnum):
-    """``[moodle_coupling] viewers_see``: what is shown of persons to those who may read and not decide."""
-
-    NAMES = "names"
-    NUMBERS = "numbers"
-    NOTHING = "nothing"
-
-
 class Access:
     """What one user may do; made for one request, and each answer of the auth manager is asked for once."""
 
@@ -73,7 +66,7 @@ class Access:
         self.user = user
         self.user_id = str(user.get_id())
         self.name = str(user.get_name() or self.user_id)
-        self._manager = get_auth_manager()
+        self._manager = auth_manager()
         self._known: dict[tuple[Right, str], bool] = {}
         self._found: dict[str, couplings.Coupling] | None = None
 
@@ -135,35 +128,29 @@ class Access:
     def _granted(self, right: Right, environment: str) -> bool:
         dag_id = names.reconcile_id(environment)
         if right is Right.DECIDE:
-            return self._dag("PUT", dag_id, DagAccessEntity.HITL_DETAIL)
+            return self._dag("PUT", dag_id, _DETAILS.DagAccessEntity.HITL_DETAIL)
         if right is Right.RUN:
-            return self._dag("POST", dag_id, DagAccessEntity.RUN)
+            return self._dag("POST", dag_id, _DETAILS.DagAccessEntity.RUN)
         connection = self._couplings[environment].connection
         return bool(connection) and self._variable("PUT", variable_name(connection), dag_id)
 
     def _variable(self, method: Any, key: str, dag_id: str) -> bool:
-        details = VariableDetails(key=key, team_name=_team_of_variable(key) or _team(dag_id))
+        details = _DETAILS.VariableDetails(key=key, team_name=_team_of_variable(key) or _team(dag_id))
         return bool(self._manager.is_authorized_variable(method=method, details=details, user=self.user))
 
-    def _dag(self, method: Any, dag_id: str, entity: DagAccessEntity | None = None) -> bool:
-        details = DagDetails(id=dag_id, team_name=_team(dag_id))
+    def _dag(self, method: Any, dag_id: str, entity: Any = None) -> bool:
+        details = _DETAILS.DagDetails(id=dag_id, team_name=_team(dag_id))
         return bool(
             self._manager.is_authorized_dag(method=method, access_entity=entity, details=details, user=self.user)
         )
 
 
-def viewers_see() -> ViewersSee:
-    """Give ``[moodle_coupling] viewers_see``; a word it does not have counts as the strictest."""
-    said = conf.get("moodle_coupling", "viewers_see", fallback=ViewersSee.NUMBERS).strip().lower()
-    return ViewersSee(said) if said in set(ViewersSee) else ViewersSee.NOTHING
-
-
-async def admitted(request: Request, user: GetUserDep) -> Access:
+async def admitted(request: Request, user: Annotated[Any, Depends(logged_in_user())]) -> Access:
     """Give what the user may; raises 401 without login, 403 without the right to see plugins' pages."""
     access = Access(user)
     request.scope[_KEY] = access
-    manager = get_auth_manager()
-    if not await run_in_threadpool(manager.is_authorized_view, access_view=AccessView.PLUGINS, user=user):
+    manager = auth_manager()
+    if not await run_in_threadpool(manager.is_authorized_view, access_view=_DETAILS.AccessView.PLUGINS, user=user):
         raise HTTPException(403, FORBIDDEN[Right.READ])
     return access
 
@@ -177,24 +164,16 @@ def of_request(request: Request) -> Access | None:
     return found
 
 
-def _teams() -> bool:
-    return bool(conf.getboolean("core", "multi_team", fallback=False))
-
-
 def _team_of_variable(key: str) -> str | None:
     # A pause variable that is not there yet, or belongs to nobody, counts as its DAG's team's.
-    if not _teams():
+    if not multi_team():
         return None
-    from airflow.models.variable import Variable
-
-    team: str | None = Variable.get_team_name(key)
+    team: str | None = variable_model().get_team_name(key)
     return team
 
 
 def _team(dag_id: str) -> str | None:
-    if not _teams():
+    if not multi_team():
         return None
-    from airflow.models.dag import DagModel
-
-    team: str | None = DagModel.get_team_name(dag_id)
+    team: str | None = dag_model().get_team_name(dag_id)
     return team

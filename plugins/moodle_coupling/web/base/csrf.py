@@ -66,6 +66,6 @@ def _serializer() -> URLSafeTimedSerializer:
 
 
 def _secret() -> str:
-    from airflow.api_fastapi.auth.tokens import get_signing_key
+    from moodle_coupling.airflow_internals import signing_key
 
-    return get_signing_key("api", "secret_key")
+    return signing_key()

@@ -51,6 +51,6 @@ def _path(request: Request) -> str:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    from airflow.api_fastapi.auth.tokens import get_signing_key
+    from moodle_coupling.airflow_internals import signing_key
 
-    return URLSafeTimedSerializer(get_signing_key("api", "secret_key"), salt="moodle_coupling.notice")
+    return URLSafeTimedSerializer(signing_key(), salt="moodle_coupling.notice")

@@ -19,7 +19,7 @@ def the_ledger() -> Ledger:
     its own, so callers need not catch them.
     """
     from moodle_coupling.ledger.ledger import open_ledger
-    from moodle_coupling.orchestration.environment_hold import ledger_url
+    from moodle_coupling.settings import ledger_url
 
     url = ledger_url()
     found = _open.get(url)

@@ -6,13 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.airflow_internals import dag_model, dag_run_model, session, trigger_by_hand
 from moodle_coupling.errors import SettingError
 from moodle_coupling.web.base.languages import say
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    from airflow.models.dag import DagModel
 
 
 class CannotStart(SettingError):
@@ -58,9 +57,7 @@ class Started:
 
 def start(dag_id: str, conf: dict[str, Any], *, by: str) -> Started:
     """Ask for a run of a DAG; ``conf`` holds its Params. Raises CannotStart."""
-    from airflow.api.common.trigger_dag import trigger_dag
     from airflow.sdk.exceptions import AirflowException, ParamValidationError
-    from airflow.utils.types import DagRunTriggeredByType
 
     model = _models([dag_id]).get(dag_id)
     if model is None:
@@ -68,7 +65,7 @@ def start(dag_id: str, conf: dict[str, Any], *, by: str) -> Started:
     if model.has_import_errors:
         raise CannotStart(BROKEN)
     try:
-        run = trigger_dag(dag_id, triggered_by=DagRunTriggeredByType.UI, triggering_user_name=by, conf=conf)
+        run = trigger_by_hand(dag_id, conf, by=by)
     except (AirflowException, ParamValidationError, ValueError) as error:
         raise CannotStart(REFUSED) from error
     if run is None:
@@ -78,30 +75,25 @@ def start(dag_id: str, conf: dict[str, Any], *, by: str) -> Started:
 
 def dag_states(dag_ids: Collection[str]) -> dict[str, DagState]:
     """Give what Airflow knows of DAGs, by id; one it does not have (any more) is left out."""
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-    from airflow.utils.state import DagRunState
     from sqlalchemy import func, select
 
+    runs = dag_run_model()
     models = _models(dag_ids)
-    waits = select(DagRun.dag_id, func.count()).where(
-        DagRun.dag_id.in_(list(models)), DagRun.state == DagRunState.QUEUED
-    )
-    with create_session() as session:
-        queued = {str(dag_id): int(number) for dag_id, number in session.execute(waits.group_by(DagRun.dag_id))}
+    waits = select(runs.dag_id, func.count()).where(runs.dag_id.in_(list(models)), runs.state == "queued")
+    with session() as open_:
+        queued = {str(dag_id): int(number) for dag_id, number in open_.execute(waits.group_by(runs.dag_id))}
     return {
         dag_id: DagState(dag_id, not model.is_paused, model.next_dagrun_create_after, queued.get(dag_id, 0))
         for dag_id, model in models.items()
     }
 
 
-def _models(dag_ids: Collection[str]) -> dict[str, DagModel]:
-    from airflow.models.dag import DagModel
-    from airflow.utils.session import create_session
+def _models(dag_ids: Collection[str]) -> dict[str, Any]:
     from sqlalchemy import select
 
-    with create_session() as session:
-        query = select(DagModel).where(DagModel.dag_id.in_(list(dag_ids)), ~DagModel.is_stale)
-        found = {model.dag_id: model for model in session.scalars(query)}
-        session.expunge_all()
+    known = dag_model()
+    with session() as open_:
+        query = select(known).where(known.dag_id.in_(list(dag_ids)), ~known.is_stale)
+        found = {model.dag_id: model for model in open_.scalars(query)}
+        open_.expunge_all()
     return found

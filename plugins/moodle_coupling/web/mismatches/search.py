@@ -27,8 +27,8 @@ def unseal(sealed: str) -> str:
 
 
 def _fernet() -> Fernet:
-    from airflow.api_fastapi.auth.tokens import get_signing_key
+    from moodle_coupling.airflow_internals import signing_key
 
-    secret = get_signing_key("api", "secret_key")
+    secret = signing_key()
     key = hashlib.blake2b(secret.encode(), digest_size=32, person=b"moodle search")
     return Fernet(base64.urlsafe_b64encode(key.digest()))

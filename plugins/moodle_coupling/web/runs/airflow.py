@@ -29,14 +29,15 @@ class AirflowRun:
 
 def airflow_run(dag_id: str, run_id: str) -> AirflowRun | None:
     """Give a run as Airflow has it; None when it does not have it (any more)."""
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    columns = (DagRun.state, DagRun.run_type, DagRun.triggering_user_name, DagRun.run_after)
-    query = select(*columns).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
-    with create_session() as session:
-        row = session.execute(query).one_or_none()
+    from moodle_coupling.airflow_internals import dag_run_model, session
+
+    runs = dag_run_model()
+    columns = (runs.state, runs.run_type, runs.triggering_user_name, runs.run_after)
+    query = select(*columns).where(runs.dag_id == dag_id, runs.run_id == run_id)
+    with session() as open_:
+        row = open_.execute(query).one_or_none()
     if row is None:
         return None
     state, kind, by, after = row
