@@ -29,7 +29,7 @@ def test_a_wrong_file_keeps_its_connection_when_it_names_one(mappings):
     found = by_name()
     assert (found["one"].connection, found["two"].connection) == ("moodle_one", "")
     assert found["one"].mapping is None
-    assert "one.yaml" in found["one"].error
+    assert "one.yaml" in str(found["one"].error)
 
 
 def test_a_folder_that_cannot_be_read_is_said(mappings, monkeypatch):

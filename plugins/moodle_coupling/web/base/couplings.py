@@ -12,6 +12,7 @@ from moodle_coupling.settings import mappings_folder
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.words.sentence import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Coupling:
     name: str
     connection: str
     mapping: Mapping | None
-    error: str = ""
+    error: Sentence | None = None
 
     @property
     def title(self) -> str:
@@ -72,6 +73,6 @@ def _load(folder: Path) -> dict[str, Coupling]:
     for error in errors:
         path = getattr(error, "path", None)
         if path is not None:
-            found.append(Coupling(path.stem, remains(path).connection, None, str(error)))
+            found.append(Coupling(path.stem, remains(path).connection, None, error.said))
     # Of demo.yml beside demo.yaml the good one stays.
     return {one.name: one for one in sorted(found, key=lambda one: (one.name, one.mapping is not None))}

@@ -62,7 +62,7 @@ def _http(request: Request, error: Exception) -> Response:
         raise error
     status = 401 if _token_is_bad(error) else error.status_code
     said = "" if status in {401, 404, 405} else str(error.detail)
-    return _page(request, status, "" if said in _PHRASES else said)
+    return _page(request, status, "" if said in _PHRASES else texts_for(request)(said))
 
 
 def _token_is_bad(error: StarletteHTTPException) -> bool:
@@ -74,7 +74,8 @@ def _incomplete(request: Request, _error: Exception) -> Response:
 
 
 def _coupling(request: Request, error: Exception) -> Response:
-    return _page(request, _status(error), str(error))
+    said = texts_for(request).say(error.said) if isinstance(error, CouplingError) else ""
+    return _page(request, _status(error), said)
 
 
 def _status(error: Exception) -> int:
@@ -102,5 +103,4 @@ def _page(request: Request, status: int, said: str, **values: Any) -> Response:
     title = TITLES.get(status, TITLES[500])
     advice = _(ADVICE[status], **values) if status in ADVICE else ""
     template = "_error.html" if is_htmx(request) else "error.html"
-    said = _(said) if said else ""
     return render(request, template, status=status, code=status, title=_(title), said=said, advice=advice)

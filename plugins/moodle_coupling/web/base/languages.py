@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.words.catalogue import Texts, languages
+from moodle_coupling.words.sentence import TEXT, Sentence, read
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -21,6 +22,12 @@ def texts_for(request: Request) -> Texts:
     """Give the texts of a request: of its cookie ``moodle_lang``, else of the browser's languages, else English."""
     chosen = request.cookies.get(COOKIE, "")
     return Texts(chosen if chosen in languages() else accepted(request.headers.get("accept-language", "")))
+
+
+def foreign(texts: Texts, stored: Sentence | str | None) -> bool:
+    """Tell whether a stored sentence is English on a page of another language: a plain text, without a code."""
+    sentence = read(stored) if isinstance(stored, str) else stored
+    return texts.language != "en" and sentence is not None and sentence.code == TEXT
 
 
 def accepted(header: str) -> str:

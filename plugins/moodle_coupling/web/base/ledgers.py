@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.words.sentence import Sentence
 
 _lock = threading.Lock()
 _open: dict[str, Ledger] = {}
@@ -30,11 +31,11 @@ def the_ledger() -> Ledger:
     return found
 
 
-def ledger_if_any() -> tuple[Ledger | None, str]:
+def ledger_if_any() -> tuple[Ledger | None, Sentence | None]:
     """Give the ledger, or None and why there is none: for pages that are of use without it."""
     from moodle_coupling.errors import CouplingError
 
     try:
-        return the_ledger(), ""
+        return the_ledger(), None
     except CouplingError as error:
-        return None, str(error)
+        return None, error.said

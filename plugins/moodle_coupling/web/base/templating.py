@@ -27,7 +27,10 @@
 6. Errors: raise ``HTTPException(404)`` and the like, or let a CouplingError pass; each becomes a page, or for htmx a
    notice.
 
-Names in every template: ``_ plural number(n) since(at) lang csrf_token access here url(path, **query) static(name)
+A sentence of a run, an error or the ledger (a Sentence, written or not, or an old plain text) is shown by
+``{{ say(value) }}``; ``{% if foreign(value) %} lang="en"{% endif %}`` marks one that is in no other language than English.
+
+Names in every template: ``_ say(value) foreign(value) plural number(n) since(at) lang csrf_token access here url(path, **query) static(name)
 airflow(path) marked(one, other) words``. Links to Airflow's own pages: ``<a href="{{ airflow('dags/x') }}" data-airflow>``;
 app.js opens them outside the frame. Macros (macros.html): ``csrf badge word notice moment ago empty kv diff pager
 sort``; ``{{ ui.word(words.VERDICTS, row.verdict) }}`` is a translated badge. A page with a style sheet of its own links it in
@@ -51,7 +54,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from moodle_coupling.web.base import csrf, flash, words
 from moodle_coupling.web.base.access import of_request
 from moodle_coupling.web.base.differences import marked
-from moodle_coupling.web.base.languages import texts_for
+from moodle_coupling.web.base.languages import foreign, texts_for
 from moodle_coupling.web.base.moments import since
 from moodle_coupling.web.base.notices import Notice
 from moodle_coupling.words.catalogue import languages
@@ -110,6 +113,8 @@ def text_of(request: Request, template: str, **values: Any) -> str:
     texts, made, access = texts_for(request), addresses(request), of_request(request)
     known = {
         "_": texts,
+        "say": texts.say,
+        "foreign": lambda stored: foreign(texts, stored),
         "plural": texts.plural,
         "lang": texts.language,
         "languages": languages(),

@@ -87,7 +87,7 @@ def check(request: Request, env: str, access: AccessDep, back: Back = "/") -> Re
     except CouplingPaused:
         return _answer(request, access, env, back, _notice(request, NOT_TESTED, Tone.WARN))
     except SettingError as error:
-        return _answer(request, access, env, back, Notice(str(error), Tone.BAD))
+        return _answer(request, access, env, back, Notice(texts_for(request).say(error.said), Tone.BAD))
     findings, fit = checked.findings, checked.is_fit
     ledger, _ = ledger_if_any()
     lifted = is_fit(checked.moodle) and ledger is not None and lift_quarantine(ledger, env)
@@ -134,7 +134,7 @@ def _codes(findings: list[Finding]) -> list[str]:
 
 def _noted(access: Access, env: str, action: str, detail: str = "") -> bool:
     ledger, problem = ledger_if_any()
-    return not note_in_ledger(ledger, problem, by=access.name, environment=env, action=action, detail=detail)
+    return not note_in_ledger(ledger, str(problem or ""), by=access.name, environment=env, action=action, detail=detail)
 
 
 def _notice(request: Request, said: str, tone: Tone = Tone.GOOD, *, noted: bool = True) -> Notice:

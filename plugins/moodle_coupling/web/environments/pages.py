@@ -76,12 +76,12 @@ def _recent(request: Request, access: Access, env: str) -> list[Done]:
 
 
 def card_values(access: Access, names: Collection[str]) -> dict[str, Any]:
-    """Give what the cards' templates take; ``problem`` says why the ledger cannot be asked, '' when it can."""
+    """Give what the cards' templates take; ``problem`` says why the ledger cannot be asked, None when it can."""
     found = [access.coupling(name) for name in names]
     try:
-        shown, problem = states(found, the_ledger()), ""
+        shown, problem = states(found, the_ledger()), None
     except CouplingError as error:  # what Airflow knows is shown all the same, and one can still pause
-        shown, problem = states(found, None), str(error)
+        shown, problem = states(found, None), error.said
     return {
         "states": shown,
         "problem": problem,

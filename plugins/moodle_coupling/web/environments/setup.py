@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.moodle.connection import MoodleSettings
     from moodle_coupling.web.base.couplings import Coupling
+    from moodle_coupling.words.sentence import Sentence
 
 DOTS: Final = "••••••••"
 YES, NO, OFF, NOTHING = say("yes"), say("no"), say("not watched"), say("not set")
@@ -53,11 +54,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How an environment is set up; ``problem`` says what is wrong with its connection, '' when nothing is."""
+    """How an environment is set up; ``problem`` says what is wrong with its connection, None when nothing is."""
 
     sections: tuple[Section, ...]
     connection: tuple[Entry, ...]
-    problem: str
+    problem: Sentence | None
 
 
 PERSONAL: Final = {"notify": ("to",), "matching": ("protected_usernames",)}
@@ -69,7 +70,7 @@ def explained(coupling: Coupling, mask: Callable[[str], str] = str) -> Setup:
 
     ``mask`` is what usernames and addresses of people go through (:meth:`moodle_coupling.web.base.access.Access.mask`).
     """
-    settings, problem = _settings(coupling.connection) if coupling.connection else (None, "")
+    settings, problem = _settings(coupling.connection) if coupling.connection else (None, None)
     mapping = coupling.mapping
     if mapping is None:
         return Setup((), _connection(settings), problem)
@@ -161,13 +162,13 @@ def _written(value: Any) -> str:
 # ---- the connection --------------------------------------------------------------------------------------------------
 
 
-def _settings(conn_id: str) -> tuple[MoodleSettings | None, str]:
+def _settings(conn_id: str) -> tuple[MoodleSettings | None, Sentence | None]:
     from moodle_coupling.hooks.moodle.hook import MoodleHook
 
     try:
-        return MoodleHook(conn_id).settings, ""
+        return MoodleHook(conn_id).settings, None
     except CouplingError as error:
-        return None, str(error)
+        return None, error.said
 
 
 def _connection(settings: MoodleSettings | None) -> tuple[Entry, ...]:

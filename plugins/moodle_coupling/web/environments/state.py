@@ -100,7 +100,7 @@ def _with_refusals(found: Collection[Coupling], ledger: Ledger | None) -> list[C
     """Give the couplings; one whose connection another had first has that for its error."""
     newcomers = refused(ledger, mappings_folder())
     return [
-        replace(one, error=str(newcomers[one.name])) if one.name in newcomers and not one.error else one
+        replace(one, error=newcomers[one.name].said) if one.name in newcomers and not one.error else one
         for one in found
     ]
 

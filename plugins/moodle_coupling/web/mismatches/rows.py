@@ -11,6 +11,7 @@ from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import Option
 from moodle_coupling.web.base.access import MASK, Access, Right
+from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses
 from moodle_coupling.web.mismatches.dutch import evidence as in_dutch
 from moodle_coupling.web.mismatches.facts import NAME, NAMES, Account, Agreement, Facts, read_facts
@@ -80,7 +81,7 @@ class Row:
     account_id: int | None
     who: str
     evidence: str
-    english: str
+    foreign: bool
     proposal: str
     facts: Facts
     decision: Standing | None
@@ -146,6 +147,7 @@ class Reader:
         """Make one row; the environment is one that the user may read."""
         environment, facts = record["environment"], read_facts(record["facts"])
         mask = self.access.mask(environment)
+        evidence = self._evidence(record, facts)
         standing = _standing(record, mask)
         open_to = self._deciding and self.access.may(Right.DECIDE, environment) and is_decidable(record)
         shared = shares_addresses(self.access.coupling(environment))
@@ -154,8 +156,8 @@ class Reader:
             **{name: record[name] for name in _AS_IT_IS},
             title=self._titles[environment],
             who=self._who(record),
-            evidence=self._evidence(record, facts),
-            english=mask(record["evidence"]),
+            evidence=evidence,
+            foreign=evidence == record["evidence"] and foreign(self._, evidence),
             facts=facts,
             decision=standing,
             options=options,
@@ -173,12 +175,17 @@ class Reader:
         return self._("Person {id}", id=record["person_id"] or record["extern_id"] or record["idnumber"])
 
     def _evidence(self, record: Mapping[str, Any], facts: Facts) -> str:
-        verdict, english = record["verdict"], record["evidence"]
-        if not self.access.sees_names(record["environment"]):
-            return self._(MEANINGS[verdict]) if verdict in MEANINGS else ""
-        if self._.language == "nl":
-            return in_dutch(verdict, facts, record["account_id"], english) or english
-        return str(english)
+        return evidence_of(record, facts, self._, named=self.access.sees_names(record["environment"]))
+
+
+def evidence_of(record: Mapping[str, Any], facts: Facts, texts: Texts, *, named: bool) -> str:
+    """Say why this is a mismatch; not ``named``, for those who may see no names: what its verdict means in general."""
+    verdict, evidence = record["verdict"], str(record["evidence"])
+    if not named:
+        return texts(MEANINGS[verdict]) if verdict in MEANINGS else ""
+    if foreign(texts, evidence):
+        return in_dutch(verdict, facts, record["account_id"], evidence) or evidence
+    return texts.say(evidence)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from moodle_coupling.orchestration.trace import Trace
     from moodle_coupling.web.base.couplings import Coupling
     from moodle_coupling.web.people.refs import Who
+    from moodle_coupling.words.sentence import Sentence
 
 TITLES: Final = {
     1: say("Found in the source"),
@@ -31,7 +32,7 @@ class Explained:
 
     trace: Trace | None = None
     paused: bool = False
-    problem: str = ""
+    problem: Sentence | None = None
 
 
 def explain(coupling: Coupling, person: str, ledger: Ledger) -> Explained:
@@ -52,7 +53,7 @@ def explain(coupling: Coupling, person: str, ledger: Ledger) -> Explained:
     except CouplingPaused:
         return Explained(paused=True)
     except CouplingError as error:
-        return Explained(problem=str(error))
+        return Explained(problem=error.said)
 
 
 def in_source(coupling: Coupling, who: Who) -> str:

@@ -14,9 +14,8 @@ from moodle_coupling.ledger.outcomes import SHOWN
 from moodle_coupling.ledger.people import person_mismatches, person_outcomes
 from moodle_coupling.ledger.result_frames import frame_of
 from moodle_coupling.web.environments.activities import ACTIONS
-from moodle_coupling.web.mismatches.dutch import evidence as in_dutch
 from moodle_coupling.web.mismatches.facts import read_facts
-from moodle_coupling.web.mismatches.rows import MEANINGS, records
+from moodle_coupling.web.mismatches.rows import evidence_of, records
 from moodle_coupling.web.runs.rows import Reader, Row
 
 if TYPE_CHECKING:
@@ -172,19 +171,10 @@ def _same(one: Row, other: Row) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _REPEATED)
 
 
-def _evidence(access: Access, texts: Texts, one: dict[str, Any]) -> str:
-    """Give what a mismatch stands on; to those who may not see names what it means in general."""
-    verdict, english = one["verdict"], str(one["evidence"])
-    if not access.sees_names(one["environment"]):
-        return texts(MEANINGS[verdict]) if verdict in MEANINGS else ""
-    if texts.language == "nl":
-        return in_dutch(verdict, read_facts(one["facts"]), one["account_id"], english) or english
-    return english
-
-
 def _of_mismatch(ledger: Ledger, access: Access, texts: Texts, one: dict[str, Any]) -> list[Event]:
     mask = access.mask(one["environment"])
-    shown = one | {"evidence": _evidence(access, texts, one)}
+    evidence = evidence_of(one, read_facts(one["facts"]), texts, named=access.sees_names(one["environment"]))
+    shown = one | {"evidence": evidence}
     found = [Event(one["first_seen"], "mismatch", one["environment"], mismatch=shown)]
     for decision in decision_history(ledger, one["id"]):
         noted = {"note": mask(decision.note)}

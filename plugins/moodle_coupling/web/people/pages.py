@@ -108,7 +108,7 @@ def provision(request: Request, env: str, who: str, access: AccessDep, target: A
     try:
         known = in_source(coupling, meant)
     except CouplingError as error:
-        return redirect(request, page, Notice(str(error), Tone.BAD))
+        return redirect(request, page, Notice(texts.say(error.said), Tone.BAD))
     if not known:
         return redirect(request, page, Notice(texts(NOBODY, environment=coupling.title), Tone.WARN))
     run = starting.start(names.provision_id(target), {"person_ids": [known]}, by=access.name)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.web.base.access import MASK, Access
+from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.rows import records
 from moodle_coupling.web.runs.words import OPEN_FIELDS, code_word, field_word, mend_word, shown
 from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import in_turn, read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +54,7 @@ class Row:
     code: str
     meaning: str
     message: str
+    foreign: bool
     mend: str
     changes: tuple[Change, ...]
     drift: tuple[Change, ...]
@@ -89,7 +92,7 @@ class Reader:
         mask = self.access.mask(environment)
         trouble = status in _TROUBLE or one["action"] == Action.REJECT
         drift = json.loads(one.get("drift") or "{}")
-        message = one["message"] if sees else ""
+        message = self._.say(one["message"]) if sees else ""
         mend = mend_word(self._, code, status or "rejected") if trouble else ""
         return Row(
             environment=environment,
@@ -106,6 +109,7 @@ class Reader:
             code=code,
             meaning=code_word(self._, code) if code and (trouble or not sees) else "",
             message=message,
+            foreign=foreign(self._, one["message"]),
             mend="" if mend in message else mend,
             changes=self._changes(one["changes"], drift, sees=sees),
             drift=self._drift(drift, json.loads(one["changes"] or "{}"), sees=sees),
@@ -150,5 +154,5 @@ def _why(one: Mapping[str, Any]) -> dict[str, str]:
     reasons = json.loads(one["reasons"] or "[]")
     if not reasons:
         return {"code": "", "message": one["evidence"]}
-    said = " ".join(reason["message"] for reason in reasons)
-    return {"code": reasons[0]["code"], "message": said or one["evidence"]}
+    said = [sentence for reason in reasons if (sentence := read(reason["message"])) is not None]
+    return {"code": reasons[0]["code"], "message": in_turn(said).written() if said else one["evidence"]}
