@@ -103,9 +103,6 @@ KNOWN_SQL: set[str] = {
     "moodle_coupling.hooks.pause",
     "moodle_coupling.orchestration.commands",
     "moodle_coupling.web.environments.starts",
-    "moodle_coupling.web.people.history",
-    "moodle_coupling.web.people.refs",
-    "moodle_coupling.web.people.search",
     "moodle_coupling.web.runs.airflow",
 }
 """Modules of other rooms that still build SQL of their own. This list only becomes shorter too."""

@@ -12,6 +12,8 @@ from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.models import ActivityRow
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
     from moodle_coupling.ledger.ledger import Ledger
@@ -50,6 +52,14 @@ def recent(ledger: Ledger, environment: str = "", *, limit: int = 100) -> list[A
     query = select(_ACTIVITY).order_by(_ACTIVITY.c.at.desc(), _ACTIVITY.c.id.desc()).limit(limit)
     if environment:
         query = query.where(_ACTIVITY.c.environment == environment)
+    with ledger.reading() as connection:
+        return [Activity(**row) for row in connection.execute(query).mappings()]
+
+
+def about(ledger: Ledger, environments: Collection[str], subjects: Collection[str], *, limit: int) -> list[Activity]:
+    """Give what was done to one of these subjects in these environments, latest first."""
+    mine = (_ACTIVITY.c.environment.in_(list(environments)), _ACTIVITY.c.subject.in_(list(subjects)))
+    query = select(_ACTIVITY).where(*mine).order_by(_ACTIVITY.c.id.desc()).limit(limit)
     with ledger.reading() as connection:
         return [Activity(**row) for row in connection.execute(query).mappings()]
 

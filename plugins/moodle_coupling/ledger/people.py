@@ -2,25 +2,139 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, literal, or_, select, union
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.mismatches import SHOWN as MISMATCH_COLUMNS
-from moodle_coupling.ledger.models import MismatchRow, OutcomeRow
+from moodle_coupling.ledger.models import LinkRow, MismatchRow, OutcomeRow
 from moodle_coupling.ledger.outcomes import SHOWN as OUTCOME_COLUMNS
 from moodle_coupling.ledger.result_frames import frame_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     import pandas as pd
 
     from moodle_coupling.ledger.ledger import Ledger
 
 _OUTCOMES: Any = OutcomeRow.__table__
 _MISMATCHES: Any = MismatchRow.__table__
+_LINKS: Any = LinkRow.__table__
+_TABLES: Final[Mapping[str, Any]] = {"outcome": _OUTCOMES, "mismatch": _MISMATCHES}
+"""Tables with rows about persons, by what a row is."""
+_IDS: Final = ("person_id", "extern_id", "idnumber")
+_MOST_DIGITS: Final = 18
+"""More do not fit in a number of the database."""
 _AFTER_EVERY_LETTER: Final = "\U0010ffff"
 _WHO: Final = ("environment", "person_id", "extern_id", "idnumber", "username", "firstname", "lastname", "email")
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A person by ids ('' unknown); ``account_id`` where an account without a person is meant.
+
+    ``typed``: the ids are what somebody typed, which may be a name or an address, and must be kept nowhere.
+    """
+
+    person_id: str = ""
+    extern_id: str = ""
+    idnumber: str = ""
+    account_id: int | None = None
+    typed: bool = False
+
+    @property
+    def known_as(self) -> str:
+        """Give the id by which the source is asked."""
+        return self.person_id or self.extern_id or self.idnumber
+
+
+def who_of_row(ledger: Ledger, environment: str, kind: str, number: int) -> Who | None:
+    """Give whom an 'outcome' or a 'mismatch' is about; None where the environment has none of that number."""
+    table = _TABLES[kind]
+    query = select(*(table.c[name] for name in (*_IDS, "account_id"))).where(
+        table.c.id == number, table.c.environment == environment
+    )
+    with ledger.reading() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else Who(*row)
+
+
+def who_of_account(ledger: Ledger, environment: str, account: int) -> Who | None:
+    """Give whose an account is by the ledger's links; None where it is linked to nobody."""
+    query = select(_LINKS.c.person_id, _LINKS.c.idnumber).where(
+        _LINKS.c.environment == environment, _LINKS.c.account_id == account
+    )
+    with ledger.reading() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else Who(person_id=row[0], idnumber=row[1], account_id=account)
+
+
+def latest_row(ledger: Ledger, environment: str, who: Who) -> tuple[str, int] | None:
+    """Give the latest row about a person in an environment, as who_of_row takes it: of the outcomes, else of the mismatches."""
+    with ledger.reading() as connection:
+        for kind, table in _TABLES.items():
+            mine = (table.c.environment == environment, _of_who(table, who))
+            query = select(table.c.id).where(*mine).order_by(table.c.id.desc()).limit(1)
+            number = connection.execute(query).scalar_one_or_none()
+            if number is not None:
+                return kind, int(number)
+    return None
+
+
+def find_linked(ledger: Ledger, text: str, environments: Collection[str], *, limit: int = 50) -> list[dict[str, Any]]:
+    """Find persons by a whole id, username or account number among the links: also those for whom nothing ever had to be done.
+
+    Gives environment, person_id, idnumber, username and account_id of each.
+    """
+    key = cells.key_text(text)
+    ways = [_LINKS.c.person_id == key, _LINKS.c.idnumber == key, _LINKS.c.username == key.lower()]
+    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+        ways.append(_LINKS.c.account_id == int(text))
+    columns = [_LINKS.c[name] for name in ("environment", "person_id", "idnumber", "username", "account_id")]
+    query = select(*columns).where(_LINKS.c.environment.in_(list(environments)), or_(*ways)).limit(limit)
+    with ledger.reading() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def outcomes_of(ledger: Ledger, environment: str, who: Who, *, limit: int = 500) -> pd.DataFrame:
+    """Give every try of every action on a person in any environment, or on an account of this one; latest first."""
+    if who.person_id or who.idnumber:
+        return person_outcomes(ledger, person_id=who.person_id, idnumber=who.idnumber, limit=limit)
+    here = (_OUTCOMES.c.environment == environment) & (_OUTCOMES.c.account_id == who.account_id)
+    mine = _OUTCOMES.c.extern_id == who.extern_id if who.extern_id else here
+    query = select(*OUTCOME_COLUMNS).where(mine).order_by(_OUTCOMES.c.at.desc(), _OUTCOMES.c.id.desc()).limit(limit)
+    with ledger.reading() as connection:
+        return frame_of(connection.execute(query).all(), OUTCOME_COLUMNS)
+
+
+def mismatches_of(ledger: Ledger, environment: str, who: Who) -> pd.DataFrame:
+    """Give every mismatch that was ever about a person in any environment, or about an account of this one."""
+    if who.person_id or who.idnumber:
+        return person_mismatches(ledger, person_id=who.person_id, idnumber=who.idnumber)
+    here = (_MISMATCHES.c.environment == environment) & (_MISMATCHES.c.subject == f"account {who.account_id}")
+    mine = _MISMATCHES.c.extern_id == who.extern_id if who.extern_id else here
+    query = select(*MISMATCH_COLUMNS).where(mine).order_by(_MISMATCHES.c.last_seen.desc())
+    with ledger.reading() as connection:
+        return frame_of(connection.execute(query).all(), MISMATCH_COLUMNS)
+
+
+def links_of(ledger: Ledger, environments: Collection[str], environment: str, who: Who) -> list[dict[str, Any]]:
+    """Give a person's links in these environments, or that of an account of this one; all but the fingerprint."""
+    ways = []
+    if who.person_id:
+        ways.append(_LINKS.c.person_id == who.person_id)
+    if who.idnumber:
+        nobody_else = _LINKS.c.person_id.in_(["", who.person_id]) if who.person_id else _LINKS.c.person_id.is_not(None)
+        ways.append((_LINKS.c.idnumber == who.idnumber) & nobody_else)
+    if not ways:
+        ways.append((_LINKS.c.environment == environment) & (_LINKS.c.account_id == who.account_id))
+    columns = [column for column in _LINKS.columns if column.name != "fingerprint"]
+    query = select(*columns).where(_LINKS.c.environment.in_(list(environments)), or_(*ways))
+    with ledger.reading() as connection:
+        return [dict(row) for row in connection.execute(query.order_by(_LINKS.c.environment)).mappings()]
 
 
 def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:
@@ -71,6 +185,13 @@ def person_mismatches(
     query = query.order_by(_MISMATCHES.c.last_seen.desc(), _MISMATCHES.c.id)
     with ledger.reading() as connection:
         return frame_of(connection.execute(query).all(), MISMATCH_COLUMNS)
+
+
+def _of_who(table: Any, who: Who) -> Any:
+    if who.person_id:
+        return table.c.person_id == who.person_id
+    ways = [table.c[name] == getattr(who, name) for name in _IDS if getattr(who, name)]
+    return or_(*ways) if ways else table.c.account_id == who.account_id
 
 
 def _about(table: Any, person_id: str, idnumber: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, exists, func, insert, literal, select, update
+from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import cells
@@ -19,6 +19,7 @@ from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Collection
 
     import pandas as pd
     from sqlalchemy import Connection, Table
@@ -42,6 +43,16 @@ def protections(ledger: Ledger, environment: str) -> pd.DataFrame:
     query = select(*columns).where(_PROTECTIONS.c.id.in_(first)).order_by(_PROTECTIONS.c.account_id)
     with ledger.reading() as connection:
         return frame_of(connection.execute(query).all(), columns)
+
+
+def protections_on(ledger: Ledger, accounts: Collection[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Give every protection of these accounts, each by environment and number, in the order they were said."""
+    if not accounts:
+        return []
+    mine = or_(*(and_(*_of(name, number)) for name, number in accounts))
+    with ledger.reading() as connection:
+        rows = connection.execute(select(_PROTECTIONS).where(mine).order_by(_PROTECTIONS.c.id)).mappings()
+        return [dict(row) for row in rows]
 
 
 def protect(ledger: Ledger, environment: str, account_id: int, *, by: str, note: str = "") -> bool:

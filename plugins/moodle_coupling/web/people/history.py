@@ -6,13 +6,10 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import or_, select
-
+from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Decision, decision_history
-from moodle_coupling.ledger.models import ActivityRow, LinkRow, OutcomeRow, ProtectionRow
-from moodle_coupling.ledger.outcomes import SHOWN
-from moodle_coupling.ledger.people import person_mismatches, person_outcomes
-from moodle_coupling.ledger.result_frames import frame_of
+from moodle_coupling.ledger.people import Who, links_of, mismatches_of, outcomes_of
+from moodle_coupling.ledger.protections import protections_on
 from moodle_coupling.web.environments.activities import ACTIONS
 from moodle_coupling.web.mismatches.facts import read_facts
 from moodle_coupling.web.mismatches.rows import evidence_of, records
@@ -21,15 +18,11 @@ from moodle_coupling.web.runs.rows import Reader, Row
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from moodle_coupling.ledger.activity import Activity
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.web.base.access import Access
-    from moodle_coupling.web.people.refs import Who
     from moodle_coupling.words.catalogue import Texts
 
-_LINKS: Any = LinkRow.__table__
-_PROTECTIONS: Any = ProtectionRow.__table__
-_ACTIVITY: Any = ActivityRow.__table__
-_OUTCOMES: Any = OutcomeRow.__table__
 MOST: Final = 500
 """Outcomes that are shown; a person has a few a year."""
 _REPEATED: Final = ("verdict", "action", "status", "code", "message", "changes", "account_id")
@@ -41,7 +34,7 @@ class Event:
     """One thing that happened; ``kind`` says which of the others is filled.
 
     kind: 'outcome' (row), 'mismatch' (mismatch: a row of the ledger), 'decision' (mismatch and decision), 'link' (link),
-    'protection' or 'activity' (said: a row of the ledger). The same outcome run after run is one event: ``at`` is the latest,
+    'protection' (said: a row of the ledger), 'activity' (done). The same outcome run after run is one event: ``at`` is the latest,
     ``first`` the first of ``times``.
     """
 
@@ -52,6 +45,7 @@ class Event:
     mismatch: dict[str, Any] | None = None
     decision: Decision | None = None
     said: dict[str, Any] | None = None
+    done: Activity | None = None
     times: int = 1
     first: dt.datetime | None = None
 
@@ -85,12 +79,12 @@ class Person:
 def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: Who) -> Person:
     """Put together what is known; ``environment``, from which the page was asked for, is always among ``here``."""
     readable = access.environments()
-    outcomes = _readable(_outcomes(ledger, environment, who), readable)
-    mismatches = _readable(_mismatches(ledger, environment, who), readable)
-    links = _links(ledger, readable, environment, who)
+    outcomes = _readable(records(outcomes_of(ledger, environment, who, limit=MOST)), readable)
+    mismatches = _readable(records(mismatches_of(ledger, environment, who)), readable)
+    links = links_of(ledger, readable, environment, who)
     accounts = {(link["environment"], link["account_id"]) for link in links}
     accounts |= {(one["environment"], one["account_id"]) for one in mismatches if one["account_id"] is not None}
-    protections = _protections(ledger, accounts)
+    protections = protections_on(ledger, accounts)
     events = [
         *_of_outcomes(Reader(access, texts).of_records(outcomes)),
         *(event for one in mismatches for event in _of_mismatch(ledger, access, texts, one)),
@@ -115,34 +109,6 @@ def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: 
         ),
         events=tuple(sorted(events, key=lambda event: event.at, reverse=True)),
     )
-
-
-def _outcomes(ledger: Ledger, environment: str, who: Who) -> list[dict[str, Any]]:
-    if who.person_id or who.idnumber:
-        found = person_outcomes(ledger, person_id=who.person_id, idnumber=who.idnumber, limit=MOST)
-        return records(found)
-    if who.extern_id:
-        mine = _OUTCOMES.c.extern_id == who.extern_id
-    else:
-        mine = (_OUTCOMES.c.environment == environment) & (_OUTCOMES.c.account_id == who.account_id)
-    query = select(*SHOWN).where(mine).order_by(_OUTCOMES.c.at.desc(), _OUTCOMES.c.id.desc()).limit(MOST)
-    with ledger.reading() as connection:
-        return records(frame_of(connection.execute(query).all(), SHOWN))
-
-
-def _mismatches(ledger: Ledger, environment: str, who: Who) -> list[dict[str, Any]]:
-    from moodle_coupling.ledger.mismatches import SHOWN as COLUMNS
-    from moodle_coupling.ledger.models import MismatchRow
-
-    if who.person_id or who.idnumber:
-        return records(person_mismatches(ledger, person_id=who.person_id, idnumber=who.idnumber))
-    table: Any = MismatchRow.__table__
-    mine = table.c.extern_id == who.extern_id if who.extern_id else table.c.subject == f"account {who.account_id}"
-    query = select(*COLUMNS).where(mine)
-    if not who.extern_id:
-        query = query.where(table.c.environment == environment)
-    with ledger.reading() as connection:
-        return records(frame_of(connection.execute(query.order_by(table.c.last_seen.desc())).all(), COLUMNS))
 
 
 def _readable(rows: Sequence[dict[str, Any]], readable: Collection[str]) -> list[dict[str, Any]]:
@@ -182,50 +148,20 @@ def _of_mismatch(ledger: Ledger, access: Access, texts: Texts, one: dict[str, An
     return found
 
 
-def _links(ledger: Ledger, readable: Collection[str], environment: str, who: Who) -> list[dict[str, Any]]:
-    ways = []
-    if who.person_id:
-        ways.append(_LINKS.c.person_id == who.person_id)
-    if who.idnumber:
-        nobody_else = _LINKS.c.person_id.in_(["", who.person_id]) if who.person_id else _LINKS.c.person_id.is_not(None)
-        ways.append((_LINKS.c.idnumber == who.idnumber) & nobody_else)
-    if not ways:
-        ways.append((_LINKS.c.environment == environment) & (_LINKS.c.account_id == who.account_id))
-    columns = [column for column in _LINKS.columns if column.name != "fingerprint"]
-    query = select(*columns).where(_LINKS.c.environment.in_(list(readable)), or_(*ways))
-    with ledger.reading() as connection:
-        return [dict(row) for row in connection.execute(query.order_by(_LINKS.c.environment)).mappings()]
-
-
-def _protections(ledger: Ledger, accounts: set[tuple[str, int]]) -> list[dict[str, Any]]:
-    if not accounts:
-        return []
-    mine = or_(
-        *((_PROTECTIONS.c.environment == name) & (_PROTECTIONS.c.account_id == number) for name, number in accounts)
-    )
-    with ledger.reading() as connection:
-        rows = connection.execute(select(_PROTECTIONS).where(mine).order_by(_PROTECTIONS.c.id)).mappings()
-        return [dict(row) for row in rows]
-
-
 def _activity(ledger: Ledger, access: Access, readable: Collection[str], environment: str, who: Who) -> list[Event]:
     """Give what people did to this person by id; what they decided stands with the mismatches."""
     subjects = [one for one in (who.person_id, who.extern_id, who.idnumber) if one]
-    where = [_ACTIVITY.c.environment.in_(list(readable)), _ACTIVITY.c.subject.in_(subjects)]
-    if not subjects:
-        where = [_ACTIVITY.c.environment == environment, _ACTIVITY.c.subject == f"account {who.account_id}"]
-    with ledger.reading() as connection:
-        rows = connection.execute(select(_ACTIVITY).where(*where).order_by(_ACTIVITY.c.id.desc()).limit(MOST))
-        found = [dict(row) for row in rows.mappings()]
+    where = readable if subjects else [environment]
+    done = activity.about(ledger, where, subjects or [f"account {who.account_id}"], limit=MOST)
+    masks = {name: access.mask(name) for name in where}
     return [
         Event(
-            one["at"],
+            one.at,
             "activity",
-            one["environment"],
-            said=one
-            | {"detail": one["detail"] if one["action"] in SAFE else access.mask(one["environment"])(one["detail"])},
+            one.environment,
+            done=one if one.action in SAFE else replace(one, detail=masks[one.environment](one.detail)),
         )
-        for one in found
+        for one in done
     ]
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.people import Who
 from moodle_coupling.orchestration import names
 from moodle_coupling.web.base.access import Access, AccessDep, Right
 from moodle_coupling.web.base.languages import say, texts_for
@@ -20,7 +21,7 @@ from moodle_coupling.web.environments.activities import ACTIONS
 from moodle_coupling.web.mismatches.search import seal, unseal
 from moodle_coupling.web.people.explanation import TITLES, explain, in_source, is_paused
 from moodle_coupling.web.people.history import person
-from moodle_coupling.web.people.refs import Who, sealed, who_is
+from moodle_coupling.web.people.refs import sealed, who_is
 from moodle_coupling.web.people.search import MOST, search
 from moodle_coupling.web.runs import words as run_words
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import or_, select
-
-from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.models import LinkRow
-from moodle_coupling.ledger.people import find_people
+from moodle_coupling.ledger.people import Who, find_linked, find_people
 from moodle_coupling.web.mismatches.rows import records
-from moodle_coupling.web.people.refs import Who, find_ref
+from moodle_coupling.web.people.refs import find_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,12 +15,10 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.web.base.access import Access
 
-_LINKS: Any = LinkRow.__table__
 MOST: Final = 50
 """Persons that are shown; of more one must type more."""
 _IDS: Final = ("person_id", "extern_id", "idnumber")
 _MOST_WORDS: Final = 6
-_MOST_DIGITS: Final = 18
 
 
 @dataclass(slots=True)
@@ -66,7 +60,10 @@ def _rows(ledger: Ledger, text: str, readable: list[str]) -> Iterable[dict[str, 
         for one in records(find_people(ledger, typed, limit=MOST * 4)):
             if one["environment"] in readable:
                 yield one
-    yield from _linked(ledger, text, readable)
+    # Those of whom nothing is written down but their account: nothing ever had to be done for them.
+    nothing = {"extern_id": "", "firstname": "", "lastname": "", "email": ""}
+    for one in find_linked(ledger, text, readable, limit=MOST):
+        yield nothing | one
 
 
 def _turned(text: str) -> list[str]:
@@ -75,19 +72,6 @@ def _turned(text: str) -> list[str]:
     if not 2 <= len(words) <= _MOST_WORDS:
         return [text]
     return [text, *(" ".join(words[at:] + words[:at]) for at in range(1, len(words)))]
-
-
-def _linked(ledger: Ledger, text: str, readable: list[str]) -> list[dict[str, Any]]:
-    """Give those of whom nothing is written down but their account: nothing ever had to be done for them."""
-    key = cells.key_text(text)
-    ways = [_LINKS.c.person_id == key, _LINKS.c.idnumber == key, _LINKS.c.username == key.lower()]
-    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
-        ways.append(_LINKS.c.account_id == int(text))
-    columns = [_LINKS.c[name] for name in ("environment", "person_id", "idnumber", "username", "account_id")]
-    query = select(*columns).where(_LINKS.c.environment.in_(readable), or_(*ways)).limit(MOST)
-    nothing = {"extern_id": "", "firstname": "", "lastname": "", "email": ""}
-    with ledger.reading() as connection:
-        return [nothing | dict(row) for row in connection.execute(query).mappings()]
 
 
 def _add(ledger: Ledger, groups: dict[tuple[str, str], Found], one: dict[str, Any], *, sees: bool) -> None:
