@@ -32,9 +32,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 from ledger.postgres import Postgres, PostgresMissing
 
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.account_keys import AccountKeys
+from moodle_coupling.ledger.accounts import AccountKeys
 from moodle_coupling.ledger.bulk import TEXT, staged
-from moodle_coupling.ledger.column_types import BigId
+from moodle_coupling.ledger.columns import BigId
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.provisioning.snapshot.keys import folded, key, odd_keys
 

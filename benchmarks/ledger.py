@@ -25,7 +25,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from ledger.frames import found, mismatch, outcomes
 from ledger.postgres import Postgres, PostgresMissing
 
-from moodle_coupling.ledger import links, mismatches, people, schema
+from moodle_coupling.ledger import mismatches, people, schema
+from moodle_coupling.ledger.accounts import links_frame, record_links
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.models import OutcomeRow
@@ -80,9 +81,9 @@ def measure(url: str, rows: int) -> None:
     batched(ledger)
     timed(f"the same {ORM_ROWS:,} by the ORM, row by row", lambda: row_by_row(url, run, ORM_ROWS), ORM_ROWS)
     linked = pd.DataFrame({"idnumber": frame["idnumber"], "account_id": frame["account_id"], "fingerprint": "f" * 64})
-    timed(f"record {rows:,} links, new", lambda: links.record_links(ledger, "demo", linked), rows)
-    timed(f"record {rows:,} links, renewed", lambda: links.record_links(ledger, "demo", linked), rows)
-    timed(f"read {rows:,} links for matching", lambda: links.links_frame(ledger, "demo"), rows)
+    timed(f"record {rows:,} links, new", lambda: record_links(ledger, "demo", linked), rows)
+    timed(f"record {rows:,} links, renewed", lambda: record_links(ledger, "demo", linked), rows)
+    timed(f"read {rows:,} links for matching", lambda: links_frame(ledger, "demo"), rows)
     many = found(*(mismatch(f"p{n}") for n in range(rows // 10)))
     for what in ("new", "again"):
         timed(

@@ -29,15 +29,19 @@ from ledger.postgres import Postgres, PostgresMissing
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import schema
+from moodle_coupling.ledger.columns import frame_of
 from moodle_coupling.ledger.decisions import Choice, decide_many
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
-from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_counts, mismatch_page, mismatch_versions
-from moodle_coupling.ledger.mismatches import record_mismatches
+from moodle_coupling.ledger.mismatches import (
+    MismatchFilter,
+    mismatch_counts,
+    mismatch_page,
+    mismatch_versions,
+    record_mismatches,
+)
 from moodle_coupling.ledger.models import OutcomeRow
-from moodle_coupling.ledger.outcome_pages import SORTS, OutcomeFilter, outcome_page, outcome_table
-from moodle_coupling.ledger.outcomes import SHOWN, settle, standing
+from moodle_coupling.ledger.outcomes import SHOWN, SORTS, OutcomeFilter, outcome_page, outcome_table, settle, standing
 from moodle_coupling.ledger.page_queries import Page, matching
-from moodle_coupling.ledger.result_frames import frame_of
 from moodle_coupling.ledger.runs import begin_run
 
 if TYPE_CHECKING:

@@ -67,10 +67,6 @@ KNOWN_UPWARD: set[tuple[str, str]] = {
 
 KNOWN_CIRCLES: list[set[str]] = [
     {
-        "moodle_coupling.ledger.decisions",
-        "moodle_coupling.ledger.protections",
-    },
-    {
         "moodle_coupling.mapping.parts",
         "moodle_coupling.people.profile_values",
     },

@@ -15,8 +15,8 @@ from provisioning.plans import CREATE, UPDATE
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.ledger.forgetting import PersonIds, forget_person
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
+from moodle_coupling.ledger.removal import PersonIds, forget_person
 from moodle_coupling.sandbox.moodle import SandboxMoodle
 
 if TYPE_CHECKING:

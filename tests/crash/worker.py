@@ -23,7 +23,7 @@ from sqlalchemy import event
 
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.ledger.digests import plan_digest
+from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.orchestration import journal, staging

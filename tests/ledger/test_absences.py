@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from moodle_coupling.ledger.absences import absences, note_absences
+from moodle_coupling.ledger.accounts import absences, note_absences
 
 if TYPE_CHECKING:
     from ledger.conftest import Clock

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from moodle_coupling.ledger.account_keys import HOLDS_FOR, AccountKeys
+from moodle_coupling.ledger.accounts import HOLDS_FOR, AccountKeys
 from moodle_coupling.ledger.ledger import open_ledger
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moodle_coupling.ledger.address import describe, read_address
+from moodle_coupling.ledger.database import describe, read_address
 from moodle_coupling.ledger.errors import LedgerSchemaError, LedgerUnavailable, LedgerUrlError
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.schema import current, upgrade

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.digests import facts_digest, plan_digest
+from moodle_coupling.ledger.cells import facts_digest, plan_digest
 
 
 def plan() -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from moodle_coupling.ledger.links import fingerprints, forget, links_frame, record_links
+from moodle_coupling.ledger.accounts import fingerprints, forget, links_frame, record_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable

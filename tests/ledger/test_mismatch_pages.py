@@ -10,7 +10,7 @@ from ledger.frames import found, mismatch
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide, decide_many
 from moodle_coupling.ledger.errors import NotInLedger
-from moodle_coupling.ledger.mismatch_pages import (
+from moodle_coupling.ledger.mismatches import (
     COLUMNS,
     SORTS,
     MismatchFilter,
@@ -18,8 +18,8 @@ from moodle_coupling.ledger.mismatch_pages import (
     mismatch_counts,
     mismatch_page,
     mismatch_versions,
+    record_mismatches,
 )
-from moodle_coupling.ledger.mismatches import record_mismatches
 
 if TYPE_CHECKING:
     from typing import Any

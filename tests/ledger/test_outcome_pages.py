@@ -11,8 +11,7 @@ from sqlalchemy import event
 
 from moodle_coupling.ledger.intentions import plan_intentions
 from moodle_coupling.ledger.ledger import open_ledger
-from moodle_coupling.ledger.outcome_pages import SORTS, OutcomeFilter, outcome_page, outcome_table
-from moodle_coupling.ledger.outcomes import SHOWN, settle
+from moodle_coupling.ledger.outcomes import SHOWN, SORTS, OutcomeFilter, outcome_page, outcome_table, settle
 from moodle_coupling.ledger.runs import begin_run
 
 if TYPE_CHECKING:

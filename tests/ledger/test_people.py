@@ -12,18 +12,15 @@ from ledger.frames import found, mismatch, outcomes
 from sqlalchemy import text
 
 from moodle_coupling.contract.verdicts import DecisionKind
-from moodle_coupling.ledger import activity, people, protections, quarantine
-from moodle_coupling.ledger.absences import absences, note_absences
-from moodle_coupling.ledger.account_keys import AccountKeys
+from moodle_coupling.ledger import activity, people, quarantine
+from moodle_coupling.ledger.accounts import AccountKeys, absences, links_frame, note_absences, record_links
 from moodle_coupling.ledger.approvals import ask
-from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, _free_texts, forget_person
+from moodle_coupling.ledger.decisions import Choice, decide, protect, protections
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
-from moodle_coupling.ledger.links import links_frame, record_links
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
 from moodle_coupling.ledger.models import Base
 from moodle_coupling.ledger.outcomes import count_statuses, environment_outcomes, run_outcomes, settle
-from moodle_coupling.ledger.retention import Purged, purge
+from moodle_coupling.ledger.removal import Forgotten, PersonIds, Purged, _free_texts, forget_person, purge
 from moodle_coupling.ledger.runs import begin_run, end_run, ever_loaded
 from moodle_coupling.ledger.words import MismatchStatus, RunState
 
@@ -158,7 +155,7 @@ def test_no_free_text_of_any_table_tells_of_a_forgotten_person(ledger: Ledger, c
     run = run_with(ledger, frame)
     record_mismatches(ledger, "demo", run, found(mismatch("p1")), full=True)
     decide(ledger, 1, 1, Choice(DecisionKind.LATER, by="anna", note="x"))
-    protections.protect(ledger, "demo", 99, by="bram", note="x")
+    protect(ledger, "demo", 99, by="bram", note="x")
     ask(ledger, run, "plan", ["first load"])
     quarantine.impose(ledger, "demo", "x")
     for subject in (
@@ -195,9 +192,9 @@ def test_of_a_forgotten_person_only_the_number_of_the_account_not_to_be_touched_
     for number, note in ((1, "her own"), (2, "ask anna about Person1 (p1@example.org)")):
         decide(ledger, number, 1, Choice(DecisionKind.DO_NOT_TOUCH, by="anna", note=note))
     record_links(ledger, "demo", pd.DataFrame({"idnumber": ["xp1"], "account_id": [99], "person_id": ["p1"]}))
-    protections.protect(ledger, "demo", 99, by="bram", note="her other one")
+    protect(ledger, "demo", 99, by="bram", note="her other one")
     assert forget_person(ledger, "demo", PersonIds(person_ids=("p1",))).protections == 2
-    kept = protections.protections(ledger, "demo").set_index("account_id")
+    kept = protections(ledger, "demo").set_index("account_id")
     assert kept["note"].to_dict() == {77: "", 80: "ask anna about Person1 ([forgotten])", 99: ""}
     assert kept["mismatch"].isna().to_dict() == {77: True, 80: False, 99: True}
     assert "p1@" not in everything_kept(ledger)
@@ -251,7 +248,7 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     record_mismatches(ledger, "demo", underway, found(mismatch("p1")), full=True)
     record_links(ledger, "demo", pd.DataFrame({"idnumber": ["x1"], "account_id": [1]}))
     note_absences(ledger, "demo", pd.DataFrame({"account_id": [9], "idnumber": ["x9"]}), complete=True)
-    protections.protect(ledger, "demo", 5, by="anna")
+    protect(ledger, "demo", 5, by="anna")
     quarantine.impose(ledger, "demo", "x")
     quarantine.impose(ledger, "demo", "y")
     limit = clock.forward(days=400)
@@ -263,7 +260,7 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     assert len(run_outcomes(ledger, recent)) == 1
     assert len(unsettled(ledger, underway)) == 1
     assert mismatches_frame(ledger, "demo")["person_id"].tolist() == ["p1"]
-    assert [len(kept(ledger, "demo")) for kept in (links_frame, absences, protections.protections)] == [1, 1, 1]
+    assert [len(kept(ledger, "demo")) for kept in (links_frame, absences, protections)] == [1, 1, 1]
     assert [done.action for done in activity.recent(ledger)] == ["resume"]
     assert quarantine.in_quarantine(ledger, "demo") is not None
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moodle_coupling.ledger.errors import NotInLedger
-from moodle_coupling.ledger.progress import SILENCE, Progress, progress_of, tell_progress
-from moodle_coupling.ledger.runs import begin_run
+from moodle_coupling.ledger.runs import SILENCE, Progress, begin_run, progress_of, tell_progress
 
 if TYPE_CHECKING:
     from ledger.conftest import Clock

@@ -9,10 +9,18 @@ from ledger.frames import found, mismatch
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
-from moodle_coupling.ledger.decisions import Choice, decide, decide_many, decision_history, decisions_in_force
+from moodle_coupling.ledger.decisions import (
+    Choice,
+    decide,
+    decide_many,
+    decision_history,
+    decisions_in_force,
+    protect,
+    protections,
+    unprotect,
+)
 from moodle_coupling.ledger.errors import AlreadyDecided, NotItsAccount
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
-from moodle_coupling.ledger.protections import protect, protections, unprotect
 from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:

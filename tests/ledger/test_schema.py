@@ -12,8 +12,7 @@ from ledger.workers import in_processes
 from sqlalchemy import inspect, text
 
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.address import read_address
-from moodle_coupling.ledger.engine import make_engine
+from moodle_coupling.ledger.database import make_engine, read_address
 from moodle_coupling.ledger.errors import LedgerSchemaError
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.models import Base

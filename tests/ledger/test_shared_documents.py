@@ -18,7 +18,7 @@ from moodle_coupling.errors import BudgetSpent
 from moodle_coupling.hooks.coachview.budget import Budget
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
-from moodle_coupling.ledger.retention import purge
+from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.shared_documents import held
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 

@@ -26,7 +26,7 @@ from matching.people import (
     reasons_frame,
 )
 
-from moodle_coupling.ledger.digests import facts_digest, plan_digest
+from moodle_coupling.ledger.cells import facts_digest, plan_digest
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered

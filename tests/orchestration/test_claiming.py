@@ -10,7 +10,7 @@ import pytest
 from moodle_coupling.cli import main
 from moodle_coupling.errors import MappingError
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.claims import claim, owner_of
+from moodle_coupling.ledger.leases import claim, owner_of
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.mapping.file import load_mapping

@@ -12,7 +12,7 @@ from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
+from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.explanation import explain_person

@@ -10,8 +10,8 @@ import pytest
 from orchestration.one_person import PERSONS, OnePerson, accounts, lines, make
 
 from moodle_coupling.errors import CouplingPaused
+from moodle_coupling.ledger.accounts import record_links
 from moodle_coupling.ledger.leases import acquire
-from moodle_coupling.ledger.links import record_links
 from moodle_coupling.ledger.people import person_outcomes
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.mapping import Mapping

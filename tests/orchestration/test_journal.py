@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from moodle_coupling.errors import MoodleUnavailable, TooManyFailures
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.digests import plan_digest
+from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.errors import LeaseLost, LedgerUnavailable, NotInLedger
 from moodle_coupling.ledger.intentions import count_states, mark_sent, plan_intentions
 from moodle_coupling.ledger.leases import Lease, acquire

@@ -11,10 +11,10 @@ from orchestration.coupling import Coupling, connect
 from sqlalchemy import update
 
 from moodle_coupling.contract.verdicts import DecisionKind
-from moodle_coupling.ledger.absences import absences
+from moodle_coupling.ledger.accounts import absences
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.mismatches import mismatches_frame
-from moodle_coupling.ledger.models.accounts import AbsenceRow
+from moodle_coupling.ledger.models import AbsenceRow
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle

@@ -17,7 +17,7 @@ from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.errors import EnvironmentBusy, NotApproved, OtherPlanAnswered, Quarantined
 from moodle_coupling.ledger import approvals, leases, quarantine
-from moodle_coupling.ledger.digests import plan_digest
+from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.runs import begin_run, get_run, latest_runs

@@ -12,7 +12,7 @@ from web.mismatched import BRACES, SCRIPT, compare, every_kind, without_idnumber
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.ledger.mismatch_pages import get_mismatch
+from moodle_coupling.ledger.mismatches import get_mismatch
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from web.test_mismatches import listed, noord, shown  # noqa: F401  # noord is a
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
-from moodle_coupling.ledger.decisions import Choice, decide, decision_history
-from moodle_coupling.ledger.mismatch_pages import get_mismatch
-from moodle_coupling.ledger.protections import protections
+from moodle_coupling.ledger.decisions import Choice, decide, decision_history, protections
+from moodle_coupling.ledger.mismatches import get_mismatch
 from moodle_coupling.web.base.access import Access
 
 

@@ -8,7 +8,7 @@ from web.mismatched import compare, named
 from web.test_mismatch_export import export, rows_of_csv
 from web.test_mismatches import counted, listed, shown
 
-from moodle_coupling.ledger.mismatch_pages import get_mismatch
+from moodle_coupling.ledger.mismatches import get_mismatch
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from web.test_mismatch_export import export, rows_of_csv, rows_of_xlsx
 from web.test_mismatches import counted, listed, shown
 from web.test_runs import RECONCILE, table
 
-from moodle_coupling.ledger.mismatch_pages import get_mismatch
+from moodle_coupling.ledger.mismatches import get_mismatch
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.words.catalogue import ENGLISH

@@ -18,9 +18,9 @@ from web.mismatched import compare, every_kind
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.hooks.pause import read_pause, variable_name
 from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.accounts import record_links
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.intentions import plan_intentions
-from moodle_coupling.ledger.links import record_links
 from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.sandbox.moodle import running_moodle

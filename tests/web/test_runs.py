@@ -16,8 +16,7 @@ from web.filling import SCRIPT
 from moodle_coupling.ledger import approvals
 from moodle_coupling.ledger.intentions import plan_intentions
 from moodle_coupling.ledger.outcomes import settle
-from moodle_coupling.ledger.progress import tell_progress
-from moodle_coupling.ledger.runs import begin_run, end_run, get_run, set_state
+from moodle_coupling.ledger.runs import begin_run, end_run, get_run, set_state, tell_progress
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.orchestration import staging

@@ -15,7 +15,7 @@ from sqlalchemy import Column, MetaData, Table, select, text
 from sqlalchemy.types import TypeEngine
 
 from moodle_coupling.ledger.cells import clean
-from moodle_coupling.ledger.column_types import SQLITE_TIME, StoredText, UtcTime
+from moodle_coupling.ledger.columns import SQLITE_TIME, StoredText, UtcTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

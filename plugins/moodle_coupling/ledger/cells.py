@@ -1,12 +1,14 @@
-"""Columns of a frame as lists of values that both databases take."""
+"""Cells as the ledger keeps them: cleaned and checked, keys to look up by, and digests of what must stay the same."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -15,6 +17,7 @@ KEY_LENGTH: Final = 255
 
 PostgreSQL refuses an index entry above 2704 bytes, and a rejected person may well bring an e-mail address of 5000.
 """
+_OF_A_PLAN: Final = ("row", "person_id", "extern_id", "idnumber", "account_id", "action", "username", "changes")
 
 
 def clean(text: str) -> str:
@@ -101,3 +104,19 @@ def refuse_doubles(values: Sequence[object], what: str) -> None:
 def _present(series: pd.Series, default: object) -> list[Any]:
     values = series.astype(object)
     return list(values.where(values.notna(), default))
+
+
+def facts_digest(facts: str | Mapping[str, Any]) -> str:
+    """Name what a mismatch stands on; the order of keys and the spacing of the JSON do not count."""
+    value = json.loads(facts) if isinstance(facts, str) else facts
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def plan_digest(plan: pd.DataFrame) -> str:
+    """Name a plan (PLAN_COLUMNS of matching/frames.py) by all that it would write, to whom, in which row.
+
+    An approval and the intentions hold for exactly the plan of that name.
+    """
+    text = plan[[name for name in _OF_A_PLAN if name in plan.columns]].to_csv(index=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,26 +1,29 @@
-"""The lease on an environment: one run at a time writes to a Moodle, whatever started it and on whatever worker."""
+"""Who may write to an environment now, and which environment a Moodle belongs to."""
 
 from __future__ import annotations
 
-import datetime as dt  # a public dataclass: its hints are looked up
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from moodle_coupling.ledger.errors import LeaseLost
-from moodle_coupling.ledger.models import LeaseRow
+from moodle_coupling.ledger.models import ClaimRow, LeaseRow, RunRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from moodle_coupling.ledger.ledger import Ledger
 
 LONGEST: Final = dt.timedelta(hours=1)
 """No lease is taken or renewed for longer; one that ends later was taken while the clock was ahead."""
-
 _LEASES: Any = LeaseRow.__table__
+_CLAIMS: Any = ClaimRow.__table__
+_RUNS: Any = RunRow.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +153,43 @@ def _lost(connection: Connection, lease: Lease) -> LeaseLost:
         f"'{lease.holder}' no longer holds environment '{lease.environment}': {now_with}. Nothing more is sent; what was "
         "sent and not settled is read back by the next try."
     )
+
+
+def owner_of(ledger: Ledger, connection: str, environments: Sequence[str]) -> str:
+    """Give the environment that goes on with a connection that several name; the others are the newcomers.
+
+    It is the one that had it first; where that is not known, or that one does not name it any more, the one with the
+    earliest run, and among those without a run the first by name.
+    """
+    with ledger.reading() as reading:
+        return _owner(reading, connection, environments)
+
+
+def claim(ledger: Ledger, connection: str, environments: Sequence[str]) -> str:
+    """Give the owner as :func:`owner_of` does, and remember it; of two that ask at once both get the same answer."""
+    with ledger.reading() as reading:
+        known = reading.execute(_claimed(connection)).scalar_one_or_none()
+    if known in environments:
+        return str(known)
+    with ledger.writing() as writing:
+        owner = _owner(writing, connection, environments)
+        dialect: Any = postgresql if writing.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(_CLAIMS).values(connection=connection, environment=owner, since=ledger.now(writing))
+        gone = _CLAIMS.c.environment.not_in(list(environments))
+        changed = {"environment": insert.excluded.environment, "since": insert.excluded.since}
+        writing.execute(insert.on_conflict_do_update(index_elements=["connection"], set_=changed, where=gone))
+        return str(writing.execute(_claimed(connection)).scalar_one())
+
+
+def _claimed(connection: str) -> Any:
+    return select(_CLAIMS.c.environment).where(_CLAIMS.c.connection == connection)
+
+
+def _owner(asking: Connection, connection: str, environments: Sequence[str]) -> str:
+    known = asking.execute(_claimed(connection)).scalar_one_or_none()
+    if known in environments:
+        return str(known)
+    first = func.min(_RUNS.c.started)
+    ran = select(_RUNS.c.environment).where(_RUNS.c.environment.in_(list(environments)))
+    earliest = asking.execute(ran.group_by(_RUNS.c.environment).order_by(first, _RUNS.c.environment).limit(1))
+    return str(earliest.scalar_one_or_none() or min(environments))

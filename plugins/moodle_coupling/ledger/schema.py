@@ -12,10 +12,16 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from moodle_coupling.ledger.address import describe, make_file, read_address, sqlite_path
-from moodle_coupling.ledger.engine import WRITES, make_engine
+from moodle_coupling.ledger.database import (
+    WRITES,
+    describe,
+    make_engine,
+    make_file,
+    read_address,
+    sqlite_path,
+    translated,
+)
 from moodle_coupling.ledger.errors import UPGRADE_COMMAND, LedgerSchemaError
-from moodle_coupling.ledger.failures import translated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

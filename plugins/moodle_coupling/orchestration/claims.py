@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def refuse_newcomer(ledger: Ledger, mapping: Mapping, folder: Path) -> None:
     """Note whose connection it is; raises MappingFileError where that is another mapping file of this folder."""
-    from moodle_coupling.ledger.claims import claim
+    from moodle_coupling.ledger.leases import claim
 
     shared = next((one for one in shared_connections(folder) if one.connection == mapping.connection), None)
     owner = claim(ledger, mapping.connection, shared.environments if shared else (mapping.environment,))
@@ -26,7 +26,7 @@ def refuse_newcomer(ledger: Ledger, mapping: Mapping, folder: Path) -> None:
 
 def refused(ledger: Ledger | None, folder: Path) -> dict[str, MappingFileError]:
     """Give the environments that are refused, each with its error; without a ledger the first by name counts as the owner."""
-    from moodle_coupling.ledger.claims import owner_of
+    from moodle_coupling.ledger.leases import owner_of
 
     found: dict[str, MappingFileError] = {}
     for shared in shared_connections(folder):

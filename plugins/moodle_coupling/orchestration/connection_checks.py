@@ -61,7 +61,7 @@ def known_ids(ledger: Ledger | None, environment: str) -> tuple[int, ...]:
     """Give the youngest accounts that this coupling made or linked; none without a ledger."""
     if ledger is None:
         return ()
-    from moodle_coupling.ledger.links import links_frame
+    from moodle_coupling.ledger.accounts import links_frame
 
     return tuple(int(id_) for id_ in links_frame(ledger, environment)["account_id"].nlargest(KNOWN_IDS))
 

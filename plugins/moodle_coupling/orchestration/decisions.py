@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict
-from moodle_coupling.ledger.absences import absences, note_absences
-from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, mark_applied
-from moodle_coupling.ledger.links import links_frame
+from moodle_coupling.ledger.accounts import absences, links_frame, note_absences
+from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, mark_applied, protections
 from moodle_coupling.ledger.mismatches import record_mismatches, subjects
-from moodle_coupling.ledger.protections import protections
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.remembered import Remembered

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.contract.columns import EMAIL_COLUMNS
 from moodle_coupling.errors import InputError
 from moodle_coupling.ledger.approvals import waiting
-from moodle_coupling.ledger.forgetting import Forgotten, PersonIds, Traces, forget_person, traces_of
 from moodle_coupling.ledger.leases import holder_of
+from moodle_coupling.ledger.removal import Forgotten, PersonIds, Traces, forget_person, traces_of
 from moodle_coupling.orchestration import staging
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import MoodleError
-from moodle_coupling.ledger.account_keys import AccountKeys
-from moodle_coupling.ledger.links import links_frame
+from moodle_coupling.ledger.accounts import AccountKeys, links_frame
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood

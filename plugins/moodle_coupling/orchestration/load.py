@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from moodle_coupling.ledger.links import fingerprints, record_links
+from moodle_coupling.ledger.accounts import fingerprints, record_links
 from moodle_coupling.ledger.outcomes import refused_before
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.unchanged import links_to_forget, which_to_remember

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from moodle_coupling import settings
 from moodle_coupling.ledger import quarantine
-from moodle_coupling.ledger.retention import purge
+from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.runs import end_run, get_run
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration import staging, steps

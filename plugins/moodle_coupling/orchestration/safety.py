@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import CouplingError, NotApproved, Quarantined, TooManyFailures
 from moodle_coupling.ledger import approvals, quarantine
-from moodle_coupling.ledger.digests import plan_digest
-from moodle_coupling.ledger.links import links_frame
+from moodle_coupling.ledger.accounts import links_frame
+from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate

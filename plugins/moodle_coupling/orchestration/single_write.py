@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from moodle_coupling.ledger.digests import plan_digest
-from moodle_coupling.ledger.links import record_links
+from moodle_coupling.ledger.accounts import record_links
+from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration.environment_hold import held, let_go

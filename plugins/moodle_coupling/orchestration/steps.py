@@ -17,12 +17,10 @@ import pandas as pd
 
 from moodle_coupling.errors import CouplingPaused, MoodleDenied, MoodleUnavailable, RunFailed, SourceError
 from moodle_coupling.hooks.moodle.check import check_site, explain, is_fit
-from moodle_coupling.ledger.account_keys import AccountKeys
-from moodle_coupling.ledger.digests import plan_digest
-from moodle_coupling.ledger.links import fingerprints as known_fingerprints
-from moodle_coupling.ledger.links import links_frame
-from moodle_coupling.ledger.progress import tell_progress
-from moodle_coupling.ledger.runs import begin_run
+from moodle_coupling.ledger.accounts import AccountKeys, links_frame
+from moodle_coupling.ledger.accounts import fingerprints as known_fingerprints
+from moodle_coupling.ledger.cells import plan_digest
+from moodle_coupling.ledger.runs import begin_run, tell_progress
 from moodle_coupling.matching.accounts import no_accounts
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan

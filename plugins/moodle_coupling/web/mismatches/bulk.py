@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide_many
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
-from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
+from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.web.base.access import Access, Right
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses, the_only_one
 from moodle_coupling.web.mismatches.facts import read_facts

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from moodle_coupling.contract.verdicts import DecisionKind, Tone
-from moodle_coupling.ledger import protections
 from moodle_coupling.ledger.decisions import Choice, decide
+from moodle_coupling.ledger.decisions import unprotect as unprotect_account
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
@@ -74,7 +74,7 @@ def unprotect(
     row = Reader(access, texts).row(record)
     if row.facts.account(account) is None and row.account_id != account:
         raise HTTPException(404)
-    taken = protections.unprotect(the_ledger(), row.environment, account, by=access.name)
+    taken = unprotect_account(the_ledger(), row.environment, account, by=access.name)
     said = say("Account {account} may be written again.") if taken else say("Account {account} was not protected.")
     notice = Notice(texts(said, account=account), Tone.GOOD if taken else Tone.WARN)
     values = one_values(request, access, readable(access, mismatch))

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from starlette.datastructures import FormData
 
 from moodle_coupling.ledger import activity
-from moodle_coupling.ledger.mismatch_pages import mismatch_counts, mismatch_versions
+from moodle_coupling.ledger.mismatches import mismatch_counts, mismatch_versions
 from moodle_coupling.web.base.access import Access, AccessDep
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.spreadsheet import guarded, is_risky
-from moodle_coupling.ledger.mismatch_pages import MismatchFilter, mismatch_page
+from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.mismatches.rows import Reader, Row

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData, ImmutableMultiDict
 
 from moodle_coupling.contract.verdicts import DECIDABLE
-from moodle_coupling.ledger.mismatch_pages import MismatchFilter
+from moodle_coupling.ledger.mismatches import MismatchFilter
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.web.base.access import Access
 from moodle_coupling.web.mismatches.search import seal, unseal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.ledger import mismatch_pages as ledger_pages
+from moodle_coupling.ledger.mismatches import mismatch_counts, mismatch_page
 from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.web.base import words
@@ -77,10 +77,10 @@ def listing(access: Access, texts: Texts, filters: Filters) -> Listing:
     """Find one page of the mismatches that the user may read."""
     ledger, readable = the_ledger(), access.environments()
     chosen = filters.for_ledger(access, dt.datetime.now(dt.UTC))
-    page = ledger_pages.mismatch_page(
+    page = mismatch_page(
         ledger, chosen, sort=filters.sort, descending=filters.descending, offset=filters.offset, limit=LIMIT
     )
-    counts = ledger_pages.mismatch_counts(ledger, chosen)
+    counts = mismatch_counts(ledger, chosen)
     titles = {name: access.coupling(name).title for name in readable}
     nothing = None if page.total else _why_nothing(ledger, filters, readable, counts)
     return Listing(Reader(access, texts).rows(page.rows), page.total, _facets(filters, counts, titles, texts), nothing)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import HTTPException, Path, Request
 
-from moodle_coupling.ledger.decisions import decision_history
+from moodle_coupling.ledger.decisions import decision_history, protections
 from moodle_coupling.ledger.errors import NotInLedger
-from moodle_coupling.ledger.mismatch_pages import get_mismatch
-from moodle_coupling.ledger.protections import protections
+from moodle_coupling.ledger.mismatches import get_mismatch
 from moodle_coupling.web.base.access import MASK, Access, Right
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger

@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.datastructures import ImmutableMultiDict
 
 from moodle_coupling.contract.verdicts import Verdict
-from moodle_coupling.ledger.outcome_pages import OutcomeFilter
+from moodle_coupling.ledger.outcomes import OutcomeFilter
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.web.mismatches.search import seal, unseal

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.ledger import approvals, intentions
-from moodle_coupling.ledger.outcome_pages import outcome_page, outcome_table
+from moodle_coupling.ledger.outcomes import outcome_page, outcome_table
 from moodle_coupling.ledger.page_queries import Page
-from moodle_coupling.ledger.progress import progress_of
+from moodle_coupling.ledger.runs import progress_of
 from moodle_coupling.ledger.words import UNDERWAY, RunState
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, OutcomeStatus
 from moodle_coupling.web.runs import head as run_head

@@ -1,4 +1,4 @@
-"""Forgetting one person: names, addresses and ids go; that something happened, and the counts, stay."""
+"""What is taken out of the ledger: what is old, and whatever it knows of one person."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import String, UniqueConstraint, and_, cast, delete, func, literal, or_, select, update
+from sqlalchemy import String, UniqueConstraint, and_, cast, delete, exists, func, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.account_keys import key_digest
-from moodle_coupling.ledger.column_types import StoredText
+from moodle_coupling.ledger.accounts import key_digest
+from moodle_coupling.ledger.columns import StoredText
 from moodle_coupling.ledger.models import (
     AbsenceRow,
     AccountKeyRow,
@@ -22,24 +22,35 @@ from moodle_coupling.ledger.models import (
     MismatchRow,
     OutcomeRow,
     ProtectionRow,
+    QuarantineRow,
+    ReadingRow,
+    RunRow,
+    SharedDocumentRow,
 )
+from moodle_coupling.ledger.words import UNDERWAY, MismatchStatus
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
     from sqlalchemy import Column, Connection, Table
 
     from moodle_coupling.ledger.ledger import Ledger
 
-FORGOTTEN: Final = "[forgotten]"
-_ABSENCES: Any = AbsenceRow.__table__
 _ACCOUNT_KEYS: Any = AccountKeyRow.__table__
 _ACTIVITY: Any = ActivityRow.__table__
-_DECISIONS: Any = DecisionRow.__table__
 _INTENTIONS: Any = IntentionRow.__table__
-_LINKS: Any = LinkRow.__table__
 _MISMATCHES: Any = MismatchRow.__table__
 _OUTCOMES: Any = OutcomeRow.__table__
+_QUARANTINES: Any = QuarantineRow.__table__
+_READINGS: Any = ReadingRow.__table__
+_RUNS: Any = RunRow.__table__
+_SHARED_DOCUMENTS: Any = SharedDocumentRow.__table__
+_AT_REST = (MismatchStatus.GONE, MismatchStatus.LAPSED)
+FORGOTTEN: Final = "[forgotten]"
+_ABSENCES: Any = AbsenceRow.__table__
+_DECISIONS: Any = DecisionRow.__table__
+_LINKS: Any = LinkRow.__table__
 _PROTECTIONS: Any = ProtectionRow.__table__
 _NAMES: Final = ("person_id", "extern_id", "idnumber", "username", "firstname", "lastname", "email")
 _KEYS: Final = ("email_key", "name_key")
@@ -48,6 +59,52 @@ _NOT_FREE: Final = frozenset(
 )
 _SHORTEST: Final = 6
 """Texts about others are searched for ids, addresses, usernames and full names of at least this length; shorter ones are in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many rows of each kind were deleted."""
+
+    outcomes: int
+    intentions: int
+    runs: int
+    mismatches: int
+    activities: int
+    quarantines: int
+    account_keys: int
+    shared_documents: int
+
+
+def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
+    """Delete what ended before ``older_than``: outcomes, intentions and runs, mismatches at rest, activity, quarantines.
+
+    Deleted too are the account keys of an environment in which everyone was last read before it, and counts and tokens of a
+    source that were last changed before it.
+    Kept whatever their age: links, absences, protections (also those on mismatches that are deleted), runs under way and
+    all that hangs on them, mismatches that are open, decided or applied, and for each environment its latest run that
+    came to its end (a first load waits for approval).
+    """
+    with ledger.writing() as connection:
+
+        def deleted(table: Any, *conditions: Any) -> int:
+            return connection.execute(delete(table).where(*conditions)).rowcount
+
+        over = select(_RUNS.c.id).where(_RUNS.c.state.not_in(list(UNDERWAY)), _RUNS.c.ended < older_than)
+        later = _RUNS.alias("later")
+        latest = ~exists().where(
+            later.c.environment == _RUNS.c.environment, later.c.state == "done", later.c.ended > _RUNS.c.ended
+        )
+        unread = select(_READINGS.c.environment).where(_READINGS.c.at < older_than)
+        return Purged(
+            outcomes=deleted(_OUTCOMES, _OUTCOMES.c.run.in_(over)),
+            intentions=deleted(_INTENTIONS, _INTENTIONS.c.run.in_(over)),
+            runs=deleted(_RUNS, _RUNS.c.id.in_(over.where(~((_RUNS.c.state == "done") & latest)))),
+            mismatches=deleted(_MISMATCHES, _MISMATCHES.c.status.in_(_AT_REST), _MISMATCHES.c.last_seen < older_than),
+            activities=deleted(_ACTIVITY, _ACTIVITY.c.at < older_than),
+            quarantines=deleted(_QUARANTINES, _QUARANTINES.c.lifted_at < older_than),
+            account_keys=deleted(_ACCOUNT_KEYS, _ACCOUNT_KEYS.c.environment.in_(unread)),
+            shared_documents=deleted(_SHARED_DOCUMENTS, _SHARED_DOCUMENTS.c.changed_at < older_than),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,23 @@
-"""Column types that mean the same on SQLite and PostgreSQL."""
+"""Kinds of column that mean the same on SQLite and PostgreSQL, and rows that come back as frames with the dtypes of the column contracts."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, DateTime, Integer, Text
+from sqlalchemy import BigInteger, Boolean, DateTime, Integer, Text
 from sqlalchemy.types import TypeDecorator
 
 from moodle_coupling.ledger.cells import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
     from sqlalchemy import Dialect
 
 SQLITE_TIME: Final = "%Y-%m-%d %H:%M:%S.%f"
 """How times stand in SQLite: fixed width and UTC, so that text order is time order."""
-
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 """A running number; SQLite counts only an INTEGER PRIMARY KEY."""
 
@@ -56,3 +58,24 @@ class UtcTime(TypeDecorator[dt.datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def frame_of(rows: Sequence[Any], columns: Sequence[Any]) -> pd.DataFrame:
+    """Give rows as a frame: numbers as Int64 (missing allowed), times in UTC, yes and no as bool, the rest as str."""
+    import pandas as pd
+
+    values = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+    return pd.DataFrame(
+        {
+            column.name: pd.Series(list(values[position]), dtype=_dtype(column.type))
+            for position, column in enumerate(columns)
+        }
+    )
+
+
+def _dtype(kind: Any) -> Any:
+    if isinstance(kind, Boolean):
+        return "bool"
+    if isinstance(kind, (BigInteger, Integer)):
+        return "Int64"
+    return "datetime64[us, UTC]" if isinstance(kind, UtcTime) else "str"

@@ -1,0 +1,397 @@
+"""The tables of the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, ClassVar
+
+from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from moodle_coupling.ledger.columns import BigId, PrefixText, StoredText, UtcTime
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+Number = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
+_STANDING = text("standing")
+_OPEN = text("lifted_at IS NULL")
+
+
+class Base(DeclarativeBase):
+    """The registry of the ledger's tables. Text columns hold '' for "absent"."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: StoredText(),
+        int: BigId,
+        dt.datetime: UtcTime(),
+        dict[str, Any]: JSON(),
+    }
+
+
+class RunRow(Base):
+    """One DAG run of one environment; cleared and tried again it stays the same run."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("environment", "dag_id", "run_id"),
+        Index("ix_runs_environment_started", "environment", "started"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str]
+    dag_id: Mapped[str]
+    run_id: Mapped[str]
+    mode: Mapped[str]
+    state: Mapped[str]
+    started: Mapped[dt.datetime]
+    ended: Mapped[dt.datetime | None]
+    counts: Mapped[dict[str, Any]]
+    plan_digest: Mapped[str]
+    plan_no: Mapped[int]
+    """0 before there is a plan; one more each time the run, cleared by someone, makes a different plan."""
+    reason: Mapped[str]
+
+
+class IntentionRow(Base):
+    """One row of a plan that writes: recorded before its batch is sent, settled with its outcome."""
+
+    __tablename__ = "intentions"
+    __table_args__ = (Index("ix_intentions_run_plan_no_state", "run", "plan_no", "state"),)
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    plan_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    batch: Mapped[str]
+    sent_at: Mapped[dt.datetime | None]
+    settled_at: Mapped[dt.datetime | None]
+
+
+class ProgressRow(Base):
+    """How far a step of a run is; the latest word only."""
+
+    __tablename__ = "progress"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    done: Mapped[int]
+    total: Mapped[int | None]
+    started: Mapped[dt.datetime]
+    at: Mapped[dt.datetime]
+    steady_since: Mapped[dt.datetime]
+    """Since when words came without a long silence between them: what the rate is counted from."""
+    steady_done: Mapped[int]
+    """How much was done then."""
+
+
+class ApprovalRow(Base):
+    """A question whether one plan may be loaded, and its answer; it holds for exactly that plan of that run."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        Index(
+            "uq_approvals_open",
+            "run",
+            "plan_digest",
+            unique=True,
+            sqlite_where=text("decision = ''"),
+            postgresql_where=text("decision = ''"),
+        ),
+        Index("ix_approvals_run", "run"),
+    )
+
+    id: Mapped[Number]
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    plan_digest: Mapped[str]
+    reasons: Mapped[str]
+    """JSON list of sentences: which safeguards tripped."""
+    asked_at: Mapped[dt.datetime]
+    decision: Mapped[str]
+    decided_by: Mapped[str]
+    at: Mapped[dt.datetime | None]
+
+
+class OutcomeRow(Base):
+    """One try of one row of a plan. Of a row's tries exactly one stands: the latest.
+
+    Nothing in a row changes once written, except ``standing``, which a later try takes over.
+    """
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        UniqueConstraint("run", "plan_no", "key", "attempt"),
+        Index(
+            "uq_outcomes_standing",
+            "run",
+            "plan_no",
+            "key",
+            unique=True,
+            sqlite_where=_STANDING,
+            postgresql_where=_STANDING,
+        ),
+        # All that the list of a run is filtered and counted by. Not WHERE standing: SQLAlchemy says standing = 1 to SQLite,
+        # for which that is something else.
+        Index("ix_outcomes_listed", "run", "plan_no", "standing", "status", "code", "action", "verdict", "id"),
+        Index("ix_outcomes_environment_at", "environment", "at"),
+        Index("ix_outcomes_person_id", "person_id", "at"),
+        Index("ix_outcomes_extern_id", "extern_id", "at"),
+        Index("ix_outcomes_idnumber", "idnumber", "at"),
+        Index("ix_outcomes_username", "username", "at"),
+        Index("ix_outcomes_email_key", "email_key", "at"),
+        Index("ix_outcomes_name_key", "name_key"),
+        Index("ix_outcomes_account_id", "environment", "account_id"),
+    )
+
+    id: Mapped[Number]
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    plan_no: Mapped[int]
+    key: Mapped[str]
+    attempt: Mapped[int]
+    standing: Mapped[bool]
+    environment: Mapped[str]
+    row: Mapped[int | None]
+    person_id: Mapped[str]
+    extern_id: Mapped[str]
+    idnumber: Mapped[str]
+    account_id: Mapped[int | None]
+    verdict: Mapped[str]
+    action: Mapped[str]
+    username: Mapped[str]
+    firstname: Mapped[str]
+    lastname: Mapped[str]
+    email: Mapped[str]
+    email_key: Mapped[str]
+    """The e-mail address in small letters, for looking up."""
+    name_key: Mapped[str] = mapped_column(PrefixText)
+    """Last and first name in small letters, for looking up by how it begins."""
+    status: Mapped[str]
+    code: Mapped[str]
+    message: Mapped[str]
+    changes: Mapped[str]
+    """JSON {field: [old, new]}."""
+    at: Mapped[dt.datetime]
+
+
+class MismatchRow(Base):
+    """One thing a human must judge: a subject, a verdict and the facts; found again, it is the same row."""
+
+    __tablename__ = "mismatches"
+    __table_args__ = (
+        UniqueConstraint("environment", "subject", "verdict", "facts_digest"),
+        Index("ix_mismatches_environment_status", "environment", "status", "last_seen"),
+        Index("ix_mismatches_person_id", "person_id"),
+        Index("ix_mismatches_extern_id", "extern_id"),
+        Index("ix_mismatches_idnumber", "idnumber"),
+        Index("ix_mismatches_username", "username"),
+        Index("ix_mismatches_email_key", "email_key"),
+        Index("ix_mismatches_name_key", "name_key"),
+    )
+
+    id: Mapped[Number]
+    environment: Mapped[str]
+    subject: Mapped[str]
+    """Who it is about: 'person <person_id>', 'idnumber <idnumber>', or 'account <id>' when no person is involved."""
+    verdict: Mapped[str]
+    facts_digest: Mapped[str]
+    facts: Mapped[str]
+    """JSON: what the verdict stands on; when it changes, this is another mismatch and decisions lapse."""
+    status: Mapped[str]
+    since: Mapped[dt.datetime | None] = mapped_column()
+    """Since when it has this status. Never missing; SQLite adds no column that must be filled to a table with rows."""
+    version: Mapped[int]
+    """One more with every change of status: a decision names the version it was taken on."""
+    person_id: Mapped[str]
+    extern_id: Mapped[str]
+    idnumber: Mapped[str]
+    account_id: Mapped[int | None]
+    other_accounts: Mapped[str]
+    """JSON [id, …]."""
+    username: Mapped[str]
+    firstname: Mapped[str]
+    lastname: Mapped[str]
+    email: Mapped[str]
+    email_key: Mapped[str]
+    name_key: Mapped[str] = mapped_column(PrefixText)
+    evidence: Mapped[str]
+    proposal: Mapped[str]
+    first_seen: Mapped[dt.datetime]
+    last_seen: Mapped[dt.datetime]
+    times_seen: Mapped[int]
+    last_run: Mapped[str]
+
+
+class DecisionRow(Base):
+    """What someone decided on a mismatch, and what came of it. Decisions are added, never changed or removed."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_mismatch", "mismatch"), Index("ix_decisions_at", "at"))
+
+    id: Mapped[Number]
+    mismatch: Mapped[int] = mapped_column(ForeignKey("mismatches.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    account_id: Mapped[int | None]
+    """The account meant, where the mismatch points at several."""
+    note: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[dt.datetime]
+    facts_digest: Mapped[str]
+    applied_run: Mapped[str]
+    """The run that carried it out; '' while none has."""
+    applied_at: Mapped[dt.datetime | None]
+    lapsed_at: Mapped[dt.datetime | None]
+
+
+class LinkRow(Base):
+    """One account that this coupling created or found; an idnumber has one account and an account one idnumber."""
+
+    __tablename__ = "links"
+    __table_args__ = (
+        Index("uq_links_environment_account_id", "environment", "account_id", unique=True),
+        Index("ix_links_person_id", "person_id"),
+    )
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    idnumber: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[int]
+    person_id: Mapped[str]
+    username: Mapped[str]
+    """The username that was given; it may have been changed in Moodle since."""
+    fingerprint: Mapped[str]
+    """Hash of what was last written or seen to be right; '' when not known, so that the next run looks."""
+    created_by_us: Mapped[bool]
+    suspended_by: Mapped[str]
+    """'' when not suspended by us; else who did: 'coupling', or an analyst's name."""
+    suspended_at: Mapped[dt.datetime | None]
+    linked_at: Mapped[dt.datetime]
+    seen_at: Mapped[dt.datetime]
+
+
+class AbsenceRow(Base):
+    """An account whose idnumber belongs to no person of the source, and since when; removed when that ends."""
+
+    __tablename__ = "absences"
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    idnumber: Mapped[str]
+    since: Mapped[dt.datetime]
+
+
+class ProtectionRow(Base):
+    """Someone's word that an account must not be touched.
+
+    An account may have several, one for each mismatch on which that was decided: taking one decision back leaves the
+    account protected as long as another stands.
+    """
+
+    __tablename__ = "protections"
+    __table_args__ = (
+        UniqueConstraint("environment", "account_id", "mismatch"),
+        Index("ix_protections_mismatch", "mismatch"),
+    )
+
+    id: Mapped[Number]
+    environment: Mapped[str]
+    account_id: Mapped[int]
+    by: Mapped[str]
+    at: Mapped[dt.datetime]
+    note: Mapped[str]
+    mismatch: Mapped[int | None] = mapped_column(ForeignKey("mismatches.id", ondelete="SET NULL"))
+    """The mismatch on which it was decided; missing when it was done to the account itself, or the mismatch was purged."""
+
+
+class ReadingRow(Base):
+    """The last reading of everyone in an environment: when it was, and the highest account id that was seen since."""
+
+    __tablename__ = "readings"
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[dt.datetime]
+    highest: Mapped[int]
+
+
+class AccountKeyRow(Base):
+    """A key of an account that no exact look-up would find, as a digest."""
+
+    __tablename__ = "account_keys"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012  # the key is the whole row: kept once, not twice
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class ClaimRow(Base):
+    """The environment that had a connection first, as long as its mapping file names it."""
+
+    __tablename__ = "claims"
+
+    connection: Mapped[str] = mapped_column(primary_key=True)
+    environment: Mapped[str]
+    since: Mapped[dt.datetime]
+
+
+class LeaseRow(Base):
+    """Who may write to an environment now; one row for each environment, kept when free so that ``token`` only grows."""
+
+    __tablename__ = "leases"
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    holder: Mapped[str]
+    token: Mapped[int]
+    """One more for each new holder: a run that slept through its lease still has the old one, and is refused."""
+    since: Mapped[dt.datetime]
+    expires: Mapped[dt.datetime]
+
+
+class QuarantineRow(Base):
+    """A time in which scheduled runs of an environment stay away from it; the row that is not lifted counts."""
+
+    __tablename__ = "quarantines"
+    __table_args__ = (
+        Index("uq_quarantines_open", "environment", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+        Index("ix_quarantines_environment_since", "environment", "since"),
+    )
+
+    id: Mapped[Number]
+    environment: Mapped[str]
+    since: Mapped[dt.datetime]
+    level: Mapped[int]
+    until: Mapped[dt.datetime]
+    reason: Mapped[str]
+    lifted_by: Mapped[str]
+    lifted_at: Mapped[dt.datetime | None]
+
+
+class SharedDocumentRow(Base):
+    """What all workers change in turn about a source: requests spent, an encrypted token. No personal data."""
+
+    __tablename__ = "shared_documents"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """What it is, and a hash of whose."""
+    document: Mapped[str]
+    """JSON. Text and not a JSON column: it is read and written whole, and both databases keep it as it was."""
+    changed_at: Mapped[dt.datetime]
+
+
+class ActivityRow(Base):
+    """Who did what, in the UI or on the command line."""
+
+    __tablename__ = "activity"
+    __table_args__ = (Index("ix_activity_at", "at"), Index("ix_activity_environment_at", "environment", "at"))
+
+    id: Mapped[Number]
+    at: Mapped[dt.datetime]
+    by: Mapped[str]
+    environment: Mapped[str]
+    action: Mapped[str]
+    subject: Mapped[str]
+    """Whom or what it was done to: a person id, 'mismatch 12', a run; '' for the environment as a whole."""
+    detail: Mapped[str]
