@@ -98,8 +98,6 @@ WITH_SQL = {"ledger", "sources", "airflow_internals"}
 KNOWN_SQL: set[str] = {
     "moodle_coupling.hooks.pause",
     "moodle_coupling.orchestration.commands",
-    "moodle_coupling.web.environments.starts",
-    "moodle_coupling.web.runs.airflow",
 }
 """Modules of other rooms that still build SQL of their own. This list only becomes shorter too."""
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import datetime as dt
+    from collections.abc import Callable, Collection
     from contextlib import AbstractContextManager
 
     from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
@@ -138,6 +139,45 @@ def dag_run_model() -> type[DagRun]:
     from airflow.models.dagrun import DagRun as Model
 
     return Model
+
+
+def known_dags(dag_ids: Collection[str]) -> dict[str, DagModel]:
+    """Give the DAGs that Airflow has, by id; one that it does not have (any more) is left out. Why and after it: as ``session``."""
+    from sqlalchemy import select
+
+    known = dag_model()
+    with session() as open_:
+        query = select(known).where(known.dag_id.in_(list(dag_ids)), ~known.is_stale)
+        found = {model.dag_id: model for model in open_.scalars(query)}
+        open_.expunge_all()
+    return found
+
+
+def count_queued(dag_ids: Collection[str]) -> dict[str, int]:
+    """Count the runs that wait to begin, by DAG. Why and after it: as ``session``."""
+    from sqlalchemy import func, select
+
+    runs = dag_run_model()
+    waits = select(runs.dag_id, func.count()).where(runs.dag_id.in_(list(dag_ids)), runs.state == "queued")
+    with session() as open_:
+        return {str(dag_id): int(number) for dag_id, number in open_.execute(waits.group_by(runs.dag_id))}
+
+
+def facts_of_run(dag_id: str, run_id: str) -> tuple[str, str, str, dt.datetime] | None:
+    """Give a run's state, kind, who started it ('' for nobody) and when it is for; None when Airflow does not have it.
+
+    Why and after it: as ``session``.
+    """
+    from sqlalchemy import select
+
+    runs = dag_run_model()
+    columns = (runs.state, runs.run_type, runs.triggering_user_name, runs.run_after)
+    with session() as open_:
+        row = open_.execute(select(*columns).where(runs.dag_id == dag_id, runs.run_id == run_id)).one_or_none()
+    if row is None:
+        return None
+    state, kind, by, after = row
+    return str(getattr(state, "value", state)), str(getattr(kind, "value", kind)), str(by or ""), after
 
 
 def variable_model() -> type[Variable]:

@@ -14,6 +14,7 @@ from moodle_coupling.ledger.errors import LedgerConflict, NotInLedger
 from moodle_coupling.ledger.models import ApprovalRow, RunRow
 from moodle_coupling.ledger.runs import locked
 from moodle_coupling.ledger.words import ApprovalAnswer
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,12 +75,10 @@ def answer(ledger: Ledger, approval: int, decision: ApprovalAnswer, *, by: str) 
         if row is None:
             row = connection.execute(select(_APPROVALS).where(mine)).mappings().one_or_none()
         if row is None:
-            raise NotInLedger(f"There is no question for approval {approval}.")
+            raise NotInLedger(Sentence("ledger.no_question", approval=approval))
         if row["decision"] != decision:
-            raise LedgerConflict(
-                f"The plan was '{row['decision']}' by {row['decided_by']} at {row['at']:%Y-%m-%d %H:%M:%S} UTC already; "
-                "that answer stands."
-            )
+            at = f"{row['at']:%Y-%m-%d %H:%M:%S}"
+            raise LedgerConflict(Sentence("ledger.answered", decision=row["decision"], by=row["decided_by"], at=at))
         return _approval(row)
 
 

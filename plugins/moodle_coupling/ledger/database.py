@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, InternalError, OperationalError
 
 from moodle_coupling.ledger.errors import LedgerUnavailable, LedgerUrlError
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.pool import ConnectionPoolEntry
 
-SETTING: Final = "[moodle_coupling] ledger_url"
 _DRIVERS: Final = {
     "sqlite": "sqlite+pysqlite",
     "sqlite+pysqlite": "sqlite+pysqlite",
@@ -49,16 +49,15 @@ def read_address(url: str) -> URL:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):
-        raise _wrong("is not an address") from None
+        raise _wrong("ledger.url.no_address") from None
     driver = _DRIVERS.get(address.drivername)
     if driver is None:
-        raise _wrong("names a database or driver that the ledger does not know")
+        raise _wrong("ledger.url.unknown_driver")
     address = address.set(drivername=driver)
     if address.get_backend_name() == "sqlite":
         _check_sqlite(address)
     elif find_spec("psycopg") is None:
-        msg = f"{SETTING} names PostgreSQL, and its driver is not installed: pip install 'psycopg[binary]'."
-        raise LedgerUrlError(msg)
+        raise LedgerUrlError(Sentence("ledger.url.no_psycopg"))
     return address
 
 
@@ -84,19 +83,16 @@ def make_file(path: Path) -> None:
 def _check_sqlite(address: URL) -> None:
     database = address.database or ""
     if not database or database == ":memory:" or database.startswith("file:"):
-        raise _wrong("must name a file: a ledger in memory forgets")
+        raise _wrong("ledger.url.in_memory")
     if not Path(database).is_absolute():
         # Tasks run in other folders than the API server; each would have a ledger of its own.
-        raise _wrong("must name its file by an absolute path (four slashes: sqlite:////srv/airflow/ledger.db)")
+        raise _wrong("ledger.url.relative")
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-        msg = f"The ledger needs SQLite 3.35 or newer, and this Python has {sqlite3.sqlite_version}. Use PostgreSQL."
-        raise LedgerUrlError(msg)
+        raise LedgerUrlError(Sentence("ledger.old_sqlite", version=sqlite3.sqlite_version))
 
 
-def _wrong(what: str) -> LedgerUrlError:
-    return LedgerUrlError(
-        f"{SETTING} {what}. Give sqlite:////absolute/path/ledger.db or postgresql://user:password@host/database."
-    )
+def _wrong(code: str) -> LedgerUrlError:
+    return LedgerUrlError(in_turn([Sentence(code), Sentence("ledger.url.give")]))
 
 
 def make_engine(address: URL) -> Engine:
@@ -164,8 +160,5 @@ def translated(place: str) -> Iterator[None]:
 
 
 def _unavailable(place: str, error: DatabaseError | InterfaceError) -> LedgerUnavailable:
-    said = str(error.orig).strip().splitlines() or ["no reason given"]
-    return LedgerUnavailable(
-        f"The ledger ({place}) cannot be used: {said[0]}. Nothing was written. Check that the database runs, that its "
-        "disk has room, that it may be written, and the address in [moodle_coupling] ledger_url; then try again."
-    )
+    said = str(error.orig).strip().splitlines() or [type(error).__name__]
+    return LedgerUnavailable(Sentence("ledger.unavailable", place=place, said=said[0]))

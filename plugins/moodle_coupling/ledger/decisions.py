@@ -18,6 +18,7 @@ from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotIn
 from moodle_coupling.ledger.mismatches import IDENTITY, identity_columns
 from moodle_coupling.ledger.models import DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -97,7 +98,7 @@ def decide(ledger: Ledger, mismatch: int, version: int, choice: Choice) -> Decis
     """
     with ledger.writing() as connection:
         if connection.execute(select(_MISMATCHES.c.id).where(_MISMATCHES.c.id == mismatch)).first() is None:
-            raise NotInLedger(f"There is no mismatch {mismatch}. It may have been purged; reload the page.")
+            raise NotInLedger(Sentence("ledger.no_mismatch", mismatch=mismatch))
         for refused in _decide(ledger, connection, {mismatch: version}, choice).refused:
             raise refused
         latest = select(_DECISIONS).where(_DECISIONS.c.mismatch == mismatch).order_by(_DECISIONS.c.id.desc()).limit(1)

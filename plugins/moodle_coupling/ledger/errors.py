@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import CouplingError, InputError, SettingError
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -44,8 +45,7 @@ class AlreadyDecided(LedgerConflict):
 
     def __init__(self, mismatch: int, *, by: str, at: dt.datetime, kind: str) -> None:
         super().__init__(
-            f"Mismatch {mismatch} was already decided: '{kind}' by {by} at {at:%Y-%m-%d %H:%M:%S} UTC. "
-            "Nothing was overwritten; reload the page to see that decision."
+            Sentence("ledger.already_decided", mismatch=mismatch, kind=kind, by=by, at=f"{at:%Y-%m-%d %H:%M:%S}")
         )
         self.mismatch = mismatch
         self.by = by
@@ -57,9 +57,7 @@ class MismatchChanged(LedgerConflict):
     """The mismatch is gone, or its facts changed, since it was read. Attributes: ``mismatch`` (id), ``status``."""
 
     def __init__(self, mismatch: int, *, status: str) -> None:
-        super().__init__(
-            f"Mismatch {mismatch} changed since you looked: it is '{status}' now. Nothing was written; reload the page."
-        )
+        super().__init__(Sentence("ledger.mismatch_changed", mismatch=mismatch, status=str(status)))
         self.mismatch = mismatch
         self.status = status
 
@@ -68,10 +66,14 @@ class NotItsAccount(InputError):
     """A decision named an account that the mismatch does not point at, or none of it was left; nothing was written."""
 
     def __init__(self, mismatch: int, accounts: Iterable[int], chosen: int | None) -> None:
-        there = ", ".join(map(str, sorted(accounts)))
-        what = f"It points at {there}: choose one of those" if there else "It points at no account"
-        meant = f"account {chosen}" if chosen is not None else "any account"
-        super().__init__(f"Mismatch {mismatch} does not point at {meant}, and nothing was written. {what}.")
+        there = [str(account) for account in sorted(accounts)]
+        if chosen is None:
+            said = Sentence("ledger.no_account", mismatch=mismatch)
+        elif there:
+            said = Sentence("ledger.not_its_account", mismatch=mismatch, account=chosen, accounts=", ".join(there))
+        else:
+            said = Sentence("ledger.no_account_at_all", mismatch=mismatch, account=chosen)
+        super().__init__(said)
 
 
 class LeaseLost(LedgerConflict):

@@ -13,6 +13,7 @@ from moodle_coupling.ledger.leases import Lease, still_held
 from moodle_coupling.ledger.models import IntentionRow, OutcomeRow, RunRow
 from moodle_coupling.ledger.runs import locked
 from moodle_coupling.ledger.words import FINAL, IntentionState
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +72,7 @@ def mark_sent(ledger: Ledger, run: str, keys: Sequence[str], batch: str, *, leas
             sent = {"state": IntentionState.SENT, "batch": batch, "sent_at": ledger.now(connection), "settled_at": None}
             marked = connection.execute(update(_INTENTIONS).where(*_of(run, number), chosen).values(sent)).rowcount
         if marked != len(keys):
-            raise NotPlanned(
-                f"{len(keys) - marked} rows to be sent are not in plan {number} of run {run}; none was sent."
-            )
+            raise NotPlanned(Sentence("ledger.not_planned", n=len(keys) - marked, plan=number, run=run))
 
 
 def unsettled(ledger: Ledger, run: str, *, keys: Sequence[str] | None = None) -> pd.DataFrame:
@@ -126,11 +125,7 @@ def _refuse_in_flight(connection: Connection, run: str, number: int) -> None:
     )
     sent = connection.execute(query).scalar_one()
     if sent:
-        msg = (
-            f"Run {run}: {sent} rows of plan {number} were sent and their outcome is not known. They must be read back "
-            "from Moodle and settled before another plan may begin: let the task 'load' run again first."
-        )
-        raise PlanInFlight(msg)
+        raise PlanInFlight(Sentence("ledger.plan_in_flight", n=sent, plan=number, run=run))
 
 
 def _refuse_final(connection: Connection, run: str, number: int, stage: Table) -> None:
@@ -138,4 +133,4 @@ def _refuse_final(connection: Connection, run: str, number: int, stage: Table) -
     query = select(_OUTCOMES.c.key).where(*final, _OUTCOMES.c.key.in_(select(stage.c.key))).limit(4)
     found = [str(row[0]) for row in connection.execute(query)]
     if found:
-        raise NotPlanned(f"Run {run}: rows {', '.join(found)} … have their final outcome already; nothing was sent.")
+        raise NotPlanned(Sentence("ledger.final_already", run=run, rows=", ".join(found)))

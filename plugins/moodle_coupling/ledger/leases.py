@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from moodle_coupling.ledger.errors import LeaseLost
 from moodle_coupling.ledger.models import ClaimRow, LeaseRow, RunRow
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,12 +147,11 @@ def _same(lease: Lease) -> tuple[Any, ...]:
 def _lost(connection: Connection, lease: Lease) -> LeaseLost:
     query = select(_LEASES.c.holder, _LEASES.c.since).where(_LEASES.c.environment == lease.environment)
     row = connection.execute(query).one_or_none()
-    now_with = (
-        f"'{row[0]}' has it since {row[1]:%Y-%m-%d %H:%M:%S} UTC" if row is not None and row[0] else "it was given back"
-    )
+    if row is None or not row[0]:
+        return LeaseLost(Sentence("ledger.lease_returned", holder=lease.holder, environment=lease.environment))
+    since = f"{row[1]:%Y-%m-%d %H:%M:%S}"
     return LeaseLost(
-        f"'{lease.holder}' no longer holds environment '{lease.environment}': {now_with}. Nothing more is sent; what was "
-        "sent and not settled is read back by the next try."
+        Sentence("ledger.lease_lost", holder=lease.holder, environment=lease.environment, by=row[0], since=since)
     )
 
 

@@ -17,6 +17,7 @@ from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.page_queries import Page, in_order, matching, sort_key
 from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -320,9 +321,7 @@ def get_mismatch(ledger: Ledger, mismatch: int) -> Mapping[str, Any]:
     with ledger.reading() as connection:
         row = connection.execute(_with_decisions().where(_MISMATCHES.c.id == mismatch)).mappings().one_or_none()
     if row is None:
-        raise NotInLedger(
-            f"There is no mismatch {mismatch}. It may have been purged; see [moodle_coupling] ledger_days."
-        )
+        raise NotInLedger(Sentence("ledger.no_mismatch", mismatch=mismatch))
     return dict(row)
 
 

@@ -14,6 +14,7 @@ from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import ProgressRow, RunRow
 from moodle_coupling.ledger.words import UNDERWAY, RunState
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +142,7 @@ def locked(connection: Connection, run: str) -> RowMapping:
 
 def unknown(run: str) -> NotInLedger:
     """Give the error for a run that is not there."""
-    return NotInLedger(f"The ledger has no run '{run}'. It may have been purged; see [moodle_coupling] ledger_days.")
+    return NotInLedger(Sentence("ledger.no_run", run=run))
 
 
 class _Now:

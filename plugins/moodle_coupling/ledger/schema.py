@@ -22,6 +22,7 @@ from moodle_coupling.ledger.database import (
     translated,
 )
 from moodle_coupling.ledger.errors import UPGRADE_COMMAND, LedgerSchemaError
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -73,19 +74,15 @@ def check(connection: Connection, place: str) -> None:
     if not found:
         raise missing(place)
     if found in _known():
-        msg = (
-            f"The ledger ({place}) has schema {found} and this version of moodle-coupling needs {wanted}. "
-            f"Run '{UPGRADE_COMMAND}' once, then try again."
+        raise LedgerSchemaError(
+            Sentence("ledger.schema.older", place=place, found=found, wanted=wanted, command=UPGRADE_COMMAND)
         )
-        raise LedgerSchemaError(msg)
     raise _newer(place, found, wanted)
 
 
 def missing(place: str) -> LedgerSchemaError:
     """Give the error for a ledger that was never made."""
-    return LedgerSchemaError(
-        f"There is no ledger yet ({place}). Run '{UPGRADE_COMMAND}' once to make it, then try again."
-    )
+    return LedgerSchemaError(Sentence("ledger.schema.missing", place=place, command=UPGRADE_COMMAND))
 
 
 def _migrate(url: str, revision: str, *, down: bool = False) -> str:
@@ -109,10 +106,7 @@ def _made(path: Path, place: str) -> None:
     try:
         make_file(path)
     except OSError as error:
-        msg = (
-            f"The ledger ({place}) cannot be made: {error.strerror}. Choose a folder that Airflow's user may write to."
-        )
-        raise LedgerSchemaError(msg) from error
+        raise LedgerSchemaError(Sentence("ledger.not_made", place=place, said=error.strerror)) from error
 
 
 def _check_ours(connection: Connection, place: str) -> None:
@@ -123,17 +117,12 @@ def _check_ours(connection: Connection, place: str) -> None:
         raise _newer(place, found, head())
     others = sorted(set(inspect(connection).get_table_names()) - {VERSION_TABLE})
     if not found and others:
-        msg = (
-            f"The database ({place}) already holds tables of something else ({', '.join(others[:3])} …). "
-            "Give the ledger a database of its own in [moodle_coupling] ledger_url; nothing was changed."
-        )
-        raise LedgerSchemaError(msg)
+        raise LedgerSchemaError(Sentence("ledger.schema.other_tables", place=place, tables=", ".join(others[:3])))
 
 
 def _newer(place: str, found: str, wanted: str) -> LedgerSchemaError:
     return LedgerSchemaError(
-        f"The ledger ({place}) has schema {found}, which this version of moodle-coupling does not know (it knows up to "
-        f"{wanted}): a newer version made it. Install that version here too; '{UPGRADE_COMMAND}' cannot go back."
+        Sentence("ledger.schema.newer", place=place, found=found, wanted=wanted, command=UPGRADE_COMMAND)
     )
 
 

@@ -29,19 +29,10 @@ class AirflowRun:
 
 def airflow_run(dag_id: str, run_id: str) -> AirflowRun | None:
     """Give a run as Airflow has it; None when it does not have it (any more)."""
-    from sqlalchemy import select
+    from moodle_coupling.airflow_internals import facts_of_run
 
-    from moodle_coupling.airflow_internals import dag_run_model, session
-
-    runs = dag_run_model()
-    columns = (runs.state, runs.run_type, runs.triggering_user_name, runs.run_after)
-    query = select(*columns).where(runs.dag_id == dag_id, runs.run_id == run_id)
-    with session() as open_:
-        row = open_.execute(query).one_or_none()
-    if row is None:
-        return None
-    state, kind, by, after = row
-    return AirflowRun(str(getattr(state, "value", state)), str(getattr(kind, "value", kind)), str(by or ""), after)
+    found = facts_of_run(dag_id, run_id)
+    return None if found is None else AirflowRun(*found)
 
 
 def folder_of(run: Run, known: AirflowRun | None) -> ObjectStoragePath | None:
