@@ -133,7 +133,7 @@ def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> Ext
         say(f"{len(extract.left_out)} lines of {source.where} could not be read and are left out:")
         for one in extract.left_out[:_SHOWN_LINES]:
             of = f"{one.source}, " if one.source else ""
-            say(f"  {of}line {one.line}: {texts.say(one.message_nl if dutch else one.message)}")
+            say(f"  {of}line {one.line}: {texts.say(one.said)}")
         if len(extract.left_out) > _SHOWN_LINES:
             say(f"  and {len(extract.left_out) - _SHOWN_LINES} more")
     return extract

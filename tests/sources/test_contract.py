@@ -188,7 +188,7 @@ def test_what_it_says_of_itself_holds_no_secret_and_nobody(case):
     source = case.open()
     extract = source.extract(Wanted())
     assert source.kind
-    for text in (source.where, extract.watermark, *extract.notes.values(), *extract.warnings):
+    for text in (source.where, extract.watermark, *extract.notes.values(), *map(str, extract.warnings)):
         assert "a-password" not in text
         assert "Berg" not in text
         assert "@example.org" not in text

@@ -16,11 +16,14 @@ from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.files import csv_file
 from moodle_coupling.sources.files.csv_file import read_regular
 from moodle_coupling.sources.kinds import read_persons
+from moodle_coupling.words.catalogue import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.sources.contract import Extract
+
+DUTCH = Texts("nl")
 
 
 def read(folder: Path, content: str | bytes, written: str = "utf-8", **settings: object) -> Extract:
@@ -98,8 +101,8 @@ def test_leaves_out_a_line_with_another_number_of_cells(tmp_path: Path, quote: s
         (3, "wrong_number_of_cells"),
         (4, "wrong_number_of_cells"),
     ]
-    assert "Line 3 has 3 cells and the header has 2" in extract.left_out[0].message
-    assert "Regel 4 heeft 1 cellen" in extract.left_out[1].message_nl
+    assert "Line 3 has 3 cells and the header has 2" in str(extract.left_out[0].said)
+    assert "Regel 4 heeft 1 cellen" in DUTCH.say(extract.left_out[1].said)
     assert extract.counts.left_out == 2
 
 
@@ -113,7 +116,7 @@ def test_leaves_out_a_line_with_a_nul(tmp_path: Path) -> None:
     extract = read(tmp_path, "PersonId;Voornaam;Achternaam;Plaats\n1;Ja\0n;Jansen;Utrecht\n2;Piet;Jansen;Utrecht\n")
     assert extract.persons["person_id"].tolist() == ["2"]
     assert [(left.line, left.code) for left in extract.left_out] == [(2, "nul_byte")]
-    assert "column 2" in extract.left_out[0].message
+    assert "column 2" in str(extract.left_out[0].said)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,7 @@ def test_a_title_above_the_table_is_passed_and_said(tmp_path: Path, delimiter: s
     content = f"Personen per 1 mei\n\nAfdeling{delimiter}ICT\nPersonId;Voornaam\n1;Jan\n2;Kim\n".replace(";", delimiter)
     extract = read(tmp_path, content)
     assert (extract.persons["person_id"].tolist(), extract.persons["row"].tolist()) == (["1", "2"], [5, 6])
-    assert "the table begins at line 4" in extract.warnings[0]
+    assert "the table begins at line 4" in str(extract.warnings[0])
 
 
 def test_a_title_that_sounds_like_an_id_is_no_header(tmp_path: Path) -> None:
@@ -286,7 +289,7 @@ def test_lines_that_are_there_twice_count_once_and_others_stay_doubles(tmp_path:
     assert extract.persons["row"].tolist() == [2, 4, 5, 6, 7]
     counts = extract.counts
     assert (counts.records, counts.persons, counts.repeated, counts.left_out) == (7, 5, 2, 0)
-    assert "2 lines are equal in every cell to one before them and count once (lines 3, 8)" in extract.warnings[0]
+    assert "2 lines are equal in every cell to one before them and count once (lines 3, 8)" in str(extract.warnings[0])
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_field_that_no_heading_can_stand_for_is_left_alone_and_said(tmp_path, 
     mapping = mapped(kind(tmp_path, row))
     found = open_source(mapping, tmp_path).extract(Wanted())
     assert found.left_alone == ("city",)
-    assert "fields.city (city): the field is left as it is in Moodle" in found.warnings[-1]
+    assert "fields.city (city): the field is left as it is in Moodle" in str(found.warnings[-1])
     candidates = transform(found.persons, mapping.leaving_alone(found.left_alone)).candidates
     assert "city" not in candidates
 

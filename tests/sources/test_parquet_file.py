@@ -14,11 +14,14 @@ import pytest
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.kinds import read_persons
+from moodle_coupling.words.catalogue import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.sources.contract import Extract
+
+DUTCH = Texts("nl")
 
 
 def parquet(**columns: Any) -> bytes:
@@ -73,8 +76,8 @@ def test_rows_that_are_no_text_are_left_out_with_their_number_and_id(tmp_path):
     assert extract.persons["person_id"].tolist() == ["a", "d"]
     assert extract.persons["row"].tolist() == [1, 4]
     assert [(line.line, line.code) for line in extract.left_out] == [(2, "not_text"), (3, "nul_byte")]
-    assert extract.left_out[0].message.startswith("Row 2 (id b) holds bytes in 'Voornaam' that are no text")
-    assert extract.left_out[1].message_nl.startswith("Rij 3 (id c) bevat een NUL-byte in 'Voornaam'")
+    assert str(extract.left_out[0].said).startswith("Row 2 (id b) holds bytes in 'Voornaam' that are no text")
+    assert DUTCH.say(extract.left_out[1].said).startswith("Rij 3 (id c) bevat een NUL-byte in 'Voornaam'")
     assert (extract.counts.records, extract.counts.persons, extract.counts.left_out) == (4, 2, 2)
 
 

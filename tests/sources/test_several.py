@@ -199,4 +199,4 @@ class TestOnlyWhatChanged:
         source = opened(database.folder, *sources, idnumber="person_id")
         first = source.extract(Wanted())
         again = source.extract(Wanted(since=first.watermark))
-        assert [warning for warning in again.warnings if "it.csv is old" in warning]
+        assert [warning for warning in again.warnings if "it.csv is old" in str(warning)]

@@ -92,7 +92,7 @@ class TestReading:
         )
         extract = reader(database, table="staff", columns={"firstname": "naam"}).extract(Wanted())
         assert extract.persons["firstname"].tolist() == ["Jan"]
-        assert extract.left_out[0].message.startswith("Row 1 (id 7) holds bytes in 'naam'")
+        assert str(extract.left_out[0].said).startswith("Row 1 (id 7) holds bytes in 'naam'")
 
     def test_a_query_with_percent_signs_and_colons_is_run_as_it_stands(self, database):
         database.fill([{"PersonId": "1", "Voornaam": "100% Jan"}, {"PersonId": "2", "Voornaam": "Piet :since"}])

@@ -149,7 +149,7 @@ def test_a_hidden_sheet_is_read_only_when_it_is_named() -> None:
     one, two = (sheet(rows(cell("A2", id_))) for id_ in ("1", "2"))
     book = workbook(one, two, states={1: "veryHidden"})
     assert read(book).persons["person_id"].tolist() == ["2"]
-    assert "hidden before it: 'Blad1'" in read(book).warnings[0]
+    assert "hidden before it: 'Blad1'" in str(read(book).warnings[0])
     assert read(book, sheet="Blad1").persons["person_id"].tolist() == ["1"]
     with pytest.raises(SourceError, match=r"all its sheets are hidden \('Blad1'\)"):
         read(workbook(one, states={1: "hidden"}))
@@ -158,7 +158,7 @@ def test_a_hidden_sheet_is_read_only_when_it_is_named() -> None:
 def test_damaged_styles_are_said() -> None:
     extract = read(workbook(sheet(rows(cell("A2", "1"))), more={"xl/styles.xml": "<styleSheet"}))
     assert extract.persons["person_id"].tolist() == ["1"]
-    assert "its styles are damaged" in extract.warnings[0]
+    assert "its styles are damaged" in str(extract.warnings[0])
 
 
 def test_days_since_1904_are_days_since_1904() -> None:
@@ -171,7 +171,7 @@ def test_a_title_above_the_table_is_passed_and_said() -> None:
     data = f'<row r="2">{cell("A2", "Personen per 1 mei")}</row><row r="5">{HEADER.replace("1", "5")}</row><row r="6">{cell("A6", "7")}</row>'
     extract = read(workbook(sheet(data)))
     assert (extract.persons["person_id"].tolist(), extract.persons["row"].tolist()) == (["7"], [6])
-    assert "the table begins at row 5" in extract.warnings[0]
+    assert "the table begins at row 5" in str(extract.warnings[0])
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.kinds import open_source
 from moodle_coupling.sources.needs import brought_columns, lost_columns
 from moodle_coupling.sources.persons import completed
-from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +83,8 @@ def read_source(run: Run, state: State | None) -> Extract:
         found = source.extract(replace(wanted, ids=run.person_ids))
         log.info("Read everyone in %s: %d persons", source.where, found.counts.persons)
     for warning in found.warnings:
-        log.warning("%s", ENGLISH.say(warning))
-    staging.write_text(run.folder, WARNINGS, json.dumps(found.warnings, ensure_ascii=False))
+        log.warning("%s", warning)
+    staging.write_text(run.folder, WARNINGS, json.dumps([one.written() for one in found.warnings], ensure_ascii=False))
     lost_columns(mapping, found, known.columns)
     if source.incremental:
         _write_kept(run.folder / _NEXT, {_PERSONS: found.persons, **found.kept})

@@ -92,10 +92,9 @@ def extract(run: Run) -> dict[str, int]:
     """Read the source: ``persons`` and ``left_out``."""
     found = extracting.read_source(run, run.source_state)
     staging.write_frame(run.folder, "persons", found.persons)
-    columns = ["line", "code", "message", "message_nl", "source"]
-    staging.write_frame(
-        run.folder, "left_out", pd.DataFrame([asdict(line) for line in found.left_out], columns=columns)
-    )
+    columns = ["line", "code", "message", "source"]
+    left_out = [(line.line, line.code, line.message, line.source) for line in found.left_out]
+    staging.write_frame(run.folder, "left_out", pd.DataFrame(left_out, columns=columns))
     staging.write_text(run.folder, "everyone_known", "yes" if found.complete and not found.left_out else "no")
     for line in found.left_out:
         log.warning("Line %d was left out: %s", line.line, line.code)

@@ -21,20 +21,25 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle.check import Finding
     from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.provisioning.snapshot.reading import Keeper
+    from moodle_coupling.words.sentence import Sentence
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """A line of the source that gives no person, with the reason.
 
-    ``line`` is 1-based, as an editor counts; ``source`` says of which source, where there are several.
+    ``line`` is 1-based, as an editor counts; ``said`` names it and the reason; ``source`` says of which source, where there are several.
     """
 
     line: int
     code: str
-    message: str
-    message_nl: str
+    said: Sentence
     source: str = ""
+
+    @property
+    def message(self) -> str:
+        """The reason as frames keep it."""
+        return self.said.written()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class Extract:
     complete: bool = True
     watermark: str = ""
     fingerprint: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Sentence, ...] = ()
     kept: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     starts: tuple[tuple[str, int], ...] = ()
     brought: tuple[Brought, ...] = ()

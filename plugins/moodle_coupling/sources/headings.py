@@ -11,6 +11,7 @@ from moodle_coupling.contract.columns import MOODLE_COLUMNS, PERSON_COLUMNS, ROW
 from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping.checks import did_you_mean
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,10 +56,12 @@ def column_of(heading: str) -> str | None:
 LOOKED_AT: Final = 30
 """Rows at the top among which the header is looked for: reports begin with a title and a date."""
 
-_CURE: Final = "Is the first line the header, and the delimiter right?"
+_CURE: Final = Sentence("sources.headings.cure")
 
 
-def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str, cure: str = _CURE) -> Headings:
+def find_headings(
+    cells: Sequence[str], wanted: Mapping[str, str], file: Sentence | str, cure: Sentence = _CURE
+) -> Headings:
     """Return where our columns stand in the header row ``cells``.
 
     ``wanted`` is the mapping's ``source.columns``: our name → the file's heading. What it names is found there and
@@ -77,12 +80,17 @@ def find_headings(cells: Sequence[str], wanted: Mapping[str, str], file: str, cu
         if name is None or position in claimed or name in wanted:
             continue
         if name in positions:
-            msg = (
-                f"{file}: the headings '{_shown(cells[positions[name]])}' (column {positions[name] + 1}) and "
-                f"'{_shown(heading)}' (column {position + 1}) both mean {name}. Remove or rename one, or say "
-                f"which one counts in the mapping file: source.columns.{name}."
+            raise SourceError(
+                Sentence(
+                    "sources.headings.same_column",
+                    file=file,
+                    one=_shown(cells[positions[name]]),
+                    one_at=positions[name] + 1,
+                    other=_shown(heading),
+                    other_at=position + 1,
+                    column=name,
+                )
             )
-            raise SourceError(msg)
         positions[name] = position
     _check_ids(positions, cells, file, cure)
     every = tuple(_shown(cell) for cell in cells if cell.strip())
@@ -113,37 +121,35 @@ def is_header(cells: Sequence[str], wanted: Mapping[str, str], *, first: bool) -
     return first or known > 1 or known == len(plain)
 
 
-def _position(name: str, heading: str, cells: Sequence[str], plain: Sequence[str], file: str) -> int:
+def _position(name: str, heading: str, cells: Sequence[str], plain: Sequence[str], file: Sentence | str) -> int:
     exact = [position for position, cell in enumerate(cells) if cell.strip() == heading.strip()]
     found = exact or [position for position, cell in enumerate(plain) if cell == plain_heading(heading)]
     if not found:
-        there = ", ".join(f"'{_shown(cell)}'" for cell in cells if cell.strip())
-        msg = (
-            f"{file}: source.columns.{name} asks for the heading '{heading}', which is not there"
-            f"{did_you_mean(heading, [_shown(cell) for cell in cells if cell.strip()]) or '.'} Its headings are: {there}."
+        headings = [_shown(cell) for cell in cells if cell.strip()]
+        raise SourceError(
+            Sentence(
+                "sources.headings.absent",
+                file=file,
+                column=name,
+                heading=heading,
+                hint=did_you_mean(heading, headings) or ".",
+                there=", ".join(f"'{cell}'" for cell in headings),
+            )
         )
-        raise SourceError(msg)
     if len(found) > 1:
-        columns = " and ".join(str(position + 1) for position in found)
-        msg = (
-            f"{file}: source.columns.{name} asks for the heading '{heading}', and columns {columns} are both called "
-            "that. Rename one in the file."
-        )
-        raise SourceError(msg)
+        columns = [position + 1 for position in found]
+        raise SourceError(Sentence("sources.headings.twice", file=file, column=name, heading=heading, columns=columns))
     return found[0]
 
 
-def _check_ids(positions: Mapping[str, int], cells: Sequence[str], file: str, cure: str) -> None:
+def _check_ids(positions: Mapping[str, int], cells: Sequence[str], file: Sentence | str, cure: Sentence) -> None:
     if any(name in positions for name in ID_COLUMNS):
         return
     there = [_shown(cell) for cell in cells if cell.strip()]
-    hint = next((found for name in ("PersonId", "ExternId") if (found := did_you_mean(name, there))), "")
-    msg = (
-        f"{file}: no column with an id of the person: expected a heading such as PersonId or ExternId{hint or '.'} The "
-        f"headings are: {', '.join(repr(cell) for cell in there)}. {cure} "
-        "Another heading can be named in the mapping file: source.columns.person_id or source.columns.extern_id."
+    hint = next((found for name in ("PersonId", "ExternId") if (found := did_you_mean(name, there))), ".")
+    raise SourceError(
+        Sentence("sources.headings.no_id", file=file, hint=hint, there=", ".join(map(repr, there)), cure=cure)
     )
-    raise SourceError(msg)
 
 
 def _shown(cell: str) -> str:

@@ -16,6 +16,7 @@ from moodle_coupling.contract.columns import PERSON_COLUMNS
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
 from moodle_coupling.sources.headings import column_of, plain_heading
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,14 +29,8 @@ WITH_INITIALS: Final = (UsernameRecipe.INITIALS_INFIX_LAST, UsernameRecipe.INITI
 _ALIKE: Final = 0.8
 """How much alike (difflib's ratio of the plain headings) a heading must be to be taken for a renamed one."""
 _IDENTIFYING: Final = {"person_id", "extern_id", "initials", "firstname", "infix", "lastname", "inactive"}
-_NOTHING_TAKEN: Final = (
-    "Nothing was taken from the source: it does not bring what the mapping file uses, and a column that is not there is not "
-    "an empty one."
-)
-_CURE: Final = (
-    "Put the heading back, or say in the mapping file which one it is now (source.columns). A column that a source does not "
-    "have any more, on purpose, is named in source.without."
-)
+_NOTHING_TAKEN: Final = Sentence("sources.needs.nothing_taken")
+_CURE: Final = Sentence("sources.needs.cure")
 _KNOWN_AS: Final = {
     column.name: tuple(plain_heading(text) for text in (column.name, *column.headers)) for column in PERSON_COLUMNS
 }
@@ -104,16 +99,16 @@ class NeededColumns:
         if not alone:
             return found
         keys = ", ".join(f"{named_fields(self.mapping)[column]} ({column})" for column in alone)
-        warning = (
-            f"The source has no column for {keys}: the field is left as it is in Moodle for everyone. Take it out of the mapping "
-            "file, or have the source bring it."
-        )
+        warning = Sentence("sources.needs.no_column", keys=keys)
         return replace(found, left_alone=alone, warnings=(*found.warnings, warning))
 
 
-def needed(mapping: Mapping) -> dict[str, str]:
+def needed(mapping: Mapping) -> dict[str, Sentence | str]:
     """Give the columns that a mapping names or cannot do without: column → where the mapping asks for it."""
-    found = {"firstname": "every account has a first name", "lastname": "every account has a last name"}
+    found: dict[str, Sentence | str] = {
+        "firstname": Sentence("sources.needs.first_name"),
+        "lastname": Sentence("sources.needs.last_name"),
+    }
     if mapping.idnumber is not IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID:
         found[str(mapping.idnumber)] = "idnumber"
     if mapping.username.recipe in WITH_INITIALS:
@@ -134,11 +129,11 @@ def named_fields(mapping: Mapping) -> dict[str, str]:
     return found
 
 
-def used_where_there(mapping: Mapping) -> dict[str, str]:
+def used_where_there(mapping: Mapping) -> dict[str, Sentence | str]:
     """Give the columns that a source need not have, but that change what is written when it has them."""
-    found = {"infix": "the last name and the username are made with it"}
+    found: dict[str, Sentence | str] = {"infix": Sentence("sources.needs.infix")}
     if not mapping.scope.inactive:
-        found["inactive"] = "it says who has left"
+        found["inactive"] = Sentence("sources.needs.inactive")
     found |= dict.fromkeys(mapping.email, "email")
     if mapping.idnumber is IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID:
         found |= {"extern_id": "idnumber", "person_id": "idnumber"}
@@ -158,7 +153,7 @@ def lost_columns(mapping: Mapping, found: Extract, before: MappingOf[str, Sequen
     uses = {**used_where_there(mapping), **needed(mapping)}
     parts = _parts(mapping, found)
     lost = [
-        _sentence(column, f"{uses[column]}; the last good run had it", [part])
+        _sentence(column, Sentence("sources.needs.had_it", why=uses[column]), [part])
         for part in parts
         for column in before.get(part.key, ())
         if column in uses and column not in part.without and column not in part.columns - part.silent
@@ -198,7 +193,7 @@ def _parts(mapping: Mapping, found: Extract) -> list[_Part]:
     ]
 
 
-def _absent(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:
+def _absent(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[tuple[str, Sentence | str]]:
     """Give the needed columns that no source brings, each with why."""
     for column, why in needed(mapping).items():
         if all(part.lacks(column) for part in parts):
@@ -218,7 +213,7 @@ def _left_alone(mapping: Mapping, parts: Sequence[_Part]) -> tuple[str, ...]:
     return tuple(column for column, _ in _absent(mapping, parts) if column in only_fields)
 
 
-def _renamed(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[str]:
+def _renamed(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[Sentence]:
     """Give the columns that one source lacks while a heading looks like it: whether that is it must be said."""
     optional = {name: why for name, why in used_where_there(mapping).items() if name in ("infix", "inactive")}
     must = needed(mapping)
@@ -228,11 +223,12 @@ def _renamed(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[str]:
                 yield _sentence(column, why, [part])
 
 
-def _sentence(column: str, why: str, parts: Sequence[_Part]) -> str:
-    of = f" of {parts[0].name}" if len(parts) == 1 and parts[0].name else ""
+def _sentence(column: str, why: Sentence | str, parts: Sequence[_Part]) -> Sentence:
     likely = next((heading for part in parts if (heading := _likeliest(column, part.unknown, 0.6))), "")
-    hint = f"; did you mean '{likely}'? Then say source.columns.{column}: {likely}" if likely else ""
-    return f"- {column}{of} ({why}){hint}"
+    hint = Sentence("sources.needs.likely", heading=likely, column=column) if likely else ""
+    if len(parts) == 1 and parts[0].name:
+        return Sentence("sources.needs.lost_of", column=column, source=parts[0].name, why=why, hint=hint)
+    return Sentence("sources.needs.lost", column=column, why=why, hint=hint)
 
 
 def _likeliest(column: str, headings: Sequence[str], least: float) -> str:
@@ -253,11 +249,15 @@ def _likeness(known: str, heading: str) -> float:
     return difflib.SequenceMatcher(None, known, heading).ratio()
 
 
-def _refuse(sentences: Sequence[str], parts: Sequence[_Part]) -> None:
+def _refuse(sentences: Sequence[Sentence], parts: Sequence[_Part]) -> None:
     if not sentences:
         return
-    there = [
-        f"The headings{f' of {part.name}' if part.name else ''} are: {', '.join(repr(each) for each in part.headings)}."
-        for part in parts
-    ]
-    raise SourceError("\n".join((_NOTHING_TAKEN, *sentences, *there, _CURE)))
+    there = [_headings(part) for part in parts]
+    raise SourceError(Sentence("sources.needs.refused", lines=[_NOTHING_TAKEN, *sentences, *there, _CURE]))
+
+
+def _headings(part: _Part) -> Sentence:
+    there = ", ".join(map(repr, part.headings))
+    if part.name:
+        return Sentence("sources.needs.headings_of", source=part.name, there=there)
+    return Sentence("sources.needs.headings", there=there)

@@ -14,6 +14,7 @@ from moodle_coupling.people.flags import read_flag
 from moodle_coupling.sources.contract import Brought, Extract, ExtractCounts, LeftOut
 from moodle_coupling.sources.headings import ID_COLUMNS
 from moodle_coupling.sources.texts import as_meant, as_texts, is_error, with_nul
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,9 +48,9 @@ class Records:
         if len(self._rows) >= _BATCH:
             self._flush()
 
-    def leave_out(self, line: int, code: str, message: str, message_nl: str) -> None:
+    def leave_out(self, line: int, code: str, said: Sentence) -> None:
         """Note why the record on ``line`` gives no person."""
-        self.left_out.append(LeftOut(line, code, message, message_nl))
+        self.left_out.append(LeftOut(line, code, said))
 
     def add_columns(self, lines: NDArray[np.int64], columns: Mapping[str, Texts]) -> None:
         """Take many records at once, as Arrow columns by our names."""
@@ -96,26 +97,16 @@ class Records:
             for at in np.flatnonzero(is_error(texts) & keep):
                 keep[at] = False
                 line, heading, shown = int(lines[at]), self.headings.texts[name], texts[int(at)].as_py().strip()[:20]
-                self.leave_out(
-                    line,
-                    "cell_error",
-                    f"Line {line} holds {shown} in '{heading}': a spreadsheet's error, not the value. Correct it there, or make the column wider, "
-                    "and export again.",
-                    f"Regel {line} bevat {shown} in '{heading}': een fout van een spreadsheet, niet de waarde. Verbeter die daar, of maak de kolom "
-                    "breder, en exporteer opnieuw.",
-                )
+                said = Sentence("sources.left_out.cell_error", line=line, heading=heading, shown=shown)
+                self.leave_out(line, "cell_error", said)
         if keep.all():
             return lines, columns
         self.left_out.sort(key=lambda left: left.line)
         return lines[keep], {name: texts.filter(pa.array(keep)) for name, texts in columns.items()}
 
     def _leave_out_long(self, line: int, heading: str) -> None:
-        self.leave_out(
-            line,
-            "cell_too_long",
-            f"Line {line} holds more than {self.longest} characters in '{heading}'. Shorten it in the source.",
-            f"Regel {line} bevat meer dan {self.longest} tekens in '{heading}'. Kort die in de bron in.",
-        )
+        said = Sentence("sources.left_out.cell_too_long", line=line, most=self.longest, heading=heading)
+        self.leave_out(line, "cell_too_long", said)
 
     def _flush(self) -> None:
         if not self._rows:
@@ -139,9 +130,9 @@ def _repeated(persons: pd.DataFrame) -> Mask:
     return again
 
 
-def _said_of_repeated(where: str, lines: list[int]) -> str:
+def _said_of_repeated(where: str, lines: list[int]) -> Sentence:
     shown = ", ".join(map(str, lines[:5])) + (" …" if len(lines) > 5 else "")
-    return f"{where or 'The source'}: {len(lines)} lines are equal in every cell to one before them and count once (lines {shown})."
+    return Sentence("sources.repeated", where=where or Sentence("sources.the_source"), n=len(lines), lines=shown)
 
 
 def persons_frame(rows: NDArray[np.int64], columns: Mapping[str, Texts]) -> pd.DataFrame:
@@ -193,9 +184,13 @@ def add_chunk(records: Records, first: int, columns: Mapping[str, Any]) -> None:
     keep = np.ones(len(next(iter(texts.values()))), dtype=bool)
     for name, each in converted.items():
         for position in each.unfit:
-            _leave_out(records, keep, position, first, _no_text(records, name, texts, position))
+            row = _row(texts, position, first)
+            said = Sentence("sources.left_out.not_text", row=row, heading=records.headings.texts[name])
+            _leave_out(records, keep, position, "not_text", said)
         for position in with_nul(each.texts):
-            _leave_out(records, keep, position, first, _nul(records, name, texts, position))
+            row = _row(texts, position, first)
+            said = Sentence("sources.left_out.nul_in_row", row=row, heading=records.headings.texts[name])
+            _leave_out(records, keep, position, "nul_byte", said)
     blank = np.logical_and.reduce([is_blank(each) for each in texts.values()]) & keep
     records.blank += int(blank.sum())
     keep &= ~blank
@@ -205,33 +200,16 @@ def add_chunk(records: Records, first: int, columns: Mapping[str, Any]) -> None:
     records.add_columns(rows[keep], texts)
 
 
-def _leave_out(records: Records, keep: Mask, position: int, first: int, why: tuple[str, str, str]) -> None:
+def _leave_out(records: Records, keep: Mask, position: int, code: str, said: Sentence) -> None:
     if keep[position]:
         keep[position] = False
-        code, message, message_nl = why
-        row = first + position
-        records.leave_out(row, code, f"Row {row} {message}", f"Rij {row} {message_nl}")
+        records.leave_out(said.parameters["row"].parameters["row"], code, said)
 
 
-def _no_text(records: Records, name: str, texts: Mapping[str, Texts], position: int) -> tuple[str, str, str]:
-    heading, who, who_nl = records.headings.texts[name], *_who(texts, position)
-    return (
-        "not_text",
-        f"{who}holds bytes in '{heading}' that are no text in UTF-8. Correct it in the source.",
-        f"{who_nl}bevat bytes in '{heading}' die geen tekst in UTF-8 zijn. Verbeter die in de bron.",
-    )
-
-
-def _nul(records: Records, name: str, texts: Mapping[str, Texts], position: int) -> tuple[str, str, str]:
-    heading, who, who_nl = records.headings.texts[name], *_who(texts, position)
-    return (
-        "nul_byte",
-        f"{who}holds a NUL byte in '{heading}': the text is damaged. Correct it in the source.",
-        f"{who_nl}bevat een NUL-byte in '{heading}': de tekst is beschadigd. Verbeter die in de bron.",
-    )
-
-
-def _who(texts: Mapping[str, Texts], position: int) -> tuple[str, str]:
+def _row(texts: Mapping[str, Texts], position: int, first: int) -> Sentence:
     ids = (texts[name][position].as_py() for name in ID_COLUMNS if name in texts)
     found = next((id_ for id_ in ids if id_ and "\0" not in id_), "")
-    return (f"(id {found}) ", f"(id {found}) ") if found else ("", "")
+    row = first + position
+    return (
+        Sentence("sources.left_out.row_of", row=row, id=found) if found else Sentence("sources.left_out.row", row=row)
+    )

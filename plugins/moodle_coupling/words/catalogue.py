@@ -6,7 +6,7 @@ written in English where it is shown (``_("Paused by {name}")``) and stands in e
 
 In a text ``{name}`` is a parameter as it is; a list is written 'a, b and c', a sentence in it in the same language. What
 else can be asked for: ``{n:number}`` 1,234; ``{share:percent}`` 5.2 %; ``{names:and}``, ``{names:or}``; ``{names:ten}`` at
-most ten of them and how many more; ``{text:capital}`` with a capital first. An entry with a plural chooses by ``n``.
+most ten of them and how many more; ``{text:capital}`` with a capital first; ``{parts:lines}`` one below the other. An entry with a plural chooses by ``n``.
 Codes ``list.and`` and the like say how lists are joined.
 """
 
@@ -136,6 +136,7 @@ _WRITTEN: Final[dict[str, Callable[[Texts, Any], str]]] = {
     "ten": lambda texts, names: texts.listed(names[:_TEN], more=len(names[_TEN:])),
     "capital": lambda texts, value: _capital(texts.shown(value)),
     "sentences": lambda texts, parts: " ".join(texts.say(part) for part in parts),
+    "lines": lambda texts, parts: "\n".join(map(texts.shown, parts)),
 }
 
 

@@ -9,6 +9,7 @@ from moodle_coupling.hooks.coachview.rows import TEXTS
 from moodle_coupling.mapping.checks import COACHVIEW_COLUMNS
 from moodle_coupling.sources.headings import Headings
 from moodle_coupling.sources.records import Records, add_chunk
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -82,19 +83,15 @@ class Columns:
             ]
         return found
 
-    def confidential(self, codes: Collection[str], where: str) -> str:
+    def confidential(self, codes: Collection[str], where: str) -> Sentence:
         """Say that columns name free fields that must not be read."""
         named = ", ".join(f"source.columns.{name} ({key})" for name, key in self._said.items() if key in codes)
-        return (
-            f"{where}: {named} is a free field that is confidential (vertrouwelijk) in Coachview, which is never read. Take it out "
-            "of the mapping file, or have the mark taken away in Coachview."
-        )
+        return Sentence("sources.coachview.confidential", where=where, named=named)
 
-    def empty(self, persons: Collection[CoachviewPerson]) -> dict[str, str]:
+    def empty(self, persons: Collection[CoachviewPerson]) -> dict[str, Sentence]:
         """Give the named columns under whose key no person has anything, with a sentence: perhaps it is spelled otherwise."""
         return {
-            name: f"source.columns.{name}: no person has anything under '{key}'. Compare the name with the Swagger page of "
-            "your Coachview."
+            name: Sentence("sources.coachview.nobody_has", column=name, key=key)
             for name, key in self._said.items()
             if persons and not any((one.free if _is_free(key) else one.extra)[key] for one in persons)
         }

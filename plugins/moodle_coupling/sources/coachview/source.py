@@ -23,6 +23,7 @@ from moodle_coupling.hooks.coachview.rows import CoachviewPerson
 from moodle_coupling.sources.coachview.columns import Columns
 from moodle_coupling.sources.contract import Mode, seal, unseal
 from moodle_coupling.sources.persons import only
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,11 +63,7 @@ class CoachviewReader:
         """
         with _told(self.where), CoachviewHook(self.settings.connection, sharing=wanted.sharing) as hook:
             if self.settings.categories and hook.settings.categories_via is CategoriesVia.OFF:
-                msg = (
-                    f"{self.where}: source.categories is true, and the connection's field 'categories_via' is off. Set it to "
-                    "per_person, or take source.categories out of the mapping file."
-                )
-                raise SourceError(msg)
+                raise SourceError(Sentence("sources.coachview.categories_off", where=self.where))
             return _Reading(self.settings, hook, self.where).extract(wanted)
 
 
@@ -91,10 +88,7 @@ class _Reading:
         # A worker whose clock is a little ahead may have begun tomorrow; a reading of changes looks a day back for that.
         if day - self._hook.today() <= _AHEAD:
             return self._changed(wanted.since, day)
-        said = (
-            f"{self._where}: the last run read until {day}, which is later than today: a clock was wrong, so that changes may "
-            "have been passed over. Everyone was read, and the watermark begins anew."
-        )
+        said = Sentence("sources.coachview.day_ahead", where=self._where, day=str(day))
         found = self._everyone(wanted)
         return replace(found, warnings=(*found.warnings, said))
 
@@ -128,7 +122,7 @@ class _Reading:
                 now.persons = {id_: one for id_, one in now.persons.items() if id_ in now.categories}
             if not now.persons:
                 raise
-            said = f"Not everyone who changed was read: {len(now.persons)} persons were, the others come with the next run. {spent}"
+            said = Sentence("sources.coachview.some_changed", n=len(now.persons), why=spent.said)
             made = self._made(now)
             return replace(made, complete=False, watermark=since, warnings=(*made.warnings, said))
         return replace(self._made(now), complete=False, watermark=self._watermark(today))
@@ -181,7 +175,7 @@ def _told(where: str) -> Iterator[None]:
     try:
         yield
     except CoachviewError as error:
-        error.args = (f"{where}: {error}",)
+        error.args = (Sentence("sources.at", where=where, said=error.said),)
         raise
 
 

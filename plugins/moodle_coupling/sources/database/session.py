@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
 from moodle_coupling.mapping.sql import bound
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -64,8 +65,7 @@ class Session:
             ((value,),) = rows
             return int(value)
         except (TypeError, ValueError):
-            msg = "the query that counts (source.count) must give one row with one number"
-            raise SourceError(msg) from None
+            raise SourceError(Sentence("sources.database.count_no_number")) from None
 
     def clock(self) -> dt.datetime | None:
         """Give what time it is by the database, as it writes times; None where it does not say (an Oracle, an unknown one)."""
@@ -131,14 +131,9 @@ def _hook(connection_id: str, where: str) -> Any:
         connection: Any = BaseHook.get_connection(connection_id)
         hook = connection.get_hook()
     except (AirflowException, ImportError) as error:
-        msg = (
-            f"{where}: {error}. source.connection must be an Airflow connection of a database whose provider is installed on "
-            "every worker, such as apache-airflow-providers-postgres."
-        )
-        raise SourceError(msg) from error
+        raise SourceError(Sentence("sources.database.no_connection", where=where, error=str(error))) from error
     if not isinstance(hook, DbApiHook):
-        msg = f"{where}: that connection is of type '{connection.conn_type}', which is no SQL database (source.connection)."
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.database.no_database", where=where, type=str(connection.conn_type)))
     return hook
 
 
@@ -184,22 +179,22 @@ def _told(where: str) -> Iterator[None]:
     try:
         yield
     except (SourceError, SourceUnavailable) as error:
-        raise type(error)(error.said if where in str(error) else f"{where}: {error}") from error.__cause__
+        said = error.said if where in str(error) else Sentence("sources.at", where=where, said=error.said)
+        raise type(error)(said) from error.__cause__
     except Exception as error:
         kinds = {kind.__name__ for kind in type(error).__mro__}
         if "Error" not in kinds and not isinstance(error, OSError):
             raise
         if "DataError" in kinds:
             # Its text repeats the value that could not be converted, which may be somebody's name.
-            msg = f"{where}: the database could not convert a value ({type(error).__name__}). Look at the casts in the query."
-            raise SourceError(msg) from None
-        said = str(error).strip().partition("\n")[0] or "no more is said"
-        text = f"{where}: {type(error).__name__}: {said[:300]}."
+            raise SourceError(
+                Sentence("sources.database.not_converted", where=where, error=type(error).__name__)
+            ) from None
+        first = str(error).strip().partition("\n")[0][:300] or Sentence("sources.nothing_said")
+        told = {"where": where, "error": type(error).__name__, "said": first}
         if _is_passing(error, kinds):
-            msg = f"{text} Nothing was taken from it; reading it again may do."
-            raise SourceUnavailable(msg) from error
-        msg = f"{text} Look at 'source' in the mapping file, and at the connection and its rights."
-        raise SourceError(msg) from error
+            raise SourceUnavailable(Sentence("sources.database.passing", **told)) from error
+        raise SourceError(Sentence("sources.database.failed", **told)) from error
 
 
 def _is_passing(error: Exception, kinds: set[str]) -> bool:

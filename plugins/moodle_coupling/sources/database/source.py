@@ -15,6 +15,7 @@ from moodle_coupling.sources.database.session import reading
 from moodle_coupling.sources.headings import find_headings
 from moodle_coupling.sources.persons import only
 from moodle_coupling.sources.records import Records, add_chunk
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,19 +108,21 @@ class SqlReader:
         at = latest.isoformat() if isinstance(latest, dt.date) else str(latest)
         return seal(self.settings, {"kind": kind, "at": at})
 
-    def _warnings(self, moments: Moments, wanted: Wanted) -> list[str]:
-        found, column = [], self.settings.changed_column
+    def _warnings(self, moments: Moments, wanted: Wanted) -> list[Sentence]:
+        found = []
         if moments.ahead:
-            rows = "1 row has" if moments.ahead == 1 else f"{moments.ahead} rows have"
             found.append(
-                f"{self.where}: {rows} a time of change later than now (source.changed_column '{column}', up to "
-                f"{str(moments.furthest)[:32]}). They are read on every run and do not move the watermark; correct them there."
+                Sentence(
+                    "sources.database.dated_ahead",
+                    where=self.where,
+                    n=moments.ahead,
+                    column=self.settings.changed_column,
+                    furthest=str(moments.furthest)[:32],
+                )
             )
         if wanted.mode is Mode.CHANGED and not moments.last_has_come and not moments.last_was_set_back:
-            found.append(
-                f"{self.where}: the watermark of the last run was later than now ({str(moments.last)[:32]}), so that changes may "
-                "have been passed over. Everyone was read, and the watermark begins anew."
-            )
+            last = str(moments.last)[:32]
+            found.append(Sentence("sources.database.watermark_ahead", where=self.where, last=last))
         return found
 
 
@@ -127,8 +130,7 @@ def _check(session: Session, read: int, announced: int, again: Callable[[], int]
     """Raise when fewer rows came than were counted; where the view is not steady, rows may have gone meanwhile."""
     if read == announced or (not session.steady and read >= min(announced, again())):
         return
-    msg = f"{announced} rows were counted and {read} came: half a read is no read. Nothing was taken from it."
-    raise SourceError(msg)
+    raise SourceError(Sentence("sources.database.rows_missing", announced=announced, read=read))
 
 
 class _Rows:
@@ -161,26 +163,24 @@ class _Rows:
         places = [position for position, name in enumerate(names) if name.casefold() == wanted.casefold()]
         if not places:
             hint = did_you_mean(wanted, names) or "."
-            msg = f"the result has no column '{wanted}' (source.changed_column){hint} It has: {', '.join(names)}."
-            raise SourceError(msg)
+            raise SourceError(
+                Sentence("sources.database.no_changed_column", column=wanted, hint=hint, there=", ".join(names))
+            )
         return places[0]
 
     def _note(self, values: Sequence[Any]) -> None:
+        column = self._settings.changed_column
         wrong = {type(value).__name__ for value in values} - READ.keys()
         if wrong:
-            msg = (
-                f"source.changed_column '{self._settings.changed_column}' is of type {', '.join(sorted(wrong))}; it must be a "
-                "time, a date, a number without fraction or a text that sorts by time."
-            )
-            raise SourceError(msg)
+            types = ", ".join(sorted(wrong))
+            raise SourceError(Sentence("sources.database.changed_column_type", column=column, types=types))
         try:
             self._moments.note(values)
         except TypeError:
-            msg = f"source.changed_column '{self._settings.changed_column}' holds values that cannot be compared."
-            raise SourceError(msg) from None
+            raise SourceError(Sentence("sources.database.not_comparable", column=column)) from None
 
 
-_CURE: Final = "Name it so in the query (SELECT nr AS person_id …)."
+_CURE: Final = Sentence("sources.headings.cure_query")
 
 
 def _later(one: Any, other: Any) -> Any:

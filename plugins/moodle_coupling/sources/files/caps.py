@@ -7,6 +7,7 @@ from typing import Final
 
 from moodle_coupling import settings
 from moodle_coupling.errors import SourceError
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 MEGABYTE: Final = 1024 * 1024
 
@@ -35,27 +36,28 @@ class Caps:
     def check_size(self, size: int, file: str) -> None:
         """Refuse a file of too many bytes."""
         if size > self.file_bytes:
-            _refuse(f"{file} has {size:,} bytes", f"{self.file_bytes:,}", "file_megabytes")
+            _refuse(Sentence("sources.too_large.bytes", file=file, size=size, limit=self.file_bytes), "file_megabytes")
 
     def check_unpacked(self, size: int, file: str) -> None:
         """Refuse a file that unpacks to too many bytes."""
         if size > self.unpacked_bytes:
-            _refuse(f"{file} unpacks to {size:,} bytes or more", f"{self.unpacked_bytes:,}", "file_unpacked_megabytes")
+            _refuse(
+                Sentence("sources.too_large.unpacked", file=file, size=size, limit=self.unpacked_bytes),
+                "file_unpacked_megabytes",
+            )
 
-    def check_rows(self, number: int, place: str) -> None:
+    def check_rows(self, number: int, place: Sentence | str) -> None:
         """Refuse a row beyond the last that is allowed."""
         if number > self.rows:
-            _refuse(f"{place} names row {number:,}", f"{self.rows:,} rows", "file_rows")
+            _refuse(Sentence("sources.too_large.rows", place=place, number=number, limit=self.rows), "file_rows")
 
-    def check_columns(self, number: int, place: str) -> None:
+    def check_columns(self, number: int, place: Sentence | str) -> None:
         """Refuse a column beyond the last that is allowed."""
         if number > self.columns:
-            _refuse(f"{place} has {number:,} columns", f"{self.columns:,}", "file_columns")
+            _refuse(
+                Sentence("sources.too_large.columns", place=place, number=number, limit=self.columns), "file_columns"
+            )
 
 
-def _refuse(what: str, limit: str, option: str) -> None:
-    msg = (
-        f"{what}, and {limit} are allowed. Nothing was taken from it. Is it the right file, and whole? If so, raise "
-        f"[{settings.SECTION}] {option} in Airflow's configuration."
-    )
-    raise SourceError(msg)
+def _refuse(what: Sentence, option: str) -> None:
+    raise SourceError(in_turn([what, Sentence("sources.too_large", option=f"[{settings.SECTION}] {option}")]))

@@ -15,6 +15,7 @@ from moodle_coupling.errors import SourceError
 from moodle_coupling.people.arrow import pa, pc
 from moodle_coupling.sources.headings import LOOKED_AT, find_headings, header_position, is_header, recognised
 from moodle_coupling.sources.records import Records
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,7 +98,7 @@ def read_csv(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract:
     found = records.extract(notes, file)
     if not layout.title:
         return found
-    said = f"{file}: the table begins at line {layout.first_line - 1}; what stands above it was not read."
+    said = Sentence("sources.title_above", file=file, line=layout.first_line - 1)
     return replace(found, warnings=(said, *found.warnings))
 
 
@@ -127,8 +128,7 @@ def _has_text(texts: Texts) -> bool:
 def _layout(text: str, source: FileSource, limits: _Limits) -> _Layout:
     file = limits.file
     if not text.strip():
-        msg = f"{file} is empty: expected a header line and persons below it."
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.csv.empty", file=file))
     said = _SEP_LINE.match(text)
     start = said.end() if said else 0
     if source.delimiter != "auto":
@@ -139,8 +139,7 @@ def _layout(text: str, source: FileSource, limits: _Limits) -> _Layout:
     # The right delimiter is the one that makes headings we know; else the one that makes the most cells.
     found = max(layouts, key=lambda layout: (recognised(layout.header, source.columns), len(layout.header)))
     if not any(cell.strip() for cell in found.header):
-        msg = f"{file}: no header found. Is source.delimiter right?"
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.csv.no_header", file=file))
     return found
 
 
@@ -150,7 +149,9 @@ def _try_header(text: str, start: int, delimiter: str, wanted: Mapping[str, str]
     tried: list[_Layout] = []
     try:
         for cells in reader:
-            limits.caps.check_columns(len(cells), f"{limits.file}, line {reader.line_num}")
+            limits.caps.check_columns(
+                len(cells), Sentence("sources.place.line", file=limits.file, line=reader.line_num)
+            )
             if not _is_blank(cells):
                 first_line = reader.line_num + 1 + (1 if start else 0)
                 tried.append(_Layout(delimiter, cells, lines.position, first_line, title=bool(tried)))
@@ -200,7 +201,7 @@ def _read_records(text: str, layout: _Layout, records: Records, limits: _Limits)
             else:
                 _leave_out_quote(records, line)
             continue
-        limits.caps.check_columns(len(cells), f"{limits.file}, line {line}")
+        limits.caps.check_columns(len(cells), Sentence("sources.place.line", file=limits.file, line=line))
         ends_open = lines.position == len(text) and not text.endswith(("\n", "\r"))
         if ends_open and not _is_blank(cells) and len(cells) < layout.least:
             _refuse_cut_off(line, len(cells), len(layout.header), limits.file)
@@ -226,66 +227,40 @@ def _take(records: Records, lines: tuple[int, int], cells: list[str], layout: _L
 
 
 def _refuse_cut_off(line: int, found: int, width: int, file: str) -> NoReturn:
-    msg = (
-        f"{file}, line {line}: the file ends in the middle of a line ({found} cells of {width}, and no line end), so it is "
-        "probably cut off. Nothing was taken from it: have it exported or sent again."
-    )
-    raise SourceError(msg)
+    raise SourceError(Sentence("sources.csv.cut_off", file=file, line=line, found=found, width=width))
 
 
 def _leave_out_quote(records: Records, line: int) -> None:
-    records.leave_out(
-        line,
-        "stray_quote",
-        f"Line {line} has text after a closing quote, so it is not known where its cells end. Write a quote within "
-        'a quoted value twice ("").',
-        f"Regel {line} heeft tekst na een sluitend aanhalingsteken, dus het is niet duidelijk waar de cellen eindigen. "
-        'Schrijf een aanhalingsteken binnen een waarde dubbel ("").',
-    )
+    records.leave_out(line, "stray_quote", Sentence("sources.left_out.stray_quote", line=line))
 
 
 def _leave_out_long(records: Records, line: int) -> None:
-    records.leave_out(
-        line,
-        "cell_too_long",
-        f"Line {line} holds a cell of more than {records.longest} characters. Shorten it in the source.",
-        f"Regel {line} bevat een cel van meer dan {records.longest} tekens. Kort die in de bron in.",
-    )
+    said = Sentence("sources.left_out.a_cell_too_long", line=line, most=records.longest)
+    records.leave_out(line, "cell_too_long", said)
 
 
 def _leave_out_ragged(records: Records, lines: tuple[int, int], found: int, layout: _Layout) -> None:
     line, last = lines
     width, delimiter = len(layout.header), "tab" if layout.delimiter == "\t" else layout.delimiter
-    place, place_nl = (f"Line {line} has", f"Regel {line} heeft")
-    if last > line:
-        place, place_nl = (f"Lines {line} to {last} have", f"Regels {line} tot en met {last} hebben")
-    records.leave_out(
-        line,
-        "wrong_number_of_cells",
-        f"{place} {found} cells and the header has {width}, so it is not known which is which. A value with the "
-        f"delimiter '{delimiter}' in it must stand between quotes.",
-        f"{place_nl} {found} cellen en de kop {width}, dus het is niet duidelijk welke welke is. Een waarde met het "
-        f"scheidingsteken '{delimiter}' erin moet tussen aanhalingstekens staan.",
+    said = Sentence(
+        "sources.left_out.ragged_lines" if last > line else "sources.left_out.ragged_line",
+        line=line,
+        last=last,
+        found=found,
+        width=width,
+        delimiter=delimiter,
     )
+    records.leave_out(line, "wrong_number_of_cells", said)
 
 
 def _leave_out_nul(records: Records, line: int, column: int) -> None:
-    records.leave_out(
-        line,
-        "nul_byte",
-        f"Line {line} holds a NUL byte in column {column}: the text is damaged. Export the file again.",
-        f"Regel {line} bevat een NUL-byte in kolom {column}: de tekst is beschadigd. Exporteer het bestand opnieuw.",
-    )
+    records.leave_out(line, "nul_byte", Sentence("sources.left_out.nul_in_line", line=line, column=column))
 
 
 def _refuse_quote(record: str, delimiter: str, line: int, last: int, file: str) -> None:
     """Raise for a record that runs over several lines because of a quote; where it should end cannot be known."""
     down, column = place(record[: _opening_quote(record, delimiter)])
-    msg = (
-        f"{file}, line {line + down - 1}, column {column}: the quote opened here is not closed properly (read on to line "
-        f"{last}), so it is not known where the next person begins. Close it, or write a quote within a value twice."
-    )
-    raise SourceError(msg)
+    raise SourceError(Sentence("sources.csv.open_quote", file=file, line=line + down - 1, column=column, last=last))
 
 
 def _opening_quote(record: str, delimiter: str) -> int:
@@ -443,12 +418,9 @@ def decode(data: bytes, encoding: str, file: str) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         if _is_mostly_utf8(data):
             line, column = place(data[: error.start].decode("utf-8"))
-            msg = (
-                f"{file}, line {line}, column {column}: byte 0x{data[error.start]:02X} is not UTF-8, while the rest of the "
-                "file is. Two files of different encodings were probably joined; save it again as UTF-8, or set "
-                "source.encoding in the mapping file."
-            )
-            raise SourceError(msg) from None
+            byte = f"{data[error.start]:02X}"
+            said = Sentence("sources.encoding.mixed", file=file, line=line, column=column, byte=byte)
+            raise SourceError(said) from None
     return _strictly(data, "cp1252", file)
 
 
@@ -456,19 +428,14 @@ def _strictly(data: bytes, encoding: str, file: str) -> tuple[str, str]:
     try:
         return data.decode(encoding).removeprefix("\ufeff"), encoding
     except LookupError:
-        msg = (
-            f"{file}: '{encoding}' is not an encoding that Python knows. Set source.encoding to auto, utf-8 or cp1252."
-        )
-        raise SourceError(msg) from None
+        raise SourceError(Sentence("sources.encoding.unknown", file=file, encoding=encoding)) from None
     except UnicodeError as error:
         start = getattr(error, "start", 0)
         line, column = place(data[:start].decode(encoding, "replace").removeprefix("\ufeff"))
-        shown = f"byte 0x{data[start]:02X} is" if start < len(data) else "the bytes are"
-        msg = (
-            f"{file}, line {line}, column {column}: {shown} no text in {encoding}. Save the file as UTF-8, or set "
-            "source.encoding in the mapping file to what it is."
-        )
-        raise SourceError(msg) from None
+        where = {"file": file, "line": line, "column": column, "encoding": encoding}
+        if start >= len(data):
+            raise SourceError(Sentence("sources.encoding.bytes", **where)) from None
+        raise SourceError(Sentence("sources.encoding.byte", byte=f"{data[start]:02X}", **where)) from None
 
 
 def place(before: str) -> tuple[int, int]:
@@ -488,8 +455,4 @@ def _refuse_wide(data: bytes, file: str) -> None:
     head = data[:_WIDE_SAMPLE]
     if head.count(0) * 4 > len(head):
         guess = "utf-16-le" if head[1:2] == b"\0" else "utf-16-be"
-        msg = (
-            f"{file}: every other byte is NUL, so this is no UTF-8. It looks like UTF-16 without a byte order mark: set "
-            f"source.encoding: {guess} in the mapping file, or save it as UTF-8."
-        )
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.encoding.wide", file=file, guess=guess))

@@ -9,6 +9,7 @@ from moodle_coupling.errors import SourceError
 from moodle_coupling.people.arrow import pa, pc
 from moodle_coupling.sources.headings import find_headings
 from moodle_coupling.sources.records import Records, add_chunk
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import FileSource
@@ -52,11 +53,9 @@ def read_parquet(data: bytes, source: FileSource, file: str, caps: Caps) -> Extr
             caps.check_rows(read, file)
     except (pa.ArrowException, OSError) as error:
         said = str(error).partition("\n")[0][:120]
-        msg = f"{file} cannot be read as Parquet ({said}): it is damaged, cut off or encrypted. Have it written and sent again."
-        raise SourceError(msg) from error
+        raise SourceError(Sentence("sources.parquet.unreadable", file=file, said=said)) from error
     if read != about.num_rows:
-        msg = f"{file} announces {about.num_rows} rows and holds {read}: it is damaged. Have it written again."
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.parquet.rows_missing", file=file, announced=about.num_rows, read=read))
     return records.extract({"rows": str(read)}, file)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,12 +83,9 @@ def take(
     data = place.read(found.path)
     after = place.stat(found.path)
     if len(data) != after.size or (after.size, after.modified) != (found.size, found.modified):
-        msg = (
-            f"{where} changed while it was read ({len(data)} bytes came, it has {after.size}): it is probably being "
-            "written. Nothing was taken from it; read it again when the export is done. Exports that write under "
-            "another name and rename the file at the end do not have this."
+        raise SourceUnavailable(
+            Sentence("sources.place.changed_while_read", where=where, came=len(data), size=after.size)
         )
-        raise SourceUnavailable(msg)
     return Taken(where, data, found.modified)
 
 
@@ -110,9 +108,12 @@ def _newest(place: Place, path: str, where: str, newest_by: Literal["name", "mod
     matching = [stat for stat in there if fnmatch.fnmatchcase(stat.name, escaped)]
     if not matching:
         names = sorted(stat.name for stat in there)
-        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-        msg = f"{where}: no file is called that (source.path). In that folder are: {shown or 'no files'}."
-        raise SourceError(msg)
+        if not names:
+            raise SourceError(Sentence("sources.place.empty_folder", where=where))
+        shown: Sentence | str = ", ".join(names[:_SHOWN])
+        if len(names) > _SHOWN:
+            shown = Sentence("sources.place.more", names=shown, n=len(names) - _SHOWN)
+        raise SourceError(Sentence("sources.place.no_such_name", where=where, shown=shown))
     if newest_by == "name":
         return max(matching, key=lambda stat: _by_number(stat.name))
     return _last_modified(matching, where)
@@ -121,8 +122,7 @@ def _newest(place: Place, path: str, where: str, newest_by: Literal["name", "mod
 def _last_modified(matching: Sequence[Stat], where: str) -> Stat:
     dated = [(stat.modified, _by_number(stat.name), stat) for stat in matching if stat.modified is not None]
     if len(dated) < len(matching):
-        msg = f"{where}: this place does not tell when a file changed. Say source.newest_by: name."
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.place.no_dates", where=where))
     return max(dated, key=lambda each: each[:2])[2]
 
 
@@ -155,8 +155,8 @@ class _Disk:
 
 def _refused(path: str, error: OSError) -> SourceError:
     if isinstance(error, FileNotFoundError):
-        return SourceError(f"{path} does not exist (source.path). A relative path starts at the mapping file's folder.")
-    return SourceError(f"{path} cannot be read (source.path): {error.strerror or error}.")
+        return SourceError(Sentence("sources.place.absent_on_disk", path=path))
+    return SourceError(Sentence("sources.place.unreadable_on_disk", path=path, reason=error.strerror or str(error)))
 
 
 _EXTRAS: Final = {
@@ -218,8 +218,8 @@ def _without_airflow(where: str, scheme: str) -> Any:
 
 def _provider_missing(where: str, scheme: str) -> SourceError:
     extra = _EXTRAS.get(scheme)
-    cure = f"install airflow-moodle-coupling[{extra}]" if extra else "install the Airflow provider for it"
-    return SourceError(f"{where}: Airflow knows no '{scheme}' addresses here (source.path). On every worker, {cure}.")
+    install = f"airflow-moodle-coupling[{extra}]" if extra else Sentence("sources.place.the_provider")
+    return SourceError(Sentence("sources.place.provider_missing", where=where, scheme=scheme, extra=install))
 
 
 _LOOK_SECONDS: Final = 60.0
@@ -260,8 +260,7 @@ class Storage:
             self._system.invalidate_cache()
             found = _in_time(_LOOK_SECONDS, lambda: self._system.info(path))
             if found.get("type") == "directory":
-                msg = f"{self._where} is a folder (source.path). Add the file's name, or a pattern such as *.csv."
-                raise SourceError(msg)
+                raise SourceError(Sentence("sources.place.folder", where=self._where))
             return self._stat(found)
 
     def files(self, folder: str) -> list[Stat]:
@@ -303,13 +302,11 @@ def _told(where: str) -> Iterator[None]:
     except (SourceError, SourceUnavailable):
         raise
     except FileNotFoundError as error:
-        msg = f"{where} does not exist (source.path), or the connection may not see it."
-        raise SourceError(msg) from error
+        raise SourceError(Sentence("sources.place.absent", where=where)) from error
     except Exception as error:  # botocore, asyncssh, azure, google: each has a tree of its own
-        said = _QUERY.sub("?…", str(error)).strip() or "no more is said"
-        text = f"{where} cannot be read (source.path): {type(error).__name__}: {said[:300]}."
+        said = _QUERY.sub("?…", str(error)).strip()[:300] or Sentence("sources.nothing_said")
+        failed = Sentence("sources.place.unreadable", where=where, error=type(error).__name__, said=said)
         names = " ".join(kind.__name__ for kind in type(error).__mro__)
         if isinstance(error, ImportError) or _NOT_LET_IN.search(names):
-            msg = f"{text} Look at the connection before the '@' in the address, and at what it may do."
-            raise SourceError(msg) from error
-        raise SourceUnavailable(text) from error
+            raise SourceError(in_turn([failed, Sentence("sources.place.look_at_the_connection")])) from error
+        raise SourceUnavailable(failed) from error

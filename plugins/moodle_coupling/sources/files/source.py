@@ -14,6 +14,7 @@ from moodle_coupling.sources.files.csv_file import read_csv
 from moodle_coupling.sources.files.places import take
 from moodle_coupling.sources.files.xlsx_sheet import read_xlsx
 from moodle_coupling.sources.persons import only
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PARQUET: Final = (b"PAR1", b"PARE")
-_NAMES: Final = {"csv": "a text", "xlsx": "an Excel workbook (.xlsx) or ZIP", "parquet": "a Parquet file"}
+_NAMES: Final = {
+    "csv": Sentence("sources.file.kind.csv"),
+    "xlsx": Sentence("sources.file.kind.xlsx"),
+    "parquet": Sentence("sources.file.kind.parquet"),
+}
 
 
 def _now() -> dt.datetime:
@@ -78,8 +83,8 @@ class FileReader:
         # A clock that was ahead when the file was first seen would keep it new until then.
         return min(dt.datetime.fromisoformat(last["seen"]), self.now()) if last.get("sha256") == fingerprint else None
 
-    def _warnings(self, taken: Taken, seen: dt.datetime | None, wanted: Wanted) -> tuple[str, ...]:
-        problem = "" if self.settings.stale == "allow" else age_problem(taken, self.settings, seen, self.now())
+    def _warnings(self, taken: Taken, seen: dt.datetime | None, wanted: Wanted) -> tuple[Sentence, ...]:
+        problem = None if self.settings.stale == "allow" else age_problem(taken, self.settings, seen, self.now())
         # Some persons by hand are no nightly run: an old file is told then, and used.
         if problem and self.settings.stale == "refuse" and wanted.mode is not Mode.IDS and not wanted.ids:
             raise SourceError(problem)
@@ -97,22 +102,18 @@ def read_file(data: bytes, settings: FileSource, file: str, caps: Caps | None = 
     caps.check_size(len(data), file)
     found = _format(data, file)
     if settings.format not in {"auto", found}:
-        msg = (
-            f"{file} is {_NAMES[found]}, and source.format says {settings.format}. Set it to {found} or auto, or put the "
-            "right file there."
+        raise SourceError(
+            Sentence("sources.file.other_format", file=file, kind=_NAMES[found], format=settings.format, found=found)
         )
-        raise SourceError(msg)
     try:
         return _reader(found)(data, settings, file, caps)
     except CouplingError:
         raise
     except Exception as error:
         # Its text is not repeated: it may hold what stands in a cell.
-        msg = (
-            f"{file} cannot be read as {found} ({type(error).__name__}): something in it is as no program should write it. Have it "
-            "exported or saved again, or set source.format to what it is."
-        )
-        raise SourceError(msg) from error
+        raise SourceError(
+            Sentence("sources.file.unreadable", file=file, format=found, error=type(error).__name__)
+        ) from error
 
 
 def _reader(format_: str) -> Callable[[bytes, FileSource, str, Caps], Extract]:
@@ -127,11 +128,7 @@ def _reader(format_: str) -> Callable[[bytes, FileSource, str, Caps], Extract]:
 
 def _format(data: bytes, file: str) -> str:
     if data.startswith(_OLE):
-        msg = (
-            f"{file} is an old Excel file (.xls) or is protected with a password; neither can be read here. Open it in "
-            "Excel and save it, without a password, as an Excel workbook (.xlsx) or as CSV UTF-8."
-        )
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.file.old_excel", file=file))
     if data.startswith(_ZIP):
         return "xlsx"
     return "parquet" if data.startswith(_PARQUET) else "csv"
@@ -140,43 +137,39 @@ def _format(data: bytes, file: str) -> str:
 _CLOCKS_DIFFER: Final = dt.timedelta(days=1)
 
 
-def age_problem(taken: Taken, settings: FileSource, seen: dt.datetime | None, now: dt.datetime) -> str:
-    """Say why a file is old, '' when it is not.
+def age_problem(taken: Taken, settings: FileSource, seen: dt.datetime | None, now: dt.datetime) -> Sentence | None:
+    """Say why a file is old, None when it is not.
 
     ``seen`` is when a good run first saw this very content, None when none did. A file that was put there again with
     the same content is therefore as old as its content.
     """
     if seen is not None and settings.max_age_hours == 0:
-        return _sentence(taken, f"its content is that of the last good run, first seen at {_shown(seen)}")
+        return _old(taken, Sentence("sources.file.old.same_content", seen=_shown(seen)))
     if taken.modified is not None and taken.modified - now > _CLOCKS_DIFFER:
-        return (
-            f"{taken.where} is dated {_shown(taken.modified)}, which is later than now: how old it is cannot be told, and "
-            "source.newest_by 'modified' takes it for the newest as long as it is there. Look at the clock of whoever wrote it, "
-            "and write it anew."
-        )
+        return Sentence("sources.file.in_the_future", file=taken.where, written=_shown(taken.modified))
     limit = dt.timedelta(hours=settings.max_age_hours)
     if not limit:
-        return ""
-    told = f"source.max_age_hours is {settings.max_age_hours}"
-    if taken.modified is not None and now - taken.modified > limit:
-        return _sentence(
-            taken, f"it was written at {_shown(taken.modified)} ({_hours(now - taken.modified)} ago; {told})"
-        )
-    if seen is not None and now - seen > limit:
-        return _sentence(taken, f"its content has not changed since {_shown(seen)} ({_hours(now - seen)} ago; {told})")
-    return ""
+        return None
+    if taken.modified is not None and (age := now - taken.modified) > limit:
+        shown: dict[str, str | int] = {
+            "written": _shown(taken.modified),
+            "hours": _hours(age),
+            "most": settings.max_age_hours,
+        }
+        return _old(taken, Sentence("sources.file.old.written", **shown))
+    if seen is not None and (age := now - seen) > limit:
+        shown = {"seen": _shown(seen), "hours": _hours(age), "most": settings.max_age_hours}
+        return _old(taken, Sentence("sources.file.old.unchanged", **shown))
+    return None
 
 
-def _sentence(taken: Taken, why: str) -> str:
-    return (
-        f"{taken.where} is old: {why}. See whether the export that writes it has run. source.stale in the mapping file says "
-        "what is done with an old file (warn, refuse, allow)."
-    )
+def _old(taken: Taken, why: Sentence) -> Sentence:
+    return Sentence("sources.file.old", file=taken.where, why=why)
 
 
 def _shown(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _hours(passed: dt.timedelta) -> str:
-    return f"{int(passed.total_seconds() // 3600)} hours"
+def _hours(passed: dt.timedelta) -> int:
+    return int(passed.total_seconds() // 3600)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
 from moodle_coupling.errors import SourceError
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,9 +30,9 @@ LIBRARY_ERRORS: Final = (
 )  # fmt: skip
 """What zipfile, its packings and expat raise for bytes that are no workbook."""
 _OTHERS: Final = {
-    "xl/workbook.bin": "a binary Excel workbook (.xlsb)",
-    "content.xml": "an OpenDocument file (.ods)",
-    "word/document.xml": "a Word document",
+    "xl/workbook.bin": Sentence("sources.xlsx.kind.xlsb"),
+    "content.xml": Sentence("sources.xlsx.kind.ods"),
+    "word/document.xml": Sentence("sources.xlsx.kind.word"),
 }
 
 
@@ -55,7 +56,7 @@ class Book:
     texts: list[str] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
     since_1904: bool = False
-    unread: tuple[str, ...] = ()
+    unread: tuple[Sentence, ...] = ()
     _names: dict[str, str] = field(default_factory=dict)
     _unpacked: dict[str, int] = field(default_factory=dict)
 
@@ -102,8 +103,7 @@ def told(file: str) -> Iterator[None]:
         yield
     except LIBRARY_ERRORS as error:
         said = str(error).partition("\n")[0][:120] or type(error).__name__
-        msg = f"{file} cannot be read as XLSX ({said}): it is damaged, cut off or protected. Open it in Excel and save it again as an Excel workbook (.xlsx)."
-        raise SourceError(msg) from error
+        raise SourceError(Sentence("sources.xlsx.unreadable", file=file, said=said)) from error
 
 
 def parse(chunks: Iterator[bytes], start: Callable[[str, dict[str, str]], None], **handlers: Any) -> Iterator[None]:
@@ -162,9 +162,8 @@ def _main_part(book: Book) -> str:
                     return main
     if book.has("xl/workbook.xml"):
         return "xl/workbook.xml"
-    kind = next((kind for name, kind in _OTHERS.items() if book.has(name)), "a ZIP file without a workbook")
-    msg = f"{book.file} cannot be read as XLSX: it is {kind}. Save it in Excel as an Excel workbook (.xlsx), or as CSV UTF-8."
-    raise SourceError(msg)
+    kind = next((kind for name, kind in _OTHERS.items() if book.has(name)), Sentence("sources.xlsx.kind.zip"))
+    raise SourceError(Sentence("sources.xlsx.no_workbook", file=book.file, kind=kind))
 
 
 def _links(book: Book, main: str) -> dict[str, tuple[str, str]]:
@@ -256,7 +255,6 @@ def _read_formats(book: Book, member: str) -> None:
         for _ in parse(book.chunks(member), start, end=end):
             pass
     except expat.ExpatError:
-        said = "its styles are damaged, so dates may have come as numbers, and ids without their leading zeros"
-        book.unread = (f"{book.file}: {said}. Open it in Excel and save it again.",)
+        book.unread = (Sentence("sources.xlsx.styles_damaged", file=book.file),)
     builtin = {str(number): code for number, code in BUILTIN_FORMATS.items()}
     book.formats = [own.get(id_) or builtin.get(id_, "General") for id_ in used]

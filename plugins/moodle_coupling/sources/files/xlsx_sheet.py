@@ -17,6 +17,7 @@ from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.sources.files.xlsx_book import open_book, parse, told, unescaped
 from moodle_coupling.sources.headings import LOOKED_AT, find_headings, header_position
 from moodle_coupling.sources.records import Records
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,16 +43,15 @@ def read_xlsx(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract
     book = open_book(data, caps, file)
     with told(file):
         sheet, warnings = _sheet(book, source)
-        place = f"{file}, sheet '{sheet.title}'"
+        place = Sentence("sources.place.sheet", file=file, sheet=sheet.title)
         found = _rows_with_text(book, sheet)
         above = list(islice(found, LOOKED_AT))
         if not above:
-            msg = f"{place} is empty: expected a header row and persons below it."
-            raise SourceError(msg)
+            raise SourceError(Sentence("sources.xlsx.empty", place=place))
         at = header_position([_texts(row) for row in above], source.columns)
         header = above[at]
         if at:
-            warnings += (f"{place}: the table begins at row {header.number}; what stands above it was not read.",)
+            warnings += (Sentence("sources.title_above_row", place=place, row=header.number),)
         table = _Table(
             Records(find_headings(_texts(header), source.columns, place)), header, _Merged(merges(book, sheet))
         )
@@ -64,26 +64,25 @@ def read_xlsx(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract
     return replace(table.records.extract({"sheet": sheet.title}, file), warnings=warnings)
 
 
-def _sheet(book: Book, source: FileSource) -> tuple[Sheet, tuple[str, ...]]:
+def _sheet(book: Book, source: FileSource) -> tuple[Sheet, tuple[Sentence, ...]]:
     """Return the sheet to read, and what to say of those that people do not see."""
     if not book.sheets:
-        msg = f"{book.file} has no sheet with cells."
-        raise SourceError(msg)
+        raise SourceError(Sentence("sources.xlsx.no_sheet", file=book.file))
     there = ", ".join(f"'{sheet.title}'" for sheet in book.sheets)
     if source.sheet is not None:
         named = next((sheet for sheet in book.sheets if sheet.title == source.sheet), None)
         if named is None:
             hint = did_you_mean(source.sheet, [sheet.title for sheet in book.sheets]) or "."
-            msg = f"{book.file} has no sheet '{source.sheet}' (source.sheet){hint} Its sheets are: {there}."
-            raise SourceError(msg)
+            raise SourceError(
+                Sentence("sources.xlsx.no_such_sheet", file=book.file, sheet=source.sheet, hint=hint, there=there)
+            )
         return named, book.unread
     for position, sheet in enumerate(book.sheets):
         if sheet.visible:
             hidden = ", ".join(f"'{each.title}'" for each in book.sheets[:position])
-            said = f"{book.file}: sheet '{sheet.title}' is read; hidden before it: {hidden}. Name another with source.sheet."
+            said = Sentence("sources.xlsx.hidden_before", file=book.file, sheet=sheet.title, hidden=hidden)
             return sheet, (*book.unread, said) if hidden else book.unread
-    msg = f"{book.file}: all its sheets are hidden ({there}). Name the one to read with source.sheet."
-    raise SourceError(msg)
+    raise SourceError(Sentence("sources.xlsx.all_hidden", file=book.file, there=there))
 
 
 def _rows_with_text(book: Book, sheet: Sheet) -> Iterator[Row]:
@@ -160,53 +159,23 @@ class _Table:
         self.records.add(row.number, [cells.get(column, "") for column in range(1, self._width + 1)])  # type: ignore[misc]
 
     def _leave_out(self, row: Row, column: int, fault: Fault) -> None:
-        code, message, message_nl = _SAID[fault.kind]
-        told_, told_nl = (text.format(said=fault.said) for text in (message, message_nl))
-        self.records.leave_out(
-            row.number,
-            code,
-            f"Row {row.number}, column {column}: {told_}",
-            f"Rij {row.number}, kolom {column}: {told_nl}",
-        )
+        said = Sentence(f"sources.left_out.cell.{fault.kind}", row=row.number, column=column, said=fault.said)
+        self.records.leave_out(row.number, _CODES[fault.kind], said)
 
 
 def _filled(cell: str | Fault) -> bool:
     return isinstance(cell, Fault) or bool(cell.strip(" \t"))
 
 
-_SAID: Final = {
-    "error": (
-        "cell_error",
-        "the formula gives {said}. Correct it in the workbook.",
-        "de formule geeft {said}. Verbeter die in de werkmap.",
-    ),
-    "formula": (
-        "formula_without_value",
-        "the formula has no saved value. Open the workbook in Excel, save it, and send it again.",
-        "van de formule is geen uitkomst bewaard. Open de werkmap in Excel, sla die op en lever die opnieuw aan.",
-    ),
-    "nul": (
-        "nul_byte",
-        "it holds a NUL: the text is damaged. Correct it in the workbook.",
-        "die bevat een NUL: de tekst is beschadigd. Verbeter die in de werkmap.",
-    ),
-    "long": (
-        "cell_too_long",
-        "the text has more than {said} characters. Shorten it in the workbook.",
-        "de tekst heeft meer dan {said} tekens. Kort die in de werkmap in.",
-    ),
-    "merged": (
-        "merged_cells",
-        "cells are merged across columns or with the heading, so it is not known what belongs where. Unmerge them.",
-        "er zijn cellen samengevoegd over kolommen of met de kop, dus het is niet duidelijk wat waar hoort. Splits ze.",
-    ),
-    "beyond": (
-        "wrong_number_of_cells",
-        "there is text here and the header ends at column {said}. Give that column a heading, or clear the cell.",
-        "hier staat tekst en de kop eindigt bij kolom {said}. Geef die kolom een kop, of maak de cel leeg.",
-    ),
+_CODES: Final = {
+    "error": "cell_error",
+    "formula": "formula_without_value",
+    "nul": "nul_byte",
+    "long": "cell_too_long",
+    "merged": "merged_cells",
+    "beyond": "wrong_number_of_cells",
 }
-"""Kind of fault → code, and what is said of it in English and Dutch."""
+"""Kind of fault → code."""
 
 
 _MERGES: Final = 100_000
@@ -289,7 +258,7 @@ class _Reader:
     def __init__(self, book: Book, sheet: Sheet) -> None:
         self.done: list[Row] = []
         self._book = book
-        self._place = f"{book.file}, sheet '{sheet.title}'"
+        self._place = Sentence("sources.place.sheet", file=book.file, sheet=sheet.title)
         self._epoch = CALENDAR_MAC_1904 if book.since_1904 else CALENDAR_WINDOWS_1900
         self._row = self._column = 0
         self._cells: dict[int, str | Fault] = {}
@@ -332,14 +301,15 @@ class _Reader:
         number = int(attributes.get("r", self._row + 1))
         self._book.caps.check_rows(number, self._place)
         if number <= self._row:
-            msg = f"{self._place} is damaged: row {number} comes behind row {self._row}. Open it in Excel and save it again."
-            raise SourceError(msg)
+            raise SourceError(Sentence("sources.xlsx.row_behind", place=self._place, row=number, before=self._row))
         self._row, self._column, self._cells = number, 0, {}
 
     def _start_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r", "").rstrip("0123456789")
         self._column = column_number(reference.upper()) if reference else self._column + 1
-        self._book.caps.check_columns(self._column, f"{self._place}, row {self._row}")
+        if self._column > self._book.caps.columns:
+            place = Sentence("sources.place.row", place=self._place, row=self._row)
+            self._book.caps.check_columns(self._column, place)
         self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "")
         self._parts, self._length = [], 0
         self._formula = self._valued = False
