@@ -25,7 +25,7 @@ from moodle_coupling.mapping.sql import bound, query_problem
     ],
 )
 def test_a_query_that_only_reads_is_fine(query):
-    assert query_problem(query, since=False) == ""
+    assert query_problem(query, since=False) is None
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_a_query_that_only_reads_is_fine(query):
     ],
 )
 def test_what_is_none_is_told(query, problem):
-    assert problem in query_problem(query, since=False)
+    assert problem in str(query_problem(query, since=False))
 
 
 def test_a_changed_query_must_use_the_watermark():
-    assert query_problem("SELECT * FROM persons WHERE a > :since", since=True) == ""
+    assert query_problem("SELECT * FROM persons WHERE a > :since", since=True) is None
     for query in ("SELECT * FROM persons", "SELECT ':since'", "SELECT a::since", "SELECT :since_when"):
-        assert "must use :since" in query_problem(query, since=True)
+        assert "must use :since" in str(query_problem(query, since=True))
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,4 @@ def test_the_watermark_is_bound_where_it_is_meant(query, mark, sql, times):
 def test_a_text_in_quotes_is_never_touched(text):
     query = "SELECT '" + text.replace("'", "''") + "'"
     assert bound(query, "%s") == (query, 0)
-    assert query_problem(query, since=False) in {"", query_problem("SELECT '{{'", since=False)}
+    assert query_problem(query, since=False) in {None, query_problem("SELECT '{{'", since=False)}

@@ -18,6 +18,7 @@ from moodle_coupling.contract.fields import (
     is_time_zone,
 )
 from moodle_coupling.mapping.countries import likeliest
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,17 +49,12 @@ COACHVIEW_COLUMNS: Final = frozenset(
 """Columns that Coachview brings by itself; others need a key or the code of a free field in ``source.columns``."""
 
 _SET_ELSEWHERE: Final = {
-    "username": "the key 'username' says how usernames are made",
-    "idnumber": "the key 'idnumber' at the top says which id is used",
-    "email": "the key 'email' at the top says which address is used",
-    "firstname": "it always comes from column firstname; the key 'write' says when",
-    "lastname": "it always comes from columns infix and lastname; the key 'write' says when",
-    "suspended": "who is suspended follows from 'scope' and 'leavers'",
-    "password": "the key 'password' at the top says what happens",
+    field: Sentence(f"mapping.elsewhere.{field}")
+    for field in ("username", "idnumber", "email", "firstname", "lastname", "suspended", "password")
 }
 
 
-def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
+def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> Sentence | str:
     """Give "; did you mean '…'?" when one of the choices looks like the word, else ''.
 
     ``cutoff`` is how much alike they must be, from 0 to 1 (difflib's ratio).
@@ -67,60 +63,60 @@ def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
 
     by_lower = {choice.lower(): choice for choice in choices}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
-    return f"; did you mean '{by_lower[close[0]]}'?" if close else ""
+    return Sentence("mapping.hint", word=by_lower[close[0]]) if close else ""
 
 
-def set_elsewhere(field: str) -> str:
-    """Say where a Moodle field that 'fields' does not take is set, '' when nowhere."""
-    return _SET_ELSEWHERE.get(field, "")
+def set_elsewhere(field: str) -> Sentence | None:
+    """Say where a Moodle field that 'fields' does not take is set, None when nowhere."""
+    return _SET_ELSEWHERE.get(field)
 
 
-def time_zone_problem(name: str) -> str:
-    """Say why this is no time zone, '' when it is one."""
+def time_zone_problem(name: str) -> Sentence | None:
+    """Say why this is no time zone, None when it is one."""
     if is_time_zone(name):
-        return ""
+        return None
     import zoneinfo
 
     hint = did_you_mean(name, zoneinfo.available_timezones())
-    return f"'{name}' is not a time zone such as Europe/Amsterdam{hint}"
+    return Sentence("mapping.constant.time_zone", name=name, hint=hint)
 
 
-def constant_problem(field: str, value: str) -> str:
-    """Say why Moodle would refuse or spoil this text in this field of every person, '' when it takes it."""
+def constant_problem(field: str, value: str) -> Sentence | None:
+    """Say why Moodle would refuse or spoil this text in this field of every person, None when it takes it."""
     known = FIELD_BY_NAME.get(field)
     empty_text = known is not None and known.takes is Takes.TEXT and not value
     if known is None or empty_text or (value and known.fits(value)):
-        return ""
+        return None
     if value and known.is_of_its_kind(value):
-        return f"{len(value)} characters; Moodle refuses more than {known.width}"
+        return Sentence("mapping.constant.too_long", n=len(value), most=known.width)
     return _PROBLEMS[known.takes](value)
 
 
-def _plugin_problem(value: str) -> str:
-    return f"'{value}' is no name of a plugin: small letters, digits and '_'{_lower_case_hint(value, PLUGIN)}"
+def _plugin_problem(value: str) -> Sentence:
+    return Sentence("mapping.constant.plugin", value=value, hint=_lower_case_hint(value, PLUGIN))
 
 
-def _language_problem(value: str) -> str:
+def _language_problem(value: str) -> Sentence:
     hint = _lower_case_hint(value.replace("-", "_"), LANGUAGE)
-    return f"'{value}' is no language code of Moodle, such as nl or en_us{hint}"
+    return Sentence("mapping.constant.language", value=value, hint=hint)
 
 
-def _country_problem(value: str) -> str:
+def _country_problem(value: str) -> Sentence:
     likely = likeliest(value)
-    hint = f"; did you mean '{likely}'?" if likely else ""
-    return f"'{value}' is not a country code of two capitals, such as NL; Moodle would store nothing{hint}"
+    hint = Sentence("mapping.hint", word=likely) if likely else ""
+    return Sentence("mapping.constant.country", value=value, hint=hint)
 
 
-def _tag_problem(value: str) -> str:
-    return f"'{value}' has '<' as at the start of a tag in it, which Moodle refuses ('<' before a space is allowed)"
+def _tag_problem(value: str) -> Sentence:
+    return Sentence("mapping.constant.tag", value=value)
 
 
-def _lower_case_hint(value: str, pattern: re.Pattern[str]) -> str:
+def _lower_case_hint(value: str, pattern: re.Pattern[str]) -> Sentence | str:
     lower = value.strip().lower()
-    return f"; did you mean '{lower}'?" if pattern.fullmatch(lower) else ""
+    return Sentence("mapping.hint", word=lower) if pattern.fullmatch(lower) else ""
 
 
-_PROBLEMS: Final[dict[Takes, Callable[[str], str]]] = {
+_PROBLEMS: Final[dict[Takes, Callable[[str], Sentence | None]]] = {
     Takes.TEXT: _tag_problem,
     Takes.COUNTRY: _country_problem,
     Takes.LANGUAGE: _language_problem,
@@ -129,7 +125,7 @@ _PROBLEMS: Final[dict[Takes, Callable[[str], str]]] = {
 }
 
 
-def problems(data: Any) -> Iterator[tuple[Location, str]]:
+def problems(data: Any) -> Iterator[tuple[Location, Sentence]]:
     """Give what does not hold between the parts of a mapping, with where it stands.
 
     ``data`` is the mapping as plain dicts and lists and need not be valid otherwise, so that all errors of a file can be
@@ -145,29 +141,23 @@ def problems(data: Any) -> Iterator[tuple[Location, str]]:
     yield from _coachview_problems(data)
     auth = _at(data, "fields", "auth", "value")
     if _at(data, "password") == "none" and auth in NEEDS_PASSWORD:
-        yield (
-            ("password",),
-            (
-                f"Moodle refuses a new account with auth '{auth}' and no password; say mailed_by_moodle, or choose an auth "
-                "plugin that keeps passwords elsewhere"
-            ),
-        )
+        yield ("password",), Sentence("mapping.password.needed", auth=auth)
 
 
-def _without_problems(data: Any) -> Iterator[tuple[Location, str]]:
+def _without_problems(data: Any) -> Iterator[tuple[Location, Sentence]]:
     """Give the columns that no source has, as the mapping says itself, and that it uses all the same."""
     without = [_texts(_at(source, "without")) for _, source in _sources(data)]
     nowhere = set.intersection(*map(set, without)) if without else set()
     for where, name in _used_columns(data):
         if name in nowhere:
-            yield where, f"source.without says that there is no '{name}'"
+            yield where, Sentence("mapping.column.without", column=name)
 
 
 def _texts(value: Any) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-def _coachview_problems(data: Any) -> Iterator[tuple[Location, str]]:
+def _coachview_problems(data: Any) -> Iterator[tuple[Location, Sentence]]:
     """Give the columns that are used and that no source brings, where all of them are Coachview."""
     sources = [source for _, source in _sources(data)]
     if not all(_at(source, "type") == "coachview" for source in sources):
@@ -177,9 +167,9 @@ def _coachview_problems(data: Any) -> Iterator[tuple[Location, str]]:
         brought.add("categories")
     for where, name in _used_columns(data):
         if name == "categories" and name not in brought:
-            yield where, "Coachview's categories are read only where source.categories is true"
+            yield where, Sentence("mapping.column.coachview_categories")
         elif name in TEXT_COLUMNS and name not in brought:
-            yield where, f"Coachview brings no '{name}' by itself: say which key it is, as source.columns.{name}"
+            yield where, Sentence("mapping.column.coachview_key", column=name)
 
 
 def _at(data: Any, *keys: str) -> Any:
@@ -218,20 +208,20 @@ def _used_columns(data: Any) -> Iterator[tuple[Location, str]]:
     yield from ((where, column) for where, column in named if isinstance(column, str))
 
 
-def _column_problems(data: Any, extra: list[str]) -> Iterator[tuple[Location, str]]:
+def _column_problems(data: Any, extra: list[str]) -> Iterator[tuple[Location, Sentence]]:
     known = [*TEXT_COLUMNS, *extra]
     by_upload = any(_at(source, "type") != "coachview" for _, source in _sources(data))
     for where, name in _used_columns(data):
         if name in known or (by_upload and (name in MOODLE_COLUMNS or name.startswith(PROFILE_PREFIX))):
             continue
         if name == "inactive":
-            hint = "; scope.inactive says whether inactive persons belong"
+            hint: Sentence | str = Sentence("mapping.column.absent.inactive")
         else:
-            hint = did_you_mean(name, known) or f". There are: {', '.join(known)}"
-        yield where, f"there is no column '{name}' to use here{hint}"
+            hint = did_you_mean(name, known) or Sentence("mapping.hint.there_are", there=", ".join(known))
+        yield where, Sentence("mapping.column.absent", column=name, hint=hint)
 
 
-_UNCLEAN: Final = "has a control character or a sign for an unreadable letter in it; write it anew"
+_UNCLEAN: Final = Sentence("mapping.constant.unclean")
 
 
 def is_clean(value: str) -> bool:
@@ -241,7 +231,7 @@ def is_clean(value: str) -> bool:
     )
 
 
-def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
+def _constant_problems(data: Any) -> Iterator[tuple[Location, Sentence]]:
     for name, field in _items(_at(data, "fields")):
         for key, value in _constants(field):
             # An empty default is none; an empty value clears the field, which only free texts may be.
@@ -256,7 +246,7 @@ def _constant_problems(data: Any) -> Iterator[tuple[Location, str]]:
             if len(value) > PROFILE_WIDTH:
                 yield (
                     ("profile_fields", name, *key),
-                    f"{len(value)} characters; Moodle silently cuts at {PROFILE_WIDTH}",
+                    Sentence("mapping.constant.cut", n=len(value), most=PROFILE_WIDTH),
                 )
 
 
@@ -271,11 +261,11 @@ def _columns(source: Any) -> list[str]:
     return [name for name, _ in _items(_at(source, "columns"))]
 
 
-def _unused_columns(where: Location, extra: list[str], used: set[str]) -> Iterator[tuple[Location, str]]:
+def _unused_columns(where: Location, extra: list[str], used: set[str]) -> Iterator[tuple[Location, Sentence]]:
     for name in extra:
         if name in used or re.fullmatch(r"free[0-9]+", name):
             continue
         if name in _SET_ELSEWHERE:
-            yield (*where, name), f"a source cannot bring '{name}': {set_elsewhere(name)}"
+            yield (*where, name), Sentence("mapping.column.set_elsewhere", column=name, where=_SET_ELSEWHERE[name])
         elif hint := did_you_mean(name, TEXT_COLUMNS, cutoff=0.8):
-            yield (*where, name), f"'{name}' is not one of our columns and is used nowhere{hint}"
+            yield (*where, name), Sentence("mapping.column.unused", column=name, hint=hint)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from moodle_coupling.mapping.checks import did_you_mean
+from moodle_coupling.words.sentence import Sentence
 
 PRESETS: Final = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 """Names that Airflow turns into cron expressions (airflow.utils.dates, 3.3)."""
@@ -18,7 +19,7 @@ _NTH_WEEKDAY: Final = re.compile(r"(?P<day>\w+)#[1-5]")
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    name: str
+    name: Sentence
     least: int
     most: int
     names: tuple[str, ...] = field(default=())
@@ -28,8 +29,11 @@ class _Field:
             return self.names.index(text.lower()) + self.least
         if not re.fullmatch(r"[0-9]{1,2}", text) or not self.least <= int(text) <= self.most:
             hint = did_you_mean(text, self.names) if self.names else ""
-            msg = f"{self.name} '{text}' is not between {self.least} and {self.most}{hint}"
-            raise ValueError(msg)
+            raise ValueError(
+                Sentence(
+                    "mapping.cron.between", field=self.name, item=text, least=self.least, most=self.most, hint=hint
+                )
+            )
         return int(text)
 
     def values(self, text: str) -> set[int]:
@@ -39,48 +43,56 @@ class _Field:
     def _item(self, item: str) -> range:
         parts = _ITEM.fullmatch(item)
         if parts is None:
-            msg = f"{self.name} '{item}' is not understood"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.cron.not_understood", field=self.name, item=item))
         first = self.least if parts["first"] == "*" else self.number(parts["first"])
         step = int(parts["step"] or 1)
         if step == 0 or (parts["first"] == "*" and parts["last"]):
-            msg = f"{self.name} '{item}' is not understood"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.cron.not_understood", field=self.name, item=item))
         if parts["last"]:
             last = self.number(parts["last"])
         else:
             last = self.most if parts["first"] == "*" or parts["step"] else first
         if last < first:
-            msg = f"{self.name} '{item}' runs backwards; write {first}-{self.most},{self.least}-{last}"
-            raise ValueError(msg)
+            raise ValueError(
+                Sentence(
+                    "mapping.cron.backwards",
+                    field=self.name,
+                    item=item,
+                    first=first,
+                    most=self.most,
+                    least=self.least,
+                    last=last,
+                )
+            )
         return range(first, last + 1, step)
 
 
-_MINUTE: Final = _Field("minute", 0, 59)
-_HOUR: Final = _Field("hour", 0, 23)
-_DAY: Final = _Field("day of the month", 1, 31)
+_MINUTE: Final = _Field(Sentence("mapping.cron.minute"), 0, 59)
+_HOUR: Final = _Field(Sentence("mapping.cron.hour"), 0, 23)
+_DAY: Final = _Field(Sentence("mapping.cron.day"), 1, 31)
 _MONTH: Final = _Field(
-    "month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+    Sentence("mapping.cron.month"),
+    1,
+    12,
+    ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
 )
-_WEEKDAY: Final = _Field("day of the week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
+_WEEKDAY: Final = _Field(Sentence("mapping.cron.weekday"), 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
 
 
-def cron_problem(expression: str) -> str:
-    """Say what is wrong with a cron expression or preset; '' when Airflow can run by it.
+def cron_problem(expression: str) -> Sentence | None:
+    """Say what is wrong with a cron expression or preset; None when Airflow can run by it.
 
     A date that never comes (30 February) is wrong too: Airflow would look for it in vain.
     """
     text = expression.strip()
     if text.startswith("@"):
         if text in PRESETS:
-            return ""
-        return f"'{text}' is not one of {', '.join(PRESETS)}{did_you_mean(text, PRESETS)}"
+            return None
+        presets = ", ".join(PRESETS)
+        return Sentence("mapping.cron.preset", text=text, presets=presets, hint=did_you_mean(text, PRESETS))
     parts = text.split()
     if len(parts) != 5:
-        return (
-            f"'{text}' has {len(parts)} fields; cron has five: minute, hour, day of the month, month, "
-            "day of the week, for instance '30 5 * * *' for every day at half past five"
-        )
+        return Sentence("mapping.cron.fields", text=text, n=len(parts))
     minute, hour, day, month, weekday = parts
     try:
         _MINUTE.values(minute)
@@ -89,11 +101,11 @@ def cron_problem(expression: str) -> str:
         months = _MONTH.values(month)
         every_weekday = _is_every_weekday(weekday)
     except ValueError as error:
-        return f"'{text}': {error}"
+        return Sentence("mapping.cron.wrong", text=text, said=error.args[0])
     # With weekdays given, cron runs on those days or on that date; so the date need not exist.
     if every_weekday and not any(number <= _LONGEST_MONTHS[each - 1] for each in months for number in days):
-        return f"'{text}': that day never comes"
-    return ""
+        return Sentence("mapping.cron.never", text=text)
+    return None
 
 
 def _is_every_weekday(text: str) -> bool:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from moodle_coupling.words.sentence import Sentence
+
 if TYPE_CHECKING:
     from moodle_coupling.mapping.checks import Location
 
@@ -31,14 +33,19 @@ _DEEPEST: Final = 20
 """More keys and lists inside each other than any mapping has."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a file. ``line`` and ``column`` count from 1; ``key`` is like 'username.recipe', or ''."""
 
     line: int
     column: int
     key: str
-    text: str
+    said: Sentence
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in English."""
+        return str(self.said)
 
 
 @dataclass(slots=True)
@@ -79,10 +86,10 @@ def read_document(raw: bytes) -> Document:
         except yaml.YAMLError as error:
             problem = _yaml_problem(error, text)
         except RecursionError:
-            problem = Problem(1, 1, "", "too deeply nested")
+            problem = Problem(1, 1, "", Sentence("mapping.yaml.too_deep"))
         else:
             if node is None:
-                problem = Problem(1, 1, "", "the file is empty; start from include/mappings/demo.yaml")
+                problem = Problem(1, 1, "", Sentence("mapping.yaml.empty"))
             else:
                 document.data = _Walk(document).value(node, ())
     if problem is not None:
@@ -92,11 +99,10 @@ def read_document(raw: bytes) -> Document:
 
 def _decode(raw: bytes) -> tuple[str, Problem | None]:
     if len(raw) > MOST_BYTES:
-        text = f"more than {MOST_BYTES} bytes; a mapping file is a few kilobytes, this must be another file"
-        return "", Problem(1, 1, "", text)
+        return "", Problem(1, 1, "", Sentence("mapping.yaml.too_large", most=MOST_BYTES))
     for bom, name in _NOT_UTF8.items():
         if raw.startswith(bom):
-            return "", Problem(1, 1, "", f"the file is {name}; save it as UTF-8")
+            return "", Problem(1, 1, "", Sentence("mapping.yaml.other_encoding", encoding=name))
     try:
         return raw.decode("utf-8-sig"), None
     except UnicodeDecodeError as error:
@@ -104,7 +110,7 @@ def _decode(raw: bytes) -> tuple[str, Problem | None]:
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         byte = error.object[error.start]
-        return "", Problem(line, column, "", f"the file is not UTF-8 (byte 0x{byte:02x}); save it as UTF-8")
+        return "", Problem(line, column, "", Sentence("mapping.yaml.not_utf8", byte=f"{byte:02x}"))
 
 
 class _Walk:
@@ -118,13 +124,15 @@ class _Walk:
         self.document.marks.setdefault(where, _mark(node.start_mark))
         if id(node) in self.seen:
             # The node's own mark is that of the anchor, so take the place where it is used.
-            text = "anchors and aliases (&name, *name) are not used here; write the value out"
-            self.document.problems.append(Problem(*self.document.mark(where), key_path(where), text))
+            self.document.problems.append(
+                Problem(*self.document.mark(where), key_path(where), Sentence("mapping.yaml.alias"))
+            )
             return None
         self.seen.add(id(node))
         if len(where) > _DEEPEST or node.tag not in _PLAIN_TAGS:
-            tag = f"the tag '{node.tag.replace(_TAG, '!!')}' is not used here"
-            self.problem(node, where[:_DEEPEST], "too deeply nested" if len(where) > _DEEPEST else tag)
+            deep = len(where) > _DEEPEST
+            tag = Sentence("mapping.yaml.tag", tag=node.tag.replace(_TAG, "!!"))
+            self.problem(node, where[:_DEEPEST], Sentence("mapping.yaml.too_deep") if deep else tag)
             return None
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, where)
@@ -134,29 +142,29 @@ class _Walk:
 
     def scalar(self, node: yaml.Node, where: Location) -> str | None:
         if _UNSHOWABLE.search(node.value):
-            self.problem(node, where, "holds a character that is no text (a NUL or another control character)")
+            self.problem(node, where, Sentence("mapping.yaml.no_text"))
         return None if node.tag == f"{_TAG}null" else str(node.value)
 
     def mapping(self, node: yaml.MappingNode, where: Location) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problem(key_node, where, "a key must be a text; put it in quotes")
+                self.problem(key_node, where, Sentence("mapping.yaml.key_not_a_text"))
                 continue
             key = str(key_node.value)
             if _UNSHOWABLE.search(key):
-                self.problem(key_node, where, "a key holds a character that is no text")
+                self.problem(key_node, where, Sentence("mapping.yaml.key_no_text"))
                 continue
             here = (*where, key)
             if key in result:
-                self.problem(key_node, here, f"given twice; first on line {self.document.marks[here][0]}")
+                self.problem(key_node, here, Sentence("mapping.yaml.twice", line=self.document.marks[here][0]))
                 continue
             self.document.marks[here] = _mark(key_node.start_mark)
             result[key] = self.value(value_node, here)
         return result
 
-    def problem(self, node: yaml.Node, where: Location, text: str) -> None:
-        self.document.problems.append(Problem(*_mark(node.start_mark), key_path(where), text))
+    def problem(self, node: yaml.Node, where: Location, said: Sentence) -> None:
+        self.document.problems.append(Problem(*_mark(node.start_mark), key_path(where), said))
 
 
 def _mark(mark: Any) -> tuple[int, int]:
@@ -167,25 +175,25 @@ def _yaml_problem(error: yaml.YAMLError, text: str) -> Problem:
     if isinstance(error, yaml.reader.ReaderError):
         before = text[: error.position]
         line, column = before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1
-        return Problem(line, column, "", f"a character that YAML does not allow: {error.reason}")
+        return Problem(line, column, "", Sentence("mapping.yaml.character", reason=str(error.reason)))
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = _mark(mark) if mark else (1, 1)
     said = getattr(error, "problem", None) or str(error)
     lines = text.splitlines()
     hint = _hint(lines[line - 1] if line <= len(lines) else "", said)
-    return Problem(line, column, "", f"not YAML: {said}{hint}")
+    return Problem(line, column, "", Sentence("mapping.yaml.no_yaml", said=str(said), hint=hint))
 
 
-def _hint(line: str, said: str) -> str:
+def _hint(line: str, said: str) -> Sentence | str:
     if "another document" in said:
-        return ". A mapping file is one document: no second '---'"
+        return Sentence("mapping.yaml.hint.one_document")
     if "nesting" in said:
         return ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return ". The line is indented with a tab: use spaces"
+        return Sentence("mapping.yaml.hint.tab")
     value = line.partition(":")[2].strip() or line.strip().removeprefix("- ").strip()
     if value[:1] and value[0] in "@`*&!%-?|>[]{},":
-        return f". Put the value in quotes: a text that starts with {value[0]} means something else to YAML"
+        return Sentence("mapping.yaml.hint.quotes", sign=value[0])
     if ": " in value:
-        return ". Put the value in quotes: there is a colon in it"
-    return ". Look at the indentation and the quotes of this line and the one above it"
+        return Sentence("mapping.yaml.hint.colon")
+    return Sentence("mapping.yaml.hint.indentation")

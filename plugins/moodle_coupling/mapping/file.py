@@ -14,6 +14,7 @@ from moodle_coupling.mapping.document import MOST_BYTES, Document, Problem, key_
 from moodle_coupling.mapping.messages import problems_of
 from moodle_coupling.mapping.model import Mapping
 from moodle_coupling.mapping.remains import Remains, remains_of
+from moodle_coupling.words.sentence import Sentence
 
 SUFFIX = ".yaml"
 UNFORESEEN = "cannot be checked"
@@ -28,14 +29,9 @@ class MappingFileError(MappingError):
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         self.path = path
-        self.problems = sorted(problems)
+        self.problems = sorted(problems, key=lambda each: (each.line, each.column, each.key, each.text))
         name = shown(path)
-        super().__init__(
-            "\n".join(
-                f"{name}:{each.line}:{each.column}: {_line(f'{each.key}: ' if each.key else '')}{_line(each.text)}"
-                for each in self.problems
-            )
-        )
+        super().__init__(Sentence("mapping.file", lines=[_said(name, each) for each in self.problems]))
 
     def __reduce__(self) -> tuple[type[MappingFileError], tuple[Path, list[Problem]]]:
         return type(self), (self.path, self.problems)
@@ -55,8 +51,8 @@ def load_mapping(path: Path) -> Mapping:
         raise
     except Exception as error:
         # Not the error's own text: there may be a secret in it that somebody wrote into the file.
-        text = f"{UNFORESEEN} ({type(error).__name__}); please report it with the file"
-        raise MappingFileError(path, [Problem(1, 1, "", text)]) from error
+        said = Sentence("mapping.file.unforeseen", error=type(error).__name__)
+        raise MappingFileError(path, [Problem(1, 1, "", said)]) from error
 
 
 def _load(path: Path) -> Mapping:
@@ -71,7 +67,7 @@ def _load(path: Path) -> Mapping:
             problems += _problems_between(document, problems)
         problems += _name_problems(path, document)
     elif not problems:
-        problems.append(Problem(*document.mark(()), "", "must hold keys, such as 'environment: demo'"))
+        problems.append(Problem(*document.mark(()), "", Sentence("mapping.file.no_keys")))
     if mapping is None or problems:
         raise MappingFileError(path, problems)
     mapping._path = path.resolve()  # noqa: SLF001  # a frozen model's private attribute: the file it came from
@@ -145,28 +141,29 @@ def _bytes(path: Path) -> bytes:
     """Give what a file holds, and of one that is far too long a little more than is allowed."""
     try:
         if path.exists() and not path.is_file():
-            raise MappingFileError(path, [Problem(1, 1, "", "is no file, but a folder, a pipe or a device")])
+            raise MappingFileError(path, [Problem(1, 1, "", Sentence("mapping.file.no_file"))])
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else "") or str(error)
-        text = f"the mapping file cannot be read: {why}{_link(path)}"
-        raise MappingFileError(path, [Problem(1, 1, "", text)]) from None
+        raise MappingFileError(path, [Problem(1, 1, "", _unreadable(path, why))]) from None
 
 
-def _link(path: Path) -> str:
+def _unreadable(path: Path, why: str) -> Sentence:
     try:
-        return f" (it is a link to {path.readlink()})" if path.is_symlink() else ""
+        if path.is_symlink():
+            return Sentence("mapping.file.unreadable_link", why=why, target=str(path.readlink()))
     except (OSError, ValueError):
-        return ""
+        pass
+    return Sentence("mapping.file.unreadable", why=why)
 
 
 def _problems_between(document: Document, found: list[Problem]) -> list[Problem]:
     # Pydantic compares the parts with each other only when each of them is right.
     known = {each.key for each in found}
     return [
-        Problem(*document.mark(where), key_path(where), text)
-        for where, text in problems_between_parts(document.data)
+        Problem(*document.mark(where), key_path(where), said)
+        for where, said in problems_between_parts(document.data)
         if key_path(where) not in known
     ]
 
@@ -175,8 +172,22 @@ def _name_problems(path: Path, document: Document) -> list[Problem]:
     environment = document.data.get("environment")
     if not isinstance(environment, str) or environment == path.stem:
         return []
-    text = f"'{environment}' is not the name of the file; call the file {environment}{SUFFIX} or say '{path.stem}' here"
-    return [Problem(*document.mark(("environment",)), "environment", text)]
+    said = Sentence("mapping.file.other_name", environment=environment, file=f"{environment}{SUFFIX}", stem=path.stem)
+    return [Problem(*document.mark(("environment",)), "environment", said)]
+
+
+def _said(name: str, problem: Problem) -> Sentence:
+    place = f"{name}:{problem.line}:{problem.column}: {_line(f'{problem.key}: ' if problem.key else '')}"
+    return Sentence("mapping.file.problem", place=place, said=_on_one_line(problem.said))
+
+
+def _on_one_line(said: Any) -> Any:
+    """Give a sentence without line ends in what it is said with."""
+    if isinstance(said, Sentence):
+        return Sentence(said.code, **{name: _on_one_line(value) for name, value in said.parameters.items()})
+    if isinstance(said, list):
+        return [_on_one_line(each) for each in said]
+    return _line(said) if isinstance(said, str) else said
 
 
 def _line(text: str) -> str:

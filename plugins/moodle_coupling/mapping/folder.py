@@ -10,6 +10,7 @@ from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.mapping.document import Problem
 from moodle_coupling.mapping.file import SUFFIX, MappingFileError, load_mapping, mark_of, remains, shown
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping.model import Mapping
@@ -28,10 +29,11 @@ def load_all(folder: Path) -> tuple[list[Mapping], list[MappingError]]:
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
-        return [], [MappingError(f"{shown(folder)}: the folder of mapping files cannot be read: {error.strerror}")]
+        said = Sentence("mapping.folder.unreadable", folder=shown(folder), why=str(error.strerror))
+        return [], [MappingError(said)]
     for path in paths:
         if path.suffix == OTHER_SUFFIX:
-            problem = Problem(1, 1, "", f"not read: a mapping file is called {path.stem}{SUFFIX}")
+            problem = Problem(1, 1, "", Sentence("mapping.folder.not_read", name=f"{path.stem}{SUFFIX}"))
             errors.append(MappingFileError(path, [problem]))
         elif path.suffix == SUFFIX:
             try:
@@ -51,11 +53,8 @@ class Shared:
     def error(self, folder: Path, environment: str, owner: str) -> MappingFileError:
         """Give the error of the file that is refused."""
         path = folder / f"{environment}{SUFFIX}"
-        text = (
-            f"'{self.connection}' is the connection of {owner}{SUFFIX}, which had it first; one Moodle has one mapping file. "
-            f"This one is refused, {owner} goes on. Give it a connection of its own, or take one of the files away"
-        )
-        return MappingFileError(path, [Problem(*mark_of(path, "connection"), "connection", text)])
+        said = Sentence("mapping.folder.shared_connection", connection=self.connection, owner=owner)
+        return MappingFileError(path, [Problem(*mark_of(path, "connection"), "connection", said)])
 
 
 def shared_connections(folder: Path) -> list[Shared]:
@@ -91,6 +90,7 @@ def find_mapping(name_or_path: str | Path, folder: Path) -> Path:
             return candidate
     names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
     hint = did_you_mean(given.stem, names)
-    there_are = f" There are: {', '.join(names)}." if names and not hint else ""
-    msg = f"There is no mapping file '{name_or_path}' (looked for {' and '.join(map(shown, candidates))}){hint}{there_are}"
-    raise MappingError(msg)
+    if names and not hint:
+        hint = Sentence("mapping.folder.no_such_file.there_are", names=", ".join(names))
+    tried = " and ".join(map(shown, candidates))
+    raise MappingError(Sentence("mapping.folder.no_such_file", name=str(name_or_path), tried=tried, hint=hint))

@@ -13,6 +13,7 @@ from moodle_coupling.mapping.checks import did_you_mean, set_elsewhere
 from moodle_coupling.mapping.document import Document, Problem, key_path
 from moodle_coupling.mapping.model import Mapping
 from moodle_coupling.mapping.source import KINDS, kind_of
+from moodle_coupling.words.sentence import Sentence, in_turn, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 _SECRETS: Final = frozenset({"token", "wstoken", "password", "secret", "api_key", "url", "host"})
 _BOUNDS: Final = {
-    "greater_than_equal": ("ge", "is below the least"),
-    "less_than_equal": ("le", "is above the most"),
+    "greater_than_equal": ("ge", "mapping.value.below"),
+    "less_than_equal": ("le", "mapping.value.above"),
 }
 
 
@@ -55,83 +56,104 @@ class _Place:
         return _Place(self.where[:-1], self.data)
 
 
-def _say(error: ErrorDetails, place: _Place) -> str:
+def _say(error: ErrorDetails, place: _Place) -> Sentence:
     kind = error["type"]
     if kind == "extra_forbidden" or _is_about_a_key(error):
         return _unknown_key(place)
     if kind == "value_error":
-        return str(error["ctx"]["error"])
+        return _refusal(error["ctx"]["error"])
     if kind == "missing":
-        return f"is missing: {_description(place)}"
+        return Sentence("mapping.key.missing", description=_description(place))
     if error["input"] is None:
-        return f"is empty: say something, or take the key out. {_description(place)}".rstrip()
+        return _and_description(Sentence("mapping.key.empty"), place)
     if kind in _BOUNDS:
-        bound, words = _BOUNDS[kind]
-        return f"{_quoted(error)} {words}, {error['ctx'][bound]}"
+        bound, code = _BOUNDS[kind]
+        return Sentence(code, value=_quoted(error), bound=str(error["ctx"][bound]))
     say = _SENTENCES.get(kind)
-    return say(error, place) if say else f"{_quoted(error)}: {error['msg']}"
+    return say(error, place) if say else Sentence("mapping.value.other", value=_quoted(error), said=error["msg"])
 
 
-def _quoted(error: ErrorDetails) -> str:
+def _refusal(error: Any) -> Sentence:
+    """Give what a check of ours refused a value with."""
+    said = error.args[0] if isinstance(error, Exception) and error.args else error
+    return said if isinstance(said, Sentence) else text(str(said))
+
+
+def _and_description(said: Sentence, place: _Place) -> Sentence:
+    description = _description(place)
+    return in_turn([said, description]) if isinstance(description, Sentence) else said
+
+
+def _quoted(error: ErrorDetails) -> Sentence | str:
     value = error["input"]
     if isinstance(value, dict):
-        return "a set of keys"
+        return Sentence("mapping.value.keys")
     if isinstance(value, list):
-        return "a list"
-    text = " ".join(str(value).split())
-    return f"'{text[:60]}…'" if len(text) > 60 else f"'{text}'"
+        return Sentence("mapping.value.list")
+    shown = " ".join(str(value).split())
+    return f"'{shown[:60]}…'" if len(shown) > 60 else f"'{shown}'"
 
 
-def _choice(error: ErrorDetails, _: _Place) -> str:
+def _choice(error: ErrorDetails, _: _Place) -> Sentence:
     choices = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
     hint = did_you_mean(error["input"], choices) if isinstance(error["input"], str) else ""
-    return f"{_quoted(error)} is not one of {', '.join(choices)}{hint}"
+    return Sentence("mapping.value.not_one_of", value=_quoted(error), choices=", ".join(choices), hint=hint)
 
 
-def _list(error: ErrorDetails, _: _Place) -> str:
+def _list(error: ErrorDetails, _: _Place) -> Sentence:
     value = error["input"]
-    example = f": [{value}]" if isinstance(value, str) else ""
-    return f"must be a list, also when it holds one thing{example}"
+    if isinstance(value, str):
+        return Sentence("mapping.value.no_list_such_as", value=value)
+    return Sentence("mapping.value.no_list")
 
 
-_SENTENCES: Final[dict[str, Callable[[ErrorDetails, _Place], str]]] = {
+def _of_value(code: str) -> Callable[[ErrorDetails, _Place], Sentence]:
+    return lambda error, _: Sentence(f"mapping.value.{code}", value=_quoted(error))
+
+
+def _of_key(code: str) -> Callable[[ErrorDetails, _Place], Sentence]:
+    return lambda error, place: Sentence(f"mapping.value.{code}", value=_quoted(error), description=_description(place))
+
+
+_SENTENCES: Final[dict[str, Callable[[ErrorDetails, _Place], Sentence]]] = {
     "enum": _choice,
     "literal_error": _choice,
     "list_type": _list,
-    "string_type": lambda error, _: f"must be a text, not {_quoted(error)}",
-    "string_pattern_mismatch": lambda error, place: f"{_quoted(error)} is not possible: {_description(place)}",
-    "string_too_short": lambda _, place: f"must not be empty: {_description(place)}",
-    "string_too_long": lambda error, _: f"{_quoted(error)} is longer than {error['ctx']['max_length']} characters",
-    "too_short": lambda _, place: f"must not be empty: {_description(place)}",
-    "bool_parsing": lambda error, _: f"{_quoted(error)} must be true or false",
-    "bool_type": lambda error, _: f"must be true or false, not {_quoted(error)}",
-    "int_parsing": lambda error, _: f"{_quoted(error)} must be a whole number",
-    "int_type": lambda error, _: f"must be a whole number, not {_quoted(error)}",
-    "float_parsing": lambda error, _: f"{_quoted(error)} must be a number, such as 0.05",
-    "float_type": lambda error, _: f"must be a number, not {_quoted(error)}",
-    "dict_type": lambda error, place: (
-        f"must hold keys with values, not {_quoted(error)}. {_description(place)}".rstrip()
+    "string_type": _of_value("no_text"),
+    "string_pattern_mismatch": _of_key("not_possible"),
+    "string_too_short": _of_key("empty"),
+    "string_too_long": lambda error, _: Sentence(
+        "mapping.value.too_long", value=_quoted(error), most=error["ctx"]["max_length"]
     ),
-    "model_type": lambda error, place: f"must hold keys ({', '.join(_keys(place))}), not {_quoted(error)}",
+    "too_short": _of_key("empty"),
+    "bool_parsing": _of_value("not_true_or_false"),
+    "bool_type": _of_value("no_true_or_false"),
+    "int_parsing": _of_value("not_whole"),
+    "int_type": _of_value("no_whole_number"),
+    "float_parsing": _of_value("not_a_number"),
+    "float_type": _of_value("no_number"),
+    "dict_type": lambda error, place: _and_description(Sentence("mapping.value.no_keys", value=_quoted(error)), place),
+    "model_type": lambda error, place: Sentence(
+        "mapping.value.no_model", keys=", ".join(_keys(place)), value=_quoted(error)
+    ),
 }
 
 
-def _unknown_key(place: _Place) -> str:
+def _unknown_key(place: _Place) -> Sentence:
     where = place.where
     key, known = str(where[-1]), _keys(place.above)
     if key in _SECRETS and (len(where) == 1 or where[0] == "source"):
-        what = "a Moodle" if len(where) == 1 else "a source"
-        return f"unknown key: the address and the token of {what} stand in the Airflow connection, never in this file"
+        return Sentence("mapping.key.secret_of_moodle" if len(where) == 1 else "mapping.key.secret_of_source")
     if where[0] == "fields" and (elsewhere := set_elsewhere(key)):
-        return f"'{key}' is not set here: {elsewhere}"
+        return Sentence("mapping.key.not_here", key=key, where=elsewhere)
     if key == "<<":
-        return "merging (<<) is not used here; write the keys out"
+        return Sentence("mapping.key.merge")
     if where[0] == "source" and (
         kind := next((kind for kind, model in KINDS.items() if key in model.model_fields), "")
     ):
-        return f"unknown key here: it belongs to a source of type {kind} (say 'type: {kind}')"
-    hint = did_you_mean(key, known) or f". Known here: {', '.join(known)}"
-    return f"unknown key{hint}"
+        return Sentence("mapping.key.of_another_source", kind=kind)
+    hint = did_you_mean(key, known) or Sentence("mapping.hint.known_here", there=", ".join(known))
+    return Sentence("mapping.key.unknown", hint=hint)
 
 
 def _keys(place: _Place) -> list[str]:
@@ -143,11 +165,11 @@ def _keys(place: _Place) -> list[str]:
     return [str(key) for each in keys if get_origin(each) is Literal for key in get_args(each)]
 
 
-def _description(place: _Place) -> str:
+def _description(place: _Place) -> Sentence | str:
     """Give what the model says of the key at a location, '' when it says nothing."""
     owner: Any = _annotation(place.above) if place.where else None
     field = owner.model_fields.get(str(place.where[-1])) if _is_model(owner) else None
-    return (field.description or "") if field else ""
+    return Sentence(field.description) if field and field.description else ""
 
 
 def _annotation(place: _Place) -> Any:

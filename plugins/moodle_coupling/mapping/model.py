@@ -30,6 +30,7 @@ from moodle_coupling.mapping.parts import (
 )
 from moodle_coupling.mapping.safeguards import Notify, Safeguards, connection_id
 from moodle_coupling.mapping.source import AnySource, Sources  # noqa: TC001  # pydantic needs them, as above
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -174,8 +175,7 @@ class Mapping(Part):
     @classmethod
     def _no_double(cls, value: list[str]) -> list[str]:
         if len(set(value)) != len(value):
-            msg = "each column once"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.each_column_once"))
         return value
 
     @field_validator("fields")
@@ -190,7 +190,7 @@ class Mapping(Part):
     @field_validator("profile_fields")
     @classmethod
     def _shortnames(cls, value: dict[str, ProfileValue]) -> dict[str, ProfileValue]:
-        found: list[tuple[Location, str]] = [
+        found: list[tuple[Location, Sentence]] = [
             ((shortname,), problem) for shortname in value if (problem := shortname_problem(shortname))
         ]
         if found:

@@ -25,6 +25,7 @@ from moodle_coupling.contract.profile_types import ProfileType
 from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
 from moodle_coupling.mapping.cron import cron_problem
 from moodle_coupling.mapping.patterns import linear_pattern
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping.checks import Location
@@ -48,11 +49,11 @@ class Part(BaseModel):
         return {key: value for key, value in data.items() if value is not None or key not in sections}
 
 
-def refuse(found: list[tuple[Location, str]]) -> NoReturn:
+def refuse(found: list[tuple[Location, Sentence]]) -> NoReturn:
     """Raise one ValidationError for all that was found inside the value being validated, each at its own place."""
     details = [
-        InitErrorDetails(type=PydanticCustomError("value_error", "{error}", {"error": text}), loc=where, input=None)
-        for where, text in found
+        InitErrorDetails(type=PydanticCustomError("value_error", "{error}", {"error": said}), loc=where, input=None)
+        for where, said in found
     ]
     raise ValidationError.from_exception_data("Mapping", details)
 
@@ -118,8 +119,8 @@ class Username(Part):
     @field_validator("transliterate")
     @classmethod
     def _plain_letters(cls, value: dict[str, str]) -> dict[str, str]:
-        found: list[tuple[Location, str]] = [
-            ((letters,), f"must become plain letters a to z (or '' to drop it), not '{plain}'")
+        found: list[tuple[Location, Sentence]] = [
+            ((letters,), Sentence("mapping.username.plain_letters", plain=plain))
             for letters, plain in value.items()
             if not plain.isascii()
         ]
@@ -168,11 +169,9 @@ class FieldValue(Part):
     @model_validator(mode="after")
     def _map_of_a_column(self) -> FieldValue:
         if self.value_map is None and "unmatched" in self.model_fields_set:
-            msg = "'unmatched' goes with 'value_map'"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.field.unmatched"))
         if self.value_map is not None and self.column is None:
-            msg = "'value_map' goes with 'column'; a 'value' is the same for everyone"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.field.map_of_a_column"))
         return self
 
     def translated(self, text: str) -> str | None:
@@ -193,11 +192,9 @@ class FieldValue(Part):
     @model_validator(mode="after")
     def _one_origin(self) -> FieldValue:
         if (self.column is None) == (self.value is None):
-            msg = "say either 'column' or 'value'"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.field.one_origin"))
         if self.value is not None and self.default:
-            msg = "'default' goes with 'column'; a 'value' is the same for everyone"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.field.default"))
         return self
 
 
@@ -246,11 +243,9 @@ class ProfileValue(FieldValue):
         try:
             read = dt.datetime.strptime(day.strftime(value), value) if value is not None else day  # noqa: DTZ007  # a test
         except (ValueError, re.error) as error:
-            msg = f"'{value}' is no date format: {error}"
-            raise ValueError(msg) from None
+            raise ValueError(Sentence("mapping.profile.no_date_format", format=value, error=str(error))) from None
         if read.date() != day.date():
-            msg = f"'{value}' does not read day, month and year; write for instance '%d-%m-%Y'"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.profile.not_a_whole_date", format=value))
         return value
 
     @field_validator("time_zone")
@@ -264,17 +259,13 @@ class ProfileValue(FieldValue):
     def _of_its_type(self) -> ProfileValue:
         of_dates = [name for name in ("date_format", "time_zone", "years") if getattr(self, name) is not None]
         if of_dates and self.type is not ProfileType.DATETIME:
-            msg = f"'{of_dates[0]}' goes with 'type: datetime'"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.profile.of_dates", key=of_dates[0]))
         if self.options is not None and self.type is not ProfileType.MENU:
-            msg = "'options' goes with 'type: menu'"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.profile.of_menus"))
         if self.with_time and self.time_zone is None:
-            msg = "a date_format with a time needs 'time_zone': Moodle reads it in the site's own"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.profile.time_zone"))
         if self.years is not None and self.years[0] > self.years[1]:
-            msg = "'years' is the first year and the last one"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.profile.years"))
         self._check_constants()
         return self
 
@@ -288,8 +279,9 @@ class ProfileValue(FieldValue):
                 _, problem = to_moodle(said, self.type, self, self.options or ())
                 if problem:
                     hint = did_you_mean(said, self.options or ())
-                    msg = f"'{name}' is '{said}', which a field of type {self.type} does not take{hint}"
-                    raise ValueError(msg)
+                    raise ValueError(
+                        Sentence("mapping.profile.not_taken", key=name, value=said, type=str(self.type), hint=hint)
+                    )
 
 
 class Condition(Part):
@@ -322,9 +314,9 @@ class Condition(Part):
         tests = ("equals", "not_equals", "any_of", "none_of", "matches", "not_empty")
         said = [name for name in tests if getattr(self, name) is not None]
         if len(said) != 1:
-            found = " and ".join(said) if said else "none"
-            msg = f"a condition has exactly one test of {', '.join(tests)}; here: {found}. Make it several conditions."
-            raise ValueError(msg)
+            named = ", ".join(tests)
+            none = Sentence("mapping.condition.no_test", tests=named)
+            raise ValueError(Sentence("mapping.condition.one_test", tests=named, found=said) if said else none)
         return self
 
 
@@ -444,18 +436,17 @@ class SnapshotSettings(Part):
     def _names_one(cls, value: int | str) -> int | str:
         text = str(value).strip()
         if not text or (text.isascii() and text.lstrip("-").isdigit() and int(text) < 1):
-            msg = "give the report's name, or its number from 1 up"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.snapshot.report"))
         return int(text) if text.isascii() and text.isdigit() else text
 
 
-def shortname_problem(shortname: str) -> str:
-    """Say why this cannot be a profile field's shortname ('' when it can).
+def shortname_problem(shortname: str) -> Sentence | None:
+    """Say why this cannot be a profile field's shortname (None when it can).
 
     Moodle's own form takes letters, digits and underscores, at most 100 (user/profile/definelib.php).
     """
     if re.fullmatch(r"[A-Za-z0-9_]{1,100}", shortname):
-        return ""
+        return None
     cleaned = re.sub(r"[^A-Za-z0-9_]", "", shortname)
     hint = did_you_mean(shortname, [cleaned]) if cleaned else ""
-    return f"'{shortname}' is no shortname of a profile field: Moodle has only letters, digits and '_' there{hint}"
+    return Sentence("mapping.profile.shortname", shortname=shortname, hint=hint)

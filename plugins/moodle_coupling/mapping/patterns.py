@@ -12,6 +12,8 @@ import re
 import warnings
 from typing import Any, Final
 
+from moodle_coupling.words.sentence import Sentence
+
 # Python has no public way to read an expression into its parts; the same since 3.11, and tests/mapping/test_patterns.py compares
 # what is made of them with what re itself finds.
 _parser: Any = importlib.import_module("re._parser")
@@ -44,12 +46,12 @@ _WORK: Final = {_WORD: 120, r"\p{Nd}": 10, r"\P{Nd}": 22, _NO_SPACE: 4, _SPACE: 
 _DOTTED: Final = frozenset("Ii\u0130\u0131")
 """The i with and without its dot, small and capital: one letter to Python when case is ignored, to RE2 two."""
 _REFUSED: Final = {
-    "ASSERT": "looks ahead or behind: (?=…), (?<=…)",
-    "ASSERT_NOT": "looks ahead or behind: (?!…), (?<!…)",
-    "GROUPREF": r"refers back to a group: \1, (?P=name)",
-    "GROUPREF_EXISTS": "depends on whether a group matched: (?(1)…)",
-    "ATOMIC_GROUP": "has an atomic group: (?>…)",
-    "POSSESSIVE_REPEAT": "has a possessive repetition: *+, ++, ?+",
+    "ASSERT": Sentence("mapping.pattern.ahead"),
+    "ASSERT_NOT": Sentence("mapping.pattern.not_ahead"),
+    "GROUPREF": Sentence("mapping.pattern.back"),
+    "GROUPREF_EXISTS": Sentence("mapping.pattern.whether"),
+    "ATOMIC_GROUP": Sentence("mapping.pattern.atomic"),
+    "POSSESSIVE_REPEAT": Sentence("mapping.pattern.possessive"),
 }
 _AT: Final = {
     "AT_BEGINNING_STRING": r"\A",
@@ -78,8 +80,7 @@ def linear_pattern(pattern: str) -> str:
     except NoPattern:
         raise
     except (re.error, Warning, OverflowError, RecursionError) as error:
-        msg = f"not a regular expression: {error}"
-        raise NoPattern(msg) from None
+        raise NoPattern(Sentence("mapping.pattern.not_one", error=str(error))) from None
 
 
 class _Writer:
@@ -93,7 +94,7 @@ class _Writer:
 
     def _part(self, kind: str, value: Any, flags: int, times: int) -> str:
         if kind in _REFUSED:
-            _refuse(f"it {_REFUSED[kind]}")
+            _refuse(_REFUSED[kind])
         if kind in ("MAX_REPEAT", "MIN_REPEAT"):
             return self._repeat(value, flags, times, lazy=kind == "MIN_REPEAT")
         if kind == "SUBPATTERN":
@@ -111,7 +112,7 @@ class _Writer:
         copies = max(1, least if endless else most)
         # A count is written out in RE2: groups in groups multiply.
         if times * copies > _MOST_TIMES:
-            _refuse(f"it repeats something more than {_MOST_TIMES} times, groups in groups multiplied")
+            _refuse(Sentence("mapping.pattern.too_many", most=_MOST_TIMES))
         text = self.sequence(inner, flags, times * (copies + (endless and copies > 1)))
         count = {"0,": "*", "1,": "+", "0,1": "?"}.get(said := f"{least},{'' if endless else most}", f"{{{said}}}")
         return f"(?:{text}){count}{'?' * lazy}"
@@ -138,7 +139,7 @@ class _Writer:
         if kind == "CATEGORY":
             classes = _ASCII_CLASSES if flags & re.ASCII else _CLASSES
             if str(value) not in classes:
-                _refuse(r"it has \W among other letters in brackets that begin with ^")
+                _refuse(Sentence("mapping.pattern.no_word"))
             text = classes[str(value)]
             self._add(times * _WORK.get(text, 1))
             return text
@@ -148,21 +149,19 @@ class _Writer:
         if not flags & re.IGNORECASE:
             return text
         if flags & re.ASCII:
-            _refuse("it ignores case in ASCII only: (?ai)")
+            _refuse(Sentence("mapping.pattern.ascii_case"))
         dotted = any(low <= ord(letter) <= high for letter in _DOTTED)
         return text + ("".join(_escaped(ord(letter)) for letter in sorted(_DOTTED)) if dotted else "")
 
     def _add(self, work: int) -> None:
         self.work += work
         if self.work > _MOST_WORK:
-            _refuse(r"it is too large; write fewer repetitions of \w, \d and the like")
+            _refuse(Sentence("mapping.pattern.too_large"))
 
 
 def _place(at: str, flags: int) -> str:
     if at in ("AT_BOUNDARY", "AT_NON_BOUNDARY"):
-        _refuse(
-            r"it looks at the edge of a word (\b, \B); write what may stand there, such as '(.*[ ,])?Arts([ ,].*)?'"
-        )
+        _refuse(Sentence("mapping.pattern.edge"))
     if at in _AT:
         return _AT[at]
     begins = at == "AT_BEGINNING"
@@ -174,13 +173,9 @@ def _place(at: str, flags: int) -> str:
 def _escaped(code: int) -> str:
     letter = chr(code)
     if 0xD800 <= code < 0xE000:
-        _refuse("it has half of a pair of surrogates")
+        _refuse(Sentence("mapping.pattern.surrogate"))
     return letter if letter.isascii() and letter.isalnum() else rf"\x{{{code:x}}}"
 
 
-def _refuse(why: str) -> Any:
-    msg = (
-        f"this regular expression cannot be run in steady time: {why}. Write it without, or as several conditions; "
-        "'any_of' and 'none_of' compare whole values."
-    )
-    raise NoPattern(msg)
+def _refuse(why: Sentence) -> Any:
+    raise NoPattern(Sentence("mapping.pattern.refused", why=why))

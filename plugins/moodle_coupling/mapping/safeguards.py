@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BeforeValidator, Field, WrapSerializer, field_validator, model_validator
 
 from moodle_coupling.mapping.parts import Part, refuse
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler, SerializerFunctionWrapHandler
@@ -38,16 +39,14 @@ class Limit(Part):
     @model_validator(mode="after")
     def _says_something(self) -> Limit:
         if not self.model_fields_set:
-            msg = "say 'count', 'share' or both"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.safeguards.says_nothing"))
         return self
 
 
 def _unwatched(value: Any) -> Any:
     # An emptied key must not silently switch a safeguard off: that takes a word.
     if value is None:
-        msg = f"is empty: give its value, say '{OFF}' when it must not be watched, or take the key out"
-        raise ValueError(msg)
+        raise ValueError(Sentence("mapping.safeguards.empty", off=OFF))
     return None if value in (OFF, "false") or value is False else value
 
 
@@ -103,8 +102,8 @@ class Notify(Part):
     @field_validator("to")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
-        found: list[tuple[Location, str]] = [
-            ((position,), f"'{address}' is not an e-mail address")
+        found: list[tuple[Location, Sentence]] = [
+            ((position,), Sentence("mapping.notify.address", address=address))
             for position, address in enumerate(value)
             if not _ADDRESS.fullmatch(address)
         ]
@@ -122,6 +121,5 @@ def connection_id(value: str) -> str:
     """Give the value when it can be the id of an Airflow connection; raises ValueError when not."""
     # The text is not repeated: somebody may have put the token or an address with one here.
     if not CONNECTION_ID.fullmatch(value) or "://" in value:
-        msg = "must be the id of an Airflow connection, such as moodle_demo: no spaces, variables or addresses"
-        raise ValueError(msg)
+        raise ValueError(Sentence("mapping.connection_id"))
     return value

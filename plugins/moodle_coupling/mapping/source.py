@@ -22,16 +22,15 @@ from moodle_coupling.mapping.checks import Location, did_you_mean
 from moodle_coupling.mapping.parts import FilledText, Part, refuse
 from moodle_coupling.mapping.safeguards import connection_id
 from moodle_coupling.mapping.sql import NAME, query_problem
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
 
 _COLUMN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _COACHVIEW_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9]*)*")
-_COACHVIEW_FIXED: Final[MappingOf[str, str]] = {
-    "person_id": "the connection says which key is the person id (person_id_key)",
-    "categories": "they are no key of a person; say source.categories: true",
-    "inactive": "Coachview's 'inactief' is always used",
+_COACHVIEW_FIXED: Final = {
+    column: Sentence(f"mapping.source.coachview.{column}") for column in ("person_id", "categories", "inactive")
 }
 _WRITTEN_TAB: Final = {"tab": "\t", "\\t": "\t"}
 
@@ -56,8 +55,8 @@ class SourceSettings(Part):
     @classmethod
     def _our_columns(cls, value: list[str]) -> list[str]:
         ours = [column.name for column in PERSON_COLUMNS if column.name != ROW]
-        found: list[tuple[Location, str]] = [
-            ((place,), f"'{name}' is not one of our columns{did_you_mean(name, ours)}")
+        found: list[tuple[Location, Sentence]] = [
+            ((place,), Sentence("mapping.column.not_ours", column=name, hint=did_you_mean(name, ours)))
             for place, name in enumerate(value)
             if name not in ours
         ]
@@ -68,7 +67,7 @@ class SourceSettings(Part):
     @field_validator("columns")
     @classmethod
     def _column_names(cls, value: dict[str, str]) -> dict[str, str]:
-        found: list[tuple[Location, str]] = [
+        found: list[tuple[Location, Sentence]] = [
             ((name,), problem) for name, heading in value.items() if (problem := _name_problem(name, heading))
         ]
         if found:
@@ -117,12 +116,10 @@ class FileSource(SourceSettings):
     @classmethod
     def _as_written(cls, value: str) -> str:
         if "${" in value or "{{" in value:
-            msg = "variables are not filled in here: write the path itself"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.source.variables_in_path"))
         if ":" in _user(value):
             # The text is not repeated: there is a password in it.
-            msg = "no password here: make an Airflow connection, and write its id before the '@'"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.source.password_in_path"))
         return value
 
     @field_validator("encoding")
@@ -135,8 +132,7 @@ class FileSource(SourceSettings):
                 codecs.lookup(value)
             except (LookupError, ValueError):
                 hint = did_you_mean(value, ("auto", "utf-8", "utf-16", "cp1252", "latin-1"))
-                msg = f"'{value}' is not an encoding such as utf-8 or cp1252{hint}"
-                raise ValueError(msg) from None
+                raise ValueError(Sentence("mapping.source.encoding", encoding=value, hint=hint)) from None
         return value
 
     @field_validator("delimiter", mode="before")
@@ -184,25 +180,24 @@ class SqlSource(SourceSettings):
     def _plain_name(cls, value: str, info: ValidationInfo) -> str:
         parts = value.split(".") if info.field_name == "table" else [value]
         if value and not all(NAME.fullmatch(part) for part in parts):
-            msg = f"'{value}' is no plain name of letters, digits and '_'; say source.query where a name needs quotes"
-            raise ValueError(msg)
+            raise ValueError(Sentence("mapping.source.plain_name", name=value))
         return value
 
     @field_validator("query", "count", "changed_query")
     @classmethod
     def _reads(cls, value: str, info: ValidationInfo) -> str:
-        problem = query_problem(value, since=info.field_name == "changed_query") if value.strip() else ""
+        problem = query_problem(value, since=info.field_name == "changed_query") if value.strip() else None
         if problem:
             raise ValueError(problem)
         return value.strip().rstrip(";").rstrip()
 
     @model_validator(mode="after")
     def _fits_together(self) -> SqlSource:
-        found: list[tuple[Location, str]] = []
+        found: list[tuple[Location, Sentence]] = []
         if bool(self.table) == bool(self.query):
-            found.append((("query",) if self.query else (), "say either 'table' or 'query'"))
+            found.append((("query",) if self.query else (), Sentence("mapping.source.table_or_query")))
         if self.changed_query and not self.changed_column:
-            found.append((("changed_query",), "needs changed_column: the column that :since is taken from"))
+            found.append((("changed_query",), Sentence("mapping.source.changed_query")))
         if found:
             refuse(found)
         return self
@@ -236,7 +231,7 @@ class CoachviewSource(SourceSettings):
     @field_validator("columns")
     @classmethod
     def _keys_of_a_person(cls, value: dict[str, str]) -> dict[str, str]:
-        found: list[tuple[Location, str]] = [
+        found: list[tuple[Location, Sentence]] = [
             ((name,), problem) for name, key in value.items() if (problem := _coachview_problem(name, key))
         ]
         if found:
@@ -267,7 +262,9 @@ def _by_its_type(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # n
     model = kind_of(value)
     if model is None:
         kind = str(value["type"])
-        refuse([(("type",), f"'{kind[:60]}' is not one of {', '.join(KINDS)}{did_you_mean(kind, KINDS)}")])
+        choices, hint = ", ".join(KINDS), did_you_mean(kind, KINDS)
+        said = Sentence("mapping.value.not_one_of", value=f"'{kind[:60]}'", choices=choices, hint=hint)
+        refuse([(("type",), said)])
     return model.model_validate(value)
 
 
@@ -288,24 +285,22 @@ def _user(address: str) -> str:
     return address.partition("://")[2].partition("/")[0].rpartition("@")[0]
 
 
-def _coachview_problem(name: str, key: str) -> str:
+def _coachview_problem(name: str, key: str) -> Sentence | None:
     if name in _COACHVIEW_FIXED:
         return _COACHVIEW_FIXED[name]
     if _COACHVIEW_KEY.fullmatch(key):
-        return ""
-    return (
-        f"'{key}' is no key of a person in Coachview, such as adres.postcode, and no code of a free field (Vrijveld…)"
-    )
+        return None
+    return Sentence("mapping.source.coachview.no_key", key=key)
 
 
-def _name_problem(name: str, heading: str) -> str:
+def _name_problem(name: str, heading: str) -> Sentence | None:
     if name == ROW:
-        return f"'{ROW}' is the line number; a source cannot bring it"
+        return Sentence("mapping.column.row", column=ROW)
     if name in FINDINGS:
-        return f"'{name}' is what is found about a person here; give the field another name"
+        return Sentence("mapping.column.finding", column=name)
     if _COLUMN_NAME.fullmatch(name):
-        return ""
+        return None
     ours = [column.name for column in PERSON_COLUMNS]
     if heading in ours:
-        return f"our name stands before the colon, the source's heading behind it: {heading}: {name}"
-    return f"'{name}' is no column name: small letters, digits and '_'{did_you_mean(name, ours)}"
+        return Sentence("mapping.column.the_other_way", heading=heading, column=name)
+    return Sentence("mapping.column.no_name", column=name, hint=did_you_mean(name, ours))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from moodle_coupling.words.sentence import Sentence
+
 _PIECES: Final = re.compile(
     r"""
       '(?:[^']|'')*'            # a text
@@ -25,21 +27,21 @@ NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 """A name that needs no quotes in any database."""
 
 
-def query_problem(query: str, *, since: bool) -> str:
-    """Say why this is no query that a source can run, '' when it is one; ``since`` says whether it must use ``:since``."""
+def query_problem(query: str, *, since: bool) -> Sentence | None:
+    """Say why this is no query that a source can run, None when it is one; ``since`` says whether it must use ``:since``."""
     if "${" in query or "{{" in query:
-        return "variables and templates are not filled in here: write the query itself (:since is bound, not filled in)"
+        return Sentence("mapping.sql.variables")
     if not _READS.match(_COMMENTS.sub(" ", query)):
-        return "must be one SELECT (or WITH … SELECT): a source is only read"
+        return Sentence("mapping.sql.not_a_select")
     found = list(_PIECES.finditer(query.rstrip().rstrip(";")))
     if any(piece["end"] for piece in found):
-        return "must be one statement: there is a ';' in the middle"
+        return Sentence("mapping.sql.several")
     used = any(piece["since"] for piece in found)
     if since and not used:
-        return "must use :since, the watermark of the last good run; without it every run would read everyone"
+        return Sentence("mapping.sql.without_since")
     if used and not since:
-        return ":since is only known on a changed run: write that query under source.changed_query"
-    return ""
+        return Sentence("mapping.sql.since")
+    return None
 
 
 def bound(query: str, mark: str) -> tuple[str, int]:

@@ -26,6 +26,7 @@ from moodle_coupling.orchestration.coupling_dags import (
 from moodle_coupling.orchestration.names import provision_id, reconcile_id
 from moodle_coupling.orchestration.notices import FAILED_BODY, FAILED_SUBJECT, WRONG_FILE_BODY, notifiers
 from moodle_coupling.sources.kinds import checked_connections
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +58,8 @@ def _dags_of(mapping: Mapping, path: Path, *, tell: bool) -> dict[str, DAG]:
     try:
         made = [provision_dag(mapping, path), reconcile_dag(mapping, path)]
     except Exception as error:  # noqa: BLE001  # what Airflow does not take of one file must not take all others down
-        text = f"Airflow makes no DAG of it: {type(error).__name__}: {error}"
-        made = broken_dags(MappingFileError(path, [Problem(1, 1, "", text)]))
+        said = Sentence("mapping.no_dag", error=type(error).__name__, said=str(error))
+        made = broken_dags(MappingFileError(path, [Problem(1, 1, "", said)]))
     else:
         for dag in made if tell else ():
             dag.get_task("check_site").on_failure_callback = notifiers(mapping, FAILED_SUBJECT, FAILED_BODY)
