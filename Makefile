@@ -10,8 +10,11 @@ export AIRFLOW_PORT MOODLE_PORT COACHVIEW_PORT
 MOMENTS := 2026-11-30T23:59:30Z 2028-02-29T23:59:30Z 2026-12-31T23:59:30Z 2026-12-31T22:59:30Z,Europe/Amsterdam \
 	2026-10-25T00:59:30Z,Europe/Amsterdam 2027-03-28T00:59:30Z,Europe/Amsterdam
 
+FAST := $(wildcard tests/test_*.py) $(addprefix tests/,words mapping people matching access ledger web)
+FAST := $(wildcard $(FAST))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-clock test-moodle lint audit format bench docs requirements clean
+.PHONY: help demo demo-stop test test-fast test-clock test-moodle lint audit format bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,8 +30,12 @@ test: ## all tests, with coverage
 	@scripts/bootstrap.sh dev
 	@scripts/test_services.sh
 	@rm -f .coverage .coverage.*
-	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25 --cov --cov-report=term:skip-covered
 	@$(MAKE) --no-print-directory test-clock
+
+test-fast: ## while working: the pure rooms, the ledger on SQLite, the web; a minute or two
+	@scripts/bootstrap.sh dev
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not postgres" $(FAST)
 
 # PostgreSQL has a clock of its own, which nobody sets.
 test-clock: ## the tests that read a clock, at each moment at which such code goes wrong
@@ -70,9 +77,10 @@ bench: ## the benchmarks, each with its peer in the same run
 docs: ## what is generated: the mapping's JSON Schema and reference, the samples
 	$(PY) scripts/make_docs.py
 
-requirements: ## pin the whole set anew from requirements.in and requirements-dev.in
-	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes requirements.in -o requirements.txt
-	.venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes requirements-dev.in -o requirements-dev.txt
+COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes
+requirements: ## pin the whole set anew from pyproject.toml; pins that still fit stay (rm the file first to renew them)
+	$(COMPILE) pyproject.toml --extra postgres --extra sqlite --extra sftp --group pinned -o requirements.txt
+	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
 
 clean: demo-stop ## remove everything that was made, .venv too
 	rm -rf .venv .demo .airflow build dist plugins/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,7 +12,8 @@ echo "audit: dangerous calls in our own code (bandit, medium and above; ruff's S
 
 echo "audit: the pinned set beside the FAB auth manager"
 echo "apache-airflow-providers-fab" >"$work/fab.in"
-"$bin/uv" pip compile -q --no-header --python-version 3.11 -c requirements.txt requirements.in "$work/fab.in" -o "$work/fab.txt"
+"$bin/uv" pip compile -q --no-header --python-version 3.11 -c requirements.txt \
+    pyproject.toml --extra postgres --extra sqlite --extra sftp "$work/fab.in" -o "$work/fab.txt"
 grep -E '^(apache-airflow-providers-fab|flask-appbuilder)==' "$work/fab.txt"
 
 echo "audit: licences of the pinned set (docs/licences.md)"

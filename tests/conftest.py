@@ -88,6 +88,24 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
+FOLDERS_MARKED = {"e2e": ("e2e", "slow"), "browser": ("browser", "slow"), "crash": ("slow",)}
+FIXTURES_MARKED = {"postgres": ("postgres",), "coupling": ("slow",)}
+"""What takes long by nature: an Airflow of its own, workers that are killed, whole runs of a DAG; or wants PostgreSQL."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder and their fixtures, so that ``-m "not slow"`` needs no mark in each file."""
+    for item in items:
+        for folder in item.path.relative_to(ROOT / "tests").parts[:-1]:
+            for name in FOLDERS_MARKED.get(folder, ()):
+                item.add_marker(name)
+        for fixture in getattr(item, "fixturenames", ()):
+            for name in FIXTURES_MARKED.get(fixture, ()):
+                item.add_marker(name)
+        if "postgresql" in item.name and "moodle_site" not in getattr(item, "fixturenames", ()):
+            item.add_marker("postgres")
+
+
 def _tell(config: pytest.Config, text: str) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:

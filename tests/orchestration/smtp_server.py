@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import email
 import email.policy
-import socketserver
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from aiosmtpd.controller import Controller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Mails:
-    """What came in. ``lines`` is everything the client said; ``refuse`` answers every recipient with 550."""
+    """What came in. ``greetings`` has one name for each client; ``refuse`` answers every recipient with 550."""
 
     port: int = 0
     refuse: bool = False
     messages: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
+    greetings: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -31,59 +31,40 @@ class Mails:
         bodies = [message.get_body(("html", "plain")) for message in self.messages]
         return "\n".join(body.get_content() for body in bodies if body is not None)
 
+    # aiosmtpd calls these.
+    async def handle_EHLO(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        self.greetings.append(hostname)
+        return responses
 
-class _Handler(socketserver.StreamRequestHandler):
-    server: _Server
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:  # noqa: N802
+        if self.refuse:
+            return "550 no such user s3cret"
+        envelope.rcpt_tos.append(address)
+        self.recipients.append(address)
+        return "250 ok"
 
-    def handle(self) -> None:
-        self._say("220 mail.example.org")
-        while line := self.rfile.readline():
-            text = line.decode().strip()
-            self.server.mails.lines.append(text)
-            command = text.upper()
-            if command.startswith("QUIT"):
-                self._say("221 bye")
-                return
-            if command.startswith("DATA"):
-                self._say("354 go on")
-                self._take()
-            elif command.startswith("RCPT"):
-                self._recipient(text)
-            else:
-                self._say("250 ok")
-
-    def _recipient(self, text: str) -> None:
-        if self.server.mails.refuse:
-            self._say("550 no such user s3cret")
-            return
-        self.server.mails.recipients.append(text.partition("<")[2].partition(">")[0])
-        self._say("250 ok")
-
-    def _take(self) -> None:
-        data = b""
-        while (line := self.rfile.readline()) != b".\r\n":
-            data += line
-        message: Any = email.message_from_bytes(data, policy=email.policy.default)
-        self.server.mails.messages.append(message)
-        self._say("250 taken")
-
-    def _say(self, text: str) -> None:
-        self.wfile.write(f"{text}\r\n".encode())
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        message: Any = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        self.messages.append(message)
+        return "250 taken"
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    mails: Mails
+class _OnAFreePort(Controller):
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
 
 
 @contextlib.contextmanager
 def running_smtp() -> Iterator[Mails]:
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.mails = Mails(port=server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield server.mails
-        finally:
-            server.shutdown()
-            thread.join()
+    mails = Mails()
+    server = _OnAFreePort(mails, hostname="127.0.0.1", port=0, ready_timeout=30.0)
+    server.start()
+    mails.port = server.port
+    try:
+        yield mails
+    finally:
+        server.stop()

@@ -79,7 +79,7 @@ def test_nobody_to_tell_is_no_mail(tmp_path: Path, mails: Mails) -> None:
     nobody = mapping(tmp_path, "")
     assert notifiers(nobody) == []
     assert tell(nobody, "subject", "body")
-    assert mails.lines == []
+    assert mails.greetings == []
 
 
 def test_ids_that_look_like_a_template_or_a_header_stay_text(tmp_path: Path, mails: Mails) -> None:
