@@ -16,7 +16,7 @@ from web.dags_in_airflow import clear
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.web.app import make_app
-from moodle_coupling.web.base import csrf
+from moodle_coupling.web.base import forms
 from moodle_coupling.words.catalogue import Texts
 
 with warnings.catch_warnings():
@@ -46,7 +46,7 @@ class Visitor(TestClient):
 
     def send_form(self, path: str, *, htmx: bool = False, **fields: Any) -> Any:
         """Send a form as a page of ours does."""
-        fields[csrf.FIELD] = csrf.token_for(self.role)
+        fields[forms.FIELD] = forms.token_for(self.role)
         return self.post(path, data=fields, headers={"HX-Request": "true"} if htmx else {})
 
 

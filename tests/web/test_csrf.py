@@ -7,14 +7,14 @@ import re
 import pytest
 from web.conftest import token_of
 
-from moodle_coupling.web.base import csrf
-from moodle_coupling.web.base.csrf import is_genuine, token_for
+from moodle_coupling.web.base import forms
+from moodle_coupling.web.base.forms import is_genuine, token_for
 
 CHANGE = "/environments/demo/resume"
 
 
 def send(visitor, token, **headers):
-    return visitor.post(CHANGE, data={csrf.FIELD: token} if token else {}, headers=headers)
+    return visitor.post(CHANGE, data={forms.FIELD: token} if token else {}, headers=headers)
 
 
 class TestTheToken:
@@ -39,7 +39,7 @@ class TestTheToken:
 
     def test_an_old_one_is_refused(self, monkeypatch):
         token = token_for("anna")
-        monkeypatch.setattr(csrf, "SECONDS", -1)
+        monkeypatch.setattr(forms, "SECONDS", -1)
         assert not is_genuine(token, "anna")
 
     def test_another_secret_is_refused(self, monkeypatch):
@@ -49,10 +49,10 @@ class TestTheToken:
 
 
 def test_what_holds_tokens_is_made_anew_before_they_run_out(monkeypatch):
-    monkeypatch.setattr(csrf.time, "time", lambda: 1_000_000.0)
-    before = csrf.period()
-    monkeypatch.setattr(csrf.time, "time", lambda: 1_000_000.0 + csrf.SECONDS / 2)
-    assert csrf.period() > before
+    monkeypatch.setattr(forms.time, "time", lambda: 1_000_000.0)
+    before = forms.period()
+    monkeypatch.setattr(forms.time, "time", lambda: 1_000_000.0 + forms.SECONDS / 2)
+    assert forms.period() > before
 
 
 class TestARequest:
@@ -60,7 +60,7 @@ class TestARequest:
         assert send(visit("op"), token_for("op")).status_code == 303
 
     def test_the_right_token_in_a_header(self, visit):
-        assert visit("op").post(CHANGE, headers={csrf.HEADER: token_for("op")}).status_code == 303
+        assert visit("op").post(CHANGE, headers={forms.HEADER: token_for("op")}).status_code == 303
 
     @pytest.mark.parametrize("token", ["", "nonsense"])
     @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
@@ -70,14 +70,14 @@ class TestARequest:
         assert "nothing was changed" in answer.text
 
     def test_a_form_newer_than_its_page(self, visit):
-        answer = send(visit("op"), token_for("op"), **{csrf.HEADER: token_for("admin")})
+        answer = send(visit("op"), token_for("op"), **{forms.HEADER: token_for("admin")})
         assert answer.status_code == 303
 
     def test_somebody_elses(self, visit):
         assert send(visit("op"), token_for("admin")).status_code == 403
 
     def test_a_token_in_the_address_does_not_count(self, visit):
-        assert visit("op").post(f"{CHANGE}?{csrf.FIELD}={token_for('op')}").status_code == 403
+        assert visit("op").post(f"{CHANGE}?{forms.FIELD}={token_for('op')}").status_code == 403
 
     @pytest.mark.parametrize("sender", ["cross-site", "same-site"])
     def test_another_site(self, visit, sender):
@@ -90,7 +90,7 @@ class TestARequest:
         visitor = visit("")
         bearer = {"Authorization": f"Bearer {token_of('op')}"}
         assert visitor.post(CHANGE, headers=bearer).status_code == 403
-        assert visitor.post(CHANGE, headers=bearer | {csrf.HEADER: token_for("op")}).status_code == 303
+        assert visitor.post(CHANGE, headers=bearer | {forms.HEADER: token_for("op")}).status_code == 303
 
 
 def test_the_page_holds_a_token_for_htmx_and_for_each_form(visit):
@@ -100,4 +100,4 @@ def test_the_page_holds_a_token_for_htmx_and_for_each_form(visit):
     fields = re.findall(r'name="csrf_token" value="([^"]+)"', html)
     assert html.count("<form") == len(fields) > 1
     assert all(is_genuine(token, "op") for token in (meta, headers, *fields))
-    assert visit("op").post(CHANGE, headers={csrf.HEADER: headers}).status_code == 303
+    assert visit("op").post(CHANGE, headers={forms.HEADER: headers}).status_code == 303

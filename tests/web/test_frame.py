@@ -14,7 +14,7 @@ from web.conftest import TestClient, token_of
 from moodle_coupling import web
 from moodle_coupling.errors import MappingError
 from moodle_coupling.ledger.errors import AlreadyDecided, LedgerUnavailable, NotInLedger
-from moodle_coupling.web.base import headers
+from moodle_coupling.web.base import shell
 from moodle_coupling.web.base.languages import COOKIE, accepted
 from moodle_coupling.web.environments import pages as environments
 
@@ -68,7 +68,7 @@ class TestEveryPage:
 
 class TestHeaders:
     def test_the_policy_forbids_all_but_our_own(self):
-        parts = dict(part.split(" ", 1) for part in headers.CONTENT_SECURITY_POLICY.split("; "))
+        parts = dict(part.split(" ", 1) for part in shell.CONTENT_SECURITY_POLICY.split("; "))
         assert parts == {
             "default-src": "'none'",
             "script-src": "'self'",

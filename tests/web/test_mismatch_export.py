@@ -18,7 +18,7 @@ from moodle_coupling.contract.spreadsheet import guarded
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide
-from moodle_coupling.web.base import csrf
+from moodle_coupling.web.base import forms
 from moodle_coupling.web.mismatches import export as mismatch_export
 from moodle_coupling.web.mismatches.export import as_csv, as_xlsx
 
@@ -184,7 +184,7 @@ class TestTheForm:
         form = re.search(r'<form[^>]*action="/moodle/mismatches/export\.csv".*?</form>', page.text, re.DOTALL)[0]
         sent = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form)
         assert sorted(sent)[1:] == [("proposal", "suspend"), ("status", "all"), ("verdict", "orphan")]
-        assert min(sent)[0] == csrf.FIELD
+        assert min(sent)[0] == forms.FIELD
         assert 'formaction="/moodle/mismatches/export.xlsx"' in form
         assert "hx-" not in form
         answer = visit("user").post("/mismatches/export.csv", data=dict(sent))

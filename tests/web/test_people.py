@@ -25,8 +25,8 @@ from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.sandbox.moodle import running_moodle
 from moodle_coupling.web.base.access import Access
-from moodle_coupling.web.mismatches.search import unseal
-from moodle_coupling.web.people.refs import sealed
+from moodle_coupling.web.base.forms import unseal
+from moodle_coupling.web.people.search import sealed
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 PROVISION = "moodle_provision__demo"

@@ -16,7 +16,7 @@ from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.differences import Piece, marked
 from moodle_coupling.web.base.moments import since
-from moodle_coupling.web.environments import chart
+from moodle_coupling.web.environments.state import HEIGHT, WIDTH, Figures, bars, figures_of, totals
 from moodle_coupling.words.catalogue import Texts
 
 NOW = dt.datetime(2026, 3, 1, 2, 0, tzinfo=dt.UTC)
@@ -51,42 +51,42 @@ class TestTheChart:
             failed=1,
             unknown=1,
         )
-        assert chart.figures_of(did) == chart.Figures(created=3, updated=5, rejected=4, failed=2)
+        assert figures_of(did) == Figures(created=3, updated=5, rejected=4, failed=2)
 
     def test_a_dry_run_shows_what_it_would_do(self):
         would = run(mode="dry run", planned_create=3, planned_update=2, planned_reject=4, planned_none=90)
-        assert chart.figures_of(would) == chart.Figures(created=3, updated=2, rejected=4, failed=0)
+        assert figures_of(would) == Figures(created=3, updated=2, rejected=4, failed=0)
 
     def test_the_latest_stands_on_the_right(self):
-        bars = chart.bars([run(1), run(2)])
-        assert [bar.run.id for bar in bars] == ["2", "1"]
-        assert bars[0].x < bars[1].x < chart.WIDTH
+        shown = bars([run(1), run(2)])
+        assert [bar.run.id for bar in shown] == ["2", "1"]
+        assert shown[0].x < shown[1].x < WIDTH
 
     def test_only_the_last_thirty(self):
-        assert [bar.run.id for bar in chart.bars([run(n) for n in range(40)])] == [str(n) for n in range(29, -1, -1)]
+        assert [bar.run.id for bar in bars([run(n) for n in range(40)])] == [str(n) for n in range(29, -1, -1)]
 
     def test_no_run_and_a_run_that_wrote_nothing(self):
-        assert chart.bars([]) == []
-        (bar,) = chart.bars([run()])
+        assert bars([]) == []
+        (bar,) = bars([run()])
         assert [part.kind for part in bar.parts] == ["nothing"]
 
     def test_one_among_thousands_is_seen(self):
-        small = chart.bars([run(done_create=1), run(done_create=5000, failed=1)])
+        small = bars([run(done_create=1), run(done_create=5000, failed=1)])
         assert all(part.height >= 1.9 for bar in small for part in bar.parts)
 
     @given(st.lists(st.tuples(*[st.integers(0, 100_000)] * 3), max_size=35))
     def test_bars_stay_in_the_drawing_and_do_not_overlap(self, figures):
         runs = [run(n, done_create=a, done_update=b, failed=c) for n, (a, b, c) in enumerate(figures)]
-        for bar in chart.bars(runs):
-            assert 0 <= bar.x < bar.x + bar.width <= chart.WIDTH
-            edge = chart.HEIGHT
+        for bar in bars(runs):
+            assert 0 <= bar.x < bar.x + bar.width <= WIDTH
+            edge = HEIGHT
             for part in bar.parts:
                 assert part.y + part.height == pytest.approx(edge, abs=0.02)
                 assert part.y >= -0.02
                 edge = part.y
 
     def test_totals(self):
-        assert chart.totals([run(done_create=1), run(done_create=2, failed=3)]) == {
+        assert totals([run(done_create=1), run(done_create=2, failed=3)]) == {
             "created": 3,
             "updated": 0,
             "rejected": 0,

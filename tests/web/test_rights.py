@@ -13,7 +13,7 @@ from web.filling import filled
 from web.rights import RIGHTS, Rule
 
 from moodle_coupling.web.app import make_app
-from moodle_coupling.web.base import csrf
+from moodle_coupling.web.base import forms
 
 CATCH_ALL = "/{path:path}"
 
@@ -60,8 +60,8 @@ def contents(ledger, tmp_path, migrated):
 
 def call(visitor, method, rule):
     data = None
-    if method not in csrf.SAFE:
-        data = rule.form | {csrf.FIELD: csrf.token_for(visitor.role or "nobody")}
+    if method not in forms.SAFE:
+        data = rule.form | {forms.FIELD: forms.token_for(visitor.role or "nobody")}
     return visitor.request(method, rule.path, data=data)
 
 
@@ -93,14 +93,14 @@ class TestEachRoute:
     @pytest.mark.parametrize("role", ROLES)
     def test_reading_writes_nothing(self, method, path, rule, visit, role, contents):
         """Other sites can make a browser read in its user's name: a picture, a link."""
-        if method not in csrf.SAFE:
+        if method not in forms.SAFE:
             return
         before = contents()
         call(visit(role), method, rule)
         assert [table for table, rows in contents().items() if rows != before[table]] == []
 
     def test_a_change_without_proof_of_origin_is_refused(self, method, path, rule, visit):
-        if method in csrf.SAFE:
+        if method in forms.SAFE:
             assert rule.needs == "viewer", "what changes nothing may be read by all who read; else say why here"
             return
         answer = visit("admin").request(method, rule.path, data=rule.form)
@@ -114,7 +114,7 @@ class TestEachRoute:
 )
 def test_paths_that_are_not_there_ask_who_is_there_too(visit, method, path):
     assert visit("").request(method, path).status_code == 401
-    token = {csrf.HEADER: csrf.token_for("viewer")}
+    token = {forms.HEADER: forms.token_for("viewer")}
     assert visit("viewer").request(method, path, headers=token).status_code == 404
 
 

@@ -21,9 +21,9 @@ from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.extraction import WARNINGS
+from moodle_coupling.web.base.forms import unseal
 from moodle_coupling.web.environments.starts import start
-from moodle_coupling.web.mismatches.search import unseal
-from moodle_coupling.web.runs.airflow import airflow_run
+from moodle_coupling.web.runs.report import airflow_run
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 PROVISION, RECONCILE = "moodle_provision__demo", "moodle_reconcile__demo"

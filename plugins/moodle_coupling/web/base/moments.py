@@ -1,4 +1,4 @@
-"""How long ago, in words."""
+"""How long ago, how long and how fast, in words."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _FUTURE: Final = (
     (3600, say("in {n} hour"), say("in {n} hours")),
     (60, say("in {n} minute"), say("in {n} minutes")),
 )
+_MINUTE, _HOUR = 60, 3600
 
 
 def since(at: dt.datetime, now: dt.datetime, texts: Texts) -> str:
@@ -29,3 +30,20 @@ def since(at: dt.datetime, now: dt.datetime, texts: Texts) -> str:
         if abs(seconds) >= size:
             return texts.plural(one, many, int(abs(seconds) // size))
     return texts("just now") if seconds >= 0 else texts("any moment")
+
+
+def duration(seconds: float, texts: Texts) -> str:
+    """Write a duration in the two units that matter: '4 s', '3 min 20 s', '2 h 5 min'."""
+    whole = max(0, round(seconds))
+    if whole < _MINUTE:
+        return texts("{seconds} s", seconds=whole)
+    if whole < _HOUR:
+        return texts("{minutes} min {seconds} s", minutes=whole // _MINUTE, seconds=whole % _MINUTE)
+    return texts("{hours} h {minutes} min", hours=texts.number(whole // _HOUR), minutes=whole % _HOUR // _MINUTE)
+
+
+def rate(per_second: float, texts: Texts) -> str:
+    """Write how many a second, or a minute where it is less than one a second."""
+    if per_second >= 1:
+        return texts("{n} a second", n=texts.number(per_second))
+    return texts("{n} a minute", n=texts.number(max(1, per_second * _MINUTE)))

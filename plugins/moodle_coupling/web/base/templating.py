@@ -51,7 +51,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
-from moodle_coupling.web.base import csrf, flash, words
+from moodle_coupling.web.base import forms, notices, words
 from moodle_coupling.web.base.access import of_request
 from moodle_coupling.web.base.differences import marked
 from moodle_coupling.web.base.languages import foreign, texts_for
@@ -100,11 +100,11 @@ def render(
 ) -> HTMLResponse:
     """Give a template as an answer; a notice that waits for the user is shown by a whole page."""
     whole = not Path(template).name.startswith("_")
-    waiting = flash.waiting(request) if whole else None
+    waiting = notices.waiting(request) if whole else None
     html = text_of(request, template, **{"notice": waiting} | values)
     answer = HTMLResponse(html, status_code=status, headers=headers)
     if waiting is not None:
-        flash.forget(request, answer)
+        notices.forget(request, answer)
     return answer
 
 
@@ -119,8 +119,8 @@ def text_of(request: Request, template: str, **values: Any) -> str:
         "lang": texts.language,
         "languages": languages(),
         "access": access,
-        "csrf_token": csrf.token_of(access),
-        "csrf_period": csrf.period(),
+        "csrf_token": forms.token_of(access),
+        "csrf_period": forms.period(),
         "here": request.scope["path"].removeprefix(made.ours) if request.method == "GET" else "/",
         "since": lambda at: since(at, dt.datetime.now(dt.UTC), texts),
         "number": texts.number,
@@ -136,7 +136,7 @@ def redirect(request: Request, path: str, notice: Notice | None = None) -> Redir
     """Send a browser to one of our pages (303), where the notice is shown."""
     answer = RedirectResponse(f"{addresses(request).ours}{path}", status_code=303)
     if notice is not None:
-        flash.keep(request, answer, notice)
+        notices.keep(request, answer, notice)
     return answer
 
 

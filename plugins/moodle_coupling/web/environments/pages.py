@@ -14,10 +14,8 @@ from moodle_coupling.web.base.access import Access, AccessDep, Right
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.templating import render
-from moodle_coupling.web.environments import chart
-from moodle_coupling.web.environments.activities import Done, recent
 from moodle_coupling.web.environments.setup import explained
-from moodle_coupling.web.environments.state import states
+from moodle_coupling.web.environments.state import HEIGHT, WIDTH, Done, bars, figures_of, recent, states, totals
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -85,10 +83,10 @@ def card_values(access: Access, names: Collection[str]) -> dict[str, Any]:
     return {
         "states": shown,
         "problem": problem,
-        "chart": chart,
-        "bars": chart.bars,
-        "totals": chart.totals,
-        "figures_of": chart.figures_of,
+        "chart_size": (WIDTH, HEIGHT),
+        "bars": bars,
+        "totals": totals,
+        "figures_of": figures_of,
         "moment_of": moment_of,
     }
 

@@ -1,4 +1,4 @@
-"""How an environment is, as its card tells it."""
+"""How an environment is: what holds it, its last runs as a chart, and what people did there lately."""
 
 from __future__ import annotations
 
@@ -10,19 +10,55 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.claims import refused
 from moodle_coupling.settings import mappings_folder
-from moodle_coupling.web.environments import chart
+from moodle_coupling.web.base.access import MASK
+from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.environments import starts as starting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from moodle_coupling.hooks.pause import Pause
+    from moodle_coupling.ledger.activity import Activity
     from moodle_coupling.ledger.leases import Busy
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.quarantine import Quarantine
     from moodle_coupling.ledger.runs import Run
     from moodle_coupling.web.base.couplings import Coupling
     from moodle_coupling.web.environments.starts import DagState
+    from moodle_coupling.words.catalogue import Texts
+
+RUNS: Final = 30
+WIDTH: Final = 300
+HEIGHT: Final = 56
+"""Of the drawing, in its own units; a bar takes WIDTH / RUNS, so that a bar stays as wide whatever the number of runs."""
+_LEAST: Final = 2.0
+"""Height of a part that is not nothing: one person among thousands must still be seen."""
+_GROUND: Final = 1.0
+"""Height of the line for a run that wrote nothing."""
+SEGMENTS: Final = ("created", "updated", "rejected", "failed")
+LIMIT: Final = 30
+ACTIONS: Final = {
+    "pause": say("paused"),
+    "resume": say("resumed"),
+    "check": say("tested the connection"),
+    "dry run": say("asked for a dry run"),
+    "reconcile": say("asked for a reconciliation"),
+    "lift quarantine": say("lifted the quarantine"),
+    "decide": say("decided on mismatches"),
+    "protect": say("protected"),
+    "unprotect": say("took a protection off"),
+    "apply": say("asked for a run of what was decided"),
+    "export": say("exported mismatches"),
+    "explain": say("followed a person from source to Moodle:"),
+    "provision": say("asked for a run of one person:"),
+    "forget": say("forgot a person"),
+    "mismatches told": say("mailed the number of new mismatches"),
+}
+"""What the pages and the commands note, in words."""
+FREE_TEXT: Final = frozenset({"protect"})
+"""Those of them whose detail an analyst wrote, and which may name a person; the others hold counts, kinds and run ids."""
+PERSONS: Final = frozenset({"explain", "provision"})
+"""Those whose subject is one person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +162,117 @@ def _filled(state: EnvironmentState, ledger: Ledger, mismatches: Mapping[str, in
         quarantine_over=quarantine is not None and quarantine.until <= dt.datetime.now(dt.UTC),
         waiting=tuple(Waiting(get_run(ledger, one.run), one.reasons, one.asked_at) for one in asked),
         busy=holder_of(ledger, state.name),
-        runs=tuple(latest_runs(ledger, state.name, limit=chart.RUNS)),
+        runs=tuple(latest_runs(ledger, state.name, limit=RUNS)),
         mismatches=tuple(sorted(mismatches.items(), key=lambda one: (-one[1], one[0]))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a run did, or on a dry run would do, in numbers of persons."""
+
+    created: int
+    updated: int
+    rejected: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        """Give all of them together."""
+        return self.created + self.updated + self.rejected + self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a bar: ``kind`` is one of SEGMENTS or 'nothing'."""
+
+    kind: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One run: where its bar stands and what it is made of; ``run`` for its link and title."""
+
+    run: Run
+    figures: Figures
+    x: float
+    width: float
+    parts: tuple[Part, ...]
+
+
+def figures_of(run: Run) -> Figures:
+    """Count what a run did; where nothing was to be written (a dry run), what it would have done."""
+    counts = run.counts
+    prefix = "done" if any(name.startswith("done_") for name in counts) else "planned"
+    updated = sum(counts.get(f"{prefix}_{action}", 0) for action in ("update", "link", "suspend", "reactivate"))
+    rejected = counts.get("rejected", 0) if prefix == "done" else counts.get("planned_reject", 0)
+    failed = counts.get("failed", 0) + counts.get("unknown", 0)
+    return Figures(counts.get(f"{prefix}_create", 0), updated, rejected, failed)
+
+
+def bars(runs: Sequence[Run]) -> list[Bar]:
+    """Lay out the runs (latest first) from right to left; at most RUNS, the highest bar is as high as the chart."""
+    shown = [(run, figures_of(run)) for run in runs[:RUNS]]
+    highest = max((figures.total for _, figures in shown), default=0)
+    step = WIDTH / RUNS
+    return [
+        Bar(run, figures, WIDTH - (number + 1) * step + 1, step - 2, tuple(_stack(figures, highest)))
+        for number, (run, figures) in enumerate(shown)
+    ][::-1]
+
+
+def totals(runs: Sequence[Run]) -> Mapping[str, int]:
+    """Add the figures of the runs shown, by segment."""
+    shown = [figures_of(run) for run in runs[:RUNS]]
+    return {kind: sum(getattr(figures, kind) for figures in shown) for kind in SEGMENTS}
+
+
+def _stack(figures: Figures, highest: int) -> list[Part]:
+    if not figures.total:
+        return [Part("nothing", HEIGHT - _GROUND, _GROUND)]
+    numbers = {kind: getattr(figures, kind) for kind in SEGMENTS if getattr(figures, kind)}
+    heights = {kind: max(_LEAST, number / highest * HEIGHT) for kind, number in numbers.items()}
+    squeeze = min(1.0, HEIGHT / sum(heights.values()))
+    parts, top = [], float(HEIGHT)
+    for kind, height in heights.items():
+        top -= height * squeeze
+        parts.append(Part(kind, round(top, 2), round(height * squeeze, 2)))
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One thing someone did."""
+
+    at: dt.datetime
+    by: str
+    what: str
+    subject: str
+    detail: str
+
+
+def recent(ledger: Ledger, environment: str, texts: Texts, *, details: bool) -> list[Done]:
+    """Give what was done lately, latest first; without ``details`` free text that may name a person is masked."""
+    from moodle_coupling.ledger import activity
+
+    return [
+        Done(
+            at=one.at,
+            by=one.by,
+            what=texts(ACTIONS[one.action]) if one.action in ACTIONS else one.action,
+            subject=one.subject if details or not _may_be_typed(one) else MASK,
+            detail=one.detail if details or _names_nobody(one.action) or not one.detail else MASK,
+        )
+        for one in activity.recent(ledger, environment, limit=LIMIT)
+    ]
+
+
+def _may_be_typed(one: Activity) -> bool:
+    """Tell whether the subject may be a name or an address that somebody typed, as earlier versions kept it."""
+    return one.action in PERSONS and any(char in one.subject for char in "@ ")
+
+
+def _names_nobody(action: str) -> bool:
+    return action in ACTIONS and action not in FREE_TEXT

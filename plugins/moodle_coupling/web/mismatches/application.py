@@ -14,14 +14,15 @@ from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.orchestration import names
 from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
+from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.notices import Notice
 from moodle_coupling.web.base.templating import Addresses, redirect, render
 from moodle_coupling.web.environments import starts as starting
-from moodle_coupling.web.mismatches.filters import FormDep, meant, read_filters
+from moodle_coupling.web.mismatches.listing import meant, read_filters
+from moodle_coupling.web.mismatches.pages import list_path
 from moodle_coupling.web.mismatches.rows import RUNS_DO, records
-from moodle_coupling.web.mismatches.views import list_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Mismatches as a table for a spreadsheet, a part at a time."""
+"""Export: exactly what is filtered, as a table for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.datastructures import FormData
+
 from moodle_coupling.contract.spreadsheet import guarded, is_risky
-from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
+from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, mismatch_page, mismatch_versions
 from moodle_coupling.web.base import words
-from moodle_coupling.web.base.languages import say
+from moodle_coupling.web.base.access import Access, AccessDep
+from moodle_coupling.web.base.forms import FormDep
+from moodle_coupling.web.base.languages import say, texts_for
+from moodle_coupling.web.base.ledgers import the_ledger
+from moodle_coupling.web.mismatches.listing import read_filters
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED
 from moodle_coupling.words.catalogue import Texts
@@ -58,6 +67,10 @@ _ACCOUNT: Final = ("username", "idnumber", "firstname", "lastname", "email")
 _NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LONGEST: Final = 32_767
 """Characters in a cell of a spreadsheet."""
+router = APIRouter()
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_PIECE: Final = 1 << 16
+"""Bytes sent at a time."""
 
 
 def table(ledger: Ledger, reader: Reader, ids: Sequence[int], texts: Texts) -> Iterator[list[Any]]:
@@ -149,3 +162,44 @@ def _cells(row: Row, texts: Texts) -> list[Any]:
 
 def _joined(texts: Iterator[str]) -> str:
     return " | ".join(texts)
+
+
+@router.post("/mismatches/export.csv")
+def export_csv(request: Request, access: AccessDep, form: FormDep) -> Response:
+    """Give what is filtered as CSV in UTF-8: with semicolons in Dutch, with commas in English."""
+    texts = texts_for(request)
+    rows = _exported(form, access, texts, "CSV")
+    return _download(as_csv(rows, SEPARATORS[texts.language]), "text/csv; charset=utf-8", texts, "csv")
+
+
+@router.post("/mismatches/export.xlsx")
+def export_xlsx(request: Request, access: AccessDep, form: FormDep) -> Response:
+    """Give what is filtered as a workbook."""
+    texts = texts_for(request)
+    file = as_xlsx(_exported(form, access, texts, "XLSX"), texts("Mismatches"))
+    return _download(_pieces(file), XLSX, texts, "xlsx")
+
+
+def _exported(form: FormData, access: Access, texts: Texts, kind: str) -> Iterator[list[Any]]:
+    """Fix which mismatches are meant, note the export in each environment, and give the rows."""
+    ledger = the_ledger()
+    chosen = read_filters(form, access).for_ledger(access, dt.datetime.now(dt.UTC))
+    ids = [number for number, _ in mismatch_versions(ledger, chosen)]
+    for environment, number in mismatch_counts(ledger, chosen)["environment"].items():
+        if not chosen.environments or environment in chosen.environments:
+            detail = f"{kind}: {number} mismatches"
+            activity.note(ledger, by=access.name, environment=environment, action="export", detail=detail)
+    return table(ledger, Reader(access, texts, deciding=False), ids, texts)
+
+
+def _download(body: Iterator[Any], media_type: str, texts: Texts, suffix: str) -> Response:
+    name = f"{texts('mismatches')}-{dt.datetime.now(dt.UTC):%Y-%m-%d}.{suffix}"
+    return StreamingResponse(
+        body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Decision, decision_history, protections_on
 from moodle_coupling.ledger.people import Who, links_of, mismatches_of, outcomes_of
-from moodle_coupling.web.environments.activities import ACTIONS
+from moodle_coupling.web.environments.state import ACTIONS
 from moodle_coupling.web.mismatches.facts import read_facts
 from moodle_coupling.web.mismatches.rows import evidence_of, records
 from moodle_coupling.web.runs.rows import Reader, Row

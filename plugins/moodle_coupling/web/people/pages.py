@@ -12,17 +12,16 @@ from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.people import Who
 from moodle_coupling.orchestration import names
 from moodle_coupling.web.base.access import Access, AccessDep, Right
+from moodle_coupling.web.base.forms import seal, unseal
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.notices import Notice
 from moodle_coupling.web.base.templating import Addresses, is_htmx, redirect, render
 from moodle_coupling.web.environments import starts as starting
-from moodle_coupling.web.environments.activities import ACTIONS
-from moodle_coupling.web.mismatches.search import seal, unseal
+from moodle_coupling.web.environments.state import ACTIONS
 from moodle_coupling.web.people.explanation import TITLES, explain, in_source, is_paused
 from moodle_coupling.web.people.history import person
-from moodle_coupling.web.people.refs import sealed, who_is
-from moodle_coupling.web.people.search import MOST, search
+from moodle_coupling.web.people.search import MOST, sealed, search, who_is
 from moodle_coupling.web.runs import words as run_words
 
 router = APIRouter()

@@ -1,13 +1,13 @@
-"""Finding persons: one answer for each, whatever the number of environments, names and addresses."""
+"""Finding persons, and the references by which pages name them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.ledger.people import Who, find_linked, find_people
+from moodle_coupling.ledger.people import Who, find_linked, find_people, latest_row, who_of_account, who_of_row
+from moodle_coupling.web.base.forms import seal, unseal
 from moodle_coupling.web.mismatches.rows import records
-from moodle_coupling.web.people.refs import find_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,10 +15,37 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.web.base.access import Access
 
+_KINDS: Final = {"o": "outcome", "m": "mismatch"}
+_LETTERS: Final = {kind: letter for letter, kind in _KINDS.items()}
+_MOST_DIGITS: Final = 18
 MOST: Final = 50
 """Persons that are shown; of more one must type more."""
 _IDS: Final = ("person_id", "extern_id", "idnumber")
 _MOST_WORDS: Final = 6
+
+
+def sealed(typed: str) -> str:
+    """Give the reference for an id that somebody typed."""
+    return f"x{seal(typed)}"
+
+
+def who_is(ledger: Ledger, environment: str, ref: str) -> Who | None:
+    """Give who is meant; None for a reference to nothing (any more), or to another environment."""
+    kind, rest = ref[:1], ref[1:]
+    if kind == "x":
+        typed = unseal(rest)
+        return Who(person_id=typed, idnumber=typed, typed=True) if typed else None
+    if not (rest.isascii() and rest.isdecimal() and len(rest) <= _MOST_DIGITS):
+        return None
+    if kind == "a":
+        return who_of_account(ledger, environment, int(rest))
+    return who_of_row(ledger, environment, _KINDS[kind], int(rest)) if kind in _KINDS else None
+
+
+def find_ref(ledger: Ledger, environment: str, who: Who) -> str:
+    """Give the reference to a person in an environment, by the latest row about the person; '' when there is none."""
+    found = latest_row(ledger, environment, who)
+    return "" if found is None else f"{_LETTERS[found[0]]}{found[1]}"
 
 
 @dataclass(slots=True)

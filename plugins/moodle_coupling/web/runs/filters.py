@@ -11,7 +11,7 @@ from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.ledger.outcomes import OutcomeFilter
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
-from moodle_coupling.web.mismatches.search import seal, unseal
+from moodle_coupling.web.base.forms import seal, unseal
 from moodle_coupling.web.runs.words import HEAD
 
 LIMIT: Final = 50

@@ -11,17 +11,16 @@ from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.runs import Run, find_run, get_run, latest_runs
 from moodle_coupling.orchestration import names
 from moodle_coupling.web.base.access import Access, AccessDep, Right
+from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
+from moodle_coupling.web.base.moments import duration, rate
 from moodle_coupling.web.base.templating import Addresses, addresses, is_htmx, redirect, render
-from moodle_coupling.web.environments import chart
-from moodle_coupling.web.mismatches.filters import FormDep
+from moodle_coupling.web.environments.state import figures_of
 from moodle_coupling.web.runs import words as run_words
-from moodle_coupling.web.runs.airflow import airflow_run
 from moodle_coupling.web.runs.filters import LIMIT, Filters, read_filters
-from moodle_coupling.web.runs.report import Report
+from moodle_coupling.web.runs.report import Report, airflow_run
 from moodle_coupling.web.runs.rows import Reader
-from moodle_coupling.web.runs.times import duration, rate
 
 router = APIRouter()
 LATEST: Final = 50
@@ -56,7 +55,7 @@ def runs(
         environment=environment,
         dag_id=dag_id,
         titles={name: access.coupling(name).title for name in mine},
-        figures_of=chart.figures_of,
+        figures_of=figures_of,
         duration=lambda seconds: duration(seconds, texts_for(request)),
     )
 

@@ -1,4 +1,4 @@
-"""The report of one run: what its page tells besides the rows."""
+"""The report of a run: what Airflow and the ledger know of it, and its head table."""
 
 from __future__ import annotations
 
@@ -14,20 +14,117 @@ from moodle_coupling.ledger.page_queries import Page
 from moodle_coupling.ledger.runs import progress_of
 from moodle_coupling.ledger.words import UNDERWAY, RunState
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, OutcomeStatus
-from moodle_coupling.web.runs import head as run_head
+from moodle_coupling.web.base.words import ACTIONS
 from moodle_coupling.web.runs import plan as run_plan
-from moodle_coupling.web.runs.airflow import AirflowRun, airflow_run, folder_of
 from moodle_coupling.web.runs.filters import LIMIT, Filters
+from moodle_coupling.web.runs.words import HEAD, STATUSES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     import pandas as pd
+    from airflow.sdk import ObjectStoragePath
 
     from moodle_coupling.ledger.approvals import Approval
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run
 
+_ROW_OF: Final = {verdict: name for name, verdicts in HEAD.items() for verdict in verdicts}
 _TROUBLE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
 DRY: Final = "dry run"
+
+
+@dataclass(frozen=True, slots=True)
+class AirflowRun:
+    """A run of a DAG. ``kind`` is manual, scheduled, backfill or asset_triggered; ``by`` who started it, '' if nobody did."""
+
+    state: str
+    kind: str
+    by: str
+    run_after: dt.datetime
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether Airflow is done with it."""
+        return self.state in {"success", "failed"}
+
+
+def airflow_run(dag_id: str, run_id: str) -> AirflowRun | None:
+    """Give a run as Airflow has it; None when it does not have it (any more)."""
+    from moodle_coupling.airflow_internals import facts_of_run
+
+    found = facts_of_run(dag_id, run_id)
+    return None if found is None else AirflowRun(*found)
+
+
+def folder_of(run: Run, known: AirflowRun | None) -> ObjectStoragePath | None:
+    """Give the run's folder in the staging area; None when Airflow does not know any more when the run was."""
+    from moodle_coupling.orchestration import staging
+
+    return None if known is None else staging.folder_of(run.environment, known.run_after, run.dag_id, run.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """``cells``: row (of HEAD) and column → number; a row and a column that nobody is in may be missing.
+
+    ``columns`` are statuses, or of a plan that was not loaded actions. ``whole`` is False while those of whom there was
+    nothing to do are not among them.
+    """
+
+    columns: tuple[str, ...]
+    cells: Mapping[tuple[str, str], int]
+    whole: bool = True
+
+    @property
+    def rows(self) -> list[str]:
+        """Give the rows, in order."""
+        return list(HEAD)
+
+    def number(self, row: str, column: str) -> int:
+        """Give one number."""
+        return self.cells.get((row, column), 0)
+
+    def of_row(self, row: str) -> int:
+        """Give a row's total."""
+        return sum(number for (one, _), number in self.cells.items() if one == row)
+
+    def of_column(self, column: str) -> int:
+        """Give a column's total."""
+        return sum(number for (_, one), number in self.cells.items() if one == column)
+
+    @property
+    def total(self) -> int:
+        """Give all of them together."""
+        return sum(self.cells.values())
+
+
+def from_counts(counts: Mapping[str, int]) -> Head | None:
+    """Make the table of what a run counted at its end; None when it counted no outcomes."""
+    pairs = [(name.partition("."), number) for name, number in counts.items() if "." in name]
+    found = _summed((verdict, status, number) for (verdict, _, status), number in pairs)
+    return Head(tuple(STATUSES), found) if found else None
+
+
+def from_outcomes(table: pd.DataFrame) -> Head:
+    """Make the table of the outcomes there are so far (outcome_pages.outcome_table)."""
+    rows = zip(table["verdict"], table["status"], table["number"], strict=True)
+    return Head(
+        tuple(STATUSES), _summed((verdict, status, int(number)) for verdict, status, number in rows), whole=False
+    )
+
+
+def from_plan(plan: pd.DataFrame) -> Head:
+    """Make the table of a plan: what would be done."""
+    pairs = Counter(zip(plan["verdict"], plan["action"], strict=True))
+    return Head(tuple(ACTIONS), _summed((verdict, action, number) for (verdict, action), number in pairs.items()))
+
+
+def _summed(triples: Iterable[tuple[str, str, int]]) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for verdict, column, number in triples:
+        found[_ROW_OF.get(verdict, "rejected"), column] += number
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +198,16 @@ class Report:
         return ((self.run.ended or dt.datetime.now(dt.UTC)) - self.run.started).total_seconds()
 
     @cached_property
-    def head(self) -> run_head.Head | None:
+    def head(self) -> Head | None:
         """Give the head table: of the run's own counts, else of its outcomes so far, else of its plan."""
         # A run that is tried again, or failed, has the counts of an earlier end.
         counted = None if self.is_underway or self.run.state == RunState.FAILED else self.run.counts
-        found = run_head.from_counts(counted) if counted else None
+        found = from_counts(counted) if counted else None
         if found is not None:
             return found
         if self.is_loaded:
-            return run_head.from_outcomes(self._table)
-        return run_head.from_plan(self.plan) if self.plan is not None and len(self.plan) else None
+            return from_outcomes(self._table)
+        return from_plan(self.plan) if self.plan is not None and len(self.plan) else None
 
     @cached_property
     def groups(self) -> list[Group]:

@@ -1,13 +1,18 @@
-"""Proof that a change was asked for from one of our pages, by the user the page was made for."""
+"""What comes in by addresses and forms: proof that a change was asked for from one of our pages, no NUL, and what was typed, sealed."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 import time
-from typing import Final
+from typing import Annotated, Final
+from urllib.parse import unquote_to_bytes
 
-from fastapi import HTTPException, Request
+from cryptography.fernet import Fernet, InvalidToken
+from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadData, URLSafeTimedSerializer
+from starlette.datastructures import FormData
 
 from moodle_coupling.web.base.access import Access, AccessDep
 from moodle_coupling.web.base.languages import say
@@ -21,6 +26,8 @@ _OWN_SITE: Final = frozenset({"", "same-origin", "none"})
 STALE: Final = say(
     "This page is too old, or was not made for you: nothing was changed. Reload the page and try once more."
 )
+_NUL: Final = "\0"
+_LONGEST = 200
 
 
 def token_for(user_id: str) -> str:
@@ -69,3 +76,46 @@ def _secret() -> str:
     from moodle_coupling.airflow_internals import signing_key
 
     return signing_key()
+
+
+async def refuse_nul(request: Request) -> None:
+    """Refuse a NUL: in a path or a query with 404 (there is no such page), in a form's field with 400."""
+    if _NUL in request.scope["path"] or b"\0" in unquote_to_bytes(request.scope["query_string"]):
+        raise HTTPException(404)
+    if request.method in SAFE:
+        return
+    form = await request.form()
+    if any(_NUL in name or (isinstance(value, str) and _NUL in value) for name, value in form.multi_items()):
+        raise HTTPException(400)
+
+
+def seal(text: str) -> str:
+    """Give a text as only this server can read it; '' stays ''. Each time it looks different."""
+    text = text.strip()[:_LONGEST]
+    return _fernet().encrypt(text.encode()).decode().rstrip("=") if text else ""
+
+
+def unseal(sealed: str) -> str:
+    """Give the text that was sealed; '' for anything else."""
+    if not sealed or not sealed.isascii():
+        return ""
+    try:
+        return _fernet().decrypt(sealed + "=" * (-len(sealed) % 4)).decode()
+    except InvalidToken:
+        return ""
+
+
+def _fernet() -> Fernet:
+    from moodle_coupling.airflow_internals import signing_key
+
+    secret = signing_key()
+    key = hashlib.blake2b(secret.encode(), digest_size=32, person=b"moodle search")
+    return Fernet(base64.urlsafe_b64encode(key.digest()))
+
+
+async def _sent(request: Request) -> FormData:
+    return await request.form()
+
+
+FormDep = Annotated[FormData, Depends(_sent)]
+"""A form as it was sent, for routes that are plain functions."""
