@@ -185,7 +185,7 @@ def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, 
     seeing = Visibility(compared_fields(mapping), service_userid)
     snapshot = read_accounts(hook, candidates, full=full, untyped=mapping.untyped, visibility=seeing)
     for name in snapshot.unseen:
-        say(*unseen_field(name))
+        say(*map(str, unseen_field(name)))
     if snapshot.unreadable:
         say(f"{len(snapshot.unreadable)} values could not be looked up: one odd account spoils Moodle's answer.")
     return _Accounts(snapshot.accounts, service_userid, snapshot.profile_types, snapshot.unreadable_keys)

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from airflow.sdk import BaseHook
 
 from moodle_coupling.errors import SettingError
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,9 +36,9 @@ class AirflowConnection(Protocol):
         """The extra fields as a mapping."""
 
 
-def wrong(conn_id: str, label: str, what: str) -> SettingError:
+def wrong(conn_id: str, label: str, what: Sentence | str) -> SettingError:
     """Give the error for a field; ``what`` is the rest of the sentence, and holds no secret."""
-    return SettingError(f"Connection '{conn_id}', field '{label}': {what} Mend it under Admin > Connections.")
+    return SettingError(Sentence("connection.wrong", connection=conn_id, field=label, what=what))
 
 
 class Extras:
@@ -48,7 +49,7 @@ class Extras:
         self._values = values if isinstance(values, dict) else {}
         self._kind = kind
 
-    def text(self, name: str, pattern: str = "", wanted: str = "") -> str:
+    def text(self, name: str, pattern: str = "", wanted: Sentence | str = "") -> str:
         """Give a text, '' when it is not said; refuses what is not ``wanted``."""
         value = str(self._raw(name) or "")
         if value and pattern and not re.fullmatch(pattern, value):
@@ -62,7 +63,7 @@ class Extras:
             return default
         word = str(value).lower()
         if word not in _TRUE | _FALSE:
-            raise self.refusal(name, "true or false", value)
+            raise self.refusal(name, Sentence("connection.true_or_false"), value)
         return word in _TRUE
 
     def whole(self, name: str, default: int, bounds: tuple[int, int]) -> int:
@@ -73,19 +74,19 @@ class Extras:
         low, high = bounds
         text = self._digits(value)
         if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise self.refusal(name, f"a whole number from {low} to {high}", value)
+            raise self.refusal(name, Sentence("connection.whole_number", low=low, high=high), value)
         return int(text)
 
-    def refusal(self, name: str, wanted: str, value: object) -> SettingError:
+    def refusal(self, name: str, wanted: Sentence | str, value: object) -> SettingError:
         """Give the error for a value that is not ``wanted``."""
-        return wrong(self._conn_id, name, f"must be {wanted}, not {value!r}.")
+        return wrong(self._conn_id, name, Sentence("connection.must_be", wanted=wanted, value=repr(value)))
 
     def proxy(self) -> str:
         """Give the proxy, '' for none."""
         proxy = self.text("proxy")
         if proxy and not re.match(r"(https?|socks5h?)://[^/\s]", proxy):
             # The value may hold a password, so it is not repeated here.
-            raise wrong(self._conn_id, "proxy", "must look like http://proxy.example.org:3128.")
+            raise wrong(self._conn_id, "proxy", Sentence("connection.proxy"))
         return proxy
 
     def _raw(self, name: str) -> object:
@@ -98,17 +99,17 @@ class Extras:
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def split_address(conn_id: str, label: str, pasted: str, advice: str) -> tuple[SplitResult, int | None]:
+def split_address(conn_id: str, label: str, pasted: str, advice: Sentence | str) -> tuple[SplitResult, int | None]:
     """Take an address apart as somebody pasted it, with or without a scheme; gives its port too."""
     try:
         parts = urlsplit(pasted if "://" in pasted or pasted.startswith("//") else f"//{pasted}")
         port = parts.port
     except ValueError:
         # The pasted text may hold a secret, so it is not repeated here.
-        raise wrong(conn_id, label, "is no valid address.") from None
+        raise wrong(conn_id, label, Sentence("connection.no_address")) from None
     # A scheme without its colon, as in https//moodle.example.org, would be taken for the host.
     if not re.fullmatch(r"[\w.:-]+", parts.hostname or "") or parts.hostname in ("http", "https"):
-        raise wrong(conn_id, label, f"names no valid host. {advice}")
+        raise wrong(conn_id, label, Sentence("connection.no_host", advice=advice))
     return parts, port
 
 
@@ -127,7 +128,7 @@ def scheme_and_path(conn: AirflowConnection, parts: SplitResult, pasted_page: re
 def join_address(conn_id: str, label: str, scheme: str, host: str, port: int | None, path: str) -> str:
     """Put an address together, without a port that goes without saying."""
     if scheme not in ("http", "https"):
-        raise wrong(conn_id, label, f"must begin with https://, not with {scheme}://.")
+        raise wrong(conn_id, label, Sentence("connection.scheme", scheme=scheme))
     shown = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[scheme]
     return f"{scheme}://{shown}{'' if port in (None, 0, default) else f':{port}'}{path}"
@@ -208,6 +209,4 @@ class Pooled(BaseHook, ABC, Generic[S, W]):
         try:
             return self.get_connection(self._conn_id)
         except AirflowNotFoundException:
-            raise SettingError(
-                f"There is no connection '{self._conn_id}'. Add one of type {self.hook_name} under Admin > Connections."
-            ) from None
+            raise SettingError(Sentence("connection.missing", connection=self._conn_id, type=self.hook_name)) from None

@@ -25,6 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import InsecureRequestWarning
 
 from moodle_coupling.errors import SettingError
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -81,10 +82,7 @@ class RawAnswer:
 def new_session(settings: SessionSettings, adapter: PoolOfExchanges) -> requests.Session:
     """Make a session on an adapter's pool. Raises SettingError when the CA file is not on this machine."""
     if settings.ca_file and not Path(settings.ca_file).is_file():
-        raise SettingError(
-            f"Connection '{settings.conn_id}', field 'ca_file': there is no file {settings.ca_file} on this machine. Every "
-            "worker and the API server need it."
-        )
+        raise SettingError(Sentence("connection.no_ca_file", connection=settings.conn_id, file=settings.ca_file))
     session = requests.Session()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -316,6 +314,16 @@ class Secrets:
         """Give the text without them."""
         return self._text.sub(MASK, text) if self._text else text
 
+    def _out_of_said(self, said: object) -> object:
+        """Give a text, or a sentence and all that is in it, without them."""
+        if isinstance(said, str):
+            return self.out_of(said)
+        if isinstance(said, Sentence):
+            return Sentence(said.code, **{name: self._out_of_said(value) for name, value in said.parameters.items()})
+        if isinstance(said, (list, tuple)):
+            return [self._out_of_said(one) for one in said]
+        return said
+
     def out_of_answer(self, raw: RawAnswer) -> RawAnswer:
         """Give an answer without them, headers included."""
         if self._bytes is None:
@@ -324,8 +332,8 @@ class Secrets:
         return replace(raw, headers=headers, body=self._bytes.sub(MASK.encode(), raw.body))
 
     def out_of_error(self, error: BaseException) -> None:
-        """Take them out of an error's texts: its arguments and the texts among its attributes."""
-        error.args = tuple(self.out_of(one) if isinstance(one, str) else one for one in error.args)
+        """Take them out of an error's texts: its arguments, sentences too, and the texts among its attributes."""
+        error.args = tuple(self._out_of_said(one) for one in error.args)
         for name, value in list(vars(error).items()):
             if isinstance(value, str):
                 setattr(error, name, self.out_of(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import CouplingError, MoodleDenied
@@ -44,7 +44,7 @@ class Checked:
         if not self.sources:
             return self.moodle
         by_name = [(self.connection, self.moodle), *self.sources.items()]
-        return [replace(one, message=f"{conn_id}: {one.message}") for conn_id, found in by_name for one in found]
+        return [one.on(conn_id) for conn_id, found in by_name for one in found]
 
     @property
     def is_fit(self) -> bool:

@@ -15,6 +15,7 @@ from moodle_coupling.orchestration.origins import field_origins, username_lines,
 from moodle_coupling.orchestration.trace import Step
 from moodle_coupling.words.catalogue import ENGLISH
 from moodle_coupling.words.meanings import how_to_mend
+from moodle_coupling.words.sentence import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -158,7 +159,7 @@ def matched(row: pd.Series[Any], history: History, *, everyone_known: bool, unse
         lines.append(f"Proposal: {row['proposal']}.")
     if verdict == Verdict.NEW and not everyone_known:
         lines.append(_UNREAD)
-    lines += [" ".join(unseen_field(field)) for field in unseen]
+    lines += [str(in_turn(unseen_field(field))) for field in unseen]
     lines += history.mismatches
     ok = bool(verdict) and verdict not in MISMATCHES and verdict != Verdict.DUPLICATE_PERSON
     facts = {"verdict": verdict, "account_id": number, "other_accounts": others, "proposal": str(row["proposal"])}

@@ -14,6 +14,7 @@ from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
 from moodle_coupling.words.catalogue import ENGLISH
 from moodle_coupling.words.meanings import how_to_mend, in_words
+from moodle_coupling.words.sentence import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -192,7 +193,7 @@ def _unseen(fields: Sequence[str]) -> list[str]:
         "",
         "## Fields that the service user may not see",
         "",
-        *(f"* {' '.join(unseen_field(one))}" for one in fields),
+        *(f"* {in_turn(unseen_field(one))}" for one in fields),
     ]
 
 

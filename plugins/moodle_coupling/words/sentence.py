@@ -57,6 +57,11 @@ def text(said: str) -> Sentence:
     return Sentence(TEXT, text=said)
 
 
+def as_sentence(said: Sentence | str) -> Sentence:
+    """Give a sentence, one as JSON, or a text from elsewhere as a sentence."""
+    return said if isinstance(said, Sentence) else read(said) or text("")
+
+
 def in_turn(sentences: Iterable[Sentence]) -> Sentence:
     """Give several sentences, one after another, as one."""
     parts = [part for each in sentences for part in (each.parameters["parts"] if each.code == ALL else [each])]

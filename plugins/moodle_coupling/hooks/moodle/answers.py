@@ -31,6 +31,8 @@ from moodle_coupling.errors import (
     MoodleTokenInvalid,
     NotAMoodle,
 )
+from moodle_coupling.words.sentence import Sentence, in_turn
+from moodle_coupling.words.sentence import text as as_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,16 +95,15 @@ def _by_status(status: int, headers: Mapping[str, str], text: str, sent: Sent) -
         return _try_later(status, headers, text, sent)
     if status == 413:
         return MoodleRequestTooLarge(
-            f"{sent.function}: the web server refused a body of {sent.body_bytes} bytes (HTTP 413). Send less per call.",
+            in_call(sent.function, Sentence("moodle.body_refused", bytes=sent.body_bytes)),
             function=sent.function,
         )
     if status in (401, 403, 407):
         return _forbidden(status, text, sent)
     if status >= 500 or status in (408, 499):
-        return answer_lost(sent.function, f"HTTP {status} instead of an answer{_hint(text)}")
+        return answer_lost(sent.function, Sentence("moodle.http_no_answer", status=status, hint=_hint(text)))
     return NotAMoodle(
-        f"{sent.function}: HTTP {status} where a Moodle's web service should be{_hint(text)}. Check the Moodle URL of the "
-        "connection, sub-folder included.",
+        in_call(sent.function, Sentence("moodle.http_no_moodle", status=status, hint=_hint(text))),
         function=sent.function,
     )
 
@@ -111,14 +112,12 @@ def _redirected(status: int, location: str, sent: Sent) -> MoodleError:
     # Never followed: a POST would become a GET without its body, and the token might go to another host.
     target = re.split(r"[?#]", location, maxsplit=1)[0]
     target = re.sub(r"//[^/@]*@", "//", target).removesuffix("/webservice/rest/server.php")
-    where = f" to {target[:200]}" if target else ""
-    advice = "Put the address it points to in the connection's Moodle URL"
-    if target.startswith("https://"):
-        advice += " (with https://, if only that differs)"
-    return NotAMoodle(
-        f"{sent.function}: the site redirects (HTTP {status}){where}; a call with a token is not sent on. {advice}.",
-        function=sent.function,
-    )
+    https = target.startswith("https://")
+    advice = Sentence("moodle.redirects_https.mend" if https else "moodle.redirects.mend")
+    said = Sentence("moodle.redirects", status=status, advice=advice)
+    if target:
+        said = Sentence("moodle.redirects_to", status=status, target=target[:200], advice=advice)
+    return NotAMoodle(in_call(sent.function, said), function=sent.function)
 
 
 def _try_later(status: int, headers: Mapping[str, str], text: str, sent: Sent) -> MoodleError:
@@ -128,12 +127,12 @@ def _try_later(status: int, headers: Mapping[str, str], text: str, sent: Sent) -
     moodle_page = status == 503 and ("html" in text[:200].lower() and wait is not None)
     if moodle_page or (status == 503 and re.search(r"maintenance|onderhoud|wartung", text[:HEAD], re.IGNORECASE)):
         return MoodleMaintenance(
-            f"{sent.function}: the site is under maintenance (HTTP 503). Nothing was done; try again later.",
+            in_call(sent.function, Sentence("moodle.maintenance")),
             function=sent.function,
             retry_after=wait,
         )
     return MoodleOverloaded(
-        f"{sent.function}: the site is too busy (HTTP {status}{_hint(text)}). Nothing was done; try again later.",
+        in_call(sent.function, Sentence("moodle.overloaded", status=status, hint=_hint(text))),
         function=sent.function,
         retry_after=wait,
     )
@@ -154,18 +153,15 @@ def _retry_after(value: str) -> float | None:
 def _forbidden(status: int, text: str, sent: Sent) -> MoodleError:
     if status != 403:
         return NotAMoodle(
-            f"{sent.function}: the web server or proxy itself asks for a password (HTTP {status}), before Moodle is reached.",
+            in_call(sent.function, Sentence("moodle.password_asked", status=status)),
             function=sent.function,
         )
     # An empty 403 is what Moodle gives, alike for web services off and REST off (recordings 027 and 028).
-    what = "web services or the REST protocol are switched off" + (
-        f", or something in front of Moodle, such as a firewall, forbids the call{_hint(text)}" if text else ""
-    )
-    return MoodleAccessDenied(
-        f"{sent.function}: {what}. In Moodle: Site administration > Advanced features > Enable web services, and Server > Web "
-        "services > Manage protocols > REST.",
-        function=sent.function,
-    )
+    mend = Sentence("moodle.services_off.mend")
+    said = Sentence("moodle.services_off", mend=mend)
+    if text:
+        said = Sentence("moodle.services_off_or_firewall", hint=_hint(text), mend=mend)
+    return MoodleAccessDenied(in_call(sent.function, said), function=sent.function)
 
 
 def title_of(text: str) -> str:
@@ -187,7 +183,7 @@ def _hint(text: str) -> str:
 def _read_text(text: str, sent: Sent) -> Any:
     warnings, rest = _without_noise(text)
     if any("error" in warning.lower().split(":")[0] for warning in warnings):
-        raise answer_lost(sent.function, f"PHP stopped half-way: {_first(warnings)}")
+        raise answer_lost(sent.function, Sentence("moodle.php_stopped", warning=warnings[0].rstrip(".")))
     if rest.startswith("<?xml"):
         raise _from_xml(rest, warnings, sent)
     data = _parse(rest, text, sent)
@@ -229,22 +225,16 @@ def _without_noise(text: str) -> tuple[list[str], str]:
     return warnings, text[at:]
 
 
-def _first(warnings: list[str]) -> str:
-    return warnings[0].rstrip(".") + "." if warnings else ""
-
-
 def _was_cut(warnings: list[str]) -> bool:
     return any("Input variables exceeded" in warning for warning in warnings)
 
 
 def _too_many_variables(sent: Sent, *, carried_out: bool) -> MoodleError:
-    text = (
-        "PHP dropped part of the form, because it has more variables than the site's max_input_vars. Lower max_input_vars in "
-        "the connection to what the site has"
-    )
+    cut = Sentence("moodle.form_cut")
     if carried_out and not is_read(sent.function):
-        return answer_lost(sent.function, text, "What was left of it was carried out: read back.")
-    return MoodleRequestTooLarge(f"{sent.function}: {text}.", function=sent.function)
+        return answer_lost(sent.function, cut, Sentence("moodle.rest_done"))
+    said = in_call(sent.function, Sentence("moodle.form_cut_refused", cut=cut))
+    return MoodleRequestTooLarge(said, function=sent.function)
 
 
 def _parse(rest: str, text: str, sent: Sent) -> Any:
@@ -254,15 +244,11 @@ def _parse(rest: str, text: str, sent: Sent) -> Any:
         if end and not _without_noise(rest[end:])[1].strip():
             return data
     if not rest:
-        raise answer_lost(sent.function, "the answer is empty")
+        raise answer_lost(sent.function, Sentence("moodle.empty"))
     if start is not None and not _is_page(rest):
-        raise answer_lost(sent.function, f"the answer breaks off after {len(rest)} characters")
-    looks = "an HTML page" if "<" in text[:500] else "something else"
-    raise NotAMoodle(
-        f"{sent.function}: {looks} came back where a Moodle's web service should answer{_hint(text)}. Check the Moodle URL "
-        "of the connection, sub-folder included.",
-        function=sent.function,
-    )
+        raise answer_lost(sent.function, Sentence("moodle.breaks_off", n=len(rest)))
+    said = Sentence("moodle.html_page" if "<" in text[:500] else "moodle.something_else", hint=_hint(text))
+    raise NotAMoodle(in_call(sent.function, said), function=sent.function)
 
 
 def _decoded(text: str, start: int, sent: Sent) -> tuple[Any, int]:
@@ -272,7 +258,7 @@ def _decoded(text: str, start: int, sent: Sent) -> tuple[Any, int]:
     except ValueError:
         return None, 0
     except RecursionError:
-        raise answer_lost(sent.function, "the answer is nested deeper than any of Moodle's") from None
+        raise answer_lost(sent.function, Sentence("moodle.too_deep")) from None
 
 
 def no_number(word: str) -> None:
@@ -304,29 +290,20 @@ def _from_xml(text: str, warnings: list[str], sent: Sent) -> MoodleError:
         message, debuginfo = _xml_value(text, "MESSAGE"), _xml_value(text, "DEBUGINFO")
         return error_for(code, message, debuginfo, function=sent.function, functions=sent.functions)
     if "<RESPONSE" not in text:
-        return NotAMoodle(
-            f"{sent.function}: XML came back that is not Moodle's. Check the Moodle URL of the connection.",
-            function=sent.function,
-        )
-    return answer_lost(
-        sent.function,
-        "Moodle answers in XML, so something on the way drops part of the form",
-        "Look at proxies and firewalls in front of the site.",
-    )
+        return NotAMoodle(in_call(sent.function, Sentence("moodle.other_xml")), function=sent.function)
+    return answer_lost(sent.function, Sentence("moodle.in_xml"), Sentence("moodle.in_xml.mend"))
 
 
 def _token_did_not_arrive(warnings: list[str], sent: Sent) -> MoodleError:
     """PHP throws away a whole body over post_max_size, token included; Moodle then says 'Invalid token', in XML."""
     if sent.body_bytes >= LARGE_BODY or any("POST Content-Length" in warning for warning in warnings):
         return MoodleRequestTooLarge(
-            f"{sent.function}: the site threw away a body of {sent.body_bytes} bytes (over its post_max_size, or "
-            "max_input_vars reached before the token). Send less per call.",
+            in_call(sent.function, Sentence("moodle.body_dropped", bytes=sent.body_bytes)),
             function=sent.function,
             errorcode="invalidtoken",
         )
     return MoodleTokenInvalid(
-        f"{sent.function}: the site saw no token, though it was sent. Something on the way drops the form: a redirect, proxy "
-        "or firewall. Check the Moodle URL of the connection.",
+        in_call(sent.function, Sentence("moodle.token_dropped")),
         function=sent.function,
         errorcode="invalidtoken",
     )
@@ -376,22 +353,16 @@ _BY_CODE: Final = {**_DENIED, **_LATER, **_REFUSED}
 UNKNOWN_FUNCTION: Final = frozenset({"invalidrecordunknown", "invalidrecord", "accessexception"})
 _DATABASE_TROUBLE: Final = frozenset({"dmlreadexception", "dmltransactionexception", "dmlexception", "ddlexecuteerror"})
 
-_ADVICE: Final = {
-    "invalidtoken": "Make a token for the service user in Moodle (Server > Web services > Manage tokens) and put it in the "
-    "connection. A token that expired is deleted by Moodle at its first use after that.",
-    "errorreportview": "Give the service user's role moodle/reportbuilder:viewall, or put the service user in the report's "
-    "audience; and see that custom reports are on (Site administration > Advanced features).",
-    "nopermissions": "Give the service user's role this capability.",
-    "forcepasswordchangenotice": "Log in once as the service user and change its password, or untick 'force password change'.",
-    "sitepolicynotagreed": "Log in once as the service user and agree to the site policy.",
-    "usernotfullysetup": "The service user's own profile lacks something required, perhaps a profile field that was made "
-    "required lately. Fill it in, or make the field optional.",
-    "invalidparameter": "Which value, only a site with debugging says.",
-    "invalidresponse": "Some account in the answer does not fit the site's own rules.",
-    "sitemaintenance": "Try again when the maintenance is over.",
-    "upgraderunning": "Try again when the upgrade is done.",
-    "dbconnectionfailed": "The site's database is away; try again later.",
-}
+_ADVISED: Final = frozenset(
+    {
+        "invalidtoken", "errorreportview", "nopermissions", "forcepasswordchangenotice", "sitepolicynotagreed",
+        "usernotfullysetup", "invalidparameter", "invalidresponse", "sitemaintenance", "upgraderunning",
+        "dbconnectionfailed",
+    }
+)  # fmt: skip
+"""Codes about which the catalogues give advice, as ``moodle.<code>.mend``."""
+
+IN_CALL: Final = "moodle.in_call"
 
 
 def is_read(function: str) -> bool:
@@ -399,13 +370,18 @@ def is_read(function: str) -> bool:
     return bool(_READ.search(function))
 
 
-def answer_lost(function: str, what: str, advice: str = "") -> AnswerLost:
+def in_call(function: str, said: Sentence) -> Sentence:
+    """Give what is the matter in a call of this function."""
+    return Sentence(IN_CALL, call=function, said=said)
+
+
+def answer_lost(function: str, what: Sentence, advice: Sentence | None = None) -> AnswerLost:
     """Give the error for a call without a whole answer; ``what`` happened, as a clause, and what can be done about it.
 
     A read is never said to have been carried out: it changes nothing.
     """
-    then = "It only reads, so nothing was changed." if is_read(function) else "The call may have been carried out."
-    return AnswerLost(f"{function}: {what}. {then} {advice}".rstrip(), function=function)
+    lost = Sentence("moodle.lost_read" if is_read(function) else "moodle.lost_write", what=what)
+    return AnswerLost(in_call(function, in_turn([lost, advice] if advice else [lost])), function=function)
 
 
 def plain_text(text: str, limit: int = 500) -> str:
@@ -424,18 +400,24 @@ def error_for(
     code = errorcode if re.fullmatch(r"[A-Za-z0-9_/.-]{1,60}", errorcode) else ""
     kind = _kind(code, debuginfo, function, functions)
     said = _what_moodle_said(errorcode, code, message)
-    advice = _access_advice(kind, function) if code in UNKNOWN_FUNCTION else _ADVICE.get(code, "")
     details = plain_text(debuginfo, 1000)
-    text = f"{function}: {said}" + (f" Debug info: {details}" if details and details not in said else "")
-    return kind(f"{text} {advice}".strip(), function=function, errorcode=code, debuginfo=details)
+    parts = [said]
+    if details and details not in str(said):
+        parts.append(Sentence("moodle.debug_info", details=details))
+    if code in UNKNOWN_FUNCTION:
+        parts += _access_advice(kind, function)
+    elif code in _ADVISED:
+        parts.append(Sentence(f"moodle.{code}.mend"))
+    return kind(in_call(function, in_turn(parts)), function=function, errorcode=code, debuginfo=details)
 
 
-def _what_moodle_said(errorcode: str, code: str, message: str) -> str:
-    words = plain_text(message or errorcode)
+def _what_moodle_said(errorcode: str, code: str, message: str) -> Sentence:
     # A text that Moodle has no translation for comes as 'error/<code>'.
-    words = words.removeprefix("error/").lstrip() or "Moodle gave no message"
+    words = plain_text(message or errorcode).removeprefix("error/").lstrip()
+    if not words:
+        return Sentence("moodle.no_message_code", code=code) if code else Sentence("moodle.no_message")
     ending = "" if words.endswith((".", "…", "!", "?")) else "."
-    return f"{words}{ending}" + (f" [{code}]" if code and code != words else "")
+    return as_text(f"{words}{ending}" + (f" [{code}]" if code and code != words else ""))
 
 
 def _kind(code: str, debuginfo: str, function: str, functions: frozenset[str] | None) -> type[MoodleError]:
@@ -467,15 +449,11 @@ def _access_kind(code: str, debuginfo: str, function: str, functions: frozenset[
     return MoodleAccessDenied
 
 
-def _access_advice(kind: type[MoodleError], function: str) -> str:
+def _access_advice(kind: type[MoodleError], function: str) -> list[Sentence]:
     if kind is MoodleFunctionMissing:
-        return f"Add {function} to the token's service (Server > Web services > External services > Functions)."
+        return [Sentence("moodle.function_missing.mend", call=function)]
     if kind is MoodleAccessDenied:
-        return (
-            "Without debugging Moodle does not say which of these it is: the token has expired, it is bound to another IP "
-            "address, its service is disabled, the service user is not among the service's users, or lacks the capability "
-            "to use web services or the REST protocol."
-        )
+        return [Sentence("moodle.access_denied.mend")]
     if kind is MoodleTokenInvalid:
-        return "Check the token's expiry date and IP restriction (Server > Web services > Manage tokens)."
-    return ""
+        return [Sentence("moodle.token_bound.mend")]
+    return []

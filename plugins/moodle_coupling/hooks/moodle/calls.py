@@ -22,10 +22,11 @@ from moodle_coupling.errors import (
     MoodleUnavailable,
 )
 from moodle_coupling.hooks.moodle import records
-from moodle_coupling.hooks.moodle.answers import SITE_INFO, UNKNOWN_FUNCTION, is_read, read_answer
+from moodle_coupling.hooks.moodle.answers import SITE_INFO, UNKNOWN_FUNCTION, in_call, is_read, read_answer
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, encode, form_of
 from moodle_coupling.hooks.moodle.records import GET_USERS_BY_FIELD
 from moodle_coupling.hooks.wire import Secrets
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,8 +125,10 @@ class MoodleCalls(ABC):
         limit = self.settings.max_input_vars
         if len(form) > limit:
             raise MoodleRequestTooLarge(
-                f"{function}: {len(form)} form variables, and connection '{self.settings.conn_id}' says the site takes {limit} "
-                "(max_input_vars). PHP would drop the rest without a word, so nothing was sent. Send less per call.",
+                in_call(
+                    function,
+                    Sentence("moodle.form_too_large", n=len(form), connection=self.settings.conn_id, limit=limit),
+                ),
                 function=function,
             )
         if len(form) > self._proved:
@@ -138,12 +141,8 @@ class MoodleCalls(ABC):
             if self._proved >= limit:
                 return
             if not self.takes_variables(limit):
-                raise MoodleRequestTooLarge(
-                    f"{function}: the site takes fewer form variables than the max_input_vars of {limit} in connection "
-                    f"'{self.settings.conn_id}'; it drops the rest without a word. Nothing was sent. Lower the setting, or "
-                    "raise max_input_vars in the site's PHP.",
-                    function=function,
-                )
+                said = Sentence("moodle.takes_fewer", limit=limit, connection=self.settings.conn_id)
+                raise MoodleRequestTooLarge(in_call(function, said), function=function)
             self._proved = limit
 
     def _send_whole(self, function: str, form: Sequence[tuple[str, str]]) -> Any:
@@ -153,13 +152,8 @@ class MoodleCalls(ABC):
         except MoodleTokenInvalid as error:
             if len(form) == CONTROL_VARIABLES or not self._token_works():
                 raise
-            raise MoodleRequestTooLarge(
-                f"{function}: the site dropped the end of a form of {len(form)} variables, the token with it, so Moodle refused "
-                "it and did nothing: it takes fewer than that (max_input_vars in its PHP). Lower max_input_vars in connection "
-                f"'{self.settings.conn_id}' to what the site has.",
-                function=function,
-                errorcode=error.errorcode,
-            ) from None
+            said = Sentence("moodle.token_cut_off", n=len(form), connection=self.settings.conn_id)
+            raise MoodleRequestTooLarge(in_call(function, said), function=function, errorcode=error.errorcode) from None
 
     def _token_works(self) -> bool:
         try:
@@ -215,8 +209,7 @@ class MoodleCalls(ABC):
         except MoodleTokenInvalid as second:
             # Moodle deletes an expired token at its first use after that.
             return MoodleTokenInvalid(
-                f"{function}: the token has expired, and Moodle has now deleted it. Make a new token for the service user and "
-                "put it in the connection.",
+                in_call(function, Sentence("moodle.token_expired")),
                 function=function,
                 errorcode=second.errorcode,
             )
@@ -225,8 +218,7 @@ class MoodleCalls(ABC):
         if function == SITE_INFO or function in (self._functions or ()):
             return error
         return MoodleFunctionMissing(
-            f"{function}: the function is not in the token's service, or this Moodle does not know it. Add it under Server > "
-            "Web services > External services > Functions.",
+            in_call(function, Sentence("moodle.function_missing")),
             function=function,
             errorcode=error.errorcode,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from moodle_coupling.errors import (
     MoodleUnreachable,
     NotAMoodle,
 )
-from moodle_coupling.hooks.moodle.answers import SITE_INFO
+from moodle_coupling.hooks.moodle.answers import IN_CALL, SITE_INFO
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.probes import (
     Sample,
@@ -37,6 +37,7 @@ from moodle_coupling.hooks.moodle.probes import (
     unseen_field,
 )
 from moodle_coupling.hooks.moodle.records import CREATE_USERS, GET_USERS, GET_USERS_BY_FIELD, UPDATE_USERS
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,12 +62,29 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing the check found; ``code`` stays the same between versions, ``remedy`` is '' where none is needed."""
+    """One thing the check found; ``code`` stays the same between versions, ``mend`` is None where nothing is to be done.
+
+    A text stands for a sentence that every language shows as it is.
+    """
 
     level: Level
     code: str
-    message: str
-    remedy: str = ""
+    said: Sentence | str
+    mend: Sentence | str | None = None
+
+    @property
+    def message(self) -> str:
+        """What was found, in English."""
+        return str(self.said)
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, in English; '' where nothing is to be done."""
+        return str(self.mend or "")
+
+    def on(self, connection: str) -> Finding:
+        """Give the finding with the name of its connection before it."""
+        return replace(self, said=Sentence("check.of", connection=connection, said=self.said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +141,16 @@ def explain(findings: Sequence[Finding]) -> str:
 
 # ---- getting in ------------------------------------------------------------------------------------------------------
 
-_NO_WAY_IN: Final[tuple[tuple[type[MoodleError], str, str], ...]] = (
-    (MoodleTlsFailed, "tls", ""),
-    (MoodleUnreachable, "unreachable", ""),
-    (MoodleMaintenance, "maintenance", "Check again when the site is back."),
-    (MoodleOverloaded, "overloaded", "Check again later; if it stays, ask the site's host."),
-    (MoodleTokenInvalid, "token_invalid", ""),
-    (MoodleServiceUserBlocked, "service_user_blocked", ""),
-    (MoodleFunctionMissing, "functions_missing", ""),
-    (NotAMoodle, "not_a_moodle", ""),
-    (AnswerLost, "no_answer", "The site answers, but not as it should; ask its host."),
+_NO_WAY_IN: Final[tuple[tuple[type[MoodleError], str, Sentence | None], ...]] = (
+    (MoodleTlsFailed, "tls", None),
+    (MoodleUnreachable, "unreachable", None),
+    (MoodleMaintenance, "maintenance", Sentence("check.maintenance.mend")),
+    (MoodleOverloaded, "overloaded", Sentence("check.overloaded.mend")),
+    (MoodleTokenInvalid, "token_invalid", None),
+    (MoodleServiceUserBlocked, "service_user_blocked", None),
+    (MoodleFunctionMissing, "functions_missing", None),
+    (NotAMoodle, "not_a_moodle", None),
+    (AnswerLost, "no_answer", Sentence("check.no_answer.mend")),
 )
 
 
@@ -141,29 +159,24 @@ def _no_way_in(hook: Site, error: MoodleError) -> Finding:
         return _access_denied(hook, error)
     for kind, code, remedy in _NO_WAY_IN:
         if isinstance(error, kind):
-            return Finding(Level.ERROR, code, str(error), remedy)
-    return Finding(Level.ERROR, "refused", str(error), "Look in the site's log.")
+            return Finding(Level.ERROR, code, error.said, remedy)
+    return Finding(Level.ERROR, "refused", error.said, Sentence("check.refused.mend"))
 
 
 def _access_denied(hook: Site, error: MoodleAccessDenied) -> Finding:
     if error.errorcode:
-        return Finding(Level.ERROR, "access_denied", str(error))
+        return Finding(Level.ERROR, "access_denied", error.said)
     enabled = _web_services_enabled(hook)
     if enabled is None:
-        return Finding(Level.ERROR, "web_services_off", str(error))
-    if enabled:
-        return Finding(
-            Level.ERROR,
-            "rest_off",
-            "Web services are on, but the REST protocol is switched off (or a firewall forbids it).",
-            "In Moodle: Site administration > Server > Web services > Manage protocols: enable REST.",
-        )
-    return Finding(
-        Level.ERROR,
-        "web_services_off",
-        "Web services are switched off.",
-        "In Moodle: Site administration > Advanced features > Enable web services.",
-    )
+        return Finding(Level.ERROR, "web_services_off", error.said)
+    code = "rest_off" if enabled else "web_services_off"
+    return Finding(Level.ERROR, code, Sentence(f"check.{code}"), Sentence(f"check.{code}.mend"))
+
+
+def _without_function(error: MoodleError) -> Sentence | str:
+    """Give what an error says after the name of the function."""
+    said = error.said.parameters.get("said") if error.said.code == IN_CALL else None
+    return said if isinstance(said, Sentence) else str(error).split(": ", 1)[-1]
 
 
 def _web_services_enabled(hook: Site) -> bool | None:
@@ -185,35 +198,22 @@ def _web_services_enabled(hook: Site) -> bool | None:
 def _about_site(hook: Site, info: SiteInfo) -> Iterator[Finding]:
     found = re.match(r"(\d+)\.(\d+)", info.release)
     if found and (int(found[1]), int(found[2])) < OLDEST_TRIED:
-        yield Finding(
-            Level.WARNING,
-            "version",
-            f"'{info.sitename}' runs Moodle {info.release}; older than 4.5 was never tried.",
-            "Try on a copy of the site first.",
-        )
+        said = Sentence("check.version_old", site=info.sitename, release=info.release)
+        yield Finding(Level.WARNING, "version", said, Sentence("check.version_old.mend"))
     else:
-        yield Finding(
-            Level.OK, "version", f"'{info.sitename}' runs Moodle {info.release}; the token is {info.username}'s."
-        )
+        said = Sentence("check.version", site=info.sitename, release=info.release, username=info.username)
+        yield Finding(Level.OK, "version", said)
     ours, theirs = urlsplit(hook.settings.base_url), urlsplit(info.siteurl)
     if info.siteurl and (ours.hostname, ours.path.rstrip("/")) != (theirs.hostname, theirs.path.rstrip("/")):
-        yield Finding(
-            Level.WARNING,
-            "site_url",
-            f"The site calls itself {info.siteurl}, the connection says {hook.settings.base_url}.",
-            "Make sure that this is the site you mean, and not a copy of it.",
-        )
+        said = Sentence("check.site_url", theirs=info.siteurl, ours=hook.settings.base_url)
+        yield Finding(Level.WARNING, "site_url", said, Sentence("check.site_url.mend"))
 
 
 def _functions(missing: Sequence[str]) -> Finding:
     if not missing:
-        return Finding(Level.OK, "functions", "The token's service has all the functions needed.")
-    return Finding(
-        Level.ERROR,
-        "functions_missing",
-        f"The token's service lacks {', '.join(missing)}.",
-        "Add them under Server > Web services > External services > Functions.",
-    )
+        return Finding(Level.OK, "functions", Sentence("check.functions"))
+    said = Sentence("check.functions_missing", functions=list(missing))
+    return Finding(Level.ERROR, "functions_missing", said, Sentence("check.functions_missing.mend"))
 
 
 # ---- probes ----------------------------------------------------------------------------------------------------------
@@ -234,8 +234,8 @@ def _probed(hook: Site, probe: Callable[[], list[Finding]]) -> list[Finding]:
         return probe()
     except MoodleServiceUserBlocked as error:
         # site_info still answers such a user, nothing else does; every probe says the same, with another function.
-        said = str(error).split(": ", 1)[-1]
-        return [Finding(Level.ERROR, "service_user_blocked", f"The service user is held up: {said}")]
+        said = Sentence("check.service_user_blocked", said=_without_function(error))
+        return [Finding(Level.ERROR, "service_user_blocked", said)]
     except MoodleError as error:
         return [_no_way_in(hook, error)]
 
@@ -249,13 +249,8 @@ def _may_create(hook: Site) -> Finding:
     except MoodleAccessDenied as error:
         return _capability_missing("create_denied", "moodle/user:create", error)
     except MoodleRefused:
-        return Finding(Level.OK, "may_create", "The service user may create accounts.")
-    return Finding(
-        Level.ERROR,
-        "create_probe",
-        "Moodle accepted an account without any name, which it must refuse.",
-        "Look for an account with an empty username and delete it; tell the makers of this coupling.",
-    )
+        return Finding(Level.OK, "may_create", Sentence("check.may_create"))
+    return Finding(Level.ERROR, "create_probe", Sentence("check.create_probe"), Sentence("check.create_probe.mend"))
 
 
 def _may_update(hook: Site) -> Finding:
@@ -264,7 +259,7 @@ def _may_update(hook: Site) -> Finding:
         hook.call_once(UPDATE_USERS, users=[{"id": 0, "city": "x"}])
     except MoodleAccessDenied as error:
         return _capability_missing("update_denied", "moodle/user:update", error)
-    return Finding(Level.OK, "may_update", "The service user may update accounts.")
+    return Finding(Level.OK, "may_update", Sentence("check.may_update"))
 
 
 def _values(hook: Site, wants: Wants) -> Iterator[Finding]:
@@ -272,15 +267,17 @@ def _values(hook: Site, wants: Wants) -> Iterator[Finding]:
     auths = [value for field, value in wants.values if field == "auth"]
     unfit = unfit_for_new(auths, with_password=wants.with_password)
     for auth, why in unfit.items():
-        message = f"{why} The mapping gives it in {wants.values['auth', auth]}."
-        yield Finding(_how_bad(wants.values["auth", auth]), "auth_unfit", message, mend_value("auth"))
+        where = wants.values["auth", auth]
+        said = Sentence("check.auth_unfit", why=why, where=where)
+        yield Finding(_how_bad(where), "auth_unfit", said, mend_value("auth"))
     asked = [value for value in wants.values if not (value[0] == "auth" and value[1] in unfit)]
     refused = refused_values(asked, hook.takes_values)
     for value in refused:
-        message = f"{not_taken(value)}, which the mapping gives in {wants.values[value]}."
-        yield Finding(_how_bad(wants.values[value]), "value_not_taken", message, mend_value(value[0]))
+        where = wants.values[value]
+        said = Sentence("check.value_not_taken", not_taken=not_taken(value), where=where)
+        yield Finding(_how_bad(where), "value_not_taken", said, mend_value(value[0]))
     if asked and not refused:
-        yield Finding(Level.OK, "values", "Moodle takes the mapping's fixed values.")
+        yield Finding(Level.OK, "values", Sentence("check.values"))
 
 
 def _how_bad(where: str) -> Level:
@@ -289,76 +286,51 @@ def _how_bad(where: str) -> Level:
 
 
 def _capability_missing(code: str, capability: str, error: MoodleError) -> Finding:
-    said = str(error).split(": ", 1)[-1]
-    return Finding(
-        Level.ERROR,
-        code,
-        f"The service user lacks the capability {capability}: {said}",
-        "Allow it in the service user's role, in the system context.",
-    )
+    said = Sentence("check.capability_missing", capability=capability, said=_without_function(error))
+    return Finding(Level.ERROR, code, said, Sentence("check.role"))
 
 
 def _visibility(sample: Sample, wants: Wants) -> list[Finding]:
-    hidden = [Finding(Level.ERROR, code, message, remedy) for code, message, remedy in sample.hidden()]
+    hidden = [Finding(Level.ERROR, *one) for one in sample.hidden()]
     fields = list(_profile_fields(sample, wants.profile_fields))
     fields += [Finding(Level.WARNING, "field_unseen", *unseen_field(field)) for field in sample.unseen(wants.compared)]
-    if hidden:
-        return [*hidden, *fields]
-    return [Finding(Level.OK, "visible", "The service user sees ID numbers, usernames and e-mail addresses."), *fields]
+    return [*(hidden or [Finding(Level.OK, "visible", Sentence("check.visible"))]), *fields]
 
 
 def _profile_fields(sample: Sample, wanted: Mapping[str, str]) -> Iterator[Finding]:
     """Moodle drops values for an unknown shortname without a word, and shows a field only where it is filled."""
     seen = sample.profile_types()
     by_lower = {name.lower(): name for name in seen}
-    for name, said in wanted.items():
-        if contradicts(said, seen.get(name, "")):
-            yield Finding(
-                Level.ERROR,
-                "profile_field_type",
-                f"Profile field '{name}' is of type {seen[name]} on this site, and the mapping file says {said}; no run would write "
-                "anything.",
-                f"Correct profile_fields.{name}.type in the mapping file.",
-            )
+    for name, type_ in wanted.items():
+        if contradicts(type_, seen.get(name, "")):
+            said = Sentence("check.profile_field_type", name=name, type=seen[name], said=type_)
+            yield Finding(Level.ERROR, "profile_field_type", said, Sentence("check.profile_field_type.mend", name=name))
         elif name in seen:
-            yield Finding(Level.OK, "profile_field", f"Profile field '{name}' exists, of type {seen[name]}.")
+            yield Finding(Level.OK, "profile_field", Sentence("check.profile_field", name=name, type=seen[name]))
         elif name.lower() in by_lower:
-            yield Finding(
-                Level.ERROR,
-                "profile_field_case",
-                f"Profile field '{name}' is called '{by_lower[name.lower()]}' on this site; Moodle would drop its values.",
-                "Write the shortname in the mapping file as the site has it.",
-            )
+            said = Sentence("check.profile_field_case", name=name, theirs=by_lower[name.lower()])
+            yield Finding(Level.ERROR, "profile_field_case", said, Sentence("check.profile_field_case.mend"))
         else:
-            yield Finding(
-                Level.WARNING,
-                "profile_field_unverified",
-                f"Profile field '{name}' could not be verified, nor its type: no account looked at has it filled and visible.",
-                "Look under Site administration > Users > User profile fields, and say its type in the mapping file; an unknown "
-                "shortname is dropped without a word.",
-            )
+            said = Sentence("check.profile_field_unverified", name=name)
+            mend = Sentence("check.profile_field_unverified.mend")
+            yield Finding(Level.WARNING, "profile_field_unverified", said, mend)
 
 
 def _capacity(hook: Site, profile_fields: int) -> Iterator[Finding]:
     limit, wanted = hook.settings.max_input_vars, hook.settings.batch_size
     if not hook.takes_variables(limit):
         fits = next((size for size in _CAPACITIES if size < limit and hook.takes_variables(size)), 0)
-        yield Finding(
-            Level.ERROR,
-            "max_input_vars",
-            f"The site takes fewer form variables than the connection's max_input_vars of {limit}; it drops the rest without "
-            f"a word. {fits or 'Not even 250'} arrived whole.",
-            f"Set max_input_vars in the connection to {fits}, or raise it in the site's PHP."
-            if fits
-            else "Raise it in PHP.",
-        )
+        arrived = Sentence("check.arrived", n=fits) if fits else Sentence("check.none_arrived", n=_CAPACITIES[-1])
+        mend = Sentence("check.max_input_vars.mend", fits=fits) if fits else Sentence("check.raise_in_php")
+        said = Sentence("check.max_input_vars", limit=limit, arrived=arrived)
+        yield Finding(Level.ERROR, "max_input_vars", said, mend)
         return
     each = _FIELDS_PER_ACCOUNT + 2 * profile_fields
     holds = max(1, (limit - CONTROL_VARIABLES) // each)
-    said = f"The site takes {limit} form variables, so a call holds {holds} accounts of {each} variables"
+    room = {"limit": limit, "holds": holds, "each": each, "wanted": wanted}
     if holds >= wanted:
-        yield Finding(Level.OK, "batch_size", f"{said}; the batch size of {wanted} fits.")
+        yield Finding(Level.OK, "batch_size", Sentence("check.batch_fits", **room))
         return
     more = next((size for size in _CAPACITIES if size > limit and hook.takes_variables(size)), 0)
-    remedy = f"The site takes {more}: set max_input_vars in the connection to that." if more else ""
-    yield Finding(Level.WARNING, "batch_size", f"{said}; batches of {wanted} will be made smaller.", remedy)
+    remedy = Sentence("check.takes_more", more=more) if more else None
+    yield Finding(Level.WARNING, "batch_size", Sentence("check.batch_smaller", **room), remedy)

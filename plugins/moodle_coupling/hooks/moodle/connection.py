@@ -16,6 +16,7 @@ from moodle_coupling.hooks.connection import (
     split_address,
     wrong,
 )
+from moodle_coupling.words.sentence import Sentence
 
 ENDPOINT: Final = "/webservice/rest/server.php"
 _TLS_PORTS: Final = (443, 8443)
@@ -86,9 +87,9 @@ def from_connection(conn: AirflowConnection) -> MoodleSettings:
         ca_file=extras.text("ca_file"),
         proxy=extras.proxy(),
         allow_http=allow_http,
-        default_auth=extras.text("default_auth", r"[a-z][a-z0-9_]*", "a plugin name such as manual or oidc"),
-        default_lang=extras.text("default_lang", r"[a-z][a-z0-9_]*", "a language code such as nl or en"),
-        default_country=extras.text("default_country", r"[A-Z]{2}", "two capitals, such as NL"),
+        default_auth=extras.text("default_auth", r"[a-z][a-z0-9_]*", Sentence("connection.plugin_name")),
+        default_lang=extras.text("default_lang", r"[a-z][a-z0-9_]*", Sentence("connection.language_code")),
+        default_country=extras.text("default_country", r"[A-Z]{2}", Sentence("connection.country_code")),
     )
 
 
@@ -100,46 +101,32 @@ class _Extras(Extras):
 def _check_token(conn_id: str, token: str) -> None:
     label = "Web service token"
     if not token:
-        raise wrong(conn_id, label, "is empty. Make a token for the service user in Moodle and put it here.")
+        raise wrong(conn_id, label, Sentence("connection.token_empty"))
     if not re.fullmatch(r"[!-~]+", token):
-        raise wrong(
-            conn_id, label, "holds a space or a special character; a token is one word, usually of 32 characters."
-        )
+        raise wrong(conn_id, label, Sentence("connection.token_odd"))
 
 
 def _base_url(conn: AirflowConnection, conn_id: str, *, allow_http: bool, has_token: bool) -> str:
     label = "Moodle URL"
     pasted = (conn.host or "").strip()
+    advice = Sentence("connection.give_address")
     if not pasted:
-        raise wrong(conn_id, label, "is empty. Give the site's address, such as https://moodle.example.org.")
-    advice = "Give the site's address, such as https://moodle.example.org."
+        raise wrong(conn_id, label, Sentence("connection.address_empty", advice=advice))
     parts, port = split_address(conn_id, label, pasted, advice)
     _refuse_secrets(conn_id, label, parts, has_token=has_token)
     scheme, path = _scheme_and_path(conn, parts, port or conn.port, allow_http=allow_http)
     host = parts.hostname or ""
     if scheme == "http" and not (allow_http or is_loopback(host)):
-        raise wrong(
-            conn_id,
-            label,
-            f"is plain http, on which the token and personal data of '{host}' travel readable. Use https, or set "
-            "allow_http if you accept that.",
-        )
+        raise wrong(conn_id, label, Sentence("connection.plain_http", host=host))
     return join_address(conn_id, label, scheme, host, port or conn.port, path)
 
 
 def _refuse_secrets(conn_id: str, label: str, parts: SplitResult, *, has_token: bool) -> None:
     """Refuse a token in the URL, which everyone may read; where the token field has one too, it is only taken out."""
     if parts.username or parts.password:
-        raise wrong(
-            conn_id, label, "holds a user name or password. Leave only the address; the token has its own field."
-        )
+        raise wrong(conn_id, label, Sentence("connection.password_in_address"))
     if not has_token and any(key.lower() == "wstoken" for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        raise wrong(
-            conn_id,
-            label,
-            "holds a token (wstoken=…), where anyone who sees the connection can read it. Put the token in the field "
-            "'Web service token' and leave only the address here; better, make a new token.",
-        )
+        raise wrong(conn_id, label, Sentence("connection.token_in_address"))
 
 
 def _scheme_and_path(

@@ -15,6 +15,7 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.connection import Pooled
 from moodle_coupling.hooks.moodle import records
+from moodle_coupling.hooks.moodle.answers import in_call
 from moodle_coupling.hooks.moodle.calls import MoodleCalls
 from moodle_coupling.hooks.moodle.connection import MoodleSettings, from_connection
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
@@ -28,6 +29,7 @@ from moodle_coupling.hooks.moodle.records import (
 )
 from moodle_coupling.hooks.moodle.wire import MoodleWire
 from moodle_coupling.hooks.pause import guard as pause_guard
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -149,7 +151,7 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
         isolated and reported. Raises a MoodleError for anything else.
         """
         if field not in LOOK_UP_FIELDS:
-            raise InputError(f"Accounts can be looked up by {', '.join(LOOK_UP_FIELDS)}, not by '{field}'.")
+            raise InputError(Sentence("moodle.not_looked_up_by", fields=list(LOOK_UP_FIELDS), field=field))
         wanted = list(dict.fromkeys(text for text in map(str, values) if text))
         size = min(READ_CHUNK, self.settings.max_input_vars - CONTROL_VARIABLES - 1)
         found: dict[int, Account] = {}
@@ -183,12 +185,11 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
         on, for it would give everyone.
         """
         if key not in SEARCH_KEYS:
-            raise InputError(
-                f"Moodle does not search by '{key}', but gives everyone; use one of {', '.join(SEARCH_KEYS)}."
-            )
+            raise InputError(Sentence("moodle.not_searched_by", key=key, keys=list(SEARCH_KEYS)))
         answer = self.call(GET_USERS, criteria=[{"key": key, "value": value}])
         if not isinstance(answer, dict) or answer.get("warnings"):
-            raise MoodleRecordRefused(f"{GET_USERS}: Moodle did not search by '{key}'.", function=GET_USERS)
+            said = in_call(GET_USERS, Sentence("moodle.did_not_search", key=key))
+            raise MoodleRecordRefused(said, function=GET_USERS)
         return records.accounts_in(answer.get("users"), GET_USERS)
 
     def list_reports(self) -> list[Report]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD, NEVER_FOR_NEW
 from moodle_coupling.contract.fields import FIELD_BY_NAME
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -22,35 +23,17 @@ if TYPE_CHECKING:
 SAMPLE_IDS: Final = 200
 """The lowest ids are asked for; a site's guest and first administrator have 1 and 2, or 1 to 20 on a database cluster."""
 
-_ROLE: Final = "Allow it in the service user's role, in the system context."
-
-_SEE_HIDDEN: Final = "Allow moodle/user:viewhiddendetails in the service user's role, in the system context."
-
-_POLICIES: Final = "Site administration > Users > Permissions > User policies"
-
-HIDDEN_BY_SITE: Final = (
-    f"is ticked under {_POLICIES} > Hide user fields (hiddenuserfields), and the service user lacks the capability "
-    "moodle/user:viewhiddendetails"
-)
-"""What hides a field, after its name."""
-
-EMAIL_HIDDEN: Final = (
-    f"The service user lacks moodle/site:viewuseridentity, or 'Email address' is not ticked under {_POLICIES} > Show user "
-    f"identity, or 'Email address' {HIDDEN_BY_SITE}."
-)
+_SEE_HIDDEN: Final = Sentence("check.see_hidden")
+EMAIL_HIDDEN: Final = Sentence("check.email_hidden", by_site=Sentence("check.hidden_by_site", label="Email address"))
+SUSPENDED_HIDDEN: Final = Sentence("check.hidden_by_site", label="Suspended account")
 
 
-def unseen_field(field: str) -> tuple[str, str]:
+def unseen_field(field: str) -> tuple[Sentence, Sentence]:
     """Give what is said of a field that no account shows, and how that is mended."""
-    message = (
-        f"No account shows a value in '{field}', so it is not known whether it is empty everywhere or hidden: a field that "
-        f"{HIDDEN_BY_SITE} looks the same. It is neither compared nor written on accounts that are there; new accounts get it."
+    return (
+        Sentence("check.field_unseen", field=field),
+        Sentence("check.field_unseen.mend", field=field, see_hidden=_SEE_HIDDEN),
     )
-    remedy = (
-        f"{_SEE_HIDDEN} If it is really empty everywhere, fill '{field}' in by hand for one account, such as an "
-        "administrator's: that proves that it can be seen, and the next run writes everyone's."
-    )
-    return message, remedy
 
 
 class Site(Protocol):
@@ -90,33 +73,18 @@ class Sample:
     found_by_username: bool | None
     found_by_idnumber: bool | None
 
-    def hidden(self) -> Iterator[tuple[str, str, str]]:
-        """Give code, message and remedy for all that the token should see and does not."""
+    def hidden(self) -> Iterator[tuple[str, Sentence, Sentence]]:
+        """Give code, what is the matter and the remedy for all that the token should see and does not."""
         if not self.others:
-            yield (
-                "accounts_invisible",
-                "The service user sees no account but its own, so everyone would look new.",
-                f"It lacks moodle/user:viewdetails, and perhaps moodle/user:viewalldetails. {_ROLE}",
-            )
+            yield _hidden("accounts_invisible", Sentence("check.accounts_invisible.mend"))
             return
         if self.found_by_username is not True or self.found_by_idnumber is False:
-            yield (
-                "idnumber_invisible",
-                "Look-ups by ID number or username silently find nothing, so everyone would look new.",
-                f"The service user lacks moodle/user:viewalldetails. {_ROLE}",
-            )
+            yield _hidden("idnumber_invisible", Sentence("check.idnumber_invisible.mend"))
         if any(account.email is None for account in self.others):
-            yield (
-                "email_invisible",
-                "E-mail addresses are hidden from the service user, and searches by e-mail silently find nothing.",
-                EMAIL_HIDDEN,
-            )
+            yield _hidden("email_invisible", EMAIL_HIDDEN)
         if any(account.suspended is None for account in self.others):
-            yield (
-                "suspended_invisible",
-                "Whether an account is suspended is hidden from the service user: one suspended by hand would count as active.",
-                f"'Suspended account' {HIDDEN_BY_SITE}. {_SEE_HIDDEN}",
-            )
+            mend = Sentence("check.suspended_invisible.mend", by_site=SUSPENDED_HIDDEN, see_hidden=_SEE_HIDDEN)
+            yield _hidden("suspended_invisible", mend)
 
     def unseen(self, fields: Iterable[str]) -> list[str]:
         """Give those of these fields of Account in which no account shows a value."""
@@ -150,6 +118,10 @@ def take_sample(hook: Site, compared: Iterable[str] = (), known_ids: Iterable[in
     return replace(found, others=(*found.others, *(one for one in written if one.id != own)))
 
 
+def _hidden(code: str, mend: Sentence) -> tuple[str, Sentence, Sentence]:
+    return code, Sentence(f"check.{code}"), mend
+
+
 def _found(hook: Site, field: str, values: list[str]) -> bool | None:
     return bool(hook.accounts_by_field(field, values).accounts) if values else None
 
@@ -159,14 +131,6 @@ Value: TypeAlias = tuple[str, str]
 
 CHOICES: Final = ("auth", "lang", "theme")
 """Fields of which Moodle takes only what is installed on the site (recordings 117, 118, 151, 159, 580 to 618)."""
-
-_MEND: Final = {
-    "auth": "Install or choose an auth plugin that new accounts may have on this site (Site administration > Plugins > "
-    "Authentication), in the mapping file or the source; then run again.",
-    "lang": "Install the language pack (Site administration > Language > Language packs), or change the language in the mapping "
-    "file or the source; then run again.",
-    "theme": "Install the theme, or change it in the mapping file or the source; then run again.",
-}
 
 
 def refused_values(values: Sequence[Value], takes: Callable[[Sequence[Value]], bool]) -> list[Value]:
@@ -179,28 +143,26 @@ def refused_values(values: Sequence[Value], takes: Callable[[Sequence[Value]], b
     return [*refused_values(values[:half], takes), *refused_values(values[half:], takes)]
 
 
-def unfit_for_new(auths: Collection[str], *, with_password: bool) -> dict[str, str]:
+def unfit_for_new(auths: Collection[str], *, with_password: bool) -> dict[str, Sentence]:
     """Give the auth plugins among these with which Moodle makes no account, and why; '' is manual."""
     found = {}
     for auth in auths:
         if auth in NEVER_FOR_NEW:
-            found[auth] = f"Moodle makes no account with auth '{auth}', whatever is sent with it."
+            found[auth] = Sentence("value.never_for_new", auth=auth)
         elif not with_password and (auth or "manual") in NEEDS_PASSWORD:
-            found[auth] = (
-                f"Moodle keeps the passwords of auth '{auth or 'manual'}' itself, and refuses a new account without one: "
-                "the mapping's 'password' must be mailed_by_moodle."
-            )
+            found[auth] = Sentence("value.needs_password", auth=auth or "manual")
     return found
 
 
-def not_taken(value: Value) -> str:
-    """Say that Moodle does not take a value; one that tells something of a person is not repeated."""
+def not_taken(value: Value) -> Sentence:
+    """Say, as a clause, that Moodle does not take a value; one that tells something of a person is not repeated."""
     field, text = value
     known = FIELD_BY_NAME.get(field)
-    shown = f" '{text}'" if known is not None and not known.names_someone else ""
-    return f"Moodle does not take {field}{shown}"
+    if known is not None and not known.names_someone:
+        return Sentence("value.not_taken", field=field, value=text)
+    return Sentence("value.not_taken_unnamed", field=field)
 
 
-def mend_value(field: str) -> str:
+def mend_value(field: str) -> Sentence:
     """Say what a person does about it."""
-    return _MEND.get(field, f"Change '{field}' in the mapping file or the source; then run again.")
+    return Sentence(f"value.{field}.mend") if field in CHOICES else Sentence("value.mend", field=field)

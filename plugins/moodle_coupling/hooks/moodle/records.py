@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS
 from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
-from moodle_coupling.hooks.moodle.answers import answer_lost, plain_text
+from moodle_coupling.hooks.moodle.answers import answer_lost, in_call, plain_text
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,7 +162,7 @@ def changed_account(change: AccountChange) -> dict[str, Any]:
     """
     for name in _NEVER_EMPTIED:
         if name in change.fields and not str(change.fields[name]).strip():
-            raise InputError(f"Account {change.id}: an update must not empty '{name}'; nothing was sent.")
+            raise InputError(Sentence("moodle.name_emptied", account=change.id, field=name))
     custom = [{"type": name, "value": value} for name, value in change.profile.items()]
     return {"id": change.id, **change.fields, **({"customfields": custom} if custom else {})}
 
@@ -193,7 +194,8 @@ def all_accounts_in(answer: object, function: str) -> list[Account]:
     try:
         return [account(item) for item in _records(answer)]
     except ValueError as error:
-        raise NotAMoodle(f"{function}: the answer is no list of accounts ({error}).", function=function) from None
+        said = in_call(function, Sentence("moodle.no_accounts", why=str(error)))
+        raise NotAMoodle(said, function=function) from None
 
 
 def number(value: object) -> int:
@@ -233,19 +235,15 @@ def created_accounts(answer: object, sent: Sequence[NewAccount], function: str) 
     try:
         made = [CreatedAccount(number(item.get("id")), str(item.get("username", ""))) for item in _records(answer)]
     except ValueError as error:
-        raise answer_lost(function, f"the answer is no list of created accounts ({error})", "Read back.") from None
+        what = Sentence("moodle.no_created_accounts", why=str(error))
+        raise answer_lost(function, what, Sentence("moodle.read_back")) from None
     if len(made) != len(sent):
-        raise AnswerLost(
-            f"{function}: {len(sent)} accounts were sent and {len(made)} came back. The site's max_input_vars is probably "
-            "lower than the connection says; the last account may lack fields. Read back.",
-            function=function,
-        )
+        said = Sentence("moodle.other_number_created", sent=len(sent), made=len(made))
+        raise AnswerLost(in_call(function, said), function=function)
     for place, (one, wanted) in enumerate(zip(made, sent, strict=True), start=1):
         if one.username != str(wanted.fields.get("username", "")).strip():
-            raise AnswerLost(
-                f"{function}: account {place} of {len(sent)} came back with another username than was sent. Read back.",
-                function=function,
-            )
+            said = Sentence("moodle.other_username_created", place=place, total=len(sent))
+            raise AnswerLost(in_call(function, said), function=function)
     return made
 
 
@@ -253,7 +251,7 @@ def update_warnings(answer: object, function: str) -> list[UpdateWarning]:
     """Read whom an update left unwritten; raises AnswerLost when the answer does not say."""
     found = answer.get("warnings") if isinstance(answer, dict) else None
     if not isinstance(found, list):
-        raise answer_lost(function, "the answer does not say who was updated", "Read back.")
+        raise answer_lost(function, Sentence("moodle.no_warnings"), Sentence("moodle.read_back"))
     return [
         UpdateWarning(
             _whole(item.get("itemid")),
@@ -270,7 +268,8 @@ def site_info(answer: object, function: str) -> SiteInfo:
     try:
         return _site_info(answer)
     except ValueError as error:
-        raise NotAMoodle(f"{function}: the answer does not describe a Moodle ({error}).", function=function) from None
+        said = in_call(function, Sentence("moodle.no_site_info", why=str(error)))
+        raise NotAMoodle(said, function=function) from None
 
 
 def _site_info(answer: object) -> SiteInfo:
@@ -323,7 +322,8 @@ def reports_in(answer: object) -> list[Report]:
             for item in _part(answer, "reports")
         ]
     except (LookupError, TypeError, ValueError):
-        raise NotAMoodle(f"{LIST_REPORTS}: the answer is no list of reports.", function=LIST_REPORTS) from None
+        said = in_call(LIST_REPORTS, Sentence("moodle.no_reports"))
+        raise NotAMoodle(said, function=LIST_REPORTS) from None
 
 
 def page_in(answer: object) -> ReportPage:
@@ -336,7 +336,8 @@ def page_in(answer: object) -> ReportPage:
             total=number(data["totalrowcount"]),
         )
     except (LookupError, TypeError, ValueError):
-        raise NotAMoodle(f"{RETRIEVE_REPORT}: the answer is no page of a report.", function=RETRIEVE_REPORT) from None
+        said = in_call(RETRIEVE_REPORT, Sentence("moodle.no_report_page"))
+        raise NotAMoodle(said, function=RETRIEVE_REPORT) from None
 
 
 def _part(answer: object, key: str) -> Any:

@@ -11,7 +11,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from moodle_coupling.errors import MoodleAnswerTooLarge, MoodleError, MoodleTlsFailed, MoodleUnreachable
-from moodle_coupling.hooks.moodle.answers import answer_lost, is_read
+from moodle_coupling.hooks.moodle.answers import answer_lost, in_call, is_read
 from moodle_coupling.hooks.wire import (
     USER_AGENT,
     Exchange,
@@ -25,6 +25,7 @@ from moodle_coupling.hooks.wire import (
     request_options,
     seconds_of,
 )
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle.connection import MoodleSettings
@@ -85,33 +86,32 @@ class MoodleWire:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if exchange.late:
                 raise _too_slow(function, exchange) from None
-            raise answer_lost(function, f"the answer broke off ({_reason(error)})") from None
+            raise answer_lost(function, Sentence("moodle.answer_broke_off", reason=_reason(error))) from None
         if exchange.late:  # a body without a length looks whole where it was cut off
             raise _too_slow(function, exchange)
         return body
 
     def _too_large(self, function: str) -> MoodleError:
-        text = f"the answer is larger than {self._settings.max_answer_mb} MB, and was thrown away"
+        most, connection = self._settings.max_answer_mb, self._settings.conn_id
         if not is_read(function):
-            return answer_lost(function, text)
-        return MoodleAnswerTooLarge(
-            f"{function}: {text}. No answer of Moodle's is that large: see what stands behind the Moodle URL of connection "
-            f"'{self._settings.conn_id}', or raise its 'max_answer_mb'.",
-            function=function,
-        )
+            return answer_lost(function, Sentence("moodle.answer_too_large", most=most))
+        said = Sentence("moodle.read_too_large", most=most, connection=connection)
+        return MoodleAnswerTooLarge(in_call(function, said), function=function)
 
     def _failure(self, error: Exception, function: str, exchange: Exchange) -> MoodleError:
         chain = list(chain_of(error))
         if not _nothing_sent(error, chain, exchange):
             if exchange.late:
                 return _too_slow(function, exchange)
-            what = "no answer in time" if isinstance(error, requests.Timeout) else "the connection broke"
-            return answer_lost(function, f"{what} ({_reason(error)})")
+            late = isinstance(error, requests.Timeout)
+            code = "moodle.no_answer_in_time" if late else "moodle.connection_broke"
+            return answer_lost(function, Sentence(code, reason=_reason(error)))
         if exchange.late:
-            text = f"no connection with {self._settings.base_url} within {exchange.seconds:g} s. Nothing was sent."
-            return MoodleUnreachable(f"{function}: {text}", function=function)
+            within = f"{exchange.seconds:g}"
+            said = Sentence("moodle.not_connected_in_time", site=self._settings.base_url, seconds=within)
+            return MoodleUnreachable(in_call(function, said), function=function)
         kind = MoodleTlsFailed if any(isinstance(link, ssl.SSLError) for link in chain) else MoodleUnreachable
-        return kind(f"{function}: {_why_unreachable(self._settings, error, chain)}", function=function)
+        return kind(in_call(function, _why_unreachable(self._settings, error, chain)), function=function)
 
 
 def _nothing_sent(error: Exception, chain: list[BaseException], exchange: Exchange) -> bool:
@@ -124,23 +124,20 @@ def _nothing_sent(error: Exception, chain: list[BaseException], exchange: Exchan
 
 
 def _too_slow(function: str, exchange: Exchange) -> MoodleError:
-    return answer_lost(function, f"the answer was not complete after {exchange.seconds:g} s")
+    return answer_lost(function, Sentence("moodle.answer_too_slow", seconds=f"{exchange.seconds:g}"))
 
 
-def _why_unreachable(settings: MoodleSettings, error: Exception, chain: list[BaseException]) -> str:
+def _why_unreachable(settings: MoodleSettings, error: Exception, chain: list[BaseException]) -> Sentence:
     site = settings.base_url
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
-        return (
-            f"the certificate of {site} is not trusted ({_reason(error)}). Have it mended, or name the authority's "
-            "certificate in the connection's 'CA file'. Nothing was sent."
-        )
+        return Sentence("moodle.certificate", site=site, reason=_reason(error))
     if any(isinstance(link, ssl.SSLError) for link in chain):
-        return f"no TLS connection with {site} ({_reason(error)}). Is it https on this port? Nothing was sent."
+        return Sentence("moodle.no_tls", site=site, reason=_reason(error))
     if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy on the way to {site} does not let us through ({_reason(error)}). Nothing was sent."
+        return Sentence("moodle.proxy", site=site, reason=_reason(error))
     if any(isinstance(link, NameResolutionError) for link in chain):
-        return f"the name of {site} is not known here. Check the Moodle URL of the connection. Nothing was sent."
-    return f"no connection with {site} ({_reason(error)}). Check address, port and firewall. Nothing was sent."
+        return Sentence("moodle.unknown_name", site=site)
+    return Sentence("moodle.no_connection", site=site, reason=_reason(error))
 
 
 def _reason(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from moodle_coupling.errors import CouplingError, TooManyFailures
 from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
+from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
@@ -43,10 +44,15 @@ class Book:
         self.extra_calls = 0
 
     def write(
-        self, index: int, status: OutcomeStatus, code: str = "", message: str = "", account_id: int | None = None
+        self,
+        index: int,
+        status: OutcomeStatus,
+        code: str = "",
+        said: Sentence | str = "",
+        account_id: int | None = None,
     ) -> None:
         """Write down what happened to a row."""
-        self.keep(Outcome(index, status, code, message, account_id))
+        self.keep(Outcome(index, status, code, said, account_id))
 
     def keep(self, outcome: Outcome) -> None:
         """Take over an outcome; it happened now unless it says when."""
@@ -66,7 +72,7 @@ class Book:
         Returns the error to stop the load with when so many were refused in a row that the person cannot be the reason.
         """
         code = error.errorcode or "refused"
-        self.write(index, OutcomeStatus.REJECTED, code, str(error), account_id)
+        self.write(index, OutcomeStatus.REJECTED, code, error.said, account_id)
         with self._lock:
             self._unexplained.add(index)
             if code != self._row_code:
@@ -101,9 +107,9 @@ class Book:
         ]
 
     def close(
-        self, rows: int, *, code: str, message: str, stopped_itself: bool = False, in_doubt: Container[int] = ()
+        self, rows: int, *, code: str, said: Sentence, stopped_itself: bool = False, in_doubt: Container[int] = ()
     ) -> list[Outcome]:
-        """Give one outcome per row; a row without one was not reached and has failed with ``code`` and ``message``.
+        """Give one outcome per row; a row without one was not reached and has failed with ``code`` and ``said``.
 
         ``stopped_itself``: the load stopped because too many went wrong. ``in_doubt``: rows that an earlier try sent; not
         reached, they stay unknown.
@@ -113,10 +119,10 @@ class Book:
             if index in self._outcomes:
                 continue
             if index in in_doubt:
-                doubt = f"An earlier try sent this, and what became of it was not looked up. {message}"
+                doubt = Sentence("load.doubt", why=said)
                 self.write(index, OutcomeStatus.UNKNOWN, "answer_lost", doubt)
             else:
-                self.write(index, OutcomeStatus.FAILED, code, message)
+                self.write(index, OutcomeStatus.FAILED, code, said)
         return list(self._outcomes.values())
 
     def _doubt_refusals(self, *, stopped_itself: bool) -> None:
@@ -126,14 +132,13 @@ class Book:
         doubtful = set(self._row) if len(self._row) >= enough else set()
         for index in self._unexplained if stopped_itself else doubtful:
             outcome = self._outcomes[index]
-            message = f"{outcome.message} So many were refused around then: most likely it is not this person."
-            self.write(index, OutcomeStatus.FAILED, outcome.code, message, outcome.account_id)
+            said = in_turn([as_sentence(outcome.said), Sentence("load.site_trouble")])
+            self.write(index, OutcomeStatus.FAILED, outcome.code, said, outcome.account_id)
 
 
 def _everyone_refused(code: str, count: int) -> TooManyFailures:
     return TooManyFailures(
-        f"Moodle refused {count} persons one after another with '{code}' and accepted nobody in between, so the load stopped "
-        f"itself. What was done is kept. {WHERE_TO_LOOK}",
+        Sentence("load.everyone_refused", n=count, code=code, look=_WHERE_TO_LOOK),
         failed=count,
         attempted=count,
     )
@@ -200,14 +205,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise JournalFailed(
-            f"The record of what is sent cannot be kept ({error}), so nothing more was sent. Make room or mend the disk, then "
-            "run again: what was sent is looked up first."
-        ) from error
+        raise JournalFailed(Sentence("load.journal_failed", error=str(error))) from error
 
 
 _MOST_FREQUENT: Final = 3
-WHERE_TO_LOOK: Final = "Look at what all of them share in the mapping file (auth, lang, theme, password) and at the site's database and disk."
+_WHERE_TO_LOOK: Final = Sentence("load.where_to_look")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +260,14 @@ class Tally:
             return None
         codes = ", ".join(f"'{code}' {count}" for code, count in self._wrong.most_common(_MOST_FREQUENT))
         return TooManyFailures(
-            f"{failed} of the {attempted} persons tried went wrong (most often {codes}), more than {rule.share:.0%}, so the load "
-            f"stopped itself. What was done is kept. {WHERE_TO_LOOK}",
+            Sentence(
+                "load.too_many_failures",
+                failed=failed,
+                attempted=attempted,
+                codes=codes,
+                share=f"{rule.share:.0%}".removesuffix("%"),
+                look=_WHERE_TO_LOOK,
+            ),
             failed=failed,
             attempted=attempted,
         )

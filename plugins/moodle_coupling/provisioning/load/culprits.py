@@ -13,6 +13,7 @@ from moodle_coupling.errors import MoodleRefused, MoodleRequestTooLarge, ValueNo
 from moodle_coupling.hooks.moodle.probes import CHOICES, Value, mend_value, not_taken, refused_values, unfit_for_new
 from moodle_coupling.hooks.moodle.records import NewAccount
 from moodle_coupling.provisioning.load.book import StopRule
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -187,7 +188,7 @@ class SharedValues:
 
     rule: StopRule = field(default_factory=StopRule)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _why: dict[Value, str] = field(default_factory=dict)
+    _why: dict[Value, Sentence | None] = field(default_factory=dict)
     _persons: Counter[Value] = field(default_factory=Counter)
     _total: int = 0
 
@@ -216,26 +217,30 @@ class SharedValues:
             before = wire.calls["probe"]
             refused = set(refused_values(new, wire.takes_values))
             for value in new:
-                self._why[value] = f"{not_taken(value)}." if value in refused else self._no_account(value, items)
+                self._why[value] = (
+                    Sentence("load.value_refused", not_taken=not_taken(value))
+                    if value in refused
+                    else self._no_account(value, items)
+                )
             calls = wire.calls["probe"] - before
         return self.known_bad(items), calls
 
     @staticmethod
-    def _no_account(value: Value, items: Sequence[Sendable]) -> str:
-        """Say why new accounts cannot have this auth plugin, which the probe, an update, does not tell; '' if they can."""
+    def _no_account(value: Value, items: Sequence[Sendable]) -> Sentence | None:
+        """Say why new accounts cannot have this auth plugin, which the probe, an update, does not tell; None if they can."""
         if value[0] != "auth":
-            return ""
+            return None
         new = [
             item.wire
             for item in items
             if isinstance(item.wire, NewAccount) and item.wire.fields.get("auth") == value[1]
         ]
         with_password = all(one.fields.get("createpassword") for one in new)
-        return unfit_for_new([value[1]], with_password=with_password).get(value[1], "") if new else ""
+        return unfit_for_new([value[1]], with_password=with_password).get(value[1]) if new else None
 
-    def why(self, value: Value) -> str:
+    def why(self, value: Value) -> Sentence:
         """Say what is wrong with a value that is known to be bad, and what a person does about it."""
-        return f"{self._why[value]} {mend_value(value[0])}"
+        return in_turn([self._why[value] or not_taken(value), mend_value(value[0])])
 
     def reason_to_stop(self, value: Value) -> ValueNotTaken | None:
         """Give the error to stop with where more have this value than the rule bears; None where the others can be brought in."""
@@ -243,8 +248,13 @@ class SharedValues:
         if with_it < self.rule.minimum or with_it <= self.rule.share * total:
             return None
         return ValueNotTaken(
-            f"{self._why[value]} {with_it} of the {total} persons to be written have that value, so the load stopped itself and "
-            f"tried nobody more. What was done is kept. {mend_value(value[0])}",
+            Sentence(
+                "load.value_not_taken",
+                why=self._why[value] or not_taken(value),
+                with_it=with_it,
+                total=total,
+                mend=mend_value(value[0]),
+            ),
             field=value[0],
             failed=with_it,
             attempted=total,

@@ -21,6 +21,7 @@ from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.provisioning.load.proof import Proof
 from moodle_coupling.provisioning.lookups import Found, look_up
 from moodle_coupling.provisioning.wire import Stopped, Wire
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,8 +89,8 @@ class Calls:
     def doubt(self, items: Iterable[Sendable], error: MoodleError) -> None:
         """Write down for now that nobody knows what became of these."""
         for item in items:
-            message = f"Sent, but Moodle's answer did not arrive ({error})"
-            self.book.write(item.index, OutcomeStatus.UNKNOWN, "answer_lost", message)
+            said = Sentence("load.answer_lost", error=error.said)
+            self.book.write(item.index, OutcomeStatus.UNKNOWN, "answer_lost", said)
 
     def give_up(self, error: AnswerLost) -> None:
         """Stop the load: so many lost answers in a row are not chance."""

@@ -26,6 +26,7 @@ from moodle_coupling.provisioning.load.rows import ChangeItem, sort_rows, split_
 from moodle_coupling.provisioning.load.writes import CreateJob, UpdateJob, create_batch, update_batch
 from moodle_coupling.provisioning.lookups import CREATE_SIZE, UPDATE_SIZE, batches, lookup_batches
 from moodle_coupling.provisioning.wire import Moodle, Stopped, Wire
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -116,11 +117,11 @@ def _close(load_: Load, plan: pd.DataFrame) -> pd.DataFrame:
     """Give every row its outcome, and put on record what is not there yet."""
     book, stopped = load_.book, load_.wire.stopped
     decided = {outcome.index for outcome in book.known(range(len(plan)))}
-    code, message = _why_not_reached(stopped)
+    code, said = _why_not_reached(stopped)
     outcomes = book.close(
         len(plan),
         code=code,
-        message=message,
+        said=said,
         stopped_itself=isinstance(stopped, TooManyFailures),
         in_doubt=load_.in_doubt,
     )
@@ -135,10 +136,7 @@ def _prove(wire: Wire) -> None:
     """Refuse to write where PHP would drop the end of a form without a word: half an account does harm."""
     variables = wire.hook.settings.max_input_vars
     if not wire.takes_variables(variables):
-        raise SettingError(
-            f"The site takes fewer form variables than the connection's max_input_vars of {variables}, and drops the rest "
-            "without a word: nothing was written. Lower the setting under Admin > Connections, or raise it in the site's PHP."
-        )
+        raise SettingError(Sentence("load.takes_fewer", limit=variables))
 
 
 def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size: int) -> None:
@@ -178,11 +176,11 @@ def _sized(hook: Moodle, items: Sequence[Any], size: int) -> list[list[Any]]:
     return list(batches(items, max_count=count, max_variables=hook.settings.max_input_vars))
 
 
-def _why_not_reached(stopped: CouplingError | None) -> tuple[str, str]:
+def _why_not_reached(stopped: CouplingError | None) -> tuple[str, Sentence]:
     if stopped is None:
-        return "not_sent", "Not sent, and the loader cannot say why: please report this."
+        return "not_sent", Sentence("load.not_sent_unknown")
     code = next((code for kind, code in _STOP_CODES if isinstance(stopped, kind)), "stopped")
-    return code, f"Not sent: {stopped}"
+    return code, Sentence("load.not_sent", why=stopped.said)
 
 
 Item = TypeVar("Item", bound=Sendable)
@@ -228,12 +226,12 @@ def not_yet_there(load: Load, items: list[NewItem]) -> list[NewItem]:
     for item in items:
         account = there.get(item.idnumber)
         if account is not None:
-            message = f"Account {account.id} ({account.username}) has this idnumber already; nothing was sent."
+            said = Sentence("load.already_there", account=account.id, username=account.username)
             code = "" if item.index in load.in_doubt else "already_there"
-            load.book.write(item.index, OutcomeStatus.DONE, code, message, account.id)
+            load.book.write(item.index, OutcomeStatus.DONE, code, said, account.id)
         elif item.idnumber in unreadable:
-            message = "An account has this idnumber already, and Moodle cannot show it (most likely an odd username)."
-            load.book.write(item.index, OutcomeStatus.REJECTED, "account_unreadable", message)
+            said = Sentence("load.account_unreadable")
+            load.book.write(item.index, OutcomeStatus.REJECTED, "account_unreadable", said)
         else:
             rest.append(item)
     return rest
@@ -255,7 +253,7 @@ def in_parallel(wire: Wire, send: Callable[[Any], None], parts: Iterable[Any]) -
         for future in [pool.submit(run, part) for part in parts]:
             future.result()
     except BaseException:
-        wire.stop(CouplingError("The load was interrupted."))
+        wire.stop(CouplingError(Sentence("load.interrupted")))
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from moodle_coupling.errors import CouplingError
+from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,7 +58,7 @@ OUTCOME_COLUMNS: Final = (
     "username",
     "status",  # OutcomeStatus
     "code",  # '' for an ordinary done
-    "message",  # one sentence for people
+    "message",  # what is said of it, as Sentence.written gives it; or a text from elsewhere
     "changes",  # as in the plan
     "at",  # datetime64[us, UTC]
 )
@@ -65,14 +67,22 @@ _NUMBERS: Final = ("row", "account_id")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened to one row of the plan. ``index`` is its position there; ``account_id`` None where there is none."""
+    """What happened to one row of the plan. ``index`` is its position there; ``account_id`` None where there is none.
+
+    ``said``: a sentence, one as JSON or a text from elsewhere, '' where nothing is said.
+    """
 
     index: int
     status: OutcomeStatus
     code: str = ""
-    message: str = ""
+    said: Sentence | str = ""
     account_id: int | None = None
     at: dt.datetime | None = None
+
+    @property
+    def message(self) -> str:
+        """What is said of it, in English."""
+        return ENGLISH.say(self.said)
 
 
 class OutcomesIncomplete(CouplingError):
@@ -96,11 +106,16 @@ def outcomes_frame(plan: pd.DataFrame, outcomes: Iterable[Outcome]) -> pd.DataFr
     frame["row"] = plan["row"].reset_index(drop=True).astype("Int64")
     found = pd.Series([outcome.account_id for outcome in ordered], dtype="Int64")
     frame["account_id"] = found.fillna(plan["account_id"].reset_index(drop=True).astype("Int64"))
-    for name in ("status", "code", "message"):
+    for name in ("status", "code"):
         frame[name] = pd.Series([str(getattr(outcome, name)) for outcome in ordered], dtype="str")
+    frame["message"] = pd.Series([_written(outcome.said) for outcome in ordered], dtype="str")
     now = dt.datetime.now(dt.UTC)
     frame["at"] = pd.Series([outcome.at or now for outcome in ordered], dtype="datetime64[us, UTC]")
     return frame[list(OUTCOME_COLUMNS)]
+
+
+def _written(said: Sentence | str) -> str:
+    return said.written() if isinstance(said, Sentence) else said
 
 
 def merge_outcomes(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -122,6 +137,5 @@ def _check_complete(plan: pd.DataFrame, ordered: list[Outcome]) -> None:
         have = {outcome.index for outcome in ordered}
         missing = [index for index in range(len(plan)) if index not in have]
         raise OutcomesIncomplete(
-            f"The plan has {len(plan)} rows and the load {len(ordered)} outcomes; without outcome: rows {missing[:10]} of "
-            "the plan. This is a fault in the loader: please report it; running the plan again does no harm."
+            Sentence("load.incomplete", rows=len(plan), outcomes=len(ordered), missing=missing[:10])
         )

@@ -12,6 +12,7 @@ from moodle_coupling.contract.profile_types import is_kept
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, UNSEEN, WITHHELD, OutcomeStatus
 from moodle_coupling.provisioning.load.rows import ChangeItem, NewItem
 from moodle_coupling.provisioning.lookups import look_up
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +71,8 @@ class Proof:
         done = {index: one for index, one in done.items() if one.status is OutcomeStatus.DONE and one.account_id}
         for item in items:
             if item.index in done and item.index in self._withheld:
-                message = _withheld(self._withheld[item.index])
-                book.write(item.index, OutcomeStatus.DONE, WITHHELD, message, done[item.index].account_id)
+                said = _withheld(self._withheld[item.index])
+                book.write(item.index, OutcomeStatus.DONE, WITHHELD, said, done[item.index].account_id)
         sample = {done[item.index].account_id: item for item in self._sample([i for i in items if i.index in done])}
         if not sample:
             return
@@ -110,8 +111,8 @@ class Proof:
         with self._lock:
             self._spoilt.update(spoilt)
         code, say = (NOT_KEPT, _not_kept) if spoilt else (UNSEEN, _unseen)
-        message = " ".join(say(name, account.profile.get(name, ""), item.wire.profile[name]) for name in spoilt or lost)
-        book.write(item.index, OutcomeStatus.DONE, code, message, account.id)
+        said = in_turn(say(name, account.profile.get(name, ""), item.wire.profile[name]) for name in spoilt or lost)
+        book.write(item.index, OutcomeStatus.DONE, code, said, account.id)
 
 
 def _account_of(item: NewItem | ChangeItem) -> int | None:
@@ -123,19 +124,13 @@ def _kind(value: str) -> str:
     return date[1] if date else value
 
 
-def _not_kept(name: str, held: str, sent: str) -> str:
-    return (
-        f"Moodle holds '{held}' in profile field '{name}', where '{sent}' was sent. The field was not sent again in this load. Put "
-        "the account's value right in Moodle, and say in the mapping file what the field takes (type, options, years, date_format)."
-    )
+def _not_kept(name: str, held: str, sent: str) -> Sentence:
+    return Sentence("load.not_kept", name=name, held=held, sent=sent)
 
 
-def _unseen(name: str, _held: str, sent: str) -> str:
-    return (
-        f"Moodle does not show profile field '{name}', where '{sent}' was sent: it has no field of that shortname, hides it from the "
-        "token, or dropped the value. Look at the account in Moodle."
-    )
+def _unseen(name: str, _held: str, sent: str) -> Sentence:
+    return Sentence("load.unseen", name=name, sent=sent)
 
 
-def _withheld(names: Sequence[str]) -> str:
-    return f"Not sent: {', '.join(names)}, for Moodle did not keep what was sent to that profile field before."
+def _withheld(names: Sequence[str]) -> Sentence:
+    return Sentence("load.withheld", names=list(names))

@@ -14,6 +14,7 @@ from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.people.rules import RULE_BY_CODE, Blocks
 from moodle_coupling.provisioning.load.culprits import Sendable
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, Outcome, OutcomeStatus
+from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +84,8 @@ def sort_rows(plan: pd.DataFrame) -> Work:
 def _settled(index: int, row: dict[str, Any]) -> Outcome | None:
     action, verdict = row["action"], row["verdict"]
     if action == Action.REJECT:
-        code, message = _reasons(row)
-        return Outcome(index, OutcomeStatus.REJECTED, code or verdict, message or row["evidence"])
+        code, said = _reasons(row)
+        return Outcome(index, OutcomeStatus.REJECTED, code or verdict, said or row["evidence"])
     if action in WRITING_ACTIONS and _changes(row):
         return None
     if verdict in MISMATCHES:
@@ -94,13 +95,15 @@ def _settled(index: int, row: dict[str, Any]) -> Outcome | None:
     return Outcome(index, OutcomeStatus.SKIPPED, NOTHING_TO_DO)
 
 
-def _reasons(row: dict[str, Any]) -> tuple[str, str]:
+def _reasons(row: dict[str, Any]) -> tuple[str, Sentence | str]:
     reasons = json.loads(row["reasons"] or "[]")
     if not reasons:
         return "", ""
     # A reason that stops the person comes before one that is only said.
     decisive = [reason for reason in reasons if _blocks(reason["code"])] or reasons
-    return decisive[0]["code"], " ".join(reason["message"] for reason in decisive)
+    if len(decisive) == 1:
+        return decisive[0]["code"], decisive[0]["message"]
+    return decisive[0]["code"], in_turn(as_sentence(reason["message"]) for reason in decisive)
 
 
 def _blocks(code: str) -> bool:
@@ -131,12 +134,12 @@ def _item(index: int, row: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
     if row["action"] == Action.CREATE:
         blank = [name for name in NEVER_EMPTY if not str(fields.get(name) or "").strip()]
     if blank:
-        return _rejected(index, f"{blank[0]}_empty", f"The plan would leave {' and '.join(blank)} empty: not sent.")
+        return _rejected(index, f"{blank[0]}_empty", Sentence("load.left_empty", fields=blank))
     if row["action"] == Action.CREATE:
         wire = NewAccount(fields, {name: value for name, value in profile.items() if value})
         return NewItem(index, fields["idnumber"], fields["username"], fields["email"], wire)
     if _is_missing(row["account_id"]):
-        return _rejected(index, "account_missing", f"The plan says {row['action']} and names no account: not sent.")
+        return _rejected(index, "account_missing", Sentence("load.account_missing", action=str(row["action"])))
     account_id = int(row["account_id"])
     return ChangeItem(index, account_id, AccountChange(account_id, fields, profile), _seen(row), _had(row))
 
@@ -145,8 +148,8 @@ def _is_missing(value: object) -> bool:
     return value is None or value != value or str(value) == "<NA>"  # noqa: PLR0124 - NaN is not itself
 
 
-def _rejected(index: int, code: str, message: str) -> Outcome:
-    return Outcome(index, OutcomeStatus.REJECTED, code, message)
+def _rejected(index: int, code: str, said: Sentence) -> Outcome:
+    return Outcome(index, OutcomeStatus.REJECTED, code, said)
 
 
 def _refuse_twice(work: Work) -> None:
@@ -160,8 +163,8 @@ def _keep_first(items: list[Any], key: Any, code: str, settled: list[Outcome]) -
     kept = []
     for item in items:
         if key(item) in seen:
-            message = f"An earlier row of the plan writes '{key(item)}' too; only that one was sent."
-            settled.append(_rejected(item.index, code, message))
+            said = Sentence("load.written_twice", key=key(item))
+            settled.append(_rejected(item.index, code, said))
         else:
             seen.add(key(item))
             kept.append(item)

@@ -11,6 +11,7 @@ from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.provisioning.load.rows import ChangeItem, NewItem, split_shared
 from moodle_coupling.provisioning.lookups import holds, loose_key, same_value
 from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,15 +70,19 @@ class CreateJob(Batch[NewItem]):
             return
         owner = self._email_owner.get(item.index)
         if isinstance(refusal, MoodleRequestTooLarge):
-            self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", str(refusal))
+            self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", refusal.said)
         elif owner is not None:
-            message = (
-                f"E-mail address {item.email} belongs to account {owner.id} ({owner.username}, idnumber "
-                f"'{owner.idnumber}'). {refusal}"
+            said = Sentence(
+                "load.email_taken",
+                email=item.email,
+                account=owner.id,
+                username=owner.username,
+                idnumber=owner.idnumber,
+                refusal=refusal.said,
             )
-            self.book.write(item.index, OutcomeStatus.REJECTED, "email_taken", message, owner.id)
+            self.book.write(item.index, OutcomeStatus.REJECTED, "email_taken", said, owner.id)
         elif explained:
-            self.book.write(item.index, OutcomeStatus.REJECTED, refusal.errorcode or "refused", str(refusal))
+            self.book.write(item.index, OutcomeStatus.REJECTED, refusal.errorcode or "refused", refusal.said)
         else:
             self.refused_alone(item.index, refusal)
 
@@ -106,10 +111,10 @@ class CreateJob(Batch[NewItem]):
             if owner is None:
                 rest.append(item)
             else:
-                message = f"Account {owner.id} ({owner.username}) with this idnumber was in Moodle when looked for."
+                said = Sentence("load.found_there", account=owner.id, username=owner.username)
                 # Sent by us and the answer lost: most likely we made it, which the code '' says.
                 self.book.write(
-                    item.index, OutcomeStatus.DONE, "" if item.index in self._lost else code, message, owner.id
+                    item.index, OutcomeStatus.DONE, "" if item.index in self._lost else code, said, owner.id
                 )
         return rest
 
@@ -134,15 +139,14 @@ class CreateJob(Batch[NewItem]):
     def _username_taken(self, item: NewItem, holder: Account | None) -> None:
         if holder and item.index in self._lost and not holder.idnumber and holder.email == item.email:
             # Most likely ours, made by the call whose answer was lost, and incomplete. A person must look.
-            message = (
-                f"Account {holder.id} has this username and e-mail address, but no idnumber: look at it in Moodle."
-            )
-            self.book.write(item.index, OutcomeStatus.UNKNOWN, "incomplete", message, holder.id)
+            said = Sentence("load.incomplete_account", account=holder.id)
+            self.book.write(item.index, OutcomeStatus.UNKNOWN, "incomplete", said, holder.id)
             return
-        who = f"account {holder.id} with idnumber '{holder.idnumber}'" if holder else "an account that cannot be read"
-        message = f"Username '{item.username}' belongs to {who} by now; the next run chooses another."
+        said = Sentence("load.username_taken_unread", username=item.username)
+        if holder:
+            said = Sentence("load.username_taken", username=item.username, account=holder.id, idnumber=holder.idnumber)
         account_id = holder.id if holder else None
-        self.book.write(item.index, OutcomeStatus.REJECTED, "username_taken", message, account_id)
+        self.book.write(item.index, OutcomeStatus.REJECTED, "username_taken", said, account_id)
 
     def settle(self, answer: Sequence[CreatedAccount], items: Sequence[NewItem]) -> None:
         """Write down everyone as done, with the account."""
@@ -193,10 +197,10 @@ class UpdateJob(Batch[ChangeItem]):
     def refuse(self, item: ChangeItem, refusal: Refusal, *, explained: bool) -> None:
         """Write down a refusal of the one change."""
         if isinstance(refusal, MoodleRequestTooLarge):
-            self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", str(refusal), item.account_id)
+            self.book.write(item.index, OutcomeStatus.REJECTED, "too_large", refusal.said, item.account_id)
         elif explained:
             code = refusal.errorcode or "refused"
-            self.book.write(item.index, OutcomeStatus.REJECTED, code, str(refusal), item.account_id)
+            self.book.write(item.index, OutcomeStatus.REJECTED, code, refusal.said, item.account_id)
         else:
             self.refused_alone(item.index, refusal, item.account_id)
 
@@ -232,10 +236,10 @@ class UpdateJob(Batch[ChangeItem]):
     def _warned(self, item: ChangeItem, warning: UpdateWarning) -> None:
         if warning.code in _WARNINGS:
             code, status = _WARNINGS[warning.code]
-            self.book.write(item.index, status, code, f"Moodle: {warning.message}", item.account_id)
+            self.book.write(item.index, status, code, Sentence("load.warned", message=warning.message), item.account_id)
             return
-        message = f"Moodle did not write account {item.account_id}: {warning.message}"
-        refusal = MoodleRecordRefused(message, function=_FUNCTION, errorcode=warning.code)
+        said = Sentence("load.not_written", account=item.account_id, message=warning.message)
+        refusal = MoodleRecordRefused(said, function=_FUNCTION, errorcode=warning.code)
         self.refuse(item, refusal, explained=is_suspect(item))
 
 
@@ -256,8 +260,8 @@ def still_as_seen(job: Calls, items: Sequence[ChangeItem]) -> list[ChangeItem]:
 
 def _may_go(job: Calls, item: ChangeItem, account: Account | None) -> bool:
     if account is None:
-        message = f"Account {item.account_id} cannot be seen in Moodle any more: nothing was sent."
-        job.book.write(item.index, OutcomeStatus.REJECTED, "account_gone", message, item.account_id)
+        said = Sentence("load.account_gone", account=item.account_id)
+        job.book.write(item.index, OutcomeStatus.REJECTED, "account_gone", said, item.account_id)
         return False
     if holds(account, item.wire):
         job.book.write(item.index, OutcomeStatus.DONE, account_id=item.account_id)
@@ -265,10 +269,14 @@ def _may_go(job: Calls, item: ChangeItem, account: Account | None) -> bool:
     for name, seen in item.seen.items():
         held = account.value(name)
         if not same_value(name, held, seen):
-            message = (
-                f"Account {account.id} ({account.username}) has {name} '{held or ''}' by now, where the plan saw "
-                f"'{seen or ''}': nothing was sent. The next run plans anew."
+            said = Sentence(
+                "load.changed_meanwhile",
+                account=account.id,
+                username=account.username,
+                field=name,
+                held=held or "",
+                seen=seen or "",
             )
-            job.book.write(item.index, OutcomeStatus.REJECTED, "changed_meanwhile", message, item.account_id)
+            job.book.write(item.index, OutcomeStatus.REJECTED, "changed_meanwhile", said, item.account_id)
             return False
     return True

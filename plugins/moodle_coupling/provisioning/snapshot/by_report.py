@@ -16,6 +16,7 @@ from moodle_coupling.provisioning.lookups import can_look_up, look_up
 from moodle_coupling.provisioning.snapshot.keys import all_folded, folded, has_odd_keys, is_among, is_odd_name, name_key
 from moodle_coupling.provisioning.snapshot.reading import Lookups
 from moodle_coupling.provisioning.snapshot.turns import in_turn
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -150,11 +151,8 @@ def _few(of: int) -> float:
 def _refuse_invisible(report: Report, asked: pd.DataFrame, found: pd.DataFrame) -> None:
     missing = len(asked) - int(is_among(asked["username"], all_folded(found["username"])).sum())
     if missing > _few(len(asked)) or (missing and found.empty):
-        raise MoodleAccessDenied(
-            f"Report '{report.name}' ({report.id}) shows {len(asked)} accounts that were then looked up, and {missing} of them "
-            "did not come: the token may not see them, and matching would take them for new. Give the service user's role "
-            "moodle/user:viewdetails and moodle/user:viewalldetails, in the system context. Nothing was written."
-        )
+        said = Sentence("report.invisible", shown=len(asked), missing=missing)
+        raise MoodleAccessDenied(_of(report, said))
 
 
 def _side_by_side(asked: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
@@ -167,11 +165,8 @@ def _refuse_hidden_numbers(report: Report, asked: pd.DataFrame, found: pd.DataFr
     both = _side_by_side(asked, found)
     numbered = both[both["idnumber_shown"].str.strip() != ""]
     if len(numbered) and (numbered["idnumber"] == "").all():
-        raise MoodleAccessDenied(
-            f"Report '{report.name}' ({report.id}) shows {len(numbered)} accounts with an ID number, and all came without one "
-            f"when they were looked up (account {int(numbered['id'].iloc[0])}, for instance): hidden is not empty. Give the "
-            "service user's role moodle/user:viewalldetails, in the system context. Nothing was written."
-        )
+        said = Sentence("report.numbers_hidden", shown=len(numbered), account=int(numbered["id"].iloc[0]))
+        raise MoodleAccessDenied(_of(report, said))
 
 
 def _refuse_untrue(report: Report, asked: pd.DataFrame, found: pd.DataFrame) -> None:
@@ -180,11 +175,9 @@ def _refuse_untrue(report: Report, asked: pd.DataFrame, found: pd.DataFrame) -> 
     for name in ("idnumber", "email"):
         differs |= both[f"{name}_shown"].map(folded) != both[name].map(folded)
     if differs.sum() > _few(len(both)) or (len(both) and differs.all()):
-        raise ReportUnfit(
-            f"Report '{report.name}' ({report.id}) shows another ID number or e-mail address than the web service for "
-            f"{int(differs.sum())} of {len(both)} accounts (account {int(both.loc[differs, 'id'].iloc[0])}, for instance). Its "
-            "first three columns must be username, ID number and e-mail address, in this order, without aggregation."
-        )
+        some = int(both.loc[differs, "id"].iloc[0])
+        said = Sentence("report.untrue", differing=int(differs.sum()), total=len(both), account=some)
+        raise ReportUnfit(_of(report, said))
 
 
 log = logging.getLogger(__name__)
@@ -220,10 +213,8 @@ def read_overview(wire: Wire, report: Report, tracker: Tracker) -> pd.DataFrame:
             "Report %d: %d usernames in %d rows, its total was %d and %d at the lowest (try %d of %d).",
             report.id, different, len(frame), totals[0], min(totals), attempt, _TRIES,
         )  # fmt: skip
-    raise ReportUnfit(
-        f"Report '{report.name}' ({report.id}) says it has {totals[0]} rows, and its pages hold {different} usernames, after "
-        f"{_TRIES} tries: rows come twice or stay away. Let it sort by username (see docs/snapshot.md)."
-    )
+    said = Sentence("report.rows_twice", total=totals[0], usernames=different, tries=_TRIES)
+    raise ReportUnfit(_of(report, said))
 
 
 def _pages(wire: Wire, report: Report, tracker: Tracker) -> Iterator[tuple[pd.DataFrame, int]]:
@@ -241,10 +232,7 @@ def _pages(wire: Wire, report: Report, tracker: Tracker) -> Iterator[tuple[pd.Da
 
 def _frame(report: Report, rows: Sequence[tuple[str, ...]]) -> pd.DataFrame:
     if any(len(row) < len(COLUMNS) for row in rows):
-        raise ReportUnfit(
-            f"Report '{report.name}' ({report.id}) has fewer than three columns. Its first three must be username, ID "
-            "number and e-mail address, in this order."
-        )
+        raise ReportUnfit(_of(report, Sentence("report.few_columns")))
     frame = pd.DataFrame(
         {name: pd.Series([html.unescape(row[at]) for row in rows], dtype="str") for at, name in enumerate(COLUMNS)}
     )
@@ -257,18 +245,11 @@ def refuse_other_columns(report: Report, overview: pd.DataFrame, own: Iterable[A
     for account in own:
         row = overview[overview["username"] == account.username]
         if row.empty:
-            raise ReportUnfit(
-                f"Report '{report.name}' ({report.id}) does not show the service user, whose username is "
-                f"'{account.username}'. Its first three columns must be username, ID number and e-mail address, in this "
-                "order, and it must have no conditions."
-            )
+            raise ReportUnfit(_of(report, Sentence("report.not_itself", username=account.username)))
         shown = row.iloc[0]
         if shown["idnumber"] == account.idnumber and shown["email"] == (account.email or ""):
             continue
-        raise ReportUnfit(
-            f"Report '{report.name}' ({report.id}) shows something else as the service user's ID number or e-mail address "
-            "than the web service. Its first three columns must be username, ID number and e-mail address, in this order."
-        )
+        raise ReportUnfit(_of(report, Sentence("report.other_columns")))
 
 
 def refuse_incomplete(wire: Wire, report: Report, overview: pd.DataFrame, links: pd.DataFrame | None) -> None:
@@ -301,7 +282,8 @@ def refuse_left_out(report: Report, overview: pd.DataFrame, accounts: pd.DataFra
 
 
 def _leaves_out(report: Report, hidden: Sequence[int]) -> ReportUnfit:
-    return ReportUnfit(
-        f"Report '{report.name}' ({report.id}) leaves accounts out: {len(hidden)} are there and it does not show them (account "
-        f"{min(hidden)}, for instance). It must have no conditions."
-    )
+    return ReportUnfit(_of(report, Sentence("report.leaves_out", n=len(hidden), account=min(hidden))))
+
+
+def _of(report: Report, what: Sentence) -> Sentence:
+    return Sentence("report.of", name=report.name, number=report.id, what=what)

@@ -25,6 +25,7 @@ from moodle_coupling.provisioning.snapshot.keys import all_folded, folded, name_
 from moodle_coupling.provisioning.snapshot.ranges import far_apart, read_by_listing, read_by_number
 from moodle_coupling.provisioning.snapshot.reading import Pieces, Reading
 from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden, refuse_hidden_idnumbers, refuse_nobody
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -245,13 +246,8 @@ def _named(wire: Wire, name: int | str) -> Report:
         return _on_users(found[0])
     if found:
         numbers = ", ".join(str(report.id) for report in found)
-        raise SettingError(
-            f"There are {len(found)} custom reports '{name}' ({numbers}): give the number of the one meant."
-        )
-    raise SettingError(
-        f"There is no custom report '{name}' that the service user may see. Make it (docs/snapshot.md says how), put the "
-        "service user in its audience or give its role moodle/reportbuilder:viewall, or name another in 'snapshot.report'."
-    )
+        raise SettingError(Sentence("report.several", n=len(found), name=name, numbers=numbers))
+    raise SettingError(Sentence("report.missing", name=name))
 
 
 def _plain(name: str) -> str:
@@ -261,9 +257,7 @@ def _plain(name: str) -> str:
 
 def _on_users(report: Report) -> Report:
     if report.source.strip("\\") != USERS:
-        raise SettingError(
-            f"Custom report '{report.name}' ({report.id}) is on '{report.source}'; it must be on the source 'Users'."
-        )
+        raise SettingError(Sentence("report.other_source", name=report.name, number=report.id, source=report.source))
     return report
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import MoodleAccessDenied
-from moodle_coupling.hooks.moodle.probes import EMAIL_HIDDEN, HIDDEN_BY_SITE, SAMPLE_IDS, unseen_field
+from moodle_coupling.hooks.moodle.probes import EMAIL_HIDDEN, SAMPLE_IDS, SUSPENDED_HIDDEN, unseen_field
 from moodle_coupling.matching.accounts import accounts_frame
 from moodle_coupling.matching.visibility import HIDEABLE, shown_fields
 from moodle_coupling.provisioning.lookups import look_up
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -80,11 +81,7 @@ def without_unproved(accounts: pd.DataFrame, unproved: Iterable[str]) -> pd.Data
 def tell_unseen(fields: Iterable[str]) -> None:
     """Say in the log which compared fields are not seen, and what lifts that."""
     for field in fields:
-        log.warning("%s", " ".join(unseen_field(field)))
-
-
-_ROLE: Final = "Allow it in the service user's role, in the system context, then run again. Nothing was written."
-_EVERYONE_NEW: Final = "matching would take everyone for new"
+        log.warning("%s", in_turn(unseen_field(field)))
 
 
 def refuse_hidden(accounts: Iterable[Account]) -> None:
@@ -95,20 +92,12 @@ def refuse_hidden(accounts: Iterable[Account]) -> None:
     """
     for account in accounts:
         if not account.username:
-            raise MoodleAccessDenied(
-                f"Account {account.id} came back without its username, so its ID number is hidden too: the token may not see "
-                f"them, and {_EVERYONE_NEW}. The service user lacks moodle/user:viewalldetails. {_ROLE}"
-            )
+            raise MoodleAccessDenied(Sentence("snapshot.username_hidden", account=account.id))
         if account.email is None:
-            raise MoodleAccessDenied(
-                f"Account {account.id} came back without its e-mail address: the token may not see it, and "
-                f"{_EVERYONE_NEW}. {EMAIL_HIDDEN} {_ROLE}"
-            )
+            raise MoodleAccessDenied(Sentence("snapshot.email_hidden", account=account.id, hidden=EMAIL_HIDDEN))
         if account.suspended is None:
-            raise MoodleAccessDenied(
-                f"Account {account.id} came back without whether it is suspended: the token may not see that, and whoever was "
-                f"suspended by hand would count as active. 'Suspended account' {HIDDEN_BY_SITE}. {_ROLE}"
-            )
+            said = Sentence("snapshot.suspended_hidden", account=account.id, hidden=SUSPENDED_HIDDEN)
+            raise MoodleAccessDenied(said)
 
 
 def refuse_hidden_idnumbers(accounts: pd.DataFrame, links: pd.DataFrame | None, *, own_id: int) -> None:
@@ -122,17 +111,10 @@ def refuse_hidden_idnumbers(accounts: pd.DataFrame, links: pd.DataFrame | None, 
     seen = accounts[accounts["id"] != own_id]
     emptied = int(seen["id"].isin(numbered).sum())
     if emptied and not (seen["idnumber"] != "").any():
-        raise MoodleAccessDenied(
-            f"None of the {len(seen)} accounts read shows an ID number, though {emptied} of them had one when they were "
-            f"linked: the token may not see ID numbers, and {_EVERYONE_NEW}. The service user lacks "
-            f"moodle/user:viewalldetails. {_ROLE} (If someone really took all ID numbers away: unlink these accounts first.)"
-        )
+        raise MoodleAccessDenied(Sentence("snapshot.idnumbers_hidden", seen=len(seen), linked=emptied))
 
 
 def refuse_nobody(accounts: pd.DataFrame, *, own_id: int) -> None:
     """Raise MoodleAccessDenied when a reading of everyone saw no more than the service user itself."""
     if not (accounts["id"] != own_id).any():
-        raise MoodleAccessDenied(
-            "The service user sees no account but its own, and every Moodle has a guest and an administrator besides: so "
-            f"{_EVERYONE_NEW}. It lacks moodle/user:viewdetails. {_ROLE}"
-        )
+        raise MoodleAccessDenied(Sentence("snapshot.nobody"))

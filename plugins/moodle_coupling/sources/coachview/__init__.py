@@ -41,7 +41,7 @@ class Coachview(Kind):
             with CoachviewHook(settings.connection, sharing=sharing) as hook:
                 return check_coachview(hook, free_fields=Columns(settings).fields.free, categories=settings.categories)
         except SettingError as error:
-            return [Finding(Level.ERROR, "connection", str(error))]
+            return [Finding(Level.ERROR, "connection", error.said)]
 
     def check_connection(self, connection: str, sharing: Sharing | None) -> list[Finding]:
         """Check a connection of type coachview that no mapping names."""
