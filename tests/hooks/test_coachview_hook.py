@@ -22,9 +22,10 @@ from moodle_coupling.errors import (
     SettingError,
 )
 from moodle_coupling.hooks.coachview import hook as module
-from moodle_coupling.hooks.coachview.calls import LONGEST_WAIT, Ask
+from moodle_coupling.hooks.coachview.calls import Ask
 from moodle_coupling.hooks.coachview.connection import CategoriesVia
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
+from moodle_coupling.hooks.failures import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

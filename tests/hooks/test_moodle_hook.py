@@ -24,7 +24,7 @@ from moodle_coupling.errors import (
     NotAMoodle,
     SettingError,
 )
-from moodle_coupling.hooks.moodle.calls import ATTEMPTS, LONGEST_WAIT
+from moodle_coupling.hooks.failures import ATTEMPTS, LONGEST_WAIT
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.hooks.moodle.records import Account, AccountChange, NewAccount, UpdateWarning
 from moodle_coupling.sandbox.moodle import FUNCTIONS, Fault, FaultKind, running_moodle

@@ -28,7 +28,7 @@ from moodle_coupling.errors import SettingError
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 
 USER_AGENT: Final = "airflow-moodle-coupling"
@@ -117,18 +117,6 @@ def seconds_of(settings: SessionSettings) -> float:
 def bytes_of(settings: SessionSettings) -> int:
     """Give the bytes that an answer may have, decompressed."""
     return settings.max_answer_mb * 1024 * 1024
-
-
-def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Go through an exception and everything wrapped in it; urllib3 wraps in ``reason`` and ``args``, not only causes."""
-    seen: set[int] = set()
-    todo: list[object] = [error]
-    while todo:
-        link = todo.pop()
-        if isinstance(link, BaseException) and id(link) not in seen:
-            seen.add(id(link))
-            yield link
-            todo += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

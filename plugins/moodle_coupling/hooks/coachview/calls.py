@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
-import tenacity
-
 from moodle_coupling.errors import (
     BudgetSpent,
     CoachviewError,
@@ -23,10 +21,13 @@ from moodle_coupling.errors import (
 from moodle_coupling.hooks.coachview.answers import Listing, read_listing, retry_after, said_by
 from moodle_coupling.hooks.coachview.budget import Budget, BudgetLeft, moment, refused_for_now
 from moodle_coupling.hooks.coachview.token import Token, TokenKeeper, read_token, token_form
+from moodle_coupling.hooks.failures import ATTEMPTS, error_of, retrying, usual_end
 from moodle_coupling.hooks.wire import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import tenacity
 
     from moodle_coupling.hooks.coachview.budget import Shared
     from moodle_coupling.hooks.coachview.connection import CoachviewSettings
@@ -35,13 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS: Final = 4
 ATTEMPTS_WHEN_LESS_HELPS: Final = 2
 """A page that times out is asked for once more; then it is time to ask for less."""
 ORDER: Final = "id"
 """What lists are ordered by: it differs for all rows, and a change of a row does not move it."""
-LONGEST_WAIT: Final = 90.0
-"""Seconds a request may wait, all its attempts together; longer is the task's own retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,21 +201,11 @@ class CoachviewCalls(ABC):
             return self._budget
 
     def _retrying(self, timed_out_tries: int = ATTEMPTS) -> tenacity.Retrying:
-        def wait(state: tenacity.RetryCallState) -> float:
-            return max(float(_backoff(state)), self._asked_to_wait(_error_of(state)))
-
         def enough(state: tenacity.RetryCallState) -> bool:
-            tries = timed_out_tries if isinstance(_error_of(state), CoachviewTimedOut) else ATTEMPTS
-            return state.attempt_number >= tries or state.idle_for + state.upcoming_sleep > LONGEST_WAIT
+            fewer = isinstance(error_of(state), CoachviewTimedOut) and state.attempt_number >= timed_out_tries
+            return fewer or usual_end(state)
 
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_repeat),
-            stop=enough,
-            wait=wait,
-            sleep=self._sleep,
-            before_sleep=_log_retry,
-            reraise=True,
-        )
+        return retrying(_may_repeat, asked=self._asked_to_wait, sleep=self._sleep, end=enough)
 
     def _asked_to_wait(self, error: BaseException | None) -> float:
         """Seconds Coachview asks us to wait before we try again."""
@@ -239,23 +227,10 @@ class CoachviewCalls(ABC):
         return error
 
 
-_backoff = tenacity.wait_exponential_jitter(initial=1, max=30, jitter=1)
-
-
-def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
 def _may_repeat(error: BaseException) -> bool:
     if isinstance(error, CoachviewTlsFailed):
         return False
     # A refusal of our own making (nothing was sent) does not pass by waiting a little.
     return isinstance(error, CoachviewUnavailable) or (
         isinstance(error, BudgetSpent) and error.status == 429 and error.resets is not None
-    )
-
-
-def _log_retry(state: tenacity.RetryCallState) -> None:
-    log.warning(
-        "Attempt %s failed, trying again in %.1f s: %s", state.attempt_number, state.upcoming_sleep, _error_of(state)
     )

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import ssl
 from typing import TYPE_CHECKING, Final
 
-import requests
 import urllib3
-from urllib3.exceptions import NameResolutionError
 
 from moodle_coupling.errors import (
     CoachviewAnswerTooLarge,
@@ -18,6 +14,7 @@ from moodle_coupling.errors import (
     CoachviewUnavailable,
     CoachviewUnreachable,
 )
+from moodle_coupling.hooks.failures import Cause, Failure, failure_of
 from moodle_coupling.hooks.wire import (
     USER_AGENT,
     Exchange,
@@ -25,7 +22,6 @@ from moodle_coupling.hooks.wire import (
     RawAnswer,
     TooLarge,
     bytes_of,
-    chain_of,
     new_session,
     read_whole,
     request_options,
@@ -95,19 +91,7 @@ class CoachviewWire:
 
     def _failure(self, error: Exception, endpoint: str) -> CoachviewUnavailable:
         """Say what happened on the way; ``endpoint`` is what was asked for."""
-        chain, site = list(chain_of(error)), self._settings.base_url
-        reason = _reason(chain)
-        if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
-            return CoachviewTlsFailed(
-                f"{endpoint}: the certificate of {site} is not trusted ({reason}). If a proxy or firewall of yours stands in "
-                "between, name its authority's certificate in the connection's 'CA file'.",
-                endpoint=endpoint,
-            )
-        if any(isinstance(link, ssl.SSLError) for link in chain):
-            return CoachviewTlsFailed(
-                f"{endpoint}: no TLS connection with {site} ({reason}). Is it https on this port?", endpoint=endpoint
-            )
-        return _plain_failure(error, chain, endpoint, site, reason)
+        return _unavailable(failure_of(error, foreign_words=False), endpoint, self._settings.base_url)
 
 
 def _too_slow(endpoint: str, exchange: Exchange) -> CoachviewError:
@@ -116,31 +100,32 @@ def _too_slow(endpoint: str, exchange: Exchange) -> CoachviewError:
     )
 
 
-def _plain_failure(
-    error: Exception, chain: list[BaseException], endpoint: str, site: str, reason: str
-) -> CoachviewUnavailable:
-    if isinstance(error, requests.exceptions.ProxyError):
-        return CoachviewUnreachable(
-            f"{endpoint}: the proxy on the way to {site} does not let us through ({reason}).", endpoint=endpoint
-        )
-    if any(isinstance(link, NameResolutionError) for link in chain):
-        return CoachviewUnreachable(
-            f"{endpoint}: the name of {site} is not known here. Check the Coachview URL of the connection.",
-            endpoint=endpoint,
-        )
-    if isinstance(error, requests.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
-        return CoachviewTimedOut(f"{endpoint}: no answer from {site} in time ({reason}).", endpoint=endpoint)
-    if isinstance(error, requests.ConnectTimeout) or any(isinstance(link, ConnectionRefusedError) for link in chain):
-        return CoachviewUnreachable(
-            f"{endpoint}: no connection with {site} ({reason}). Check address, port and firewall.", endpoint=endpoint
-        )
-    return CoachviewUnavailable(
-        f"{endpoint}: the connection with {site} broke ({reason}). Nothing is lost by asking again.", endpoint=endpoint
-    )
+_CAUSES: Final[dict[Cause, tuple[type[CoachviewUnavailable], str]]] = {
+    Cause.CERTIFICATE: (
+        CoachviewTlsFailed,
+        (
+            "the certificate of {site} is not trusted ({reason}). If a proxy or firewall of yours stands in between, name its "
+            "authority's certificate in the connection's 'CA file'."
+        ),
+    ),
+    Cause.TLS: (CoachviewTlsFailed, "no TLS connection with {site} ({reason}). Is it https on this port?"),
+    Cause.PROXY: (CoachviewUnreachable, "the proxy on the way to {site} does not let us through ({reason})."),
+    Cause.NAME: (
+        CoachviewUnreachable,
+        "the name of {site} is not known here. Check the Coachview URL of the connection.",
+    ),
+    Cause.SLOW: (CoachviewTimedOut, "no answer from {site} in time ({reason})."),
+    Cause.NO_CONNECTION: (
+        CoachviewUnreachable,
+        "no connection with {site} ({reason}). Check address, port and firewall.",
+    ),
+    Cause.BROKE: (
+        CoachviewUnavailable,
+        "the connection with {site} broke ({reason}). Nothing is lost by asking again.",
+    ),
+}
 
 
-def _reason(chain: list[BaseException]) -> str:
-    """Give the innermost reason in a few words; never a text of requests, which holds the address and more."""
-    plain = [link for link in chain if isinstance(link, OSError) and link.strerror]
-    words = str(plain[-1].strerror) if plain else ""
-    return f"{type(plain[-1] if plain else chain[-1]).__name__}{': ' if words else ''}{re.sub(r'//[^/@ ]*@', '//', words)[:160]}"
+def _unavailable(failure: Failure, endpoint: str, site: str) -> CoachviewUnavailable:
+    kind, text = _CAUSES[failure.cause]
+    return kind(f"{endpoint}: {text.format(site=site, reason=failure.reason)}", endpoint=endpoint)

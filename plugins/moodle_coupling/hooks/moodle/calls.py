@@ -9,8 +9,6 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-import tenacity
-
 from moodle_coupling.errors import (
     AnswerLost,
     MoodleError,
@@ -21,6 +19,7 @@ from moodle_coupling.errors import (
     MoodleTokenInvalid,
     MoodleUnavailable,
 )
+from moodle_coupling.hooks.failures import ATTEMPTS, retrying, usual_end
 from moodle_coupling.hooks.moodle import records
 from moodle_coupling.hooks.moodle.answers import SITE_INFO, UNKNOWN_FUNCTION, in_call, is_read, read_answer
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, encode, form_of
@@ -31,6 +30,8 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import tenacity
+
     from moodle_coupling.hooks.moodle.connection import MoodleSettings
     from moodle_coupling.hooks.moodle.records import SiteInfo
     from moodle_coupling.hooks.moodle.wire import MoodleWire
@@ -40,9 +41,6 @@ log = logging.getLogger(__name__)
 
 SURE_VARIABLES: Final = 1000
 """Form variables every PHP takes unless someone lowered its default; a setting above this is proved before use."""
-ATTEMPTS: Final = 4
-LONGEST_WAIT: Final = 90.0
-"""Seconds a call may wait for a site that is away, all its attempts together; longer is the task's own retry."""
 OUTAGE: Final = 60.0
 """Seconds that a patient call goes on for, waits and answers together, before it counts its attempts."""
 LOOKS_EVERY: Final = 15.0
@@ -80,15 +78,14 @@ class MoodleCalls(ABC):
         lost; a write whose answer was lost is not: read back first. A patient hook outlasts an outage of half a minute, and
         sees within seconds that it is over. The guard is asked before each attempt. Raises a MoodleError.
         """
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: _may_repeat(error, function)),
-            stop=_outlasted if self._patient else _enough,
-            wait=_short_wait if self._patient else _wait,
+        again = retrying(
+            lambda error: _may_repeat(error, function),
+            asked=_asked,
             sleep=self._sleep,
-            before_sleep=self._log_retry,
-            reraise=True,
+            end=_outlasted if self._patient else usual_end,
+            longest=LOOKS_EVERY if self._patient else float("inf"),
         )
-        return retrying(self.call_once, function, **params)
+        return again(self.call_once, function, **params)
 
     def call_once(self, function: str, /, **params: Any) -> Any:
         """Call a web service function without trying again."""
@@ -223,15 +220,6 @@ class MoodleCalls(ABC):
             errorcode=error.errorcode,
         )
 
-    def _log_retry(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning(
-            "Attempt %s failed, trying again in %.1f s: %s",
-            state.attempt_number,
-            state.upcoming_sleep,
-            error,
-        )
-
     def site_info(self, *, patient: bool = True) -> SiteInfo:
         """Ask the site about itself and the token's service; not ``patient`` means only once. Raises a MoodleError."""
         answer = self.call(SITE_INFO) if patient else self.call_once(SITE_INFO)
@@ -242,8 +230,6 @@ class MoodleCalls(ABC):
 
 # ---- trying again ----------------------------------------------------------------------------------------------------
 
-_backoff = tenacity.wait_exponential_jitter(initial=1, max=30, jitter=1)
-
 
 def _may_repeat(error: BaseException, function: str) -> bool:
     if isinstance(error, MoodleTlsFailed):
@@ -251,18 +237,9 @@ def _may_repeat(error: BaseException, function: str) -> bool:
     return isinstance(error, MoodleUnavailable) or (isinstance(error, AnswerLost) and is_read(function))
 
 
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, MoodleUnavailable) else None
-    return max(float(_backoff(state)), asked or 0.0)
-
-
-def _enough(state: tenacity.RetryCallState) -> bool:
-    return state.attempt_number >= ATTEMPTS or state.idle_for + state.upcoming_sleep > LONGEST_WAIT
-
-
-def _short_wait(state: tenacity.RetryCallState) -> float:
-    return min(_wait(state), LOOKS_EVERY)
+def _asked(error: BaseException | None) -> float:
+    """Seconds that the site asks us to wait."""
+    return (error.retry_after or 0.0) if isinstance(error, MoodleUnavailable) else 0.0
 
 
 def _outlasted(state: tenacity.RetryCallState) -> bool:

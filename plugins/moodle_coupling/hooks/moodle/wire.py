@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from moodle_coupling.errors import MoodleAnswerTooLarge, MoodleError, MoodleTlsFailed, MoodleUnreachable
+from moodle_coupling.hooks.failures import Cause, Failure, chain_of, failure_of
 from moodle_coupling.hooks.moodle.answers import answer_lost, in_call, is_read
 from moodle_coupling.hooks.wire import (
     USER_AGENT,
@@ -19,7 +19,6 @@ from moodle_coupling.hooks.wire import (
     RawAnswer,
     TooLarge,
     bytes_of,
-    chain_of,
     new_session,
     read_whole,
     request_options,
@@ -86,7 +85,7 @@ class MoodleWire:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if exchange.late:
                 raise _too_slow(function, exchange) from None
-            raise answer_lost(function, Sentence("moodle.answer_broke_off", reason=_reason(error))) from None
+            raise answer_lost(function, Sentence("moodle.answer_broke_off", reason=failure_of(error).reason)) from None
         if exchange.late:  # a body without a length looks whole where it was cut off
             raise _too_slow(function, exchange)
         return body
@@ -99,55 +98,44 @@ class MoodleWire:
         return MoodleAnswerTooLarge(in_call(function, said), function=function)
 
     def _failure(self, error: Exception, function: str, exchange: Exchange) -> MoodleError:
-        chain = list(chain_of(error))
-        if not _nothing_sent(error, chain, exchange):
+        failure = failure_of(error)
+        if not _nothing_sent(error, exchange):
             if exchange.late:
                 return _too_slow(function, exchange)
-            late = isinstance(error, requests.Timeout)
-            code = "moodle.no_answer_in_time" if late else "moodle.connection_broke"
-            return answer_lost(function, Sentence(code, reason=_reason(error)))
+            slow = failure.cause is Cause.SLOW
+            code = "moodle.no_answer_in_time" if slow else "moodle.connection_broke"
+            return answer_lost(function, Sentence(code, reason=failure.reason))
         if exchange.late:
             within = f"{exchange.seconds:g}"
             said = Sentence("moodle.not_connected_in_time", site=self._settings.base_url, seconds=within)
             return MoodleUnreachable(in_call(function, said), function=function)
-        kind = MoodleTlsFailed if any(isinstance(link, ssl.SSLError) for link in chain) else MoodleUnreachable
-        return kind(in_call(function, _why_unreachable(self._settings, error, chain)), function=function)
+        kind = MoodleTlsFailed if failure.cause in (Cause.CERTIFICATE, Cause.TLS) else MoodleUnreachable
+        said = _why_unreachable(self._settings.base_url, failure)
+        return kind(in_call(function, said), function=function)
 
 
-def _nothing_sent(error: Exception, chain: list[BaseException], exchange: Exchange) -> bool:
+def _nothing_sent(error: Exception, exchange: Exchange) -> bool:
     """Whether surely no byte of the request left; a kept-alive connection that resets is not sure."""
     if exchange.state:
         return exchange.state == "connecting"
     if isinstance(error, _NEVER_TRIED) or not isinstance(error, requests.RequestException):
         return True
-    return any(isinstance(link, _NOT_CONNECTED) for link in chain)
+    return any(isinstance(link, _NOT_CONNECTED) for link in chain_of(error))
 
 
 def _too_slow(function: str, exchange: Exchange) -> MoodleError:
     return answer_lost(function, Sentence("moodle.answer_too_slow", seconds=f"{exchange.seconds:g}"))
 
 
-def _why_unreachable(settings: MoodleSettings, error: Exception, chain: list[BaseException]) -> Sentence:
-    site = settings.base_url
-    if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
-        return Sentence("moodle.certificate", site=site, reason=_reason(error))
-    if any(isinstance(link, ssl.SSLError) for link in chain):
-        return Sentence("moodle.no_tls", site=site, reason=_reason(error))
-    if isinstance(error, requests.exceptions.ProxyError):
-        return Sentence("moodle.proxy", site=site, reason=_reason(error))
-    if any(isinstance(link, NameResolutionError) for link in chain):
-        return Sentence("moodle.unknown_name", site=site)
-    return Sentence("moodle.no_connection", site=site, reason=_reason(error))
-
-
-def _reason(error: BaseException) -> str:
-    """Give the innermost reason in a few words; the texts of requests are long, and could hold a proxy's password."""
-    last = list(chain_of(error))
-    plain = [link for link in last if isinstance(link, OSError) and link.strerror]
-    link = plain[-1] if plain else last[-1]
-    words = getattr(link, "strerror", None) or str(link)
-    words = re.sub(r"//[^/@\s]*@", "//", str(words))
-    words = re.sub(r"^<[^>]*>: |\([^()]*object at 0x[^()]*\)|<[^<>]*object at 0x[^<>]*>[,:]?", "", words).strip(
-        " ,:'()"
-    )
-    return f"{type(link).__name__}: {words[:160]}" if words else type(link).__name__
+def _why_unreachable(site: str, failure: Failure) -> Sentence:
+    match failure.cause:
+        case Cause.CERTIFICATE:
+            return Sentence("moodle.certificate", site=site, reason=failure.reason)
+        case Cause.TLS:
+            return Sentence("moodle.no_tls", site=site, reason=failure.reason)
+        case Cause.PROXY:
+            return Sentence("moodle.proxy", site=site, reason=failure.reason)
+        case Cause.NAME:
+            return Sentence("moodle.unknown_name", site=site)
+        case _:
+            return Sentence("moodle.no_connection", site=site, reason=failure.reason)
