@@ -84,7 +84,7 @@ class CouplingPaused(CouplingError):
     """
 
     def __init__(self, environment: str, reason: str) -> None:
-        super().__init__(f"Environment '{environment}' is paused: {reason}")
+        super().__init__(Sentence("environment.paused", environment=environment, reason=reason))
         self.environment = environment
         self.reason = reason
 

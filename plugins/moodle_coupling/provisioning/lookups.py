@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH
 from moodle_coupling.contract.profile_types import is_kept
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, body_size, count_variables
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, body_size, encode, flatten
 from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, changed_account, new_account
 
 if TYPE_CHECKING:
@@ -60,13 +60,10 @@ def cost(item: Any) -> tuple[int, int]:
     """Give the form variables and the bytes that one item takes in a call."""
     if isinstance(item, str):
         return 1, body_size({"values": {"99999": item}})
-    params = {"users": {"99999": _nested(getattr(item, "wire", item))}}
-    return count_variables(params) - CONTROL_VARIABLES, body_size(params)
-
-
-def _nested(account: NewAccount | AccountChange) -> dict[str, object]:
+    account: NewAccount | AccountChange = getattr(item, "wire", item)
     record = changed_account(account) if isinstance(account, AccountChange) else new_account(account)
-    return dict(record)
+    pairs = flatten({"users": {"99999": record}})
+    return len(pairs), len(encode(pairs))
 
 
 # A username outside these makes Moodle refuse the whole lookup (on sites without extendedusernamechars).

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle.records import (
         Account,
         AccountChange,
+        AccountsRead,
         CreatedAccount,
         NewAccount,
         Report,
@@ -37,26 +38,6 @@ class Settings(Protocol):
     @property
     def max_input_vars(self) -> int:
         """Form variables per call; PHP drops what comes after, without a word."""
-
-
-class AccountsRead(Protocol):
-    """What a lookup gives: the accounts, and the values that only gave an answer that cannot be read."""
-
-    @property
-    def accounts(self) -> Sequence[Account]:
-        """The accounts found."""
-
-    @property
-    def odd(self) -> Sequence[str]:
-        """Give the values of which an account is there and cannot be shown."""
-
-    @property
-    def unreadable(self) -> Sequence[str]:
-        """Values of which the account spoils Moodle's whole answer."""
-
-    @property
-    def deleted(self) -> Sequence[int]:
-        """Ids that Moodle keeps of deleted accounts."""
 
 
 class Moodle(Protocol):

@@ -29,13 +29,59 @@ FEW: Final = 3
 """So many database errors and nobody accepted at all: then too, though fewer may be chance."""
 
 _CERTAIN: Final = frozenset({OutcomeStatus.DONE, OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED})
+_MOST_FREQUENT: Final = 3
+_WHERE_TO_LOOK: Final = Sentence("load.where_to_look")
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """More than ``share`` (0 to 1) of at least ``minimum`` persons tried went wrong: the load stops itself.
+
+    ``expected`` are positions of rows that were refused in an earlier run too: refused again they say nothing of the site, and on a
+    quiet night they may be all there is.
+    """
+
+    share: float = 0.4
+    minimum: int = 20
+    expected: frozenset[int] = frozenset()
+
+
+class Journal(Protocol):
+    """Where a load puts on record what it is about to do and what came of it; called by several threads.
+
+    What it raises of errors.py, and any OSError, stops the load; nothing is sent that could not be announced.
+    """
+
+    def sending(self, indexes: Sequence[int], batch: str) -> None:
+        """Record that these rows (positions in the plan) go out now, in the call that ``batch`` names (a fresh uuid).
+
+        Called right before every call that writes, also when a refused batch is sent again in parts.
+        """
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes that stand: once at the start for rows that need no call, after each batch, and at the end."""
+
+
+class JournalFailed(CouplingError):
+    """The journal of the load cannot be kept (a full disk, a file that is gone); nothing more was sent."""
 
 
 class Book:
-    """One outcome per row; a later one replaces an earlier one."""
+    """The one book of a load, for several threads: outcomes, what was announced and told to the journal, and counts.
 
-    def __init__(self) -> None:
+    There is one outcome per row; a later one replaces an earlier one. ``journal`` is told of each outcome once. Whether the
+    ``rule`` ends the load is judged by whole batches, because a batch that is taken apart says who was refused before it
+    says who was not; rows that the plan itself rejects or that need no call are in no batch.
+    """
+
+    def __init__(self, journal: Journal | None = None, rule: StopRule | None = None) -> None:
+        self._journal = journal
+        self._rule = rule
         self._lock = threading.Lock()
+        self._announced: set[int] = set()
+        self._told: set[int] = set()
+        self._done = 0
+        self._wrong: Counter[str] = Counter()
         self._outcomes: dict[int, Outcome] = {}
         self._unexplained: set[int] = set()
         self._accepted = 0
@@ -106,6 +152,74 @@ class Book:
             if outcome.status in _CERTAIN and outcome.index not in self._unexplained
         ]
 
+    # ---- the journal -------------------------------------------------------------------------------------------------
+
+    def announce(self, indexes: Sequence[int]) -> None:
+        """Put on record that these rows go out now; raises what the journal raises, and JournalFailed for an OSError."""
+        if self._journal is None:
+            return
+        with _translated():
+            self._journal.sending(indexes, str(uuid.uuid4()))
+        with self._lock:
+            self._announced.update(indexes)
+
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        """Put outcomes on record that are not there yet; raises as ``announce`` does, and then they count as not told."""
+        if self._journal is None:
+            return
+        with self._lock:
+            new = [outcome for outcome in outcomes if outcome.index not in self._told]
+        if not new:
+            return
+        with _translated():
+            self._journal.settled(new)
+        with self._lock:
+            self._told.update(outcome.index for outcome in new)
+
+    def was_announced(self, index: int) -> bool:
+        """Tell whether a call with this row was announced."""
+        return index in self._announced
+
+    # ---- when a load stops itself ------------------------------------------------------------------------------------
+
+    def count(self, indexes: Iterable[int]) -> TooManyFailures | None:
+        """Count what became of a batch; gives the reason to stop when there is one."""
+        if self._rule is None:
+            return None
+        outcomes = self.known(indexes)
+        with self._lock:
+            for outcome in outcomes:
+                if outcome.status is OutcomeStatus.DONE:
+                    self._done += 1
+                elif outcome.status is not OutcomeStatus.SKIPPED and not self._was_expected(outcome):
+                    self._wrong[outcome.code] += 1
+            return self._judge(self._rule)
+
+    def _was_expected(self, outcome: Outcome) -> bool:
+        expected = self._rule.expected if self._rule else frozenset()
+        return outcome.status is OutcomeStatus.REJECTED and outcome.index in expected
+
+    def _judge(self, rule: StopRule) -> TooManyFailures | None:
+        failed = self._wrong.total()
+        attempted = self._done + failed
+        if attempted < rule.minimum or failed <= rule.share * attempted:
+            return None
+        codes = ", ".join(f"'{code}' {count}" for code, count in self._wrong.most_common(_MOST_FREQUENT))
+        return TooManyFailures(
+            Sentence(
+                "load.too_many_failures",
+                failed=failed,
+                attempted=attempted,
+                codes=codes,
+                share=f"{rule.share:.0%}".removesuffix("%"),
+                look=_WHERE_TO_LOOK,
+            ),
+            failed=failed,
+            attempted=attempted,
+        )
+
+    # ---- the end -----------------------------------------------------------------------------------------------------
+
     def close(
         self, rows: int, *, code: str, said: Sentence, stopped_itself: bool = False, in_doubt: Container[int] = ()
     ) -> list[Outcome]:
@@ -144,130 +258,9 @@ def _everyone_refused(code: str, count: int) -> TooManyFailures:
     )
 
 
-class Journal(Protocol):
-    """Where a load puts on record what it is about to do and what came of it; called by several threads.
-
-    What it raises of errors.py, and any OSError, stops the load; nothing is sent that could not be announced.
-    """
-
-    def sending(self, indexes: Sequence[int], batch: str) -> None:
-        """Record that these rows (positions in the plan) go out now, in the call that ``batch`` names (a fresh uuid).
-
-        Called right before every call that writes, also when a refused batch is sent again in parts.
-        """
-
-    def settled(self, outcomes: Sequence[Outcome]) -> None:
-        """Record outcomes that stand: once at the start for rows that need no call, after each batch, and at the end."""
-
-
-class JournalFailed(CouplingError):
-    """The journal of the load cannot be kept (a full disk, a file that is gone); nothing more was sent."""
-
-
-class Record:
-    """The journal as the loader keeps it: each outcome is told once, and it is known who was announced."""
-
-    def __init__(self, journal: Journal | None = None) -> None:
-        self._journal = journal
-        self._lock = threading.Lock()
-        self._sent: set[int] = set()
-        self._told: set[int] = set()
-
-    def sending(self, indexes: Sequence[int]) -> None:
-        """Announce a call; raises what the journal raises, and JournalFailed for an OSError."""
-        if self._journal is None:
-            return
-        with _translated():
-            self._journal.sending(indexes, str(uuid.uuid4()))
-        with self._lock:
-            self._sent.update(indexes)
-
-    def settled(self, outcomes: Iterable[Outcome]) -> None:
-        """Tell outcomes that were not told yet; raises as ``sending`` does, and then they count as not told."""
-        if self._journal is None:
-            return
-        with self._lock:
-            new = [outcome for outcome in outcomes if outcome.index not in self._told]
-        if not new:
-            return
-        with _translated():
-            self._journal.settled(new)
-        with self._lock:
-            self._told.update(outcome.index for outcome in new)
-
-    def was_sent(self, index: int) -> bool:
-        """Tell whether a call with this row was announced."""
-        return index in self._sent
-
-
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise JournalFailed(Sentence("load.journal_failed", error=str(error))) from error
-
-
-_MOST_FREQUENT: Final = 3
-_WHERE_TO_LOOK: Final = Sentence("load.where_to_look")
-
-
-@dataclass(frozen=True, slots=True)
-class StopRule:
-    """More than ``share`` (0 to 1) of at least ``minimum`` persons tried went wrong: the load stops itself.
-
-    ``expected`` are positions of rows that were refused in an earlier run too: refused again they say nothing of the site, and on a
-    quiet night they may be all there is.
-    """
-
-    share: float = 0.4
-    minimum: int = 20
-    expected: frozenset[int] = frozenset()
-
-
-class Tally:
-    """Counts the persons tried, batch by batch; rows that the plan itself rejects or that need no call never come here.
-
-    Counted are whole batches, because a batch that is taken apart says who was refused before it says who was not.
-    """
-
-    def __init__(self, rule: StopRule | None = None) -> None:
-        self._rule = rule
-        self._lock = threading.Lock()
-        self._done = 0
-        self._wrong: Counter[str] = Counter()
-
-    def add(self, outcomes: Iterable[Outcome]) -> TooManyFailures | None:
-        """Count what became of a batch; gives the reason to stop when there is one."""
-        if self._rule is None:
-            return None
-        with self._lock:
-            for outcome in outcomes:
-                if outcome.status is OutcomeStatus.DONE:
-                    self._done += 1
-                elif outcome.status is not OutcomeStatus.SKIPPED and not self._was_expected(outcome):
-                    self._wrong[outcome.code] += 1
-            return self._judge(self._rule)
-
-    def _was_expected(self, outcome: Outcome) -> bool:
-        expected = self._rule.expected if self._rule else frozenset()
-        return outcome.status is OutcomeStatus.REJECTED and outcome.index in expected
-
-    def _judge(self, rule: StopRule) -> TooManyFailures | None:
-        failed = self._wrong.total()
-        attempted = self._done + failed
-        if attempted < rule.minimum or failed <= rule.share * attempted:
-            return None
-        codes = ", ".join(f"'{code}' {count}" for code, count in self._wrong.most_common(_MOST_FREQUENT))
-        return TooManyFailures(
-            Sentence(
-                "load.too_many_failures",
-                failed=failed,
-                attempted=attempted,
-                codes=codes,
-                share=f"{rule.share:.0%}".removesuffix("%"),
-                look=_WHERE_TO_LOOK,
-            ),
-            failed=failed,
-            attempted=attempted,
-        )

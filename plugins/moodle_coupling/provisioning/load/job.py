@@ -15,7 +15,6 @@ from moodle_coupling.errors import (
     MoodleRequestTooLarge,
     NotAMoodle,
 )
-from moodle_coupling.provisioning.load.book import Record, Tally
 from moodle_coupling.provisioning.load.culprits import Sendable, SharedValues
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.provisioning.load.proof import Proof
@@ -54,8 +53,6 @@ class Load:
     wire: Wire
     book: Book
     pace: Pace
-    record: Record = field(default_factory=Record)
-    tally: Tally = field(default_factory=Tally)
     in_doubt: frozenset[int] = frozenset()
     proof: Proof = field(default_factory=Proof)
     values: SharedValues = field(default_factory=SharedValues)
@@ -63,10 +60,10 @@ class Load:
     def batch_over(self, items: Sequence[Sendable]) -> None:
         """Put on record what became of a batch, and stop the load where too many went wrong."""
         indexes = [item.index for item in items]
-        reason = self.tally.add(self.book.known(indexes))
+        reason = self.book.count(indexes)
         if reason is not None:
             self.wire.stop(reason)
-        self.record.settled(self.book.firm(indexes))
+        self.book.tell(self.book.firm(indexes))
 
 
 Item = TypeVar("Item", bound=Sendable)
@@ -112,7 +109,7 @@ class Calls:
     def announce(self, items: Sequence[Sendable]) -> None:
         """Put on record that these are about to be sent; nothing goes out unless that is kept."""
         self.load.wire.refuse_when_stopped()
-        self.load.record.sending([item.index for item in items])
+        self.book.announce([item.index for item in items])
         if self._made:
             self.book.count_extra()
         self._made += 1

@@ -17,7 +17,7 @@ from moodle_coupling.errors import (
     TooManyFailures,
     ValueNotTaken,
 )
-from moodle_coupling.provisioning.load.book import Book, Record, StopRule, Tally
+from moodle_coupling.provisioning.load.book import Book, StopRule
 from moodle_coupling.provisioning.load.culprits import Sendable, SharedValues
 from moodle_coupling.provisioning.load.job import Load, Pace
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus, outcomes_frame
@@ -88,12 +88,12 @@ def load(
     Raises nothing of what errors.py knows: that is the result's ``stopped``.
     """
     work = sort_rows(plan)
-    wire, book = Wire(hook), Book()
+    wire, book = Wire(hook), Book(journal, stop)
     values = SharedValues(stop or StopRule())
-    load_ = Load(wire, book, pace or Pace(), Record(journal), Tally(stop), frozenset(in_doubt), values=values)
+    load_ = Load(wire, book, pace or Pace(), frozenset(in_doubt), values=values)
     for outcome in work.settled:
         book.keep(outcome)
-    _guarded(wire, lambda: load_.record.settled(book.known(outcome.index for outcome in work.settled)))
+    _guarded(wire, lambda: book.tell(book.known(outcome.index for outcome in work.settled)))
     if work.changes or work.creates:
         _guarded(wire, lambda: _prove(wire))
         _write(load_, work)
@@ -127,8 +127,8 @@ def _close(load_: Load, plan: pd.DataFrame) -> pd.DataFrame:
     )
     # Announced and without an outcome: the call did not go out, or Moodle did nothing. Whoever was neither announced nor
     # decided just waits for the next try.
-    told = [outcome for outcome in outcomes if outcome.index in decided or load_.record.was_sent(outcome.index)]
-    _guarded(load_.wire, lambda: load_.record.settled(told))
+    told = [outcome for outcome in outcomes if outcome.index in decided or book.was_announced(outcome.index)]
+    _guarded(load_.wire, lambda: book.tell(told))
     return outcomes_frame(plan, outcomes)
 
 
