@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "plugins"))
 
 import requests
 
-from moodle_coupling.sandbox.coachview.generate import generate_people
+from moodle_coupling.sandbox.coachview.samples import generate_people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

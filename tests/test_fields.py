@@ -12,7 +12,7 @@ from moodle_coupling.contract.fields import FIELDS, MAPPED_FIELDS, NEVER_EMPTIED
 from moodle_coupling.hooks.moodle.records import Account
 from moodle_coupling.mapping.file import json_schema
 from moodle_coupling.people.rules import RULE_BY_CODE
-from moodle_coupling.sandbox.moodle.user_fields import TYPES, USER, WIDTHS
+from moodle_coupling.sandbox.moodle.descriptions import TYPES, USER, WIDTHS
 from moodle_coupling.words.catalogue import entries, languages
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"

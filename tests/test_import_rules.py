@@ -75,19 +75,6 @@ KNOWN_CIRCLES: list[set[str]] = [
         "moodle_coupling.orchestration.run",
     },
     {
-        "moodle_coupling.sandbox.coachview.control",
-        "moodle_coupling.sandbox.coachview.sandbox",
-    },
-    {
-        "moodle_coupling.sandbox.moodle.control",
-        "moodle_coupling.sandbox.moodle.sandbox",
-        "moodle_coupling.sandbox.moodle.server",
-    },
-    {
-        "moodle_coupling.sandbox.moodle.reports",
-        "moodle_coupling.sandbox.moodle.site",
-    },
-    {
         "moodle_coupling.words.catalogue",
         "moodle_coupling.words.sentence",
     },

@@ -28,7 +28,7 @@ from moodle_coupling.hooks.coachview.hook import CoachviewHook
 from moodle_coupling.hooks.coachview.persons import PersonFields, Resume
 from moodle_coupling.hooks.moodle.check import Level, explain, is_fit
 from moodle_coupling.sandbox.coachview import Fault, FaultKind, SandboxCoachview, running_coachview
-from moodle_coupling.sandbox.coachview.generate import generate_people
+from moodle_coupling.sandbox.coachview.samples import generate_people
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

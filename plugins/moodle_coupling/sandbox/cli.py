@@ -15,8 +15,7 @@ from typing import Any
 from moodle_coupling.errors import InputError, SettingError
 from moodle_coupling.sandbox.coachview import FaultKind as CoachviewFaultKind
 from moodle_coupling.sandbox.coachview import SandboxCoachview, ServerSettings
-from moodle_coupling.sandbox.coachview.generate import generate_people
-from moodle_coupling.sandbox.coachview.people_file import PeopleFile, read_people
+from moodle_coupling.sandbox.coachview.samples import PeopleFile, generate_people, read_people
 from moodle_coupling.sandbox.coachview.sandbox import CLIENT_ID
 from moodle_coupling.sandbox.moodle import SandboxMoodle, SiteSettings
 from moodle_coupling.sandbox.moodle.accounts import UsernameTaken

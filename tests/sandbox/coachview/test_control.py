@@ -6,7 +6,7 @@ import pytest
 import requests
 from sandbox.coachview.client import changed, guid, someone
 
-from moodle_coupling.sandbox.coachview.control import Control
+from moodle_coupling.sandbox.coachview.sandbox import Control
 
 
 def test_the_state_tells_how_things_stand(office, client):

@@ -6,9 +6,8 @@ import pytest
 from sandbox.coachview.client import changed, guid, someone
 
 from moodle_coupling.sandbox.coachview.fields import Rules
-from moodle_coupling.sandbox.coachview.filters import read_order, read_where
-from moodle_coupling.sandbox.coachview.generate import generate_people
-from moodle_coupling.sandbox.coachview.index import Snapshot
+from moodle_coupling.sandbox.coachview.filters import Snapshot, read_order, read_where
+from moodle_coupling.sandbox.coachview.samples import generate_people
 
 
 @pytest.fixture(autouse=True)

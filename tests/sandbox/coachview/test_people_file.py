@@ -13,9 +13,8 @@ from sandbox.coachview.client import Client, someone
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.sandbox.coachview import DEFAULT_FREE_FIELDS, FreeField, running_coachview
-from moodle_coupling.sandbox.coachview.generate import generate_people
 from moodle_coupling.sandbox.coachview.people import People
-from moodle_coupling.sandbox.coachview.people_file import read_people
+from moodle_coupling.sandbox.coachview.samples import generate_people, read_people
 
 SAMPLES = Path(__file__).parents[3] / "include" / "samples"
 

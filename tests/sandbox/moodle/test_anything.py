@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle
 from moodle_coupling.sandbox.moodle.app import Request
-from moodle_coupling.sandbox.moodle.user_fields import CREATE_PARAMETERS, UPDATE_PARAMETERS
+from moodle_coupling.sandbox.moodle.descriptions import CREATE_PARAMETERS, UPDATE_PARAMETERS
 
 FIELDS = sorted({*CREATE_PARAMETERS.keys["users"].content.keys, *UPDATE_PARAMETERS.keys["users"].content.keys, "x"})
 names = st.one_of(

@@ -7,7 +7,7 @@ import requests
 from sandbox.moodle.client import Client, someone
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle
-from moodle_coupling.sandbox.moodle.control import Control
+from moodle_coupling.sandbox.moodle.sandbox import Control
 
 
 @pytest.fixture

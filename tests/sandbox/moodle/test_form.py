@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moodle_coupling.sandbox.moodle.form import read_form
+from moodle_coupling.sandbox.moodle.php import read_form
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -6,8 +6,7 @@ import pytest
 from sandbox.moodle.client import someone
 
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, REPORT_FUNCTIONS, CustomReport
-from moodle_coupling.sandbox.moodle.context import Work
-from moodle_coupling.sandbox.moodle.times import service_seconds
+from moodle_coupling.sandbox.moodle.context import Work, service_seconds
 
 LIST, RETRIEVE = REPORT_FUNCTIONS
 COLUMNS = ("username", "idnumber", "email", "lastname", "suspended", "auth", "profilefield_customfield1")

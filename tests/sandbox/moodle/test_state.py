@@ -13,8 +13,7 @@ from sandbox.moodle.client import Client, someone
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.accounts import Accounts, UsernameTaken
-from moodle_coupling.sandbox.moodle.context import Work
-from moodle_coupling.sandbox.moodle.times import PER_CALL, service_seconds
+from moodle_coupling.sandbox.moodle.context import PER_CALL, Work, service_seconds
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 SERVER = """
@@ -116,7 +115,7 @@ def test_a_transaction_in_a_transaction_is_undone_alone():
 
 def test_a_realistic_sandbox_takes_the_time_the_work_takes(monkeypatch):
     slept = []
-    monkeypatch.setattr("moodle_coupling.sandbox.moodle.times.time.sleep", slept.append)
+    monkeypatch.setattr("moodle_coupling.sandbox.moodle.context.time.sleep", slept.append)
     with running_moodle(settings={"realistic": True}) as site:
         client = Client(site)
         with client.session:
@@ -139,10 +138,10 @@ def test_a_realistic_sandbox_takes_the_time_the_work_takes(monkeypatch):
 def test_an_account_takes_longer_to_create_the_more_there_are(monkeypatch, settings, seconds):
     """As measured at some 40,000 accounts; those without a check of the address took somewhat less than on the first site."""
     slept = []
-    monkeypatch.setattr("moodle_coupling.sandbox.moodle.times.time.sleep", slept.append)
+    monkeypatch.setattr("moodle_coupling.sandbox.moodle.context.time.sleep", slept.append)
     with running_moodle(settings={"realistic": True, **settings}) as site:
         monkeypatch.setattr(site.table, "count", lambda: 41_000)
-        monkeypatch.setattr("moodle_coupling.sandbox.moodle.times.time.monotonic", lambda: 0.0)
+        monkeypatch.setattr("moodle_coupling.sandbox.moodle.context.time.monotonic", lambda: 0.0)
         client = Client(site)
         with client.session:
             client.create(*(someone(f"jan{n}") for n in range(50)))

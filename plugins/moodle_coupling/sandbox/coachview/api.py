@@ -7,21 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from moodle_coupling.sandbox.answers import Answer
 from moodle_coupling.sandbox.coachview.faults import Fault, FaultKind
 from moodle_coupling.sandbox.coachview.fields import FREE, Person, Rules
 from moodle_coupling.sandbox.coachview.filters import raw_conditions, read_order, read_where
-from moodle_coupling.sandbox.coachview.listing import Asked, Page, change_after, damaged, page_of
 from moodle_coupling.sandbox.coachview.oauth import TokenServer, token_refused
 from moodle_coupling.sandbox.coachview.refusals import Refusal, bad_request
 from moodle_coupling.sandbox.coachview.rows import (
+    Asked,
+    Page,
     Row,
     Wanted,
     all_categories,
     category_rows,
+    change_after,
+    damaged,
     example_rows,
+    page_of,
     person_row,
 )
+from moodle_coupling.sandbox.server import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

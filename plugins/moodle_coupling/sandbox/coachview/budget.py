@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from moodle_coupling.sandbox.coachview.refusals import Refusal
 
 if TYPE_CHECKING:
-    from moodle_coupling.sandbox.coachview.clock import Clock
-    from moodle_coupling.sandbox.coachview.settings import ServerSettings
+    from moodle_coupling.sandbox.coachview.settings import Clock, ServerSettings
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_plus
 
-from moodle_coupling.sandbox.answers import JSON, Answer
 from moodle_coupling.sandbox.coachview.refusals import Refusal, oauth_error
+from moodle_coupling.sandbox.server import JSON, Answer
 
 if TYPE_CHECKING:
-    from moodle_coupling.sandbox.coachview.clock import Clock
-    from moodle_coupling.sandbox.coachview.settings import ServerSettings
+    from moodle_coupling.sandbox.coachview.settings import Clock, ServerSettings
     from moodle_coupling.sandbox.server import HttpRequest
 
 _FORM = "application/x-www-form-urlencoded"

@@ -7,7 +7,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import SettingError
-from moodle_coupling.sandbox.coachview.definitions import FreeFields
 from moodle_coupling.sandbox.coachview.fields import (
     AUDIT,
     CATEGORIES,
@@ -17,16 +16,17 @@ from moodle_coupling.sandbox.coachview.fields import (
     FREE,
     PERSON_FIELDS,
     RELATIONS,
+    FreeFields,
     Person,
     Rules,
     is_guid,
 )
-from moodle_coupling.sandbox.coachview.index import Snapshot
+from moodle_coupling.sandbox.coachview.filters import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from moodle_coupling.sandbox.coachview.definitions import FreeField
+    from moodle_coupling.sandbox.coachview.fields import FreeField
 
 _PARTS: dict[str, set[str]] = {
     top: {field.path[1] for field in PERSON_FIELDS if field.path[0] == top and len(field.path) > 1}

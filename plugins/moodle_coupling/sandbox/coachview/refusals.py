@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from moodle_coupling.sandbox.answers import JSON, Answer
+from moodle_coupling.sandbox.server import JSON, Answer
 
 _TITLES = {
     400: "Bad Request",

@@ -1,31 +1,88 @@
-"""The sandbox Coachview as one object: start it, ask its address and client, change its people, break it."""
+"""The sandbox Coachview as one object: start it, ask its address and client, change its people, break it; its log and control paths."""
 
 from __future__ import annotations
 
 import secrets
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.answers import Answer, Drip, Sending, web_server_page
-from moodle_coupling.sandbox.calls import CallLog
 from moodle_coupling.sandbox.coachview.api import Api, Call, endpoint_of, read_call
 from moodle_coupling.sandbox.coachview.budget import Budget
-from moodle_coupling.sandbox.coachview.calls import LoggedCall
-from moodle_coupling.sandbox.coachview.clock import Clock
-from moodle_coupling.sandbox.coachview.control import Control
-from moodle_coupling.sandbox.coachview.definitions import DEFAULT_FREE_FIELDS, FreeField
 from moodle_coupling.sandbox.coachview.faults import Fault, FaultKind
+from moodle_coupling.sandbox.coachview.fields import DEFAULT_FREE_FIELDS, FreeField
 from moodle_coupling.sandbox.coachview.oauth import TokenServer
 from moodle_coupling.sandbox.coachview.people import People
-from moodle_coupling.sandbox.coachview.settings import ServerSettings
+from moodle_coupling.sandbox.coachview.settings import Clock, ServerSettings
+from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
 from moodle_coupling.sandbox.faults import FaultsInForce
-from moodle_coupling.sandbox.server import HttpRequest, SandboxServer
+from moodle_coupling.sandbox.server import Answer, Drip, HttpRequest, SandboxServer, Sending, web_server_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from moodle_coupling.sandbox.coachview.fields import Person
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedCall(AnyCall):
+    """One request: its method, endpoint (``token`` for one) and query, and how many rows were answered."""
+
+    method: str
+    endpoint: str
+    params: dict[str, str]
+    rows: int
+
+    def is_of(self, what: str) -> bool:
+        """Return whether it was to the endpoint ``what``."""
+        return self.endpoint == what
+
+
+class Control(Controls):
+    """Answers ``/sandbox/...`` of a Coachview."""
+
+    def __init__(self, sandbox: SandboxCoachview, secret: str = "") -> None:
+        self._sandbox = sandbox
+        people = sandbox.people
+        super().__init__(
+            sandbox,
+            secret,
+            {
+                ("GET", "state"): lambda _body: self._state(),
+                ("GET", "people"): lambda _body: people.all(),
+                ("POST", "people"): lambda body: {"ids": people.add(body)},
+                ("POST", "people/remove"): self._then(people.remove),
+                ("POST", "people/change"): lambda body: people.change(body["id"], body["changes"]),
+                ("POST", "people/inactive"): self._then(people.deactivate),
+                ("POST", "budget"): self._then(lambda body: sandbox.budget.use(int(body["used"]))),
+                ("DELETE", "budget"): self._then(lambda _body: sandbox.budget.renew()),
+                ("DELETE", "tokens"): self._then(lambda _body: sandbox.tokens.revoke()),
+                ("POST", "clock"): self._then(lambda body: sandbox.clock.advance(float(body["advance"]))),
+            },
+        )
+
+    def _then(self, act: Callable[[Any], None]) -> Callable[[Any], dict[str, Any]]:
+        """Return a route that does something and answers with the state after it."""
+
+        def route(body: Any) -> dict[str, Any]:
+            act(body)
+            return self._state()
+
+        return route
+
+    def _state(self) -> dict[str, Any]:
+        sandbox = self._sandbox
+        standing = sandbox.budget.look()
+        return {
+            "people": len(sandbox.people),
+            "inactive": sum(person["inactief"] for person in sandbox.people.all()),
+            "tokens": len(sandbox.tokens),
+            "budget": {"limit": sandbox.settings.rate_limit, "used": standing.used, "reset": standing.reset},
+            "time": sandbox.clock.stamp(sandbox.settings.timezone),
+            "settings": sandbox.settings.as_json(),
+        }
+
 
 CLIENT_ID = "sandbox-client"
 _PAGES = {FaultKind.ERROR_502: 502, FaultKind.ERROR_503: 503, FaultKind.ERROR_504: 504}

@@ -1,12 +1,37 @@
-"""A sandbox Coachview's settings: what an administrator can change, and all that is not known about a real one."""
+"""A sandbox Coachview's settings, all that is not known about a real one among them, and its clock, which can be set forward."""
 
 from __future__ import annotations
 
+import datetime as dt
+import threading
+import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from moodle_coupling.sandbox.settings import Settings
+from moodle_coupling.sandbox.controls import Settings
+
+
+class Clock:
+    """Tells the time; ``advance`` sets it forward."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Return the seconds since 1970."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Set the time forward."""
+        with self._lock:
+            self._ahead += seconds
+
+    def stamp(self, zone: str) -> str:
+        """Return the local time in a zone as Coachview writes it: ``2025-06-06T09:30:00``, without the zone."""
+        return dt.datetime.fromtimestamp(self.now(), ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M:%S")
+
 
 SCOPES = ("api", "Personen.Lezen", "Persoonscategorieen.Lezen")
 LATENCY, PER_ROW, PER_SKIPPED = 0.15, 0.001, 0.00005

@@ -1,16 +1,17 @@
-"""Turns a function's result, or a refusal, into the answer on the wire: JSON or Moodle's XML."""
+"""Turns a function's result, or a refusal, into the answer on the wire: JSON, Moodle's XML, or the HTML pages that come instead."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.answers import JSON, Answer
 from moodle_coupling.sandbox.moodle.descriptions import Description, Many, Value
 from moodle_coupling.sandbox.moodle.php import json_encode, to_text
+from moodle_coupling.sandbox.server import JSON, Answer
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.exceptions import MoodleException
+
 
 XML = "application/xml; charset=utf-8"
 HTML = "text/html; charset=UTF-8"
@@ -73,3 +74,43 @@ def _xml(value: Any, description: Description) -> str:
         f'<KEY name="{key}">{_xml((value or {}).get(key), inner)}</KEY>\n' for key, inner in description.keys.items()
     )
     return f"<SINGLE>\n{keys}</SINGLE>\n"
+
+
+_RETRY_SECONDS = 300
+
+
+def maintenance_page(sitename: str) -> Answer:
+    """Return the page of a site closed by ``admin/cli/maintenance.php --enable``, or during an upgrade."""
+    name = escape(sitename)
+    body = f"""<!DOCTYPE html>
+<html  lang="en" xml:lang="en">
+    <head>
+        <meta http-equiv="Content-Type" content="text/html; charset=utf-8" />
+                <title>{name} under maintenance</title>
+    </head>
+    <body>
+        <div class="box">
+            <h1>{name}</h1>
+            <p>This site is undergoing maintenance and is currently not available</p>
+        </div>
+    </body>
+</html>
+"""
+    return Answer(503, "text/html; charset=utf-8", body.encode(), {"Retry-After": str(_RETRY_SECONDS)})
+
+
+def forbidden() -> Answer:
+    """Return what a site without web services, or without the REST protocol, answers: 403 and nothing."""
+    return Answer(403, HTML, b"")
+
+
+def login_page(sitename: str) -> Answer:
+    """Return a page as a proxy, a login wall or another web application would put in the way."""
+    body = f"<!DOCTYPE html>\n<html><head><title>{escape(sitename)}: Log in to the site</title></head><body></body></html>\n"
+    return Answer(200, "text/html; charset=utf-8", body.encode())
+
+
+def php_warnings(warnings: tuple[str, ...]) -> bytes:
+    """Return PHP's warnings as a server with ``display_errors`` puts them before everything else."""
+    rows = (f"<br />\n<b>Warning</b>:  {text} in <b>Unknown</b> on line <b>0</b><br />\n" for text in warnings)
+    return "".join(rows).encode()

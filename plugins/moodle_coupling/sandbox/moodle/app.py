@@ -6,8 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.answers import Answer, web_server_page
-from moodle_coupling.sandbox.moodle.answers import HTML, error_answer, result_answer
+from moodle_coupling.sandbox.moodle.answers import (
+    HTML,
+    error_answer,
+    forbidden,
+    maintenance_page,
+    php_warnings,
+    result_answer,
+)
 from moodle_coupling.sandbox.moodle.context import Context, Work
 from moodle_coupling.sandbox.moodle.descriptions import checked_parameters, cleaned_answer
 from moodle_coupling.sandbox.moodle.exceptions import (
@@ -17,10 +23,9 @@ from moodle_coupling.sandbox.moodle.exceptions import (
     coding_error,
     record_missing,
 )
-from moodle_coupling.sandbox.moodle.form import read_form
 from moodle_coupling.sandbox.moodle.functions.registry import FUNCTIONS, ONLY_ON_A_REAL_SITE, Function
-from moodle_coupling.sandbox.moodle.pages import forbidden, maintenance_page, php_warnings
-from moodle_coupling.sandbox.moodle.php import is_empty
+from moodle_coupling.sandbox.moodle.php import is_empty, read_form
+from moodle_coupling.sandbox.server import Answer, web_server_page
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.accounts import Accounts

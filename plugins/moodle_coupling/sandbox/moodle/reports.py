@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from moodle_coupling.sandbox.moodle.countries import country_name
-from moodle_coupling.sandbox.moodle.wording import escaped, fullname, long_moment
+from moodle_coupling.sandbox.moodle.wording import country_name, escaped, fullname, long_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moodle_coupling.sandbox.moodle.site import SiteSettings
+    from moodle_coupling.sandbox.moodle.profile_fields import ProfileField
 
 PROFILE_PREFIX = "profilefield_"
 _HEADINGS = {
@@ -36,6 +35,17 @@ _AUTH_NAMES = {
     "en": {"manual": "Manual accounts", "oidc": "OpenID Connect", "oauth2": "OAuth 2", "nologin": "No login"},
     "nl": {"manual": "Handmatige accounts", "oidc": "OpenID Connect", "oauth2": "OAuth 2", "nologin": "Geen login"},
 }
+
+
+class Site(Protocol):
+    """What of a site's settings shows in its reports."""
+
+    lang: str
+    siteurl: str
+    timezone: str
+
+    def profile_field(self, shortname: str) -> ProfileField | None:
+        """Return the profile field of that short name."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ def _tuples(item: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()}
 
 
-def heading(column: str, site: SiteSettings) -> str:
+def heading(column: str, site: Site) -> str:
     """Return what stands above a column."""
     if column.startswith(PROFILE_PREFIX):
         field = site.profile_field(column.removeprefix(PROFILE_PREFIX))
@@ -77,7 +87,7 @@ def heading(column: str, site: SiteSettings) -> str:
     return _HEADINGS.get(site.lang, _HEADINGS["en"])[column]
 
 
-def cell(column: str, user: dict[str, Any], profile: dict[str, str], site: SiteSettings) -> str:
+def cell(column: str, user: dict[str, Any], profile: dict[str, str], site: Site) -> str:
     """Return what a report shows of a user in a column: whatever the site hides elsewhere, and no default of a field."""
     if column.startswith(PROFILE_PREFIX):
         field = site.profile_field(column.removeprefix(PROFILE_PREFIX))
@@ -85,35 +95,35 @@ def cell(column: str, user: dict[str, Any], profile: dict[str, str], site: SiteS
     return COLUMNS[column](user, column, site)
 
 
-def _text(user: dict[str, Any], column: str, _site: SiteSettings) -> str:
+def _text(user: dict[str, Any], column: str, _site: Site) -> str:
     return escaped(user[column])
 
 
-def _country(user: dict[str, Any], _column: str, site: SiteSettings) -> str:
+def _country(user: dict[str, Any], _column: str, site: Site) -> str:
     return country_name(user["country"], site.lang)
 
 
-def _fullname(user: dict[str, Any], _column: str, _site: SiteSettings) -> str:
+def _fullname(user: dict[str, Any], _column: str, _site: Site) -> str:
     return fullname(user)  # the one text in a report that is not escaped
 
 
-def _link(user: dict[str, Any], _column: str, site: SiteSettings) -> str:
+def _link(user: dict[str, Any], _column: str, site: Site) -> str:
     return f'<a href="{site.siteurl}/user/profile.php?id={user["id"]}">{fullname(user)}</a>'
 
 
-def _yes_or_no(user: dict[str, Any], column: str, site: SiteSettings) -> str:
+def _yes_or_no(user: dict[str, Any], column: str, site: Site) -> str:
     return _YES_NO.get(site.lang, _YES_NO["en"])[bool(user[column])]
 
 
-def _auth_name(user: dict[str, Any], _column: str, site: SiteSettings) -> str:
+def _auth_name(user: dict[str, Any], _column: str, site: Site) -> str:
     return _AUTH_NAMES.get(site.lang, _AUTH_NAMES["en"]).get(user["auth"], str(user["auth"]))
 
 
-def _moment(user: dict[str, Any], column: str, site: SiteSettings) -> str:
+def _moment(user: dict[str, Any], column: str, site: Site) -> str:
     return long_moment(user[column], site.timezone) if user[column] else ""
 
 
-COLUMNS: dict[str, Callable[[dict[str, Any], str, SiteSettings], str]] = {
+COLUMNS: dict[str, Callable[[dict[str, Any], str, Site], str]] = {
     **dict.fromkeys(
         ("username", "idnumber", "email", "firstname", "lastname", "city", "institution", "department"), _text
     ),

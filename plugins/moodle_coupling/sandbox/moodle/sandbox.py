@@ -1,4 +1,4 @@
-"""The sandbox Moodle as one object: start it, ask its address and token, look inside, change its settings, break it."""
+"""The sandbox Moodle as one object: start it, ask its address and token, look inside, change its settings, break it; its paths, its log and its controls."""
 
 from __future__ import annotations
 
@@ -6,27 +6,111 @@ import json
 import secrets
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.answers import JSON, Answer, web_server_page
-from moodle_coupling.sandbox.calls import CallLog
+from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
 from moodle_coupling.sandbox.faults import FaultsInForce
 from moodle_coupling.sandbox.moodle.accounts import Accounts
+from moodle_coupling.sandbox.moodle.answers import login_page, php_warnings
 from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer
-from moodle_coupling.sandbox.moodle.calls import LoggedCall, count_fields, without_secrets
-from moodle_coupling.sandbox.moodle.control import Control
+from moodle_coupling.sandbox.moodle.context import ServiceTimes
 from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
 from moodle_coupling.sandbox.moodle.functions.passwords import NOT_CACHED, is_internal, stored_hash
-from moodle_coupling.sandbox.moodle.pages import login_page, php_warnings
-from moodle_coupling.sandbox.moodle.server import MoodleFront
 from moodle_coupling.sandbox.moodle.site import SiteSettings
-from moodle_coupling.sandbox.moodle.times import ServiceTimes
 from moodle_coupling.sandbox.moodle.tokens import Token, Tokens
-from moodle_coupling.sandbox.server import SandboxServer
+from moodle_coupling.sandbox.server import JSON, Answer, Drip, SandboxServer, Sending, web_server_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from moodle_coupling.sandbox.server import HttpRequest
+
+
+_SECRET_KEYS = ("wstoken", "password", "wspassword")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedCall(AnyCall):
+    """One call: which function, its parameters, how many form fields and accounts, and the error code of its answer."""
+
+    function: str
+    parameters: Any
+    errorcode: str
+    fields: int
+    accounts: int
+
+    def is_of(self, what: str) -> bool:
+        """Return whether the function ``what`` was called."""
+        return self.function == what
+
+
+def without_secrets(value: Any) -> Any:
+    """Return nested parameters with every token and password masked."""
+    if isinstance(value, dict):
+        return {key: "***" if key in _SECRET_KEYS else without_secrets(item) for key, item in value.items()}
+    return value
+
+
+def count_fields(value: Any) -> int:
+    """Return how many form fields a nested parameter took."""
+    return sum(count_fields(item) for item in value.values()) if isinstance(value, dict) else 1
+
+
+class Control(Controls):
+    """Answers ``/sandbox/...`` of a Moodle."""
+
+    def __init__(self, sandbox: SandboxMoodle, secret: str = "") -> None:
+        self._sandbox = sandbox
+        super().__init__(
+            sandbox,
+            secret,
+            {("GET", "state"): lambda _body: self._state(), ("POST", "accounts"): self._add_accounts},
+        )
+
+    def _state(self) -> dict[str, Any]:
+        return {"accounts": self._sandbox.accounts(deleted=True), "settings": self._sandbox.settings.as_json()}
+
+    def _add_accounts(self, body: Any) -> dict[str, Any]:
+        return {"ids": self._sandbox.add_accounts(body)}
+
+
+REST_PATH = "/webservice/rest/server.php"
+
+
+class MoodleFront:
+    """A Moodle's web server."""
+
+    title = "Moodle"
+
+    def __init__(self, sandbox: SandboxMoodle) -> None:
+        self._sandbox = sandbox
+
+    @property
+    def control(self) -> Control:
+        """The control paths."""
+        return self._sandbox.control
+
+    def turned_away(self, path: str, size: int) -> Answer | None:
+        """Return nginx's answer to a body that is too large, None to one that is not."""
+        too_large = path.endswith(REST_PATH) and size > self._sandbox.settings.client_max_body_size
+        return web_server_page(413) if too_large else None
+
+    def respond(self, request: HttpRequest) -> Sending:
+        """Answer a request; GET is as good as POST to Moodle's web service."""
+        if not request.path.endswith(REST_PATH) or request.method == "DELETE":
+            at_home = request.path in ("/", "/login/index.php")
+            return Sending(login_page(self._sandbox.settings.sitename) if at_home else web_server_page(404))
+        content_type = request.headers.get("Content-Type") or ""
+        answer, faults = self._sandbox.serve(Request(request.query, content_type, request.body, request.address))
+        cut, drip = _of_kind(faults, FaultKind.TRUNCATED), _of_kind(faults, FaultKind.SLOW_DRIP)
+        return Sending(answer, cut.size if cut else None, Drip(max(1, drip.size), drip.seconds) if drip else None)
+
+
+def _of_kind(faults: list[Fault], kind: FaultKind) -> Fault | None:
+    return next((fault for fault in faults if fault.kind is kind), None)
+
 
 GUEST, ADMIN, SERVICE_USER = 1, 2, 3
 FIRST_PERSON = 50

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from moodle_coupling.sandbox.controls import Settings
 from moodle_coupling.sandbox.moodle.collation import DATABASES, MARIADB, POSTGRESQL
 from moodle_coupling.sandbox.moodle.profile_fields import ProfileField, profile_fields
 from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
 from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
-from moodle_coupling.sandbox.settings import Settings
 
 DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
 RELEASES = {"5.1": ("5.1+ (Build: 20251017)", "2025100600.02"), "4.5": ("4.5.5+ (Build: 20250613)", "2024100705.01")}

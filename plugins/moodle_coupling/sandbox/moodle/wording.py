@@ -1,4 +1,4 @@
-"""How Moodle words what it shows to people: one-line and formatted texts, moments, and what is safe in HTML."""
+"""How Moodle words what it shows to people: one-line and formatted texts, moments, countries, and what is safe in HTML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from html.parser import HTMLParser
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+
+from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.sandbox.moodle.php import strip_tags, to_text
 
 _AMPERSAND = re.compile(r"&(?![a-zA-Z0-9#]{1,8};)")
@@ -114,3 +117,8 @@ class _Purifier(HTMLParser):
 
 def _harmless(name: str, value: str) -> bool:
     return name in _KEPT_ATTRIBUTES and not value.strip().lower().startswith(("javascript:", "data:", "vbscript:"))
+
+
+def country_name(code: str, lang: str) -> str:
+    """Return what people see of a country, '' for none; Babel's names, which may differ a little from Moodle's."""
+    return str(Locale.parse(lang).territories[code]) if code in COUNTRIES else code.strip("0")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.moodle import user_fields
+from moodle_coupling.sandbox.moodle import descriptions as user_fields
 from moodle_coupling.sandbox.moodle.functions import reports, site_info
-from moodle_coupling.sandbox.moodle.functions.create_users import create_users
-from moodle_coupling.sandbox.moodle.functions.delete_users import delete_users
-from moodle_coupling.sandbox.moodle.functions.reading import get_users, get_users_by_field
-from moodle_coupling.sandbox.moodle.functions.update_users import update_users
+from moodle_coupling.sandbox.moodle.functions.accounts import create_users, delete_users, update_users
+from moodle_coupling.sandbox.moodle.functions.lookup import get_users, get_users_by_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable

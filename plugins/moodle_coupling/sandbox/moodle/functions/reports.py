@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType
 from moodle_coupling.sandbox.moodle.collation import collation_key
-from moodle_coupling.sandbox.moodle.descriptions import Many, Presence, Structure, Value
+from moodle_coupling.sandbox.moodle.descriptions import WARNINGS, Many, Presence, Structure, Value
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException, record_missing
-from moodle_coupling.sandbox.moodle.functions.details import picture_url
+from moodle_coupling.sandbox.moodle.functions.lookup import picture_url
 from moodle_coupling.sandbox.moodle.reports import cell, heading
-from moodle_coupling.sandbox.moodle.user_fields import WARNINGS
 from moodle_coupling.sandbox.moodle.wording import fullname
 
 if TYPE_CHECKING:

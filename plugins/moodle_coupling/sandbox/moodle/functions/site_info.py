@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType
 from moodle_coupling.sandbox.moodle.descriptions import Many, Presence, Structure, Value, optional
-from moodle_coupling.sandbox.moodle.functions.details import picture_url
+from moodle_coupling.sandbox.moodle.functions.lookup import picture_url
 from moodle_coupling.sandbox.moodle.site import RELEASES
 from moodle_coupling.sandbox.moodle.wording import fullname
 
