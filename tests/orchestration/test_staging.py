@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from moodle_coupling.contract.frames import PLAN, STAGED, Frame, staged
 from moodle_coupling.errors import SettingError
 from moodle_coupling.orchestration import staging
+from moodle_coupling.people.frames import empty, made
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.clock
 
@@ -30,9 +32,9 @@ def _staged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_frame_comes_back_as_it_was(tmp_path: Path) -> None:
     folder = staging.run_folder("demo", NOW, "dag", "manual__2026-11-25T08:00:00+00:00")
     frame = pd.DataFrame({"row": pd.array([1, None], "Int64"), "firstname": ["Zoë", ""]})
-    staging.write_frame(folder, "persons", frame)
-    pd.testing.assert_frame_equal(staging.read_frame(folder, "persons"), frame)
-    assert staging.has_frame(folder, "persons")
+    staging.write_frame(folder, "piece-1", frame)
+    pd.testing.assert_frame_equal(staging.read_frame(folder, "piece-1"), frame)
+    assert staging.has_frame(folder, "piece-1")
     assert not staging.has_frame(folder, "plan")
 
 
@@ -78,6 +80,39 @@ def test_a_frame_that_is_not_there_says_what_to_do() -> None:
     folder = staging.run_folder("demo", NOW, "dag", "r")
     with pytest.raises(SettingError, match="staging_days"):
         staging.read_frame(folder, "plan")
+
+
+@pytest.mark.parametrize("frame", STAGED.values(), ids=list(STAGED))
+def test_every_declared_frame_without_rows_comes_back_as_declared(frame: Frame) -> None:
+    folder = staging.run_folder("demo", NOW, "dag", "r")
+    staging.write_frame(folder, frame.name, empty(frame))
+    back = staging.read_frame(folder, frame.name)
+    assert {str(name): str(dtype) for name, dtype in back.dtypes.items()} == frame.dtypes
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda plan: plan.drop(columns="drift"), "plan.parquet has no column 'drift' (str)."),
+        (lambda plan: plan.assign(row=1.5), "plan.parquet: column 'row' holds float64 and not Int64."),
+        (lambda plan: plan.assign(mood="fine"), "plan.parquet has a column 'mood' (str) that does not belong there."),
+    ],
+)
+def test_a_frame_that_is_not_as_declared_names_file_column_and_what_came(
+    change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+) -> None:
+    folder = staging.run_folder("demo", NOW, "dag", "r")
+    row = dict.fromkeys(PLAN.texts, "") | {"row": 1, "account_id": 2, "decision": None}
+    staging.write_frame(folder, "plan", change(made(PLAN, [row])))
+    with pytest.raises(SettingError) as wrong:
+        staging.read_frame(folder, "plan")
+    assert said in str(wrong.value)
+    assert "Run the earlier task again." in str(wrong.value)
+
+
+def test_the_outcomes_of_a_part_are_declared_too() -> None:
+    assert staged("outcomes-0012") is STAGED["outcomes"]
+    assert staged("piece-1") is None
 
 
 def test_old_runs_are_swept_and_young_ones_and_strange_folders_stay(tmp_path: Path) -> None:

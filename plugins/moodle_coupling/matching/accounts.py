@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX, TEXT_FIELDS
+from moodle_coupling.contract.frames import ACCOUNTS
 from moodle_coupling.errors import InputError, SettingError
+from moodle_coupling.people.frames import empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +53,7 @@ def accounts_frame(accounts: Iterable[Account]) -> pd.DataFrame:
 
 def no_accounts() -> pd.DataFrame:
     """Give the accounts frame of an empty Moodle."""
-    return accounts_frame(())
+    return empty(ACCOUNTS)
 
 
 def read_accounts_csv(path: Path) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.fields import CREATE_FIELDS, NAME_FIELDS, PROFILE_PREFIX
+from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.contract.verdicts import KEPT_UP, Verdict
 from moodle_coupling.matching.changes import (
     Changes,
@@ -17,7 +18,7 @@ from moodle_coupling.matching.changes import (
     to_write,
 )
 from moodle_coupling.matching.drift import Drift
-from moodle_coupling.matching.frames import PLAN_COLUMNS, SUSPEND, Action
+from moodle_coupling.matching.frames import SUSPEND, Action
 from moodle_coupling.matching.leaving import Leaver, fate_of
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename
@@ -53,9 +54,9 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     profile_types: Mapping_[str, str] | None = None,
     unreadable: Collection[tuple[str, str]] = (),
 ) -> pd.DataFrame:
-    """Give the plan (PLAN_COLUMNS): persons in scope by row, then (``full``) orphans by account id.
+    """Give the plan (PLAN): persons in scope by row, then (``full``) orphans by account id.
 
-    ``candidates``, ``reasons`` and ``accounts`` are the frames of matching/frames.py. ``remembered`` is what the
+    ``candidates``, ``reasons`` and ``accounts`` are the frames of contract/frames.py. ``remembered`` is what the
     ledger knows; without it nobody is suspended or reactivated. ``account_ids``: orphans among these accounts have rows
     though the run is not full. ``everyone_known``: False when the source left somebody out.
     ``bystanders`` are further candidates of the source, who get no row and whose accounts were not read: an account that
@@ -310,7 +311,6 @@ class _Draft:
         self.frame["changes"] = pd.Series(self.changes.texts(), index=self.frame.index, dtype="str")
         self.frame["reasons"] = pd.Series(self.reasons.texts(), index=self.frame.index, dtype="str")
         self.frame["drift"] = pd.Series(self.drift.texts(len(self.frame)), index=self.frame.index, dtype="str")
-        plan = self.frame[list(PLAN_COLUMNS)].copy()
-        text = [name for name in PLAN_COLUMNS if name not in ("row", "account_id", "decision")]
-        plan[text] = plan[text].astype("str")
+        plan = self.frame[list(PLAN.names)].copy()
+        plan[PLAN.texts] = plan[PLAN.texts].astype("str")
         return plan

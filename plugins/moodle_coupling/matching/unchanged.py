@@ -8,9 +8,10 @@ from typing import Final
 
 import pandas as pd
 
+from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.compare import is_blank
-from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
+from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.selection import beside
 
 EVIDENCE: Final = "Unchanged since it was last written; not looked at."
@@ -63,12 +64,12 @@ def split_unchanged(
 
 
 def unchanged_rows(skipped: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Give the plan's rows (PLAN_COLUMNS) of who was not looked at, with the account that the ledger remembers.
+    """Give the plan's rows (PLAN) of who was not looked at, with the account that the ledger remembers.
 
     ``known`` may bring ``username``; without it the username is ''.
     """
     one_each = known.drop_duplicates("idnumber").set_index("idnumber")
-    plan = pd.DataFrame({name: skipped[name] for name in PLAN_COLUMNS if name in skipped and name != "username"})
+    plan = pd.DataFrame({name: skipped[name] for name in PLAN.names if name in skipped and name != "username"})
     plan["row"] = skipped["row"].astype("Int64")
     plan["account_id"] = skipped["idnumber"].map(one_each["account_id"]).astype("Int64")
     usernames = _found(one_each["username"], skipped["idnumber"]) if "username" in one_each else ""
@@ -84,9 +85,9 @@ def unchanged_rows(skipped: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         "drift": "{}",
     }
     plan = plan.assign(**told, decision=pd.Series(pd.NA, index=plan.index, dtype="Int64"))
-    texts = [name for name in PLAN_COLUMNS if name not in ("row", "account_id", "decision")]
+    texts = PLAN.texts
     plan[texts] = plan[texts].fillna("").astype("str")
-    return plan[list(PLAN_COLUMNS)]
+    return plan[list(PLAN.names)]
 
 
 def with_unchanged(plan: pd.DataFrame, unchanged: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,8 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from moodle_coupling.contract.frames import PERSONS
+from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
@@ -38,7 +40,7 @@ STATE: Final = "source"
 WARNINGS: Final = "warnings.json"
 """In the run's folder: what the source gave to think about, as sentences without names (``Extract.warnings``)."""
 _PREFIX: Final = "known__"
-_PERSONS: Final = "persons"
+_PERSONS: Final = PERSONS.name
 _NEXT: Final = "next"
 _COLUMNS: Final = "columns"
 _ALONE: Final = "left_alone"
@@ -159,8 +161,13 @@ def _known(run: Run, state: State | None, *, with_persons: bool) -> _Known:
     if not with_persons or not name or not staging.has_frame(folder, _PERSONS):
         return _Known(watermark, columns=columns)
     names = [file.name.removesuffix(".parquet") for file in folder.iterdir()]
+    try:
+        persons = staging.read_frame(folder, _PERSONS)
+    except SettingError as error:  # kept by another version of this program: everyone is read anew
+        log.warning("%s Everyone is read.", error)
+        return _Known(columns=columns)
     kept = {name: staging.read_frame(folder, name) for name in names if name != _PERSONS}
-    return _Known(watermark, staging.read_frame(folder, _PERSONS), kept, columns)
+    return _Known(watermark, persons, kept, columns)
 
 
 def _write_kept(folder: ObjectStoragePath, frames: dict[str, pd.DataFrame]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.frames import FINGERPRINTS
 from moodle_coupling.ledger.accounts import fingerprints, record_links
 from moodle_coupling.ledger.outcomes import refused_before
 from moodle_coupling.matching.frames import Action
@@ -56,7 +57,7 @@ def _refused_before(run: Run, part: pd.DataFrame) -> frozenset[int]:
 
 def _remember(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:
     environment = run.mapping.environment
-    prints = staging.read_frame(run.folder, "fingerprints").set_index("row")["fingerprint"]
+    prints = staging.read_frame(run.folder, FINGERPRINTS.name).set_index("row")["fingerprint"]
     for links in new_links(part, outcomes, prints):
         if len(links):
             record_links(run.ledger, environment, links)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from moodle_coupling import settings
+from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.ledger import quarantine
 from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.runs import end_run, get_run
@@ -50,7 +51,7 @@ def report_and_end(run: Run, parts: list[dict[str, int]], states: Mapping[str, s
 
 def _report(run: Run, parts: list[dict[str, int]], states: Mapping[str, str]) -> tuple[str, dict[str, int]]:
     broken = sorted(name for name, state in states.items() if state in {"failed", "upstream_failed"})
-    if not staging.has_frame(run.folder, "plan"):
+    if not staging.has_frame(run.folder, PLAN.name):
         if broken:
             raise AirflowFailException(f"There is no plan: {broken[0]} did not succeed. Its log says why.")
         raise AirflowSkipException("There is no plan to report on; the run was skipped.")

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling import settings
+from moodle_coupling.contract.frames import staged
 from moodle_coupling.errors import SettingError
 from moodle_coupling.settings import SECTION
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,19 +85,29 @@ def write_text(folder: ObjectStoragePath, name: str, text: str) -> None:
     _write_whole(folder / name, text.encode())
 
 
-def read_frame(folder: ObjectStoragePath, name: str) -> pd.DataFrame:
-    """Read a frame; a :class:`SettingError` says what is likely wrong when it is not there."""
+def read_frame(folder: ObjectStoragePath, name: str, *, checked: bool = True) -> pd.DataFrame:
+    """Read a frame; a :class:`SettingError` says what is likely wrong when it is not there, or not as contract.frames declares it.
+
+    Without ``checked`` its columns are taken as they come.
+    """
     import pandas as pd
 
     path = folder / f"{name}.parquet"
     try:
-        return pd.read_parquet(io.BytesIO(path.read_bytes()))
+        frame = pd.read_parquet(io.BytesIO(path.read_bytes()))
     except FileNotFoundError as error:
         msg = (
             f"{path} is not there. Either the task that writes it did not run, or it was swept away after "
             f"[{SECTION}] staging_days, or workers do not share [{SECTION}] staging_url. Run the earlier task again."
         )
         raise SettingError(msg) from error
+    declared = staged(name) if checked else None
+    wrong = declared.misfit(frame) if declared else None
+    if wrong:
+        kind = "wrong" if wrong.came and wrong.wanted else "strange" if wrong.came else "no"
+        said = {"file": str(path), "column": wrong.column, "wanted": wrong.wanted, "came": wrong.came}
+        raise SettingError(Sentence(f"staging.{kind}_column", **said))
+    return frame
 
 
 def has_frame(folder: ObjectStoragePath, name: str) -> bool:

@@ -15,13 +15,26 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pandas as pd
 
+from moodle_coupling.contract.frames import (
+    BYSTANDERS,
+    CANDIDATES,
+    FINGERPRINTS,
+    LEFT_OUT,
+    OUTCOMES,
+    PERSONS,
+    PLAN,
+    PROFILE_TYPES,
+    REASONS,
+    SNAPSHOT,
+    UNCHANGED,
+    UNREADABLE,
+)
 from moodle_coupling.errors import CouplingPaused, MoodleDenied, MoodleUnavailable, RunFailed, SourceError
 from moodle_coupling.hooks.moodle.check import check_site, explain, is_fit
 from moodle_coupling.ledger.accounts import AccountKeys, links_frame
 from moodle_coupling.ledger.accounts import fingerprints as known_fingerprints
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.runs import begin_run, tell_progress
-from moodle_coupling.matching.accounts import no_accounts
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood, only_asked, unknown_ids
@@ -34,6 +47,7 @@ from moodle_coupling.orchestration.connection_checks import visibility_of, wants
 from moodle_coupling.orchestration.environment_hold import held
 from moodle_coupling.orchestration.explanation import explain_person
 from moodle_coupling.people.fingerprint import fingerprints
+from moodle_coupling.people.frames import empty, made
 from moodle_coupling.people.transform import transform as transform_persons
 from moodle_coupling.provisioning.load.outcomes import merge_outcomes
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
@@ -53,10 +67,6 @@ MOST_CHUNKS: Final = 1000
 
 PASSING_TROUBLE: Final = frozenset({"maintenance", "overloaded", "unreachable", "no_answer"})
 """Findings of a check that may be gone at the next try."""
-
-
-_TYPES: Final = "profile_types"
-"""Frame of the types of profile fields that accounts showed: ``shortname``, ``type``."""
 
 
 UNSEEN: Final = "unseen.json"
@@ -91,10 +101,9 @@ def check(run: Run) -> dict[str, int]:
 def extract(run: Run) -> dict[str, int]:
     """Read the source: ``persons`` and ``left_out``."""
     found = extracting.read_source(run, run.source_state)
-    staging.write_frame(run.folder, "persons", found.persons)
-    columns = ["line", "code", "message", "source"]
-    left_out = [(line.line, line.code, line.message, line.source) for line in found.left_out]
-    staging.write_frame(run.folder, "left_out", pd.DataFrame(left_out, columns=columns))
+    staging.write_frame(run.folder, PERSONS.name, found.persons)
+    left_out = ({name: getattr(line, name) for name in LEFT_OUT.names} for line in found.left_out)
+    staging.write_frame(run.folder, LEFT_OUT.name, made(LEFT_OUT, left_out))
     staging.write_text(run.folder, "everyone_known", "yes" if found.complete and not found.left_out else "no")
     for line in found.left_out:
         log.warning("Line %d was left out: %s", line.line, line.code)
@@ -107,7 +116,7 @@ def transform(run: Run) -> dict[str, int]:
     With ``person_ids`` only of those and who must be judged with them; on a changed run only of those who changed since
     they were last written, and the same: the others become rows of the plan (``unchanged``) without a look at Moodle.
     """
-    result = transform_persons(staging.read_frame(run.folder, "persons"), run.mapping)
+    result = transform_persons(staging.read_frame(run.folder, PERSONS.name), run.mapping)
     candidates = result.candidates
     prints = fingerprints(candidates, run.mapping, result.reasons)
     known = known_fingerprints(run.ledger, run.mapping.environment)
@@ -125,11 +134,11 @@ def transform(run: Run) -> dict[str, int]:
     elif not run.full:
         split = split_unchanged(candidates, result.reasons, prints, known)
         look, skipped, bystanders = split.look, split.skipped, split.bystanders
-    staging.write_frame(run.folder, "candidates", look)
-    staging.write_frame(run.folder, "bystanders", bystanders)
-    staging.write_frame(run.folder, "unchanged", unchanged_rows(skipped, known))
-    staging.write_frame(run.folder, "reasons", result.reasons)
-    staging.write_frame(run.folder, "fingerprints", pd.DataFrame({"row": candidates["row"], "fingerprint": prints}))
+    staging.write_frame(run.folder, CANDIDATES.name, look)
+    staging.write_frame(run.folder, BYSTANDERS.name, bystanders)
+    staging.write_frame(run.folder, UNCHANGED.name, unchanged_rows(skipped, known))
+    staging.write_frame(run.folder, REASONS.name, result.reasons)
+    staging.write_frame(run.folder, FINGERPRINTS.name, pd.DataFrame({"row": candidates["row"], "fingerprint": prints}))
     in_scope = int(candidates["in_scope"].sum())
     staging.write_text(run.folder, "in_scope", str(in_scope))
     return {
@@ -146,12 +155,12 @@ def snapshot(run: Run) -> dict[str, int]:
     On a full run those of everyone, and once before the first full run: what was read before a pause or a crash is not read again. How far it is stands in
     the log and in the ledger.
     """
-    candidates = staging.read_frame(run.folder, "candidates")
+    candidates = staging.read_frame(run.folder, CANDIDATES.name)
     account_ids = _account_ids(run)
     staging.write_text(run.folder, UNSEEN, "[]")
     if candidates.empty and not run.full and not account_ids:
-        staging.write_frame(run.folder, "accounts", no_accounts().assign(is_service_user=False))
-        staging.write_frame(run.folder, _TYPES, pd.DataFrame({"shortname": [], "type": []}, dtype="str"))
+        staging.write_frame(run.folder, SNAPSHOT.name, empty(SNAPSHOT))
+        staging.write_frame(run.folder, PROFILE_TYPES.name, empty(PROFILE_TYPES))
         return {"accounts": 0, "unreadable": 0, "calls": 0}
     hook = run.hook()
     with held(run.ledger, run.mapping.environment, run.holder):
@@ -171,12 +180,14 @@ def snapshot(run: Run) -> dict[str, int]:
             visibility=visibility_of(run.mapping, run.ledger, own_id=service_userid),
         )
     accounts = read.accounts.assign(is_service_user=read.accounts["id"] == service_userid)
-    staging.write_frame(run.folder, "accounts", accounts)
+    staging.write_frame(run.folder, SNAPSHOT.name, accounts)
     staging.write_text(run.folder, UNSEEN, json.dumps(read.unseen))
-    shown = pd.DataFrame(read.profile_types.items(), columns=["shortname", "type"], dtype="str")
-    staging.write_frame(run.folder, _TYPES, shown)
+    shown = made(PROFILE_TYPES, ({"shortname": name, "type": type_} for name, type_ in read.profile_types.items()))
+    staging.write_frame(run.folder, PROFILE_TYPES.name, shown)
     staging.write_frame(
-        run.folder, "unreadable", pd.DataFrame(read.unreadable_keys, columns=["field", "value"], dtype="str")
+        run.folder,
+        UNREADABLE.name,
+        made(UNREADABLE, ({"field": field, "value": value} for field, value in read.unreadable_keys)),
     )
     if read.unreadable:
         log.warning("%d values could not be looked up: one odd account spoils Moodle's answer", len(read.unreadable))
@@ -188,7 +199,7 @@ def plan(run: Run) -> dict[str, int]:
 
     What is found without anyone's decision goes into the ledger first; decisions on exactly that are then obeyed.
     """
-    seen = staging.read_frame(run.folder, "accounts")
+    seen = staging.read_frame(run.folder, SNAPSHOT.name)
     accounts = seen.drop(columns="is_service_user")
     frame = deciding.planned(
         _planner(run, seen, accounts),
@@ -198,8 +209,8 @@ def plan(run: Run) -> dict[str, int]:
         run.mapping.environment,
         note=None if run.dry_run else partial(deciding.record, run),
     )
-    frame = with_unchanged(frame, staging.read_frame(run.folder, "unchanged"))
-    staging.write_frame(run.folder, "plan", frame)
+    frame = with_unchanged(frame, staging.read_frame(run.folder, UNCHANGED.name))
+    staging.write_frame(run.folder, PLAN.name, frame)
     tripped = safety.weigh(run, frame, _in_scope(run))
     counts = {action.value: int((frame["action"] == action).sum()) for action in Action}
     return counts | {"decided": int(frame["decision"].notna().sum()), "safeguards": len(tripped)}
@@ -210,15 +221,17 @@ def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[
     service = seen.loc[seen["is_service_user"], "id"]
     make = partial(
         make_plan,
-        staging.read_frame(run.folder, "candidates"),
-        staging.read_frame(run.folder, "reasons"),
+        staging.read_frame(run.folder, CANDIDATES.name),
+        staging.read_frame(run.folder, REASONS.name),
         accounts,
         run.mapping,
         service_userid=int(service.iloc[0]) if len(service) else None,
         full=run.full,
-        bystanders=staging.read_frame(run.folder, "bystanders"),
+        bystanders=staging.read_frame(run.folder, BYSTANDERS.name),
         account_ids=_account_ids(run),
-        profile_types=dict(staging.read_frame(run.folder, _TYPES)[["shortname", "type"]].itertuples(index=False)),
+        profile_types=dict(
+            staging.read_frame(run.folder, PROFILE_TYPES.name)[["shortname", "type"]].itertuples(index=False)
+        ),
         unreadable=_unreadable(run),
         everyone_known=(run.folder / "everyone_known").read_text() == "yes",
     )
@@ -232,9 +245,9 @@ def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[
 
 def _unreadable(run: Run) -> list[tuple[str, str]]:
     """Give the keys (field, value) of accounts that Moodle cannot show; none where no account was read."""
-    if not staging.has_frame(run.folder, "unreadable"):
+    if not staging.has_frame(run.folder, UNREADABLE.name):
         return []
-    frame = staging.read_frame(run.folder, "unreadable")
+    frame = staging.read_frame(run.folder, UNREADABLE.name)
     return list(zip(frame["field"], frame["value"], strict=True))
 
 
@@ -247,8 +260,8 @@ def _account_ids(run: Run) -> Sequence[int]:
 
 def _as_written(run: Run) -> list[int]:
     """Give the rows of whom the source says what was last written; what differs in Moodle was changed there."""
-    candidates = staging.read_frame(run.folder, "candidates")
-    prints = staging.read_frame(run.folder, "fingerprints").set_index("row")["fingerprint"]
+    candidates = staging.read_frame(run.folder, CANDIDATES.name)
+    prints = staging.read_frame(run.folder, FINGERPRINTS.name).set_index("row")["fingerprint"]
     before = known_fingerprints(run.ledger, run.mapping.environment).set_index("idnumber")["fingerprint"]
     written = candidates["idnumber"].map(before[before != ""])
     return [int(row) for row in candidates.loc[written == candidates["row"].map(prints), "row"]]
@@ -262,7 +275,7 @@ def chunks(run: Run) -> list[Chunk]:
     """Cut the plan into the parts that mapped tasks load; none on a dry run."""
     if run.dry_run:
         return []
-    rows = len(staging.read_frame(run.folder, "plan"))
+    rows = len(staging.read_frame(run.folder, PLAN.name))
     size = max(run.mapping.limits.chunk_size, math.ceil(rows / MOST_CHUNKS))
     return [
         Chunk(number=number, start=start, stop=min(start + size, rows))
@@ -275,7 +288,7 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
 
     Raises what stopped the load (a pause, a Moodle that went away), after its outcomes so far are written down.
     """
-    frame = staging.read_frame(run.folder, "plan")
+    frame = staging.read_frame(run.folder, PLAN.name)
     part = frame.iloc[chunk["start"] : chunk["stop"]].reset_index(drop=True)
     digest = plan_digest(frame)
     safety.refuse_unapproved(run, digest)
@@ -295,13 +308,13 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     The summary with names goes to the run's folder, which is swept; the one without to the log and to XCom, which are not.
     Returns the latter, in Markdown, and the counts.
     """
-    frame = staging.read_frame(run.folder, "plan")
+    frame = staging.read_frame(run.folder, PLAN.name)
     names = [f"outcomes-{chunk['number']:04d}" for chunk in parts]
     present = [staging.read_frame(run.folder, name) for name in names if staging.has_frame(run.folder, name)]
     outcomes = merge_outcomes(present) if present else None
     if outcomes is not None:
-        staging.write_frame(run.folder, "outcomes", outcomes)
-    left_out, title = staging.read_frame(run.folder, "left_out"), run.mapping.title or run.mapping.environment
+        staging.write_frame(run.folder, OUTCOMES.name, outcomes)
+    left_out, title = staging.read_frame(run.folder, LEFT_OUT.name), run.mapping.title or run.mapping.environment
     unseen, stopped = json.loads((run.folder / UNSEEN).read_text()), safety.why_stopped(run)
     told = partial(
         summary,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.matching.frames import REASON_COLUMNS
+from moodle_coupling.contract.frames import REASONS
 from moodle_coupling.people.arrow import pa
+from moodle_coupling.people.frames import empty
 from moodle_coupling.people.rules import RULE_BY_CODE, RULES
 from moodle_coupling.words.catalogue import ENGLISH
 from moodle_coupling.words.catalogue import Texts as Language
@@ -68,19 +69,12 @@ class Reasons:
     def frame(self) -> pd.DataFrame:
         """Return the reasons frame, by person in the persons' order and then in the order of the rules."""
         if not self._chunks:
-            return empty_reasons()
+            return empty(REASONS)
         frame = pd.concat(self._chunks, ignore_index=True)
         order = {rule.code: number for number, rule in enumerate(RULES)}
         ranks = [np.full(len(chunk), order[chunk["code"].iloc[0]]) for chunk in self._chunks]
         keys = np.lexsort((np.concatenate(ranks), np.concatenate(self._places)))
-        return frame.iloc[keys].reset_index(drop=True)[list(REASON_COLUMNS)]
-
-
-def empty_reasons() -> pd.DataFrame:
-    """Return a reasons frame without rows, in the declared columns and dtypes."""
-    return pd.DataFrame(
-        {name: pd.Series([], dtype="int64" if name == "row" else "str") for name in REASON_COLUMNS},
-    )
+        return frame.iloc[keys].reset_index(drop=True)[list(REASONS.names)]
 
 
 def _say(rule: Rule, field: str, text: str) -> tuple[str, str, str]:

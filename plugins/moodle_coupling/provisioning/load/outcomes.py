@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.frames import OUTCOMES
 from moodle_coupling.errors import CouplingError
 from moodle_coupling.words.catalogue import ENGLISH
 from moodle_coupling.words.sentence import Sentence
@@ -47,21 +48,7 @@ class OutcomeStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-OUTCOME_COLUMNS: Final = (
-    "row",  # Int64; missing for an orphan, as in the plan
-    "person_id",
-    "extern_id",
-    "idnumber",
-    "account_id",  # Int64; the account written, found or in the way; missing when there is none
-    "verdict",
-    "action",
-    "username",
-    "status",  # OutcomeStatus
-    "code",  # '' for an ordinary done
-    "message",  # what is said of it, as Sentence.written gives it; or a text from elsewhere
-    "changes",  # as in the plan
-    "at",  # datetime64[us, UTC]
-)
+OUTCOME_COLUMNS: Final = OUTCOMES.names
 _NUMBERS: Final = ("row", "account_id")
 
 

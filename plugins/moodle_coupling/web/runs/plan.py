@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.errors import SettingError
 from moodle_coupling.ledger.page_queries import Page
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
@@ -30,13 +31,13 @@ class Drift:
 
 
 def read_plan(folder: ObjectStoragePath | None) -> pd.DataFrame | None:
-    """Give the plan (PLAN_COLUMNS); None when it was never made, was swept, or cannot be reached from here."""
+    """Give the plan (contract.frames.PLAN); None when it was never made, was swept, or cannot be reached from here."""
     from moodle_coupling.orchestration import staging
 
     if folder is None:
         return None
     try:
-        return staging.read_frame(folder, "plan")
+        return staging.read_frame(folder, PLAN.name)
     except (SettingError, OSError, ValueError, ImportError):
         return None
 
