@@ -13,6 +13,7 @@ from matching.people import account, account_of, accounts_of, mapping, person, p
 from web.dags_in_airflow import clear, put
 from web.filling import SCRIPT
 
+from moodle_coupling.contract.facts import SourceFacts
 from moodle_coupling.ledger import approvals
 from moodle_coupling.ledger.intentions import plan_intentions
 from moodle_coupling.ledger.outcomes import settle
@@ -20,7 +21,6 @@ from moodle_coupling.ledger.runs import begin_run, end_run, get_run, set_state, 
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.extraction import WARNINGS
 from moodle_coupling.web.base.forms import unseal
 from moodle_coupling.web.environments.starts import start
 from moodle_coupling.web.runs.report import airflow_run
@@ -461,10 +461,12 @@ class TestPlan:
 
     def test_what_the_source_gives_to_think_about(self, visit, ledger, asked):
         run, folder = asked()
-        staging.write_text(folder, WARNINGS, json.dumps(["people of connection 'hr': 1 row is dated <2206>."]))
+        staging.write_facts(
+            folder, SourceFacts(everyone=True, warnings=("people of connection 'hr': 1 row is dated <2206>.",))
+        )
         page = visit("user").get(f"/runs/{run.id}")
         assert "1 row is dated &lt;2206&gt;." in page.text
-        staging.write_text(folder, WARNINGS, "half a")
+        staging.write_text(folder, SourceFacts.FILE, "half a")
         assert "gives to think about" not in visit("user").get(f"/runs/{run.id}").text
 
     def test_what_was_changed_by_hand_in_moodle(self, visit, ledger, asked, plan):

@@ -39,6 +39,8 @@ class Frame:
     meaning: str
     columns: tuple[Column, ...]
     further: str = ""
+    optional: frozenset[str] = frozenset()
+    """Columns that may not be there: then nothing is known of what they would hold, which is not the same as empty."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +61,7 @@ class Frame:
         """Give the first column that is not as declared; None where all are."""
         wanted, came = self.dtypes, {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
         for name, dtype in wanted.items():
-            if came.get(name) != dtype:
+            if came.get(name) != dtype and not (name in self.optional and name not in came):
                 return Misfit(name, dtype, came.get(name, ""))
         for name in came.keys() - wanted.keys():
             if came[name] != self.further:
@@ -134,10 +136,11 @@ ACCOUNTS: Final = Frame(
     "Accounts of a Moodle; then come profile_field_<shortname>.",
     (
         Column("id", "int64", "Moodle's id of the account."),
-        *(Column(name, TEXT, f"Moodle's field {name}; '' where it is empty or not shown.") for name in TEXT_FIELDS),
+        *(Column(name, TEXT, f"Moodle's field {name}; '' where it is empty.") for name in TEXT_FIELDS),
         Column("suspended", "bool", "Blocked in Moodle."),
     ),
     further=TEXT,
+    optional=frozenset(TEXT_FIELDS) - {"username", "email", "idnumber"},
 )
 
 SNAPSHOT: Final = Frame(
@@ -145,6 +148,7 @@ SNAPSHOT: Final = Frame(
     "The accounts that matter to a run, as read back.",
     (*ACCOUNTS.columns, Column("is_service_user", "bool", "The account that the token belongs to.")),
     further=TEXT,
+    optional=ACCOUNTS.optional,
 )
 
 PROFILE_TYPES: Final = Frame(

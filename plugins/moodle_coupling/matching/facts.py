@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
 from moodle_coupling.matching.frames import SUSPEND
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,11 +31,7 @@ def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.Data
     persons = found[list(PERSON_FACTS)].to_dict("records")
     said = found["evidence"].where(found["verdict"] == Verdict.SOURCES_DISAGREE, "")
     texts = [
-        json.dumps(
-            {"person": person, "accounts": {str(a): known.get(a) for a in ids}} | ({"sources": text} if text else {}),
-            ensure_ascii=False,
-            sort_keys=True,
-        )
+        MismatchFacts(person=person, accounts={str(a): known.get(a) for a in ids}, sources=ENGLISH.say(text)).written()
         for person, ids, text in zip(persons, meant, said, strict=True)
     ]
     return found.assign(facts=pd.Series(texts, index=found.index, dtype="str"))

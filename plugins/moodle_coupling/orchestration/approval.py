@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
 from moodle_coupling.airflow_internals import params_dict
+from moodle_coupling.contract.facts import Answer, Question
 from moodle_coupling.contract.markdown import code
 from moodle_coupling.errors import OtherPlanAnswered
-from moodle_coupling.orchestration.staging import write_text
+from moodle_coupling.orchestration.staging import find_facts, write_facts
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.approvals import Approval
     from moodle_coupling.orchestration.run import Run
 
-QUESTION = "approval.json"
-"""In the run's folder when a safeguard has tripped: digest of the plan, reasons, body (Markdown, without names)."""
-
-
-_ANSWER: Final = "answer.json"
-"""In the run's folder once somebody answered: plan, option, user, at. The ledger may be away at that moment."""
 PLAN: Final = "plan"
 """The field of the form that says which plan an answer is about; a page of an earlier plan sends that plan's."""
 
@@ -50,22 +44,22 @@ class PlanApproval(ApprovalOperator):
         from moodle_coupling.orchestration.run import open_run
 
         run = open_run(self.mapping_path, context)
-        question = read_question(run)
+        question = find_facts(run.folder, Question)
         if question is None or run.dry_run:
             self.log.info("No safeguard has tripped." if question is None else "A dry run writes nothing.")
             return {"needed": False}
-        kept = _kept_answer(run, question["digest"])
+        kept = _kept_answer(run, question.digest)
         if kept is not None:
             self.log.info("The answer that somebody gave before this task broke off counts.")
             return self._answered(run, question, context, kept)
-        asked = ask(run.ledger, run.record.id, question["digest"], question["reasons"])
+        asked = ask(run.ledger, run.record.id, question.digest, question.reasons)
         if asked.decision is not None:
             self.log.info("This very plan was %s by %s already; that stands.", asked.decision, asked.decided_by)
             return self._go_on(run, context, asked, {"params_input": {}, "responded_at": asked.at})
-        set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=" ".join(question["reasons"]))
+        set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=" ".join(question.reasons))
         let_go(run.ledger, run.mapping.environment, run.holder)
-        self.body = f"{question['body']}\n\nThe whole plan, with names: {code(run.folder / 'plan.parquet')}"
-        self.params = params_dict({PLAN: _plan_field(question["digest"])})
+        self.body = f"{question.body}\n\nThe whole plan, with names: {code(run.folder / 'plan.parquet')}"
+        self.params = params_dict({PLAN: _plan_field(question.digest)})
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -76,19 +70,19 @@ class PlanApproval(ApprovalOperator):
         from moodle_coupling.orchestration.run import open_run
 
         run = open_run(self.mapping_path, context)
-        question = read_question(run)
+        question = find_facts(run.folder, Question)
         if question is None or "error" in event:
             return super().execute_complete(context, event)
-        _refuse_other_plan(question["digest"], event, approves=event["chosen_options"] == [self.APPROVE])
-        _keep_answer(run, question["digest"], event)
+        _refuse_other_plan(question.digest, event, approves=event["chosen_options"] == [self.APPROVE])
+        _keep_answer(run, question.digest, event)
         return self._answered(run, question, context, event)
 
-    def _answered(self, run: Run, question: dict[str, Any], context: Context, event: dict[str, Any]) -> Any:
+    def _answered(self, run: Run, question: Question, context: Context, event: dict[str, Any]) -> Any:
         """Put the answer into the ledger, where the first one stands, and act on what stands there."""
         from moodle_coupling.ledger.approvals import answer, ask
         from moodle_coupling.ledger.words import ApprovalAnswer
 
-        asked = ask(run.ledger, run.record.id, question["digest"], question["reasons"])
+        asked = ask(run.ledger, run.record.id, question.digest, question.reasons)
         if asked.decision is None:
             who = event.get("responded_by_user")
             approved = event["chosen_options"] == [self.APPROVE]
@@ -150,30 +144,13 @@ def _refuse_other_plan(digest: str, event: dict[str, Any], *, approves: bool) ->
 def _keep_answer(run: Run, digest: str, event: dict[str, Any]) -> None:
     """Keep what somebody answered, until it stands in the ledger too."""
     if event.get("responded_by_user") is not None:
-        kept = {name: event[name] for name in ("chosen_options", "responded_by_user")}
-        kept |= {PLAN: digest, "responded_at": event["responded_at"].isoformat()}
-        write_text(run.folder, _ANSWER, json.dumps(kept, ensure_ascii=False))
+        kept = {name: event[name] for name in ("chosen_options", "responded_by_user", "responded_at")}
+        write_facts(run.folder, Answer(plan=digest, **kept))
 
 
 def _kept_answer(run: Run, digest: str) -> dict[str, Any] | None:
     """Give what somebody answered about exactly this plan, as the event that told it; None when nobody did."""
-    path = run.folder / _ANSWER
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    if kept.get(PLAN) != digest:
+    kept = find_facts(run.folder, Answer)
+    if kept is None or kept.plan != digest:
         return None
-    at = dt.datetime.fromisoformat(kept["responded_at"])
-    return {
-        "chosen_options": kept["chosen_options"],
-        "responded_by_user": kept["responded_by_user"],
-        "params_input": {},
-        "responded_at": at,
-    }
-
-
-def read_question(run: Run) -> dict[str, Any] | None:
-    """Give what is to be approved; None when no safeguard has tripped."""
-    path = run.folder / QUESTION
-    if not path.exists():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    return kept.model_dump(exclude={"plan"}) | {"params_input": {}}

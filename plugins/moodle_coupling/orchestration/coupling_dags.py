@@ -16,8 +16,8 @@ from airflow.sdk import (
 )
 
 from moodle_coupling import settings
+from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.errors import CouplingError, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
-from moodle_coupling.matching.frames import Action
 from moodle_coupling.orchestration.approval import approval_task
 from moodle_coupling.orchestration.assets import persons_asset, users_asset
 from moodle_coupling.orchestration.dag_docs import provision_doc, reconcile_doc
@@ -252,7 +252,7 @@ def _announce(mapping_path: str, environment: str, counts: dict[str, int]) -> No
     from moodle_coupling.orchestration.run import open_run
 
     context = get_current_context()
-    if f"done_{Action.CREATE}" not in counts:
+    if not RunCounts(counts).loaded:
         msg = "Nothing was loaded: a dry run, or the plan was rejected."
         raise AirflowSkipException(msg)
     run = open_run(mapping_path, context)

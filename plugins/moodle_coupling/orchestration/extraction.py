@@ -8,11 +8,11 @@ asset; both move together, and only when a run ended well.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from moodle_coupling.contract.facts import SourceFacts, SourceState
 from moodle_coupling.contract.frames import PERSONS
 from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping, source_base
@@ -36,14 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATE: Final = "source"
-"""Key in the asset state store: {"watermark", "known", "columns"}."""
-WARNINGS: Final = "warnings.json"
-"""In the run's folder: what the source gave to think about, as sentences without names (``Extract.warnings``)."""
+"""Key in the asset state store: a SourceState."""
 _PREFIX: Final = "known__"
 _PERSONS: Final = PERSONS.name
 _NEXT: Final = "next"
-_COLUMNS: Final = "columns"
-_ALONE: Final = "left_alone"
 
 
 class State(Protocol):
@@ -86,26 +82,24 @@ def read_source(run: Run, state: State | None) -> Extract:
         log.info("Read everyone in %s: %d persons", source.where, found.counts.persons)
     for warning in found.warnings:
         log.warning("%s", warning)
-    staging.write_text(run.folder, WARNINGS, json.dumps([one.written() for one in found.warnings], ensure_ascii=False))
     lost_columns(mapping, found, known.columns)
     if source.incremental:
         _write_kept(run.folder / _NEXT, {_PERSONS: found.persons, **found.kept})
-    staging.write_text(run.folder, "watermark", found.watermark)
-    staging.write_text(run.folder, _ALONE, json.dumps(found.left_alone))
-    staging.write_text(run.folder, _COLUMNS, json.dumps(brought_columns(mapping, found, known.columns)))
+    facts = SourceFacts(
+        everyone=found.complete and not found.left_out,
+        watermark=found.watermark,
+        warnings=tuple(one.written() for one in found.warnings),
+        left_alone=found.left_alone,
+        columns=brought_columns(mapping, found, known.columns),
+    )
+    staging.write_facts(run.folder, facts)
     return found
 
 
-def warnings_of(folder: ObjectStoragePath) -> list[str]:
-    """Give what a run's source gave to think about; nothing when it was not read yet."""
-    path = folder / WARNINGS
-    return [str(text) for text in json.loads(path.read_text())] if path.exists() else []
-
-
-def left_alone(folder: ObjectStoragePath) -> list[str]:
+def left_alone(folder: ObjectStoragePath) -> tuple[str, ...]:
     """Give the columns that the source of this run does not bring, whose fields stay as they are; none before it was read."""
-    path = folder / _ALONE
-    return [str(name) for name in json.loads(path.read_text())] if path.exists() else []
+    facts = staging.find_facts(folder, SourceFacts)
+    return facts.left_alone if facts else ()
 
 
 def read_around(mapping: Mapping, base: Path, person: str) -> Extract:
@@ -126,21 +120,18 @@ def read_around(mapping: Mapping, base: Path, person: str) -> Extract:
 
 def move_watermark(run: Run, state: State | None) -> None:
     """Let the next run begin where this one ended; called when a run for everyone ended well."""
-    path = run.folder / "watermark"
-    if state is None or not path.exists():
+    facts = staging.find_facts(run.folder, SourceFacts)
+    if state is None or facts is None:
         return
-    watermark = path.read_text()
     fresh = run.folder / _NEXT
     name = ""
     root = staging.staging_root() / run.mapping.environment
     if fresh.exists():
-        name = _PREFIX + hashlib.sha256(f"{run.record.id} {watermark}".encode()).hexdigest()[:16]
+        name = _PREFIX + hashlib.sha256(f"{run.record.id} {facts.watermark}".encode()).hexdigest()[:16]
         target = staging.made(root / name)
         for file in fresh.iterdir():
             staging.copy(file, target)
-    brought = run.folder / _COLUMNS
-    columns = json.loads(brought.read_text()) if brought.exists() else {}
-    state.set(STATE, {"watermark": watermark, "known": name, _COLUMNS: columns})
+    state.set(STATE, SourceState(watermark=facts.watermark, known=name, columns=facts.columns).model_dump())
     for folder in root.iterdir():
         if folder.name.startswith(_PREFIX) and folder.name != name:
             folder.rmdir(recursive=True)
@@ -152,11 +143,8 @@ def _kept_folders(environment: str) -> list[ObjectStoragePath]:
 
 
 def _known(run: Run, state: State | None, *, with_persons: bool) -> _Known:
-    told = state.get(STATE) if state is not None else None
-    if not isinstance(told, dict):
-        return _Known()
-    watermark, name = str(told.get("watermark") or ""), str(told.get("known") or "")
-    columns = told.get(_COLUMNS) or {}
+    told = SourceState.read(state.get(STATE) if state is not None else None)
+    watermark, name, columns = told.watermark, told.known, told.columns
     folder = staging.staging_root() / run.mapping.environment / name
     if not with_persons or not name or not staging.has_frame(folder, _PERSONS):
         return _Known(watermark, columns=columns)

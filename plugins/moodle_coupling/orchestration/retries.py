@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from moodle_coupling.contract.facts import Away
 from moodle_coupling.errors import (
     AnswerLost,
     CoachviewDenied,
@@ -24,7 +25,7 @@ from moodle_coupling.errors import (
     SourceUnavailable,
     TooManyFailures,
 )
-from moodle_coupling.orchestration.staging import write_text
+from moodle_coupling.orchestration.staging import drop_facts, find_facts, write_facts
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -33,8 +34,6 @@ SOON: Final = dt.timedelta(seconds=45)
 """Until a task looks again: with what Airflow needs to start it, a run goes on within a minute of the site being back."""
 AWAY_FOR: Final = dt.timedelta(hours=2)
 """So long a run waits for a site that is away, in vain and without using up a try; maintenance of a night takes less."""
-_AWAY: Final = "away-since"
-"""In the run's folder while its site is away: since when."""
 
 RETRIES: Final = ExceptionRetryPolicy(
     rules=[
@@ -74,10 +73,10 @@ def look_again(folder: ObjectStoragePath, error: MoodleUnavailable, now: dt.date
     """Give when a task whose site is away looks again; None when waiting does not help, or was long enough."""
     if isinstance(error, MoodleTlsFailed):
         return None
-    path = folder / _AWAY
-    since = dt.datetime.fromisoformat(path.read_text()) if path.exists() else None
+    away = find_facts(folder, Away)
+    since = away.since if away else None
     if since is None or now - since > 2 * AWAY_FOR:  # of a run that was cleared long after
-        write_text(folder, _AWAY, now.isoformat())
+        write_facts(folder, Away(since=now))
     elif now - since > AWAY_FOR:
         return None
     return now + SOON
@@ -85,4 +84,4 @@ def look_again(folder: ObjectStoragePath, error: MoodleUnavailable, now: dt.date
 
 def is_back(folder: ObjectStoragePath) -> None:
     """Note that the site answers."""
-    (folder / _AWAY).unlink(missing_ok=True)
+    drop_facts(folder, Away)

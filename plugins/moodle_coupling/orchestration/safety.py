@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from moodle_coupling.contract.facts import Question, RunCounts, Stopped
 from moodle_coupling.errors import CouplingError, NotApproved, Quarantined, TooManyFailures
 from moodle_coupling.ledger import approvals, quarantine
 from moodle_coupling.ledger.accounts import links_frame
@@ -15,7 +15,6 @@ from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.approval import QUESTION, read_question
 from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from moodle_coupling.orchestration.run import Run
 
 log = logging.getLogger(__name__)
-
-STOPPED: Final = "stopped.txt"
-"""In a run's folder: why its load stopped itself."""
 
 
 def mind_quarantine(run: Run) -> None:
@@ -51,7 +47,7 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
         return
     from moodle_coupling.orchestration.notices import tell
 
-    staging.write_text(run.folder, STOPPED, str(stopped))
+    staging.write_facts(run.folder, Stopped(reason=stopped.said.written()))
     environment = run.mapping.environment
     found = quarantine.impose(run.ledger, environment, str(stopped))
     text = f"{stopped}\nScheduled runs stay away until {found.until:%Y-%m-%d %H:%M} UTC; a run by hand or a passing check lifts it."
@@ -60,8 +56,8 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
 
 def why_stopped(run: Run) -> str:
     """Say why the run's load stopped itself; '' when it did not."""
-    path = run.folder / STOPPED
-    return str(path.read_text()) if path.exists() else ""
+    found = staging.find_facts(run.folder, Stopped)
+    return ENGLISH.say(found.reason) if found else ""
 
 
 def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
@@ -74,14 +70,14 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
         ever_loaded=ever_loaded(run.ledger, environment),
     )
     tripped = evaluate(plan, facts, run.mapping.safeguards)
-    (run.folder / QUESTION).unlink(missing_ok=True)
+    staging.drop_facts(run.folder, Question)
     if tripped:
-        question = {
-            "digest": plan_digest(plan),
-            "reasons": [one.sentence for one in tripped],
-            "body": approval_body(plan, tripped, named=False),
-        }
-        staging.write_text(run.folder, QUESTION, json.dumps(question, ensure_ascii=False))
+        question = Question(
+            digest=plan_digest(plan),
+            reasons=tuple(one.sentence for one in tripped),
+            body=approval_body(plan, tripped, named=False),
+        )
+        staging.write_facts(run.folder, question)
         for one in tripped:
             log.warning("Safeguard %s: %s", one.code, ENGLISH.say(one.sentence))
     return tripped
@@ -93,12 +89,12 @@ def refuse_unapproved(run: Run, digest: str) -> None:
     if said is not None and said.decision is ApprovalAnswer.REJECTED:
         msg = f"The plan of {run.holder} was rejected by {said.decided_by}, and that stands. Nothing was written."
         raise NotApproved(msg)
-    question = read_question(run)
+    question = staging.find_facts(run.folder, Question)
     if question is None:
         return
-    if question["digest"] != digest or said is None or said.decision is not ApprovalAnswer.APPROVED:
+    if question.digest != digest or said is None or said.decision is not ApprovalAnswer.APPROVED:
         msg = (
-            f"The plan of {run.holder} waits for an approval it does not have ({' '.join(map(ENGLISH.say, question['reasons']))}) "
+            f"The plan of {run.holder} waits for an approval it does not have ({' '.join(map(ENGLISH.say, question.reasons))}) "
             "Nothing was written. Clear the run from 'plan' on to be asked again."
         )
         raise NotApproved(msg)
@@ -107,6 +103,7 @@ def refuse_unapproved(run: Run, digest: str) -> None:
 def _persons_before(run: Run) -> int | None:
     """Persons in scope at the last run for everyone that came to its end."""
     for record in latest_runs(run.ledger, run.mapping.environment, limit=200):
-        if record.state == RunState.DONE and "in_scope" in record.counts:
-            return record.counts["in_scope"]
+        in_scope = RunCounts(dict(record.counts)).in_scope
+        if record.state == RunState.DONE and in_scope is not None:
+            return in_scope
     return None

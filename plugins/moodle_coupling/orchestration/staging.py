@@ -7,7 +7,7 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from moodle_coupling import settings
 from moodle_coupling.contract.frames import staged
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import ObjectStoragePath
 
+    from moodle_coupling.contract.facts import Told
+
+_Kind = TypeVar("_Kind", bound="Told")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 TRACES: Final = "trace.txt"
 """The file of a run for some persons that tells of each, step by step."""
@@ -96,11 +99,7 @@ def read_frame(folder: ObjectStoragePath, name: str, *, checked: bool = True) ->
     try:
         frame = pd.read_parquet(io.BytesIO(path.read_bytes()))
     except FileNotFoundError as error:
-        msg = (
-            f"{path} is not there. Either the task that writes it did not run, or it was swept away after "
-            f"[{SECTION}] staging_days, or workers do not share [{SECTION}] staging_url. Run the earlier task again."
-        )
-        raise SettingError(msg) from error
+        raise SettingError(_not_there(path)) from error
     declared = staged(name) if checked else None
     wrong = declared.misfit(frame) if declared else None
     if wrong:
@@ -108,6 +107,30 @@ def read_frame(folder: ObjectStoragePath, name: str, *, checked: bool = True) ->
         said = {"file": str(path), "column": wrong.column, "wanted": wrong.wanted, "came": wrong.came}
         raise SettingError(Sentence(f"staging.{kind}_column", **said))
     return frame
+
+
+def write_facts(folder: ObjectStoragePath, facts: Told) -> None:
+    """Write what a step tells, whole or not at all."""
+    write_text(folder, facts.FILE, facts.model_dump_json())
+
+
+def find_facts(folder: ObjectStoragePath, kind: type[_Kind]) -> _Kind | None:
+    """Read what a step told; None when it did not. Raises ValueError where the file is not whole."""
+    path = folder / kind.FILE
+    return kind.model_validate_json(path.read_text()) if path.exists() else None
+
+
+def read_facts(folder: ObjectStoragePath, kind: type[_Kind]) -> _Kind:
+    """Read what a step told; a :class:`SettingError` says what is likely wrong when it did not."""
+    found = find_facts(folder, kind)
+    if found is None:
+        raise SettingError(_not_there(folder / kind.FILE))
+    return found
+
+
+def drop_facts(folder: ObjectStoragePath, kind: type[Told]) -> None:
+    """Take back what a step told, if it did."""
+    (folder / kind.FILE).unlink(missing_ok=True)
 
 
 def has_frame(folder: ObjectStoragePath, name: str) -> bool:
@@ -147,6 +170,10 @@ def sweep(environment: str, *, now: dt.datetime) -> int:
             folder.rmdir(recursive=True)
             removed += 1
     return removed
+
+
+def _not_there(path: ObjectStoragePath) -> Sentence:
+    return Sentence("staging.not_there", file=str(path), section=SECTION)
 
 
 def _write_whole(target: ObjectStoragePath, data: bytes) -> None:

@@ -5,7 +5,6 @@ Every step gives back counts only; a frame never goes through XCom.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections import Counter
@@ -15,6 +14,15 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pandas as pd
 
+from moodle_coupling.contract.facts import (
+    DONE,
+    PLANNED,
+    CandidateFacts,
+    RunCounts,
+    SnapshotFacts,
+    SourceFacts,
+    Stopped,
+)
 from moodle_coupling.contract.frames import (
     BYSTANDERS,
     CANDIDATES,
@@ -69,10 +77,6 @@ PASSING_TROUBLE: Final = frozenset({"maintenance", "overloaded", "unreachable", 
 """Findings of a check that may be gone at the next try."""
 
 
-UNSEEN: Final = "unseen.json"
-"""In a run's folder: the compared fields of which it is not proved that the service user sees them."""
-
-
 MOST_TRACES: Final = 10
 """A trace takes a second or so, and nobody reads a hundred."""
 
@@ -104,7 +108,6 @@ def extract(run: Run) -> dict[str, int]:
     staging.write_frame(run.folder, PERSONS.name, found.persons)
     left_out = ({name: getattr(line, name) for name in LEFT_OUT.names} for line in found.left_out)
     staging.write_frame(run.folder, LEFT_OUT.name, made(LEFT_OUT, left_out))
-    staging.write_text(run.folder, "everyone_known", "yes" if found.complete and not found.left_out else "no")
     for line in found.left_out:
         log.warning("Line %d was left out: %s", line.line, line.code)
     return asdict(found.counts)
@@ -140,7 +143,7 @@ def transform(run: Run) -> dict[str, int]:
     staging.write_frame(run.folder, REASONS.name, result.reasons)
     staging.write_frame(run.folder, FINGERPRINTS.name, pd.DataFrame({"row": candidates["row"], "fingerprint": prints}))
     in_scope = int(candidates["in_scope"].sum())
-    staging.write_text(run.folder, "in_scope", str(in_scope))
+    staging.write_facts(run.folder, CandidateFacts(in_scope=in_scope))
     return {
         "candidates": len(candidates),
         "in_scope": in_scope,
@@ -157,7 +160,7 @@ def snapshot(run: Run) -> dict[str, int]:
     """
     candidates = staging.read_frame(run.folder, CANDIDATES.name)
     account_ids = _account_ids(run)
-    staging.write_text(run.folder, UNSEEN, "[]")
+    staging.write_facts(run.folder, SnapshotFacts())
     if candidates.empty and not run.full and not account_ids:
         staging.write_frame(run.folder, SNAPSHOT.name, empty(SNAPSHOT))
         staging.write_frame(run.folder, PROFILE_TYPES.name, empty(PROFILE_TYPES))
@@ -181,7 +184,7 @@ def snapshot(run: Run) -> dict[str, int]:
         )
     accounts = read.accounts.assign(is_service_user=read.accounts["id"] == service_userid)
     staging.write_frame(run.folder, SNAPSHOT.name, accounts)
-    staging.write_text(run.folder, UNSEEN, json.dumps(read.unseen))
+    staging.write_facts(run.folder, SnapshotFacts(unseen=tuple(read.unseen)))
     shown = made(PROFILE_TYPES, ({"shortname": name, "type": type_} for name, type_ in read.profile_types.items()))
     staging.write_frame(run.folder, PROFILE_TYPES.name, shown)
     staging.write_frame(
@@ -233,7 +236,7 @@ def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[
             staging.read_frame(run.folder, PROFILE_TYPES.name)[["shortname", "type"]].itertuples(index=False)
         ),
         unreadable=_unreadable(run),
-        everyone_known=(run.folder / "everyone_known").read_text() == "yes",
+        everyone_known=staging.read_facts(run.folder, SourceFacts).everyone,
     )
 
     def plan_with(known: Remembered) -> pd.DataFrame:
@@ -268,7 +271,7 @@ def _as_written(run: Run) -> list[int]:
 
 
 def _in_scope(run: Run) -> int:
-    return int((run.folder / "in_scope").read_text())
+    return staging.read_facts(run.folder, CandidateFacts).in_scope
 
 
 def chunks(run: Run) -> list[Chunk]:
@@ -292,7 +295,7 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     part = frame.iloc[chunk["start"] : chunk["stop"]].reset_index(drop=True)
     digest = plan_digest(frame)
     safety.refuse_unapproved(run, digest)
-    (run.folder / safety.STOPPED).unlink(missing_ok=True)
+    staging.drop_facts(run.folder, Stopped)
     with held(run.ledger, run.mapping.environment, run.holder) as lease:
         result = loading.load_part(run, part, digest, lease)
     staging.write_frame(run.folder, f"outcomes-{chunk['number']:04d}", result.outcomes)
@@ -315,7 +318,7 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     if outcomes is not None:
         staging.write_frame(run.folder, OUTCOMES.name, outcomes)
     left_out, title = staging.read_frame(run.folder, LEFT_OUT.name), run.mapping.title or run.mapping.environment
-    unseen, stopped = json.loads((run.folder / UNSEEN).read_text()), safety.why_stopped(run)
+    unseen, stopped = staging.read_facts(run.folder, SnapshotFacts).unseen, safety.why_stopped(run)
     told = partial(
         summary,
         frame,
@@ -324,7 +327,7 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
         title=title,
         unseen=unseen,
         stopped=stopped,
-        warnings=extracting.warnings_of(run.folder),
+        warnings=staging.read_facts(run.folder, SourceFacts).warnings,
     )
     staging.write_text(run.folder, "summary.md", told())
     text = told(named=False)
@@ -332,7 +335,7 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
     if run.person_ids:
         _trace(run)
     _judge(run, frame, outcomes, missing=len(names) - len(present), text=text)
-    return text, _counts(frame, outcomes) | {"in_scope": _in_scope(run)} | {f"unseen_{field}": 1 for field in unseen}
+    return text, _counts(frame, outcomes) | RunCounts.of_the_whole(_in_scope(run), unseen)
 
 
 def _trace(run: Run) -> None:
@@ -363,12 +366,12 @@ def _judge(run: Run, frame: pd.DataFrame, outcomes: pd.DataFrame | None, *, miss
 
 
 def _counts(frame: pd.DataFrame, outcomes: pd.DataFrame | None) -> dict[str, int]:
-    counts = {f"planned_{action.value}": int((frame["action"] == action).sum()) for action in Action}
+    counts = {PLANNED + action.value: int((frame["action"] == action).sum()) for action in Action}
     if outcomes is not None:
         done = outcomes[outcomes["status"] == "done"]
         # Of whom there was nothing to do the ledger keeps no row; the head table of the run's page has them from here.
         pairs = Counter(zip(outcomes["verdict"], outcomes["status"], strict=True))
-        counts |= {f"{verdict or 'rejected'}.{status}": number for (verdict, status), number in sorted(pairs.items())}
-        counts |= {f"done_{action.value}": int((done["action"] == action).sum()) for action in WRITING_ACTIONS}
+        counts |= {RunCounts.key_of(verdict, status): number for (verdict, status), number in sorted(pairs.items())}
+        counts |= {DONE + action.value: int((done["action"] == action).sum()) for action in WRITING_ACTIONS}
         counts |= {str(status): int(count) for status, count in outcomes["status"].value_counts().items()}
     return counts

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from unidecode import unidecode
+
+from moodle_coupling.contract.facts import MismatchFacts
 
 NAME: Final = "name"
 """First and last name together, besides each of them."""
@@ -62,24 +63,9 @@ class Facts:
 
 def read_facts(text: str) -> Facts:
     """Read what the ledger holds; a part that is not as matching/facts.py writes it counts as not known."""
-    found = _loaded(text)
-    person = _part(found, "person")
-    accounts = {number: values for number, values in _part(found, "accounts").items() if number.isdecimal()}
-    known = tuple(_account(int(number), values) for number, values in accounts.items())
-    return Facts(_texts(person), known, found | {"person": person, "accounts": accounts})
-
-
-def _loaded(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _part(found: Mapping[str, Any], name: str) -> dict[str, Any]:
-    part = found.get(name)
-    return part if isinstance(part, dict) else {}
+    found = MismatchFacts.read(text)
+    known = tuple(_account(int(number), values) for number, values in found.accounts.items())
+    return Facts(_texts(found.person), known, found.plain())
 
 
 def _account(number: int, values: Any) -> Account:

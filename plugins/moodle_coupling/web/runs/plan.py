@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.facts import SourceFacts
 from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.errors import SettingError
 from moodle_coupling.ledger.page_queries import Page
@@ -44,12 +45,13 @@ def read_plan(folder: ObjectStoragePath | None) -> pd.DataFrame | None:
 
 def read_warnings(folder: ObjectStoragePath | None) -> list[str]:
     """Give what the run's source gave to think about; nothing when it cannot be reached from here."""
-    from moodle_coupling.orchestration.extraction import warnings_of
+    from moodle_coupling.orchestration import staging
 
     if folder is None:
         return []
     try:
-        return warnings_of(folder)
+        told = staging.find_facts(folder, SourceFacts)
+        return list(told.warnings) if told else []
     except (SettingError, OSError, ValueError, ImportError):
         return []
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.ledger import approvals, intentions
 from moodle_coupling.ledger.outcomes import outcome_page, outcome_table
 from moodle_coupling.ledger.page_queries import Page
@@ -236,7 +237,7 @@ class Report:
     @property
     def unseen(self) -> list[str]:
         """Give the fields that it left alone on existing accounts, because the service user may not see them."""
-        return [name.removeprefix("unseen_") for name in self.run.counts or {} if name.startswith("unseen_")]
+        return RunCounts(dict(self.run.counts or {})).unseen
 
     @cached_property
     def steps(self) -> list[Step]:

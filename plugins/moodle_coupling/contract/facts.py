@@ -1,0 +1,197 @@
+"""What the steps of a run, and the pages, tell each other beside frames: one model per thing that is told.
+
+A model with a ``FILE`` stands in the run's folder under that name, as JSON (orchestration.staging reads and writes it). None
+holds a name, address or other value of a person, but for MismatchFacts, which the ledger keeps.
+"""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - pydantic looks the hints up
+import json
+from typing import Any, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+
+PLANNED: Final = "planned_"
+DONE: Final = "done_"
+_UNSEEN: Final = "unseen_"
+_IN_SCOPE: Final = "in_scope"
+
+
+class Told(BaseModel):
+    """What one step tells the others, in a file of the run's folder."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    FILE: ClassVar[str]
+
+
+class SourceFacts(Told):
+    """What reading the source told.
+
+    ``everyone``: nobody was left out, so who is not among the persons is not in the source. ``watermark``: where the next run
+    begins, once this one ended well. ``warnings``: what the source gives to think about. ``left_alone``: columns it does not
+    bring, whose fields stay as they are in Moodle. ``columns``: what each source brings.
+    """
+
+    FILE: ClassVar[str] = "source.json"
+    everyone: bool
+    watermark: str = ""
+    warnings: tuple[str, ...] = ()
+    left_alone: tuple[str, ...] = ()
+    columns: dict[str, list[str]] = {}
+
+
+class CandidateFacts(Told):
+    """What making candidates told: how many persons belong in this Moodle, in the whole source."""
+
+    FILE: ClassVar[str] = "candidates.json"
+    in_scope: int
+
+
+class SnapshotFacts(Told):
+    """What reading Moodle told: the compared fields of which it is not proved that the service user sees them."""
+
+    FILE: ClassVar[str] = "snapshot.json"
+    unseen: tuple[str, ...] = ()
+
+
+class Stopped(Told):
+    """That a load stopped itself, and why: a sentence as written, or a text."""
+
+    FILE: ClassVar[str] = "stopped.json"
+    reason: str
+
+
+class Away(Told):
+    """Since when the site has been away."""
+
+    FILE: ClassVar[str] = "away.json"
+    since: dt.datetime
+
+
+class Question(Told):
+    """What somebody is asked to approve: the plan's digest, why, and the page's body (Markdown, without names)."""
+
+    FILE: ClassVar[str] = "approval.json"
+    digest: str
+    reasons: tuple[str, ...]
+    body: str
+
+
+class Answer(Told):
+    """What somebody answered about a plan, kept until it stands in the ledger too: that may be away at that moment."""
+
+    FILE: ClassVar[str] = "answer.json"
+    plan: str
+    chosen_options: list[str]
+    responded_by_user: dict[str, Any] | None
+    responded_at: dt.datetime
+
+
+class SourceState(BaseModel):
+    """What the last good run left for the next, in the asset state store: its watermark, and the folder of the persons it knew."""
+
+    model_config = ConfigDict(frozen=True)
+    watermark: str = ""
+    known: str = ""
+    columns: dict[str, list[str]] = {}
+
+    @classmethod
+    def read(cls, told: Any) -> SourceState:
+        """Read what the store holds; what cannot be read counts as nothing known."""
+        try:
+            return cls.model_validate(told)
+        except ValidationError:
+            return cls()
+
+
+class RunCounts(RootModel[dict[str, int]]):
+    """What a run counted at its end, as it stands in the ledger, in XCom and in the event of the accounts' asset.
+
+    Its keys: ``planned_<action>``, ``done_<action>`` where something was loaded, ``<status>``, ``<verdict>.<status>``,
+    ``in_scope`` and ``unseen_<field>``.
+    """
+
+    @property
+    def loaded(self) -> bool:
+        """Whether something was loaded: not on a dry run, and not where the plan was rejected."""
+        return any(name.startswith(DONE) for name in self.root)
+
+    @property
+    def in_scope(self) -> int | None:
+        """How many persons belong in this Moodle; None where it was not counted."""
+        return self.root.get(_IN_SCOPE)
+
+    @property
+    def unseen(self) -> list[str]:
+        """The fields that were left alone on existing accounts, because the service user may not see them."""
+        return [name.removeprefix(_UNSEEN) for name in self.root if name.startswith(_UNSEEN)]
+
+    @property
+    def by_verdict(self) -> list[tuple[str, str, int]]:
+        """How many persons of which verdict came to which status."""
+        pairs = [(name.partition("."), number) for name, number in self.root.items() if "." in name]
+        return [(verdict, status, number) for (verdict, _, status), number in pairs]
+
+    def planned(self, action: str) -> int:
+        """Give how many rows of the plan intended an action."""
+        return self.root.get(PLANNED + action, 0)
+
+    def done(self, action: str) -> int:
+        """Give how often an action was carried out."""
+        return self.root.get(DONE + action, 0)
+
+    def ended(self, status: str) -> int:
+        """Give how many rows came to a status."""
+        return self.root.get(status, 0)
+
+    @staticmethod
+    def key_of(verdict: str, status: str) -> str:
+        """Give the key of a verdict with a status; a person rejected before matching has no verdict."""
+        return f"{verdict or 'rejected'}.{status}"
+
+    @staticmethod
+    def of_the_whole(in_scope: int, unseen: tuple[str, ...]) -> dict[str, int]:
+        """Give the counts that are of the run as a whole."""
+        return {_IN_SCOPE: in_scope} | {f"{_UNSEEN}{field}": 1 for field in unseen}
+
+
+class MismatchFacts(BaseModel):
+    """What a mismatch stands on: the person and the accounts meant, as they were compared; when any of it changes, a decision lapses.
+
+    ``accounts`` by id; None for one that was not read. ``sources``: what each source says, where they disagree on who it is.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    person: dict[str, Any] = {}
+    accounts: dict[str, dict[str, Any] | None] = {}
+    sources: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> MismatchFacts:
+        """Read what the ledger keeps; a part that is not as ``written`` gives it counts as not known."""
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return cls()
+        parts = found if isinstance(found, dict) else {}
+        person, accounts = (
+            part if isinstance(part := parts.get(name), dict) else {} for name in ("person", "accounts")
+        )
+        return cls(
+            person=person,
+            accounts={
+                number: values if isinstance(values, dict) else None
+                for number, values in accounts.items()
+                if number.isdecimal()
+            },
+            sources=parts["sources"] if isinstance(parts.get("sources"), str) else "",
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """Give the facts as JSON values."""
+        return {"person": self.person, "accounts": self.accounts} | ({"sources": self.sources} if self.sources else {})
+
+    def written(self) -> str:
+        """Give the facts as the ledger keeps them. Their digest binds decisions: what is written must not change."""
+        return json.dumps(self.plain(), ensure_ascii=False, sort_keys=True)
