@@ -70,10 +70,6 @@ KNOWN_CIRCLES: list[set[str]] = [
         "moodle_coupling.people.profile_values",
     },
     {
-        "moodle_coupling.orchestration.extraction",
-        "moodle_coupling.orchestration.run",
-    },
-    {
         "moodle_coupling.words.catalogue",
         "moodle_coupling.words.sentence",
     },

@@ -136,7 +136,7 @@ def test_the_summary_and_the_approval(text: str, *, named: bool) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_airflow_shows_of_a_dag(text: str) -> None:
-    from moodle_coupling.orchestration.dag_docs import provision_doc, reconcile_doc
+    from moodle_coupling.orchestration.coupling_dags import provision_doc, reconcile_doc
     from moodle_coupling.orchestration.dags import broken_dags
 
     title = " ".join(text.split())

@@ -26,7 +26,8 @@ from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
-from moodle_coupling.orchestration import journal, staging
+from moodle_coupling.orchestration import load as loading
+from moodle_coupling.orchestration import staging
 from moodle_coupling.provisioning.load.job import Pace
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Hook(MoodleHook):
 @contextlib.contextmanager
 def killed_anywhere(steps: Steps) -> Iterator[None]:
     """Wrap whatever a load goes through."""
-    answer, replace, plain = http.client.HTTPConnection.getresponse, Path.replace, journal.LedgerJournal
+    answer, replace, plain = http.client.HTTPConnection.getresponse, Path.replace, loading.LedgerJournal
 
     class Journal(plain):
         def sending(self, indexes: Sequence[int], batch: str) -> None:
@@ -98,11 +99,11 @@ def killed_anywhere(steps: Steps) -> Iterator[None]:
         steps("after the file of outcomes is in its place")
         return moved
 
-    http.client.HTTPConnection.getresponse, Path.replace, journal.LedgerJournal = getresponse, move, Journal
+    http.client.HTTPConnection.getresponse, Path.replace, loading.LedgerJournal = getresponse, move, Journal
     try:
         yield
     finally:
-        http.client.HTTPConnection.getresponse, Path.replace, journal.LedgerJournal = answer, replace, plain
+        http.client.HTTPConnection.getresponse, Path.replace, loading.LedgerJournal = answer, replace, plain
 
 
 def one_try(job: dict[str, Any]) -> int:
@@ -121,7 +122,7 @@ def one_try(job: dict[str, Any]) -> int:
     )
     plan = staging.read_frame(folder, "plan")
     with killed_anywhere(steps), hook:
-        result = journal.load_with_ledger(
+        result = loading.load_with_ledger(
             plan, hook, ledger, job["run"], digest=plan_digest(plan), pace=Pace(looks=tuple(job["looks"]))
         )
         staging.write_frame(folder, "outcomes", result.outcomes)

@@ -14,13 +14,13 @@ from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.explanation import explain_person
-from moodle_coupling.orchestration.single_write import writer
+from moodle_coupling.orchestration.load import writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from moodle_coupling.orchestration.trace import Step, Trace
+    from moodle_coupling.orchestration.explanation_steps import Step, Trace
     from moodle_coupling.sandbox.moodle import SandboxMoodle
 
 MORE = """\

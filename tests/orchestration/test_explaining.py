@@ -16,8 +16,7 @@ from moodle_coupling.ledger.people import person_outcomes
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.orchestration.environment_hold import LEASE, EnvironmentBusy
-from moodle_coupling.orchestration.near_ids import near_ids
-from moodle_coupling.orchestration.origins import Record, field_origins
+from moodle_coupling.orchestration.explanation_sources import Record, field_origins, near_ids
 from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:

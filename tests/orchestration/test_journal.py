@@ -19,7 +19,7 @@ from moodle_coupling.ledger.leases import Lease, acquire
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.outcomes import run_outcomes
 from moodle_coupling.ledger.runs import begin_run
-from moodle_coupling.orchestration.journal import load_with_ledger, open_rows
+from moodle_coupling.orchestration.load import load_with_ledger, open_rows
 from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from airflow.sdk import ObjectStoragePath, RetryAction
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from moodle_coupling import errors
-from moodle_coupling.orchestration import coupling_dags, run, steps
+from moodle_coupling.mapping import CoachviewSource
+from moodle_coupling.orchestration import coupling_dags, run
 from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
 
 if TYPE_CHECKING:
@@ -87,11 +88,11 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
         def extract(_run: object) -> None:
             raise error
 
+        mapping = SimpleNamespace(sources=[CoachviewSource(type="coachview", connection="hr")])
         monkeypatch.setattr(coupling_dags, "get_current_context", dict)
-        monkeypatch.setattr(run, "open_run", lambda _path, _context: SimpleNamespace(folder=None))
-        monkeypatch.setattr(steps, "extract", extract)
+        monkeypatch.setattr(run, "open_run", lambda _path, _context: SimpleNamespace(folder=None, mapping=mapping))
         with pytest.raises(AirflowRescheduleException) as caught:
-            coupling_dags._step("extract", "demo.yaml")
+            coupling_dags._step(extract, "demo.yaml")
         found: dt.datetime = caught.value.reschedule_date
         return found
 

@@ -182,8 +182,7 @@ def _turn(environment: str, action: str, reason: str = "") -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.orchestration.pause import all_switches, find_switch
-    from moodle_coupling.orchestration.status import status_lines
+    from moodle_coupling.orchestration.pause import all_switches, find_switch, status_lines
 
     with _airflow():
         folder = mappings_folder()
@@ -204,7 +203,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, str]:
     """Give the environments whose mapping file is wrong or refused, with what is wrong."""
     from moodle_coupling.mapping.folder import load_all
-    from moodle_coupling.orchestration.claims import refused
+    from moodle_coupling.orchestration.mapping_files import refused
 
     _, errors = load_all(folder)
     wrong = {path.stem: str(error) for error in errors if (path := getattr(error, "path", None))}
@@ -222,7 +221,7 @@ def _wrong_line(error: str) -> str:
 
 def _validate(arguments: argparse.Namespace) -> int:
     """Say of every mapping file whether it is right; status 1 when one is not."""
-    from moodle_coupling.orchestration.validation import validated
+    from moodle_coupling.orchestration.mapping_files import validated
 
     given = Path(arguments.folder) if arguments.folder else mappings_folder()
     lines, right = validated(given, _ledger_if_any()[0])
@@ -235,9 +234,9 @@ def _explain(arguments: argparse.Namespace) -> int:
     from moodle_coupling.hooks.pause import guard
     from moodle_coupling.mapping.file import load_mapping
     from moodle_coupling.mapping.folder import find_mapping
-    from moodle_coupling.orchestration.claims import refuse_newcomer
     from moodle_coupling.orchestration.explanation import explain_person
-    from moodle_coupling.orchestration.single_write import writer
+    from moodle_coupling.orchestration.load import writer
+    from moodle_coupling.orchestration.mapping_files import refuse_newcomer
 
     with _airflow():
         path = find_mapping(arguments.environment, mappings_folder())

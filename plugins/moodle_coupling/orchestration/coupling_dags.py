@@ -17,18 +17,20 @@ from airflow.sdk import (
 
 from moodle_coupling import settings
 from moodle_coupling.contract.facts import RunCounts
+from moodle_coupling.contract.markdown import code, plain
 from moodle_coupling.errors import CouplingError, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
 from moodle_coupling.orchestration.approval import approval_task
-from moodle_coupling.orchestration.assets import persons_asset, users_asset
-from moodle_coupling.orchestration.dag_docs import provision_doc, reconcile_doc
-from moodle_coupling.orchestration.names import pool_name, provision_id, reconcile_id
+from moodle_coupling.orchestration.names import persons_asset, pool_name, provision_id, reconcile_id, users_asset
 from moodle_coupling.orchestration.notices import notifiers
 from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.orchestration.run import Run
+
 
 log = logging.getLogger(__name__)
 
@@ -131,32 +133,44 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
     @task(task_display_name="Check the site", pool=pool)
     def check_site() -> Any:
         """Refuse a paused environment, and a site on which a run cannot be right."""
-        return _step("check", mapping_path, paused="skip")
+        from moodle_coupling.orchestration import steps
+
+        return _step(steps.check, mapping_path, paused="skip")
 
     @task(task_display_name="Extract persons", inlets=[persons_asset(environment)])
     def extract() -> Any:
         """Read the source: everyone, or what changed since the last good run."""
-        return _step("extract", mapping_path)
+        from moodle_coupling.orchestration import steps
+
+        return _step(steps.extract, mapping_path)
 
     @task(task_display_name="Transform to candidates")
     def transform() -> Any:
         """Clean names, make usernames, apply the rules."""
-        return _step("transform", mapping_path)
+        from moodle_coupling.orchestration import steps
+
+        return _step(steps.transform, mapping_path)
 
     @task(task_display_name="Snapshot of Moodle", pool=pool)
     def snapshot() -> Any:
         """Read the accounts that matter."""
-        return _step("snapshot", mapping_path, paused="wait")
+        from moodle_coupling.orchestration import steps
+
+        return _step(steps.snapshot, mapping_path, paused="wait")
 
     @task(task_display_name="Match and plan")
     def plan() -> Any:
         """Match candidates and accounts, and plan what to do."""
-        return _step("plan", mapping_path)
+        from moodle_coupling.orchestration import steps
+
+        return _step(steps.plan, mapping_path)
 
     @task(task_display_name="Cut into chunks")
     def chunks() -> Any:
         """Cut the plan into parts for the mapped load; none on a dry run."""
-        return _step("chunks", mapping_path)
+        from moodle_coupling.orchestration import steps
+
+        return _step(steps.chunks, mapping_path)
 
     @task(
         task_display_name="Load in batches",
@@ -165,7 +179,10 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
     )
     def load(chunk: dict[str, int]) -> Any:
         """Write one part of the plan into Moodle."""
-        return _step("load_chunk", mapping_path, chunk, paused="wait")
+        from moodle_coupling.orchestration import steps
+
+        part = steps.Chunk(**chunk)  # type: ignore[typeddict-item]
+        return _step(lambda run: steps.load_chunk(run, part), mapping_path, paused="wait")
 
     @task(task_display_name="Report", trigger_rule=TriggerRule.ALL_DONE)
     def report(parts: Any) -> Any:
@@ -191,8 +208,8 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
     announce(reported)
 
 
-def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
-    """Run one step of ``steps``.
+def _step(step: Callable[[Run], Any], mapping_path: str, *, paused: str = "") -> Any:
+    """Run one step.
 
     A pause skips the task or makes it wait (``paused``), an environment that another run holds makes it wait, quarantine
     skips it. It waits too where a source says until when (Coachview's requests of the day are spent), and for a Moodle that
@@ -200,13 +217,12 @@ def _step(name: str, mapping_path: str, *args: Any, paused: str = "") -> Any:
     """
     from airflow.sdk.exceptions import AirflowSkipException
 
-    from moodle_coupling.orchestration import steps
     from moodle_coupling.orchestration.run import open_run
     from moodle_coupling.sources.kinds import waits_until
 
     run = open_run(mapping_path, get_current_context())
     try:
-        given = getattr(steps, name)(run, *args)
+        given = step(run)
     except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
         if paused == "wait" and not isinstance(stop, Quarantined):
             seconds = settings.pause_look_seconds()
@@ -264,3 +280,45 @@ def _announce(mapping_path: str, environment: str, counts: dict[str, int]) -> No
 def schedule_of(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
     """Give when a DAG runs by five cron fields or a preset; None for by hand only."""
     return CronTriggerTimetable(cron, timezone=timezone) if cron else None
+
+
+def provision_doc(mapping: Mapping, path: Path) -> str:
+    """Say what the provision DAG does, as Markdown."""
+    return f"""\
+# Provision {plain(mapping.title or mapping.environment)}
+
+Brings the persons of the source into the Moodle environment **{mapping.environment}**
+(Airflow connection {code(mapping.connection)}), as {code(path.name)} says.
+
+```
+extract ─▶ transform ─┐
+check site ───────────┴▶ snapshot ─▶ match and plan ─▶ safeguards and approval ─▶ chunks ─▶ load ─▶ report ─▶ announce
+```
+
+* Nothing is written before **load**. Trigger with *Dry run* to see the plan only.
+* A plan that looks like a mistake (an empty source, many suspensions, the first load ever …) waits for approval at
+  **safeguards and approval**; approve or reject it there, or under Browse → Required Actions.
+* To pause: set the variable {code(f"moodle_coupling_paused__{mapping.connection}")} to `true`. A load that is under way stops
+  within one batch, and goes on by itself when the variable is set to `false` or removed.
+* Re-running a finished run changes nothing: what Moodle already holds is not written again.
+* A person who is rejected is named in the report with the reason and how to mend it; everyone else goes in.
+"""
+
+
+def reconcile_doc(mapping: Mapping, path: Path) -> str:
+    """Say what the reconcile DAG does, as Markdown."""
+    leavers = mapping.leavers
+    what = f"suspended after {leavers.grace_days} days" if leavers.policy == "suspend" else f"{leavers.policy}ed"
+    return f"""\
+# Reconcile {plain(mapping.title or mapping.environment)}
+
+Compares every person of the source with every account of the Moodle environment **{mapping.environment}**
+(Airflow connection {code(mapping.connection)}), as {code(path.name)} says, and puts right what differs.
+
+* What was changed by hand in Moodle is found: repaired where the mapping writes the field always, reported elsewhere.
+* Accounts whose person has left are **{what}** (`leavers` in the mapping file): only accounts that this coupling made or
+  linked, never protected ones. Who returns is reactivated.
+* What a human must judge waits under **Moodle → Mismatches**; decisions taken there are carried out by the next run, of this
+  DAG or of `{provision_id(mapping.environment)}`.
+* It has the same safeguards, the same pause and the same pool as `{provision_id(mapping.environment)}`, and waits for it.
+"""

@@ -14,11 +14,10 @@ from moodle_coupling.matching.selection import neighbourhood
 from moodle_coupling.orchestration import decisions as deciding
 from moodle_coupling.orchestration import explanation_steps as steps
 from moodle_coupling.orchestration.connection_checks import visibility_of
+from moodle_coupling.orchestration.explanation_sources import History, Record, person_history
+from moodle_coupling.orchestration.explanation_steps import Step, Trace
 from moodle_coupling.orchestration.extraction import read_around
-from moodle_coupling.orchestration.history import History, person_history
-from moodle_coupling.orchestration.origins import Record
 from moodle_coupling.orchestration.run import with_defaults
-from moodle_coupling.orchestration.trace import Step, Trace
 from moodle_coupling.people.transform import Transformed, transform
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 

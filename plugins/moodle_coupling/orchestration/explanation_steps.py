@@ -1,33 +1,107 @@
-"""The five steps of a trace, each from what was found out: one sentence for a log, details for a person."""
+"""The trace of one person: five steps from the source to Moodle, each one sentence for a log and details for a person."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
 from moodle_coupling.hooks.moodle.probes import unseen_field
 from moodle_coupling.mapping.file import source_path
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
-from moodle_coupling.orchestration.history import as_change, changes_of
-from moodle_coupling.orchestration.near_ids import near_ids
-from moodle_coupling.orchestration.origins import field_origins, username_lines, why_out_of_scope
-from moodle_coupling.orchestration.trace import Step
+from moodle_coupling.orchestration.explanation_sources import (
+    as_change,
+    changes_of,
+    field_origins,
+    near_ids,
+    username_lines,
+    why_out_of_scope,
+)
 from moodle_coupling.words.catalogue import ENGLISH
 from moodle_coupling.words.meanings import how_to_mend
 from moodle_coupling.words.sentence import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from collections.abc import Mapping as MappingOf
 
     import pandas as pd
 
     from moodle_coupling.errors import MoodleError
     from moodle_coupling.hooks.moodle.records import Account
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.orchestration.history import History
-    from moodle_coupling.orchestration.origins import Record
+    from moodle_coupling.orchestration.explanation_sources import History, Record
     from moodle_coupling.sources.contract import Extract
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. ``ok`` is False where the person got no further, or something must be mended or decided.
+
+    ``said`` is one sentence that holds ids, codes and counts only, fit for a log; ``lines`` are the details, with names
+    and values. ``facts`` are the same for programs: plain JSON values.
+    """
+
+    number: int
+    title: str
+    ok: bool
+    said: str
+    lines: tuple[str, ...] = ()
+    facts: MappingOf[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was found out about one person in one environment; always five steps, in order.
+
+    ``person`` is the id that was asked for, as given; ``found`` the person id that it belongs to in the source, '' where the
+    source has nobody of that id: what was typed may be a name or an address, and is not kept. ``status`` is the outcome (OutcomeStatus) of writing, '' when
+    nothing was to be written or writing was not asked for.
+    """
+
+    environment: str
+    person: str
+    steps: tuple[Step, ...]
+    status: str = ""
+    found: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step went well."""
+        return all(step.ok for step in self.steps)
+
+    def text(self, *, named: bool = True) -> str:
+        """Give the trace for reading; without ``named`` no name, address or other value is in it, as a log wants."""
+        parts = [f"Person {self.person} in environment '{self.environment}'"]
+        for step in self.steps:
+            parts.append(f"{step.number}. {step.title}: {'' if step.ok else '! '}{step.said}")
+            if named:
+                parts += [f"     {line}" for line in step.lines]
+        return "\n".join(parts)
+
+    def json(self) -> str:
+        """Give the trace as JSON, with names and values."""
+        steps = [
+            {
+                "number": step.number,
+                "title": step.title,
+                "ok": step.ok,
+                "said": step.said,
+                "lines": list(step.lines),
+                "facts": dict(step.facts),
+            }
+            for step in self.steps
+        ]
+        whole = {
+            "environment": self.environment,
+            "person": self.person,
+            "ok": self.ok,
+            "status": self.status,
+            "steps": steps,
+        }
+        return json.dumps(whole, indent=2, ensure_ascii=False)
+
 
 TITLES: Final = {
     1: "Found in the source",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.contract.facts import SourceFacts, SourceState
 from moodle_coupling.contract.frames import PERSONS
@@ -18,6 +18,7 @@ from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
+from moodle_coupling.orchestration.run import left_alone
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.kinds import open_source
 from moodle_coupling.sources.needs import brought_columns, lost_columns
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.orchestration.run import Run
+    from moodle_coupling.orchestration.run import Run, State
     from moodle_coupling.sources.contract import Extract
 
 log = logging.getLogger(__name__)
@@ -40,16 +41,6 @@ STATE: Final = "source"
 _PREFIX: Final = "known__"
 _PERSONS: Final = PERSONS.name
 _NEXT: Final = "next"
-
-
-class State(Protocol):
-    """The asset state store of one asset."""
-
-    def get(self, key: str) -> Any:
-        """Give what is kept under a key; None when nothing is."""
-
-    def set(self, key: str, value: Any) -> None:
-        """Keep a value."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +85,6 @@ def read_source(run: Run, state: State | None) -> Extract:
     )
     staging.write_facts(run.folder, facts)
     return found
-
-
-def left_alone(folder: ObjectStoragePath) -> tuple[str, ...]:
-    """Give the columns that the source of this run does not bring, whose fields stay as they are; none before it was read."""
-    facts = staging.find_facts(folder, SourceFacts)
-    return facts.left_alone if facts else ()
 
 
 def read_around(mapping: Mapping, base: Path, person: str) -> Extract:

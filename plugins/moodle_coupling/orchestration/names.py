@@ -1,8 +1,11 @@
-"""How the DAGs and the pool of an environment are called."""
+"""How the DAGs, the pool and the assets of an environment are called."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset
 
 _PROVISION: Final = "moodle_provision__"
 _RECONCILE: Final = "moodle_reconcile__"
@@ -29,3 +32,17 @@ def environment_of(dag_id: str) -> str:
         if dag_id.startswith(prefix):
             return dag_id.removeprefix(prefix)
     return ""
+
+
+def persons_asset(environment: str) -> Asset:
+    """Give the asset that stands for the persons of the source; its state store has the watermark."""
+    from airflow.sdk import Asset
+
+    return Asset(name=f"moodle_persons__{environment}", uri=f"moodle://{environment}/persons")
+
+
+def users_asset(environment: str) -> Asset:
+    """Give the asset that stands for the accounts; each load is an event of it, with the counts."""
+    from airflow.sdk import Asset
+
+    return Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")

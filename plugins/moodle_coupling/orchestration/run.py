@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from moodle_coupling.contract.facts import SourceFacts
 from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.claims import refuse_newcomer
 from moodle_coupling.orchestration.environment_hold import the_ledger
-from moodle_coupling.orchestration.staging import run_folder
+from moodle_coupling.orchestration.mapping_files import refuse_newcomer
+from moodle_coupling.orchestration.staging import find_facts, run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run as Record
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.orchestration.extraction import State
+
+
+class State(Protocol):
+    """The asset state store of one asset."""
+
+    def get(self, key: str) -> Any:
+        """Give what is kept under a key; None when nothing is."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +79,6 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     """
     from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.ledger.runs import begin_run, find_run
-    from moodle_coupling.orchestration.extraction import left_alone
 
     path = Path(mapping_path)
     mapping = load_mapping(path)
@@ -100,7 +109,7 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
 
 
 def _source_state(context: AbcMapping[str, Any], environment: str) -> State | None:
-    from moodle_coupling.orchestration.assets import persons_asset
+    from moodle_coupling.orchestration.names import persons_asset
 
     asset = persons_asset(environment)
     if not any(getattr(inlet, "name", "") == asset.name for inlet in context["task"].inlets):
@@ -117,6 +126,12 @@ def _numbers(values: Iterable[object]) -> tuple[int, ...]:
         )
         raise SettingError(msg)
     return tuple(int(str(value)) for value in values)
+
+
+def left_alone(folder: ObjectStoragePath) -> tuple[str, ...]:
+    """Give the columns that the source of this run does not bring, whose fields stay as they are; none before it was read."""
+    facts = find_facts(folder, SourceFacts)
+    return facts.left_alone if facts else ()
 
 
 def with_defaults(mapping: Mapping, settings: MoodleSettings) -> Mapping:

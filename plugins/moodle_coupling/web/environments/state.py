@@ -6,9 +6,10 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.orchestration import names
-from moodle_coupling.orchestration.claims import refused
+from moodle_coupling.orchestration.mapping_files import refused
 from moodle_coupling.settings import mappings_folder
 from moodle_coupling.web.base.access import MASK
 from moodle_coupling.web.base.languages import say
@@ -204,12 +205,11 @@ class Bar:
 
 def figures_of(run: Run) -> Figures:
     """Count what a run did; where nothing was to be written (a dry run), what it would have done."""
-    counts = run.counts
-    prefix = "done" if any(name.startswith("done_") for name in counts) else "planned"
-    updated = sum(counts.get(f"{prefix}_{action}", 0) for action in ("update", "link", "suspend", "reactivate"))
-    rejected = counts.get("rejected", 0) if prefix == "done" else counts.get("planned_reject", 0)
-    failed = counts.get("failed", 0) + counts.get("unknown", 0)
-    return Figures(counts.get(f"{prefix}_create", 0), updated, rejected, failed)
+    counts = RunCounts(dict(run.counts))
+    number = counts.done if counts.loaded else counts.planned
+    updated = sum(map(number, ("update", "link", "suspend", "reactivate")))
+    rejected = counts.ended("rejected") if counts.loaded else counts.planned("reject")
+    return Figures(number("create"), updated, rejected, counts.ended("failed") + counts.ended("unknown"))
 
 
 def bars(runs: Sequence[Run]) -> list[Bar]:

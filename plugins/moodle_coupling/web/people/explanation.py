@@ -12,7 +12,7 @@ from moodle_coupling.web.base.languages import say
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.people import Who
-    from moodle_coupling.orchestration.trace import Trace
+    from moodle_coupling.orchestration.explanation_steps import Trace
     from moodle_coupling.web.base.couplings import Coupling
     from moodle_coupling.words.sentence import Sentence
 

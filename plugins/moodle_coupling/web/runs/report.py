@@ -102,8 +102,7 @@ class Head:
 
 def from_counts(counts: Mapping[str, int]) -> Head | None:
     """Make the table of what a run counted at its end; None when it counted no outcomes."""
-    pairs = [(name.partition("."), number) for name, number in counts.items() if "." in name]
-    found = _summed((verdict, status, number) for (verdict, _, status), number in pairs)
+    found = _summed(RunCounts(dict(counts)).by_verdict)
     return Head(tuple(STATUSES), found) if found else None
 
 

@@ -1,22 +1,28 @@
-"""Where each value of one person comes from: column and heading, constant, default, or the recipe's parts."""
+"""What a trace is made of: where each value comes from, what the ledger knows of the person, and ids that look alike."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.mapping import IdnumberFrom, Write
 from moodle_coupling.people.table import Table
 from moodle_coupling.people.usernames import PARTS, plain_maker
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    import datetime as dt
+    from collections.abc import Collection, Iterable
     from collections.abc import Mapping as MappingOf
 
     import pandas as pd
 
+    from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Condition, FieldValue, Mapping
+
 
 _WHEN = {Write.ALWAYS: "", Write.ON_CREATE: ", only when the account is made", Write.IF_EMPTY: ", only while empty"}
 
@@ -152,3 +158,139 @@ def _origin(record: Record, origin: FieldValue, key: str) -> str:
         )
         return f"{record.named(origin.column)}, {how}"
     return record.named(origin.column)
+
+
+MOST_TOLD: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LastWritten:
+    """The value that was last written to a field, and when (UTC)."""
+
+    value: Any
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """``known`` is False where there is no ledger to ask.
+
+    ``written``: field → what was last written to it. ``outcomes``: what happened lately, latest first.
+    ``mismatches``: those that are open or decided, one line each.
+    """
+
+    known: bool
+    written: dict[str, LastWritten]
+    outcomes: tuple[str, ...]
+    mismatches: tuple[str, ...]
+
+
+NOTHING: Final = History(known=False, written={}, outcomes=(), mismatches=())
+
+
+def person_history(ledger: Ledger | None, environment: str, person_id: str, idnumber: str) -> History:
+    """Look a person up in the ledger; raises LedgerUnavailable."""
+    if ledger is None or not (person_id or idnumber):
+        return NOTHING
+    from moodle_coupling.ledger.people import person_mismatches, person_outcomes
+
+    outcomes = person_outcomes(ledger, person_id=person_id, idnumber=idnumber, environment=environment, limit=100)
+    mismatches = person_mismatches(ledger, person_id=person_id, idnumber=idnumber, environment=environment)
+    told = [_outcome_line(row) for _, row in outcomes[outcomes["action"] != "none"].head(MOST_TOLD).iterrows()]
+    return History(
+        known=True,
+        written=_written(outcomes[outcomes["status"] == "done"]),
+        outcomes=tuple(told),
+        mismatches=tuple(_mismatch_lines(ledger, mismatches)),
+    )
+
+
+def as_change(field: str, old: Any, new: Any) -> str:
+    """Give one change in words: "lastname: 'Jansen' → 'de Wit'"; a new account has no old value."""
+    return f"{field}: {_shown(new)}" if old is None else f"{field}: {_shown(old)} → {_shown(new)}"
+
+
+def changes_of(text: str) -> dict[str, tuple[Any, Any]]:
+    """Read the JSON of a plan's or an outcome's changes: field → (old, new)."""
+    return {str(name): (pair[0], pair[1]) for name, pair in json.loads(text or "{}").items()}
+
+
+def _shown(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"'{value}'"
+
+
+def _written(done: pd.DataFrame) -> dict[str, LastWritten]:
+    found: dict[str, LastWritten] = {}
+    for text, at in zip(done["changes"], done["at"], strict=True):  # latest first
+        for name, (_old, new) in changes_of(text).items():
+            found.setdefault(name, LastWritten(new, at.to_pydatetime()))
+    return found
+
+
+def _outcome_line(row: pd.Series[Any]) -> str:
+    changes = ", ".join(as_change(name, *pair) for name, pair in changes_of(row["changes"]).items())
+    why = f" ({row['code']}: {ENGLISH.say(row['message'])})" if row["code"] else ""
+    return f"{row['at']:%Y-%m-%d %H:%M} UTC {row['action']} {row['status']}{why}{': ' if changes else ''}{changes}"
+
+
+def _mismatch_lines(ledger: Ledger, mismatches: pd.DataFrame) -> list[str]:
+    from moodle_coupling.ledger.decisions import decision_history
+    from moodle_coupling.ledger.words import MismatchStatus
+
+    standing = mismatches[mismatches["status"].isin([MismatchStatus.OPEN, MismatchStatus.DECIDED])]
+    lines = []
+    for _, row in standing.head(MOST_TOLD).iterrows():
+        line = f"mismatch {row['id']} ({row['verdict']}) is {row['status']}, first seen {row['first_seen']:%Y-%m-%d}"
+        decided = decision_history(ledger, int(row["id"]))
+        if decided:
+            last = decided[-1]
+            line += f"; '{last.kind}' by {last.by} on {last.at:%Y-%m-%d}{': ' if last.note else ''}{last.note}"
+        lines.append(line)
+    return lines
+
+
+MOST: Final = 5
+_LOOK_ALIKE: Final = str.maketrans("oil", "011")
+_LONGEST: Final = 40
+"""Longer ids are only compared without regard to letter case, signs and zeros in front."""
+
+
+def near_ids(wanted: str, ids: Iterable[str]) -> list[str]:
+    """Give at most five of ``ids`` that someone may have meant by ``wanted``, the likeliest first.
+
+    Compared is not with each id (a hundred thousand take seconds): what one slip makes of ``wanted`` is looked up.
+    """
+    known = dict.fromkeys(id_ for id_ in ids if id_)
+    plain = _plain(wanted)
+    if not plain:
+        return []
+    same = [id_ for id_ in known if _plain(id_) == plain]
+    by_letters: dict[str, str] = {}
+    for id_ in known:
+        by_letters.setdefault(id_.casefold(), id_)
+    slips = _slips(wanted.strip().casefold()) if len(wanted) <= _LONGEST else set()
+    # People slip at the end more than at the beginning.
+    begun = wanted.strip().casefold()
+    likeliest = sorted(slips & by_letters.keys(), key=lambda slip: (-_alike(slip, begun), slip))
+    slipped = [by_letters[slip] for slip in likeliest]
+    return list(dict.fromkeys([*same, *slipped]))[:MOST]
+
+
+def _plain(id_: str) -> str:
+    return "".join(sign for sign in id_.casefold() if sign.isalnum()).translate(_LOOK_ALIKE).lstrip("0")
+
+
+def _alike(one: str, other: str) -> int:
+    """Count the letters with which both begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _slips(text: str) -> set[str]:
+    """Give every text that is one letter more, less, other or swapped away."""
+    letters = set("abcdefghijklmnopqrstuvwxyz0123456789-_. ") | set(text)
+    splits = [(text[:at], text[at:]) for at in range(len(text) + 1)]
+    less = {left + right[1:] for left, right in splits if right}
+    swapped = {left + right[1] + right[0] + right[2:] for left, right in splits if len(right) > 1}
+    other = {left + letter + right[1:] for left, right in splits if right for letter in letters}
+    more = {left + letter + right for left, right in splits for letter in letters}
+    return less | swapped | other | more
