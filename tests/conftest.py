@@ -91,18 +91,21 @@ def postgres() -> Iterator[Postgres]:
 FOLDERS_MARKED = {"e2e": ("e2e", "slow"), "browser": ("browser", "slow"), "crash": ("slow",)}
 FIXTURES_MARKED = {"postgres": ("postgres",), "coupling": ("slow",)}
 """What takes long by nature: an Airflow of its own, workers that are killed, whole runs of a DAG; or wants PostgreSQL."""
+ASK_FOR_POSTGRES = {"ledger", "crash", "sources"}
+"""Folders whose tests ask for the server while they run, and say so in their id; elsewhere it is a sandbox's setting."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder and their fixtures, so that ``-m "not slow"`` needs no mark in each file."""
     for item in items:
-        for folder in item.path.relative_to(ROOT / "tests").parts[:-1]:
+        folders = item.path.relative_to(ROOT / "tests").parts[:-1]
+        for folder in folders:
             for name in FOLDERS_MARKED.get(folder, ()):
                 item.add_marker(name)
         for fixture in getattr(item, "fixturenames", ()):
             for name in FIXTURES_MARKED.get(fixture, ()):
                 item.add_marker(name)
-        if "postgresql" in item.name and "moodle_site" not in getattr(item, "fixturenames", ()):
+        if "postgres" in item.name.partition("[")[2] and ASK_FOR_POSTGRES.intersection(folders):
             item.add_marker("postgres")
 
 
