@@ -25,13 +25,19 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.coachview.budget import moment
 from moodle_coupling.hooks.moodle.answers import no_number, plain_text, title_of
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from moodle_coupling.hooks.wire import RawAnswer
 
-_KINDS: Final = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+_THE_TOKEN: Final = Sentence("coachview.the_token")
+_KINDS: Final[dict[type, Sentence | str]] = {
+    str: Sentence("coachview.shape.text"),
+    bool: Sentence("coachview.shape.bool"),
+    type(None): "null",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +65,15 @@ def read_listing(raw: RawAnswer, endpoint: str, *, example_keys: Sequence[str] =
     data = json_of(raw, endpoint)
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise CoachviewAnswerUnreadable(
-            f"{endpoint}: a list of rows was expected, and {_shape(data)} came{said_by(raw, endpoint)}. Check the Coachview URL of the "
-            "connection.",
+            Sentence(
+                "coachview.answer.no_list", what=endpoint or _THE_TOKEN, shape=_shape(data), said=said_by(raw, endpoint)
+            ),
             endpoint=endpoint,
             status=200,
         )
     if _are_examples(data, example_keys):
         raise CoachviewScopeMissing(
-            f"{endpoint}: all {len(data)} rows carry the same id. That is how Coachview answers without the scope "
-            f"{scope_of(endpoint)}: with example rows. Give the API client that scope in Coachview, and name it in the "
-            "connection's field 'scopes'.",
+            Sentence("coachview.answer.examples", what=endpoint, n=len(data), scope=scope_of(endpoint)),
             scope=scope_of(endpoint),
             endpoint=endpoint,
             status=200,
@@ -88,7 +93,7 @@ def _row_count(value: str | None, endpoint: str) -> int | None:
         return None
     if not re.fullmatch(r"\s*\d{1,9}\s*", value):
         raise CoachviewAnswerUnreadable(
-            f"{endpoint}: the header RowCount is {value[:40]!r}, no number.", endpoint=endpoint, status=200
+            Sentence("coachview.answer.row_count", what=endpoint, value=repr(value[:40])), endpoint=endpoint, status=200
         )
     return int(value)
 
@@ -105,16 +110,17 @@ def json_of(raw: RawAnswer, endpoint: str) -> Any:
     is_page = text.startswith("<") or not text or "html" in raw.headers.get("content-type", "")
     if not is_page:
         raise CoachviewUnavailable(
-            f"{endpoint or 'The token'}: the answer is no whole JSON; it breaks off or was changed on its way ({len(text)} "
-            "characters).",
+            Sentence("coachview.answer.no_json", what=endpoint or _THE_TOKEN, n=len(text)),
             endpoint=endpoint,
             status=raw.status,
         )
     kind = CoachviewUnavailable if endpoint else NotACoachview
     raise kind(
-        f"{endpoint or 'The token'}: {'an HTML or XML page' if text else 'an empty answer'} came where Coachview's API should "
-        f"answer{said_by(raw, endpoint)}. It is out of order, or something stands in between; if it stays, check the Coachview URL of the "
-        "connection.",
+        Sentence(
+            "coachview.answer.page" if text else "coachview.answer.empty",
+            what=endpoint or _THE_TOKEN,
+            said=said_by(raw, endpoint),
+        ),
         endpoint=endpoint,
         status=raw.status,
     )
@@ -126,66 +132,66 @@ def parsed(text: str, endpoint: str) -> Any:
         return json.loads(text, parse_constant=no_number)
     except RecursionError:
         raise CoachviewAnswerUnreadable(
-            f"{endpoint or 'The token'}: the answer is nested deeper than any of Coachview's.", endpoint=endpoint
+            Sentence("coachview.answer.too_deep", what=endpoint or _THE_TOKEN), endpoint=endpoint
         ) from None
 
 
 def by_status(raw: RawAnswer, endpoint: str) -> CoachviewError:
     """Give the error for an answer that is not 200; 429 is the budget's."""
-    status, what = raw.status, endpoint or "The token"
+    status, what = raw.status, endpoint or _THE_TOKEN
     said = said_by(raw, endpoint)
     if status in (500, 504):
         return CoachviewTimedOut(
-            f"{what}: HTTP {status}{said}. Mostly Coachview took too long over it: ask for less at a time.",
+            Sentence("coachview.status.timed_out", what=what, status=status, said=said),
             endpoint=endpoint,
             status=status,
             retry_after=retry_after(raw.headers),
         )
     if status > 500 or status == 408:
         return CoachviewUnavailable(
-            f"{what}: Coachview is not available (HTTP {status}{said}). Try again later.",
+            Sentence("coachview.status.unavailable", what=what, status=status, said=said),
             endpoint=endpoint,
             status=status,
             retry_after=retry_after(raw.headers),
         )
     return _denied(raw, endpoint, what, said) or CoachviewRefused(
-        f"{what}: Coachview does not take the request (HTTP {status}{said}). Its filter, order or page size may be the cause.",
+        Sentence("coachview.status.refused", what=what, status=status, said=said),
         endpoint=endpoint,
         status=status,
     )
 
 
-def _denied(raw: RawAnswer, endpoint: str, what: str, said: str) -> CoachviewError | None:
+def _denied(raw: RawAnswer, endpoint: str, what: Sentence | str, said: str) -> CoachviewError | None:
     status = raw.status
     if status == 401:
         return CoachviewTokenRefused(
-            f"{what}: Coachview refuses the token it has just given (HTTP 401{said}). Is the API client of this very Coachview, "
-            "and still enabled?",
+            Sentence("coachview.status.token_refused", what=what, said=said),
             endpoint=endpoint,
             status=status,
         )
     if status == 403:
         scope = scope_of(endpoint)
         return CoachviewScopeMissing(
-            f"{what}: Coachview forbids it (HTTP 403{said}). The API client lacks the scope {scope} or the rights that go with "
-            "it. Give it those in Coachview, and name the scope in the connection's field 'scopes'.",
+            Sentence("coachview.status.forbidden", what=what, said=said, scope=scope),
             scope=scope,
             endpoint=endpoint,
             status=status,
         )
     if 200 <= status < 400 or status in (404, 405, 407, 410):
         return NotACoachview(
-            f"{what}: HTTP {status}{_target(raw)} where Coachview's API should be{said}. Check the Coachview URL of the connection.",
+            _elsewhere(raw, what, said),
             endpoint=endpoint,
             status=status,
         )
     return None
 
 
-def _target(raw: RawAnswer) -> str:
-    """Say where a redirect leads to, without what may stand behind the host; it is never followed."""
+def _elsewhere(raw: RawAnswer, what: Sentence | str, said: str) -> Sentence:
+    """Say that something else answers; of where a redirect leads to, which is never followed, only the host."""
     found = re.match(r"https?://(?:[^/@\s]*@)?([\w.:-]+)", raw.headers.get("location", ""))
-    return f" (a redirect to {found[1]})" if found else ""
+    if found:
+        return Sentence("coachview.status.redirected", what=what, status=raw.status, target=found[1], said=said)
+    return Sentence("coachview.status.elsewhere", what=what, status=raw.status, said=said)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -219,11 +225,11 @@ def _from_json(text: str) -> str:
     return next((value for key in _WORDS if isinstance(value := lower.get(key), str) and value.strip()), "")
 
 
-def _shape(data: object) -> str:
+def _shape(data: object) -> Sentence | str:
     """Name what came, by its kind and keys; never by its values, which may be of a person."""
     if isinstance(data, list):
-        return "a list with something else in it"
+        return Sentence("coachview.shape.mixed")
     if isinstance(data, dict):
         keys = ", ".join(str(key)[:40] for key in list(data)[:10])
-        return f"an object ({keys or 'empty'})"
-    return _KINDS.get(type(data), "a number")
+        return Sentence("coachview.shape.object", keys=keys) if keys else Sentence("coachview.shape.empty_object")
+    return _KINDS.get(type(data)) or Sentence("coachview.shape.number")

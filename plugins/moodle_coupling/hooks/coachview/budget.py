@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from moodle_coupling.errors import BudgetSpent
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,21 +157,24 @@ class Budget:
 
     def _spent(self, endpoint: str, left: int, document: Mapping[str, Any]) -> BudgetSpent:
         resets = _utc(document.get("reset") or document.get("until"))
-        what = f"only the reserve of {self._settings.budget_reserve}" if left > 0 else "nothing"
-        return BudgetSpent(
-            f"Coachview's budget of {self._settings.daily_budget} requests a day: {what} is left ({max(0, left)} requests). "
-            f"Nothing was sent; go on {_said(resets)}. Budget and reserve are fields of connection "
-            f"'{self._settings.conn_id}'.",
-            endpoint=endpoint,
-            resets=resets,
+        said = Sentence(
+            "coachview.budget.only_reserve" if left > 0 else "coachview.budget.nothing",
+            budget=self._settings.daily_budget,
+            reserve=self._settings.budget_reserve,
+            left=max(0, left),
+            when=_said(resets),
+            connection=self._settings.conn_id,
         )
+        return BudgetSpent(said, endpoint=endpoint, resets=resets)
 
 
 def refused_for_now(endpoint: str, reset: float | None, said: str) -> BudgetSpent:
     """Give the error for an answer 429."""
     resets = _utc(reset)
     return BudgetSpent(
-        f"{endpoint or 'The token'}: Coachview takes no more requests for now (HTTP 429{said}); go on {_said(resets)}.",
+        Sentence(
+            "coachview.budget.refused", what=endpoint or Sentence("coachview.the_token"), said=said, when=_said(resets)
+        ),
         endpoint=endpoint,
         status=429,
         resets=resets,
@@ -202,8 +206,10 @@ def _left(document: Mapping[str, Any], budget: int) -> int:
     return counted if told is None else min(counted, int(told))
 
 
-def _said(resets: dt.datetime | None) -> str:
-    return f"after {resets:%Y-%m-%d %H:%M} UTC" if resets else "when the day is over; Coachview did not say when"
+def _said(resets: dt.datetime | None) -> Sentence:
+    if resets is None:
+        return Sentence("coachview.reset.unknown")
+    return Sentence("coachview.reset.at", at=f"{resets:%Y-%m-%d %H:%M}")
 
 
 def _utc(moment_: float | None) -> dt.datetime | None:

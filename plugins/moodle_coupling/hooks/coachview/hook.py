@@ -25,6 +25,7 @@ from moodle_coupling.hooks.coachview.persons import (
 from moodle_coupling.hooks.coachview.rows import CATEGORIES, PERSONS, FreeFields, category_names, definitions, lowered
 from moodle_coupling.hooks.coachview.wire import CoachviewWire
 from moodle_coupling.hooks.connection import Pooled
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -129,8 +130,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         CoachviewIncomplete when not everyone came, InputError for an id that cannot be asked for, and other CoachviewErrors.
         """
         if ids is not None and changed is not None:
-            msg = "Persons are asked for by days of change or by ids, not by both."
-            raise InputError(msg)
+            raise InputError(Sentence("coachview.ask.by_one"))
         reading = self._reading(fields or PersonFields())
         if ids is None:
             part = self._everything() if changed is None else widened(*changed)
@@ -198,7 +198,9 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         listing = self.ask(Ask(CATEGORIES, {"PersoonId": person, "Count": True}, example_keys=("id", "naam")))
         if listing.count is not None and listing.count != len(listing.rows):
             raise CoachviewAnswerUnreadable(
-                f"{CATEGORIES}: {len(listing.rows)} rows came where {listing.count} were announced.",
+                Sentence(
+                    "coachview.categories.rows_missing", what=CATEGORIES, have=len(listing.rows), wanted=listing.count
+                ),
                 endpoint=CATEGORIES,
             )
         _check_whose(map(lowered, listing.rows), {person})
@@ -218,7 +220,9 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
             return
         if listing.count != len(listing.rows):
             raise CoachviewAnswerUnreadable(
-                f"{CATEGORIES}: {len(listing.rows)} rows came where {listing.count} were announced.",
+                Sentence(
+                    "coachview.categories.rows_missing", what=CATEGORIES, have=len(listing.rows), wanted=listing.count
+                ),
                 endpoint=CATEGORIES,
             )
         rows: dict[str, list[dict[str, Any]]] = {person.lower(): [] for person in some.values}
@@ -247,7 +251,6 @@ def _check_whose(rows: Iterable[dict[str, Any]], asked: Collection[str], *, dema
         whose = str(row.get(_PERSON_OF_CATEGORY) or "").lower()
         if whose not in wanted and (whose or demanded):
             raise CoachviewRefused(
-                f"{CATEGORIES}: a category came that is of nobody asked for, or does not say whose it is, so Coachview does not obey "
-                "the filter on persons. Set 'categories_via' in the connection to 'per_person'.",
+                Sentence("coachview.categories.strangers", what=CATEGORIES),
                 endpoint=CATEGORIES,
             )

@@ -23,6 +23,7 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.coachview.calls import ORDER, Ask
 from moodle_coupling.hooks.coachview.rows import PERSONS, CoachviewPerson, check_persons, lowered, person, text_at
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -152,8 +153,7 @@ class PersonReading:
                 log.info("%s: %s persons read, Coachview counts %s; reading what changed today.", part, have, counted)
                 yield from self._pages(Window(self.today - dt.timedelta(days=1), part.until))
         raise CoachviewIncomplete(
-            f"{PERSONS}, {part}: {have} persons were read by their change dates, and Coachview counts {counted}. Nothing of it "
-            "counts as read. If it stays, persons without a change date exist: set 'full_read' in the connection to 'pages'.",
+            Sentence("coachview.persons.by_dates", what=PERSONS, part=part.said, have=have, counted=counted),
             endpoint=PERSONS,
         )
 
@@ -167,8 +167,7 @@ class PersonReading:
             )
             return
         raise CoachviewIncomplete(
-            f"{PERSONS}, {part}: {have} persons were read, and Coachview counts {counted}: some were deleted meanwhile. Nothing of it "
-            "counts as read; run again.",
+            Sentence("coachview.persons.deleted_meanwhile", what=PERSONS, part=part.said, have=have, counted=counted),
             endpoint=PERSONS,
         )
 
@@ -187,8 +186,7 @@ def _check_obeyed(rows: list[dict[str, Any]], part: Part) -> None:
     strangers = sum(text_at(row, part.key).strip().lower() not in asked for row in rows)
     if strangers:
         raise CoachviewRefused(
-            f"{PERSONS}: {strangers} rows came whose {part.key} was not asked for, so Coachview does not obey a filter on it (or gives "
-            "example rows, for want of the scope Personen.Lezen).",
+            Sentence("coachview.persons.strangers", what=PERSONS, n=strangers, key=part.key),
             endpoint=PERSONS,
         )
 
@@ -226,7 +224,11 @@ _Page = tuple[int, list[dict[str, Any]]]
 
 
 class _NotWhole(Exception):
-    """A reading that did not come out; the text says why."""
+    """A reading that did not come out; ``said`` is why."""
+
+    def __init__(self, said: Sentence) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 class _Cut(Exception):
@@ -272,24 +274,22 @@ class PageReader:
         self.was_cut = True
         if found:
             raise CoachviewRefused(
-                f"{self._of.endpoint}: {found} rows come for {impossible()}, when nothing can have changed, so Coachview does "
-                "not obey the filter on change dates. Set 'full_read' in the connection to 'pages'.",
+                Sentence("coachview.list.filter_ignored", what=self._of.endpoint, n=found, part=impossible().said),
                 endpoint=self._of.endpoint,
             )
 
     def _until_whole(self, part: Part) -> Iterator[Slice]:
-        said = ""
+        said = Sentence("coachview.list.row_twice")
         for reading in range(1, READINGS + 1):
             try:
                 yield from self._without_doubles(part)
             except _NotWhole as reason:
-                said = str(reason)
+                said = reason.said
                 log.info("%s, %s: %s (reading %s of %s)", self._of.endpoint, part, said, reading, READINGS)
             else:
                 return
         raise CoachviewIncomplete(
-            f"{self._of.endpoint}, {part}: {said}, {READINGS} times over. Nothing of it counts as read. Run again; if it stays, "
-            "look whether people are being imported in Coachview at this moment.",
+            Sentence("coachview.list.not_whole", what=self._of.endpoint, part=part.said, why=said, times=READINGS),
             endpoint=self._of.endpoint,
         )
 
@@ -300,7 +300,7 @@ class PageReader:
             ids.update(_id_of(row, self._of.endpoint) for row in piece.rows)
             had += len(piece.rows)
             if len(ids) != had:
-                raise _NotWhole("a row came twice")
+                raise _NotWhole(Sentence("coachview.list.row_twice"))
             yield piece
 
     def _once(self, part: Part) -> Iterator[Slice]:
@@ -347,10 +347,7 @@ class PageReader:
             where = ";".join(filter(None, [part.where, f"{ORDER}>{_id_of(last, self._of.endpoint)}"]))
             counted, rows = self._page(where, 0)
             if counted != count - had:
-                raise _NotWhole(
-                    f"{counted} rows are said to follow the first {had} of {count} (a high skip times out, so it was read on "
-                    "by id)"
-                )
+                raise _NotWhole(Sentence("coachview.list.follow", counted=counted, had=had, count=count))
             self._check(rows, counted, 0)
             had, last = had + len(rows), rows[-1]
             yield Slice(rows, part, ends=had == count)
@@ -362,8 +359,7 @@ class PageReader:
         listing = self._ask(Ask.page(self._of.endpoint, skip, size, where, more=self._of.params, patient=patient))
         if listing.count is None:
             raise CoachviewAnswerUnreadable(
-                f"{self._of.endpoint}: the answer has no header RowCount, though Count=true was asked for, so nobody can tell "
-                "whether everyone came. Look whether a proxy on the way drops headers.",
+                Sentence("coachview.list.no_row_count", what=self._of.endpoint),
                 endpoint=self._of.endpoint,
                 status=200,
             )
@@ -372,19 +368,18 @@ class PageReader:
     def _check(self, rows: list[dict[str, Any]], count: int, skip: int) -> None:
         wanted = max(0, min(self._of.page_size, count - skip))
         if len(rows) != wanted:
-            hint = ""
-            if 0 < len(rows) < wanted:
-                hint = f" (if {len(rows)} is the most Coachview gives at a time, make that the connection's page size)"
-            raise _NotWhole(f"{len(rows)} rows came where {wanted} were announced, after {skip} of {count} rows{hint}")
+            cut = 0 < len(rows) < wanted
+            code = "coachview.list.rows_missing_page" if cut else "coachview.list.rows_missing"
+            raise _NotWhole(Sentence(code, have=len(rows), wanted=wanted, skip=skip, count=count))
 
     def _check_next(
         self, before: dict[str, Any], page: list[dict[str, Any]], skip: int, count: int, counted: int
     ) -> None:
         if counted != count:
-            raise _NotWhole(f"there were {count} rows, and a page later {counted}")
+            raise _NotWhole(Sentence("coachview.list.count_changed", count=count, counted=counted))
         self._check(page, count, skip)
         if _id_of(page[0], self._of.endpoint) != _id_of(before, self._of.endpoint):
-            raise _NotWhole(f"the rows moved between two pages, after {skip} of {count}")
+            raise _NotWhole(Sentence("coachview.list.moved", skip=skip, count=count))
 
 
 def ahead(ask: Callable[[A], B], of: Iterable[A], at_a_time: int) -> Generator[B]:
@@ -410,7 +405,7 @@ def _id_of(row: dict[str, Any], endpoint: str) -> str:
     found = row.get(ORDER)
     if not isinstance(found, str | int) or isinstance(found, bool) or found == "":
         raise CoachviewAnswerUnreadable(
-            f"{endpoint}: a row has no id. Keys on it: {', '.join(str(key)[:40] for key in row)[:400]}.",
+            Sentence("coachview.row.no_id", what=endpoint, keys=", ".join(str(key)[:40] for key in row)[:400]),
             endpoint=endpoint,
             status=200,
         )
@@ -448,8 +443,13 @@ class Window:
         edges = [self.first + dt.timedelta(days=days * part // parts) for part in range(parts + 1)]
         return [Window(first, until) for first, until in itertools.pairwise(edges)]
 
+    @property
+    def said(self) -> Sentence:
+        """What it is called."""
+        return Sentence("coachview.part.changed", first=str(self.first), last=str(self.until - _DAY))
+
     def __str__(self) -> str:
-        return f"changed from {self.first} to {self.until - _DAY}"
+        return str(self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,8 +475,13 @@ class Everything:
         first = min(self.first_day, self.until - _DAY)
         return [Window(EARLIEST, first), *Window(first, self.until).cut(parts)]
 
+    @property
+    def said(self) -> Sentence:
+        """What it is called."""
+        return Sentence("coachview.part.everyone")
+
     def __str__(self) -> str:
-        return "everyone"
+        return str(self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,8 +506,13 @@ class Ids:
         size = max(1, -(-len(self.values) // max(1, parts)))
         return [Ids(self.key, self.values[at : at + size]) for at in range(0, len(self.values), size)]
 
+    @property
+    def said(self) -> Sentence:
+        """What it is called."""
+        return Sentence("coachview.part.ids", n=len(self.values), key=self.key)
+
     def __str__(self) -> str:
-        return f"{len(self.values)} by {self.key}"
+        return str(self.said)
 
 
 Part = Window | Everything | Ids
@@ -519,8 +529,7 @@ def widened(first: dt.date, last: dt.date) -> Window:
     Whether the ends of a period belong to it is not known, nor whose midnight counts: a day more on either side.
     """
     if last < first:
-        msg = f"The last day of a period ({last}) must not be before its first ({first})."
-        raise InputError(msg)
+        raise InputError(Sentence("coachview.ask.days", last=str(last), first=str(first)))
     return Window(first - _DAY, last + 2 * _DAY)
 
 
@@ -530,8 +539,7 @@ def lists_of_ids(key: str, values: Collection[str], most: int) -> Iterator[Ids]:
     length = 0
     for value in dict.fromkeys(values):
         if not re.fullmatch(r"[^,;<>=%&\x00-\x20\x7f](?:[^,;<>=%&\x00-\x1f\x7f]{0,98}[^,;<>=%&\x00-\x20\x7f])?", value):
-            msg = f"Coachview cannot be asked for {key} {value!r}: no comma, semicolon or other sign of a filter fits in it."
-            raise InputError(msg)
+            raise InputError(Sentence("coachview.ask.id", key=key, value=repr(value)))
         size = len(quote(value, safe="")) + 3
         if now and (len(now) >= most or length + size > _LONGEST_FILTER):
             yield Ids(key, tuple(now))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewDenied, CoachviewRefused
 from moodle_coupling.hooks.coachview.connection import FreeShape
 from moodle_coupling.people.flags import read_flag
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -77,7 +78,7 @@ def person(
     """
     record_id = text_at(row, "id")
     if not record_id.strip():
-        raise _unreadable(f"a row has no id. Keys on it: {_keys(row)}.")
+        raise _unreadable("no_id", keys=_keys(row))
     inactive, unread = _inactive(row.get("inactief"))
     return CoachviewPerson(
         id=record_id,
@@ -97,7 +98,7 @@ def text_at(row: Mapping[str, Any], path: str) -> str:
         if value is None or value == "":
             return ""
         if not isinstance(value, dict):
-            raise _unreadable(f"'{path}' leads into something that is no object.")
+            raise _unreadable("no_object", path=path)
         value = value.get(key) if key in value else lowered(value).get(key)
     if value is None:
         return ""
@@ -105,7 +106,7 @@ def text_at(row: Mapping[str, Any], path: str) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise _unreadable(f"'{path}' is a {'list' if isinstance(value, list) else 'group'}, where a text was expected.")
+    raise _unreadable("list" if isinstance(value, list) else "group", path=path)
 
 
 def check_persons(rows: list[dict[str, Any]], person_id_key: str) -> None:
@@ -117,11 +118,9 @@ def check_persons(rows: list[dict[str, Any]], person_id_key: str) -> None:
     if len(rows) < 2:
         return
     if not any("achternaam" in row for row in rows):
-        raise _unreadable(f"no row has 'achternaam', so they are no persons. Keys on them: {_keys(rows[0])}.")
+        raise _unreadable("no_persons", keys=_keys(rows[0]))
     if not any(text_at(row, person_id_key).strip() for row in rows):
-        raise _unreadable(
-            f"no row has '{person_id_key}', the connection's person_id_key. Keys on them: {_keys(rows[0])}."
-        )
+        raise _unreadable("no_person_id", key=person_id_key, keys=_keys(rows[0]))
 
 
 def _inactive(value: object) -> tuple[bool, str]:
@@ -134,8 +133,10 @@ def _keys(row: Mapping[str, Any]) -> str:
     return ", ".join(str(key)[:40] for key in sorted(row))[:600]
 
 
-def _unreadable(what: str) -> CoachviewAnswerUnreadable:
-    return CoachviewAnswerUnreadable(f"{PERSONS}: {what}", endpoint=PERSONS, status=200)
+def _unreadable(code: str, **told: str) -> CoachviewAnswerUnreadable:
+    return CoachviewAnswerUnreadable(
+        Sentence(f"coachview.row.{code}", what=PERSONS, **told), endpoint=PERSONS, status=200
+    )
 
 
 def category_names(rows: list[dict[str, Any]], endpoint: str) -> tuple[str, ...]:
@@ -145,7 +146,9 @@ def category_names(rows: list[dict[str, Any]], endpoint: str) -> tuple[str, ...]
         name = row.get("naam")
         if not isinstance(name, str) or not name.strip():
             raise CoachviewAnswerUnreadable(
-                f"{endpoint}: a category has no 'naam'. Keys on it: {_keys(row)}.", endpoint=endpoint, status=200
+                Sentence("coachview.row.category_without_name", what=endpoint, keys=_keys(row)),
+                endpoint=endpoint,
+                status=200,
             )
         names.append(name)
     return tuple(dict.fromkeys(names))
@@ -209,17 +212,18 @@ class FreeFields:
         """
         if self._wanted and self._shape is FreeShape.AUTO and not self.shapes:
             raise CoachviewAnswerUnreadable(
-                f"Free fields were asked for ({', '.join(self._wanted.values())}), and no row of the page has any, in no shape that "
-                f"is known. Keys on a row: {', '.join(sorted(keys))[:600]}. If these persons really have none, say in the "
-                "connection's field 'free_fields' which shape your Coachview uses."
+                Sentence(
+                    "coachview.free.none_seen",
+                    fields=", ".join(self._wanted.values()),
+                    keys=", ".join(sorted(keys))[:600],
+                )
             )
 
     def _fields(self, row: Mapping[str, Any]) -> Iterator[_Field]:
         for shape in shapes_of(row):
             if self._shape not in (FreeShape.AUTO, shape):
                 raise CoachviewAnswerUnreadable(
-                    f"Free fields come in the shape '{shape}', and the connection's field 'free_fields' says '{self._shape}'. Set it "
-                    "to 'auto' or to what comes."
+                    Sentence("coachview.free.other_shape", shape=str(shape), said=str(self._shape))
                 )
             self.shapes.add(shape)
         return fields_of(row)
@@ -231,10 +235,7 @@ class FreeFields:
         if lower not in self._open:
             why = self._look_up(record_id)
             if lower not in self._open:
-                raise CoachviewAnswerUnreadable(
-                    f"Nobody can tell whether free field {code} is confidential: {why}. If it is not, name it in the connection's field "
-                    "'public_free_fields'; else take it out of the mapping."
-                )
+                raise CoachviewAnswerUnreadable(Sentence("coachview.free.unknown", code=code, why=why))
         return self._open[lower]
 
     def _note(self, lower: str, *, secret: bool | None) -> None:
@@ -242,15 +243,15 @@ class FreeFields:
         if secret is not None:
             self._open[lower] = self._open.get(lower, True) and not secret
 
-    def _look_up(self, record_id: str) -> str:
+    def _look_up(self, record_id: str) -> Sentence:
         """Ask Coachview for the definitions behind one record's free fields; say what came of it."""
         try:
             flags = self._ask(record_id)
         except (CoachviewDenied, CoachviewRefused) as error:
-            return f"Coachview's list of free fields cannot be read ({error})"
+            return Sentence("coachview.free.list_unreadable", error=error.said)
         for code, secret in flags.items():
             self._note(code, secret=secret)
-        return "Coachview's list of free fields does not say"
+        return Sentence("coachview.free.list_silent")
 
 
 # ---- shapes ----------------------------------------------------------------------------------------------------------
@@ -264,7 +265,7 @@ def shapes_of(row: Mapping[str, Any]) -> list[FreeShape]:
         found.append(FreeShape.OBJECT if isinstance(container, dict) else FreeShape.LIST)
     elif container is not None:
         raise CoachviewAnswerUnreadable(
-            f"'{_CONTAINER}' on a row is neither an object nor a list, but a {type(container).__name__}."
+            Sentence("coachview.free.no_container", key=_CONTAINER, type=type(container).__name__)
         )
     if any(_is_code(key) for key in row):
         found.append(FreeShape.TOP_LEVEL)
@@ -314,7 +315,7 @@ def _item(item: object) -> _Field:
         else None
     )
     if not isinstance(code, str) or not code or "data" not in lower:
-        raise CoachviewAnswerUnreadable("A free field in a list has no code or no data.")
+        raise CoachviewAnswerUnreadable(Sentence("coachview.free.no_code"))
     return code, lower["data"], _secret(lower)
 
 
@@ -335,4 +336,4 @@ def _text(code: str, value: object) -> str:
         return str(value)
     if isinstance(value, list):
         return ", ".join(filter(None, (_text(code, one) for one in value)))
-    raise CoachviewAnswerUnreadable(f"Free field {code} holds a {type(value).__name__}, which no field in Moodle can.")
+    raise CoachviewAnswerUnreadable(Sentence("coachview.free.no_value", code=code, type=type(value).__name__))

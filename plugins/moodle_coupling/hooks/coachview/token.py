@@ -19,6 +19,7 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.coachview.answers import by_status, json_of, parsed
 from moodle_coupling.hooks.coachview.budget import StateAway
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,8 +159,7 @@ def read_token(raw: RawAnswer, settings: CoachviewSettings) -> Token:
     value = data.get("access_token") if isinstance(data, dict) else None
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
         raise CoachviewAnswerUnreadable(
-            f"{settings.token_url} answers without an access token. Check the Coachview URL of connection "
-            f"'{settings.conn_id}'.",
+            Sentence("coachview.token.absent", url=settings.token_url, connection=settings.conn_id),
             status=raw.status,
         )
     return Token(value, _lifetime(data.get("expires_in")))
@@ -179,22 +179,21 @@ def _refused(raw: RawAnswer, settings: CoachviewSettings) -> CoachviewError:
     with contextlib.suppress(ValueError, CoachviewError):
         data = parsed(raw.body.decode("utf-8", errors="replace"), "")
     code = str(data.get("error") or "") if isinstance(data, dict) else ""
-    where = f"connection '{settings.conn_id}'"
+    connection = settings.conn_id
     if code == "invalid_scope":
         return CoachviewScopeMissing(
-            f"Coachview gives no token: the API client lacks one of the scopes {' '.join(settings.scopes)} (invalid_scope). "
-            f"Give it those in Coachview, or ask for fewer in {where}, field 'scopes'.",
+            Sentence("coachview.token.scopes", scopes=" ".join(settings.scopes), connection=connection),
             status=raw.status,
         )
     if code in ("unauthorized_client", "unsupported_grant_type"):
         return CoachviewTokenRefused(
-            f"Coachview gives no token: the API client may not log in with client credentials ({code}). Set it up for "
-            "that in Coachview.",
+            Sentence("coachview.token.no_client_credentials", code=code),
             status=raw.status,
         )
     reason = f" ({code})" if code in _CODES else ""
     return CoachviewTokenRefused(
-        f"Coachview gives no token: HTTP {raw.status}{reason}. Check client id and client secret of {where}, and that they "
-        f"are of {settings.base_url}: live and training have clients of their own.",
+        Sentence(
+            "coachview.token.refused", status=raw.status, reason=reason, connection=connection, site=settings.base_url
+        ),
         status=raw.status,
     )

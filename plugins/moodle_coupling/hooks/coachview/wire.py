@@ -27,6 +27,7 @@ from moodle_coupling.hooks.wire import (
     request_options,
     seconds_of,
 )
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,8 +85,9 @@ class CoachviewWire:
     def _too_large(self, endpoint: str) -> CoachviewError:
         settings = self._settings
         return CoachviewAnswerTooLarge(
-            f"{endpoint}: the answer is larger than {settings.max_answer_mb} MB, and was thrown away. Ask for fewer rows at a "
-            f"time ('page_size' of connection '{settings.conn_id}'), or raise its 'max_answer_mb'.",
+            Sentence(
+                "coachview.answer.too_large", what=endpoint, most=settings.max_answer_mb, connection=settings.conn_id
+            ),
             endpoint=endpoint,
         )
 
@@ -96,36 +98,21 @@ class CoachviewWire:
 
 def _too_slow(endpoint: str, exchange: Exchange) -> CoachviewError:
     return CoachviewTimedOut(
-        f"{endpoint}: the answer was not complete after {exchange.seconds:g} s.", endpoint=endpoint
+        Sentence("coachview.wire.too_slow", what=endpoint, seconds=f"{exchange.seconds:g}"), endpoint=endpoint
     )
 
 
 _CAUSES: Final[dict[Cause, tuple[type[CoachviewUnavailable], str]]] = {
-    Cause.CERTIFICATE: (
-        CoachviewTlsFailed,
-        (
-            "the certificate of {site} is not trusted ({reason}). If a proxy or firewall of yours stands in between, name its "
-            "authority's certificate in the connection's 'CA file'."
-        ),
-    ),
-    Cause.TLS: (CoachviewTlsFailed, "no TLS connection with {site} ({reason}). Is it https on this port?"),
-    Cause.PROXY: (CoachviewUnreachable, "the proxy on the way to {site} does not let us through ({reason})."),
-    Cause.NAME: (
-        CoachviewUnreachable,
-        "the name of {site} is not known here. Check the Coachview URL of the connection.",
-    ),
-    Cause.SLOW: (CoachviewTimedOut, "no answer from {site} in time ({reason})."),
-    Cause.NO_CONNECTION: (
-        CoachviewUnreachable,
-        "no connection with {site} ({reason}). Check address, port and firewall.",
-    ),
-    Cause.BROKE: (
-        CoachviewUnavailable,
-        "the connection with {site} broke ({reason}). Nothing is lost by asking again.",
-    ),
+    Cause.CERTIFICATE: (CoachviewTlsFailed, "coachview.wire.certificate"),
+    Cause.TLS: (CoachviewTlsFailed, "coachview.wire.no_tls"),
+    Cause.PROXY: (CoachviewUnreachable, "coachview.wire.proxy"),
+    Cause.NAME: (CoachviewUnreachable, "coachview.wire.unknown_name"),
+    Cause.SLOW: (CoachviewTimedOut, "coachview.wire.no_answer"),
+    Cause.NO_CONNECTION: (CoachviewUnreachable, "coachview.wire.no_connection"),
+    Cause.BROKE: (CoachviewUnavailable, "coachview.wire.broke"),
 }
 
 
 def _unavailable(failure: Failure, endpoint: str, site: str) -> CoachviewUnavailable:
-    kind, text = _CAUSES[failure.cause]
-    return kind(f"{endpoint}: {text.format(site=site, reason=failure.reason)}", endpoint=endpoint)
+    kind, code = _CAUSES[failure.cause]
+    return kind(Sentence(code, what=endpoint, site=site, reason=failure.reason), endpoint=endpoint)
