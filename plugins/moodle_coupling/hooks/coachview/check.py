@@ -39,6 +39,7 @@ from moodle_coupling.hooks.coachview.rows import (
     shapes_of,
 )
 from moodle_coupling.hooks.moodle.check import Finding, Level
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -88,7 +89,11 @@ def check_coachview(
         except CoachviewError as error:
             return [_failed(error)]
         findings = [
-            Finding(Level.OK, "token", f"{hook.settings.base_url} gives a token, valid for {minutes:g} minutes.")
+            Finding(
+                Level.OK,
+                "token",
+                Sentence("coachview.check.token", site=hook.settings.base_url, minutes=f"{minutes:g}"),
+            )
         ]
         findings += _caught(_persons(hook, free_fields, categories=categories))
         findings += _budget(hook)
@@ -112,7 +117,7 @@ _CODES: Final[tuple[tuple[type[CoachviewError], str], ...]] = (
 
 def _failed(error: CoachviewError, level: Level = Level.ERROR) -> Finding:
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "failed")
-    return Finding(level, code, str(error))
+    return Finding(level, code, error.said)
 
 
 def _caught(findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -133,8 +138,8 @@ def _persons(hook: AskedCoachview, wanted: Sequence[str], *, categories: bool) -
         yield Finding(
             Level.WARNING,
             "nobody",
-            "There is no person in this Coachview, so nothing more can be found out.",
-            "Is this the Coachview you mean, and may the API client see persons?",
+            Sentence("coachview.check.nobody"),
+            Sentence("coachview.check.nobody.mend"),
         )
         return
     rows = [lowered(row) for row in sample.rows]
@@ -151,17 +156,19 @@ def _counted(hook: AskedCoachview, sample: Listing) -> Iterator[Finding]:
         yield Finding(
             Level.ERROR,
             "row_count",
-            "Answers have no header RowCount, so nobody can tell whether everyone came.",
-            "Look whether a proxy on the way drops headers.",
+            Sentence("coachview.check.no_row_count"),
+            Sentence("coachview.check.no_row_count.mend"),
         )
         return
-    yield Finding(Level.OK, "scope", f"Scope {scope}: {sample.count} persons can be read.")
+    yield Finding(Level.OK, "scope", Sentence("coachview.check.scope", scope=scope, n=sample.count))
     if have != min(take, sample.count):
         yield Finding(
             Level.ERROR,
             "page_size",
-            f"{have} rows came where {take} were asked for and {sample.count} are there.",
-            f"Set 'page_size' in the connection to {have}." if have >= 10 else "Ask Coachview's support.",
+            Sentence("coachview.check.page_size", have=have, take=take, n=sample.count),
+            Sentence("coachview.check.page_size.mend", have=have)
+            if have >= 10
+            else Sentence("coachview.check.page_size.ask"),
         )
 
 
@@ -171,19 +178,19 @@ def _keys(rows: list[dict[str, Any]]) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING,
             "inactive",
-            "No row has 'inactief', so nobody will be seen to have left.",
-            "Ask Coachview's support how the API tells that a person is inactive.",
+            Sentence("coachview.check.inactive"),
+            Sentence("coachview.check.inactive.mend"),
         )
     missing = [key for key in UNPROVEN if key.lower() not in seen]
     if missing:
         yield Finding(
             Level.WARNING,
             "keys",
-            f"No row has {', '.join(missing)}; a mapping that needs them finds them empty.",
-            "These spellings are not proven. Compare with the Swagger page of your Coachview.",
+            Sentence("coachview.check.keys_missing", keys=", ".join(missing)),
+            Sentence("coachview.check.keys_missing.mend"),
         )
     else:
-        yield Finding(Level.OK, "keys", f"Rows have {', '.join(UNPROVEN)}.")
+        yield Finding(Level.OK, "keys", Sentence("coachview.check.keys", keys=", ".join(UNPROVEN)))
 
 
 def _typed(hook: AskedCoachview, rows: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -196,20 +203,18 @@ def _typed(hook: AskedCoachview, rows: list[dict[str, Any]]) -> Iterator[Finding
         yield Finding(
             Level.ERROR,
             "person_id",
-            f"Among {len(persons)} persons {doubled} values of '{key}' belong to more than one person.",
-            "Choose another 'person_id_key' in the connection: it must tell persons apart.",
+            Sentence("coachview.check.person_id_doubled", n=len(persons), doubled=doubled, key=key),
+            Sentence("coachview.check.person_id_doubled.mend"),
         )
     elif len(with_id) < len(persons):
         yield Finding(
             Level.WARNING,
             "person_id",
-            f"{len(persons) - len(with_id)} of {len(persons)} persons looked at have no '{key}', so they have no person id.",
-            "Choose another 'person_id_key' in the connection if that is not meant.",
+            Sentence("coachview.check.person_id_missing", without=len(persons) - len(with_id), n=len(persons), key=key),
+            Sentence("coachview.check.person_id_missing.mend"),
         )
     else:
-        yield Finding(
-            Level.OK, "person_id", f"'{key}' is there and differs for all of {len(persons)} persons looked at."
-        )
+        yield Finding(Level.OK, "person_id", Sentence("coachview.check.person_id", key=key, n=len(persons)))
     yield from _extern_ids(persons)
 
 
@@ -223,15 +228,14 @@ def _extern_ids(persons: list[CoachviewPerson]) -> Iterator[Finding]:
         yield Finding(
             Level.WARNING,
             "extern_id",
-            f"Among {len(with_id)} persons with an extern id {shared} extern ids belong to more than one person.",
-            "An extern id is unique only together with its source (externSource). Choose the person id as ID number, or have the "
-            "mapping take one source only.",
+            Sentence("coachview.check.extern_id_shared", n=len(with_id), shared=shared),
+            Sentence("coachview.check.extern_id_shared.mend"),
         )
     else:
         yield Finding(
             Level.OK,
             "extern_id",
-            f"{len(with_id)} of {len(persons)} persons looked at have an extern id, all different.",
+            Sentence("coachview.check.extern_id", with_id=len(with_id), n=len(persons)),
         )
 
 
@@ -244,12 +248,11 @@ def _dates(hook: AskedCoachview) -> Iterator[Finding]:
         yield Finding(
             Level.ERROR,
             "filter_ignored",
-            f"Persons come for {impossible()}, when nobody can have changed: the filter on change dates is not obeyed, and a run for "
-            "what changed reads everyone.",
-            "Set 'full_read' in the connection to 'pages', and plan full runs only.",
+            Sentence("coachview.check.filter_ignored", part=impossible().said),
+            Sentence("coachview.check.filter_ignored.mend"),
         )
     else:
-        yield Finding(Level.OK, "filter", "The filter on change dates is obeyed: an impossible period gives nobody.")
+        yield Finding(Level.OK, "filter", Sentence("coachview.check.filter"))
 
 
 def _categories(hook: AskedCoachview, person_id: str, *, needed: bool) -> Iterator[Finding]:
@@ -258,8 +261,8 @@ def _categories(hook: AskedCoachview, person_id: str, *, needed: bool) -> Iterat
             yield Finding(
                 Level.ERROR,
                 "categories_off",
-                "The mapping asks for categories, and the connection's 'categories_via' is 'off'.",
-                "Set it to 'per_person'.",
+                Sentence("coachview.check.categories_off"),
+                Sentence("coachview.check.categories_off.mend"),
             )
         return
     try:
@@ -271,29 +274,31 @@ def _categories(hook: AskedCoachview, person_id: str, *, needed: bool) -> Iterat
     yield Finding(
         Level.OK,
         "categories",
-        f"Scope {scope_of(CATEGORIES)}: one person's categories can be read ({len(found[0])} of them).",
+        Sentence("coachview.check.categories", scope=scope_of(CATEGORIES), n=len(found[0])),
     )
 
 
 def _budget(hook: AskedCoachview) -> Iterator[Finding]:
     left = hook.budget_left()
-    until = f" until {left.resets:%Y-%m-%d %H:%M} UTC" if left.resets else ""
+    until = Sentence("coachview.check.until", at=f"{left.resets:%Y-%m-%d %H:%M}") if left.resets else ""
     if not left.told:
         yield Finding(
             Level.WARNING,
             "limit_untold",
-            f"Answers do not say how many requests are left; by our own count {left.left}{until}.",
-            "Other programs with the same API client are not in that count: lower 'daily_budget' by what they use.",
+            Sentence("coachview.check.limit_untold", left=left.left, until=until),
+            Sentence("coachview.check.limit_untold.mend"),
         )
     elif not left.for_runs:
         yield Finding(
             Level.WARNING,
             "budget_low",
-            f"{left.left} requests are left{until}: the reserve, which runs do not use.",
-            "Runs go on when the day is over.",
+            Sentence("coachview.check.budget_low", left=left.left, until=until),
+            Sentence("coachview.check.budget_low.mend"),
         )
     else:
-        yield Finding(Level.OK, "budget", f"{left.left} requests are left{until}, {left.for_runs} of them for runs.")
+        yield Finding(
+            Level.OK, "budget", Sentence("coachview.check.budget", left=left.left, until=until, for_runs=left.for_runs)
+        )
 
 
 def check_free_fields(hook: AskedCoachview, rows: list[dict[str, Any]], wanted: Sequence[str]) -> Iterator[Finding]:
@@ -307,19 +312,16 @@ def check_free_fields(hook: AskedCoachview, rows: list[dict[str, Any]], wanted: 
         yield Finding(
             Level.ERROR if wanted and said is FreeShape.AUTO else Level.WARNING if wanted else Level.OK,
             "free_fields",
-            f"None of {len(rows)} persons looked at shows free fields in a shape that is known.",
-            "If they have some in Coachview, compare with its Swagger page; else set 'free_fields' in the connection to the shape "
-            "your Coachview uses."
-            if wanted
-            else "",
+            Sentence("coachview.check.free_none", n=len(rows)),
+            Sentence("coachview.check.free_none.mend") if wanted else None,
         )
         return
     if said is not FreeShape.AUTO and shapes != [said]:
         yield Finding(
             Level.ERROR,
             "free_shape",
-            f"Free fields come in the shape {' and '.join(shapes)}; the connection says '{said}'.",
-            "Set 'free_fields' to 'auto' or to what comes.",
+            Sentence("coachview.check.free_shape", shapes=[str(one) for one in shapes], said=str(said)),
+            Sentence("coachview.check.free_shape.mend"),
         )
     flags = _flags(hook, rows)
     if isinstance(flags, Finding):
@@ -330,7 +332,7 @@ def check_free_fields(hook: AskedCoachview, rows: list[dict[str, Any]], wanted: 
     yield Finding(
         Level.OK,
         "free_fields",
-        f"Free fields come in the shape {' and '.join(shapes)}: {len(codes)} codes, {hidden} confidential.",
+        Sentence("coachview.check.free_fields", shapes=[str(one) for one in shapes], codes=len(codes), hidden=hidden),
     )
     seen = {code.lower() for code in codes}
     yield from (_wanted_field(hook, code, seen, flags) for code in dict.fromkeys(wanted))
@@ -348,9 +350,8 @@ def _flags(hook: AskedCoachview, rows: list[dict[str, Any]]) -> dict[str, bool] 
         return Finding(
             Level.WARNING,
             "free_field_list",
-            f"Which free fields are confidential cannot be found out: {error}",
-            "A run refuses free fields of which that is not known; name those that are not confidential in the connection's "
-            "field 'public_free_fields'.",
+            Sentence("coachview.check.free_list", error=error.said),
+            Sentence("coachview.check.free_list.mend"),
         )
 
 
@@ -361,21 +362,21 @@ def _wanted_field(hook: AskedCoachview, code: str, seen: set[str], flags: dict[s
         return Finding(
             Level.ERROR,
             "free_field_confidential",
-            f"Free field {code} is confidential (vertrouwelijk) and is never sent to Moodle.",
-            "Take it out of the mapping, or make it not confidential in Coachview.",
+            Sentence("coachview.check.free_confidential", code=code),
+            Sentence("coachview.check.free_confidential.mend"),
         )
     if lower not in seen:
         return Finding(
             Level.WARNING,
             "free_field_unseen",
-            f"Free field {code} is on none of the persons looked at.",
-            "Compare the code with Coachview's settings for free fields.",
+            Sentence("coachview.check.free_unseen", code=code),
+            Sentence("coachview.check.free_unseen.mend"),
         )
     if lower not in flags and not vouched:
         return Finding(
             Level.ERROR,
             "free_field_unproven",
-            f"Nothing tells whether free field {code} is confidential.",
-            "If it is not, name it in the connection's field 'public_free_fields'.",
+            Sentence("coachview.check.free_unproven", code=code),
+            Sentence("coachview.check.free_unproven.mend"),
         )
-    return Finding(Level.OK, "free_field", f"Free field {code} is there and not confidential.")
+    return Finding(Level.OK, "free_field", Sentence("coachview.check.free_field", code=code))
