@@ -96,7 +96,7 @@ class TestCsv:
         after = dt.datetime.now(dt.UTC)
         (row,) = rows_of_csv(answer, ";")
         assert row["Wat er aan de hand is"] == "Door iemand anders in Moodle geblokkeerd"
-        assert row["Waaruit het blijkt"].startswith("Account 31 (anna-bos8x) heeft ID-nummer 'E8'")
+        assert row["Toelichting"].startswith("Account 31 (anna-bos8x) heeft ID-nummer 'E8'")
         names = [f'attachment; filename="afwijkingen-{moment:%Y-%m-%d}.csv"' for moment in (before, after)]
         assert answer.headers["content-disposition"] in names  # midnight may have passed
 

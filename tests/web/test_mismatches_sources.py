@@ -95,7 +95,7 @@ def test_exports(visit, mismatch):
     head, cells = rows_of_xlsx(export(visit("user", language="nl"), "xlsx", DISAGREE))
     found = dict(zip(head, cells, strict=True))
     assert found["Wat er aan de hand is"] == "Bronnen zijn het niet eens over wie dit is"
-    assert found["Waaruit het blijkt"].startswith("De bronnen zijn het niet eens over wie dit is: Ali Bos")
+    assert found["Toelichting"].startswith("De bronnen zijn het niet eens over wie dit is: Ali Bos")
     for suffix in ("csv", "xlsx"):
         answer = export(visit("viewer"), suffix, DISAGREE)
         text = answer.content.decode("utf-8-sig") if suffix == "csv" else repr(rows_of_xlsx(answer))

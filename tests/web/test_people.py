@@ -157,12 +157,12 @@ class TestSearch:
 
     def test_nobody_is_found_and_an_id_can_be_followed_all_the_same(self, visit):
         page = look_for(visit("user"), "no/such?id&#")
-        assert "Nobody here by that" in page.text
+        assert "Nobody found" in page.text
         where = html.unescape(re.search(r'href="/moodle(/people/demo/[^"]+)"', page.text)[1])
         assert "such" not in where
         one = visit("user").get(where)
         assert one.status_code == 200
-        assert "Nothing is written down of this person" in one.text
+        assert "Nothing is recorded about this person" in one.text
         assert "Person no/such?id&#" in shown(one)
 
     def test_a_script_is_a_name(self, visit, told):
