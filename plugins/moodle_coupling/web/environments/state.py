@@ -11,6 +11,7 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.mapping_files import refused
 from moodle_coupling.settings import mappings_folder
+from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import MASK
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.environments import starts as starting
@@ -58,6 +59,7 @@ ACTIONS: Final = {
 """What the pages and the commands note, in words."""
 FREE_TEXT: Final = frozenset({"protect"})
 """Those of them whose detail an analyst wrote, and which may name a person; the others hold counts, kinds and run ids."""
+_SUBJECTS: Final = {"mismatch": say("Mismatch {n}"), "account": say("Account {account}")}
 PERSONS: Final = frozenset({"explain", "provision"})
 """Those whose subject is one person."""
 
@@ -262,11 +264,34 @@ def recent(ledger: Ledger, environment: str, texts: Texts, *, details: bool) -> 
             at=one.at,
             by=one.by,
             what=texts(ACTIONS[one.action]) if one.action in ACTIONS else one.action,
-            subject=one.subject if details or not _may_be_typed(one) else MASK,
-            detail=one.detail if details or _names_nobody(one.action) or not one.detail else MASK,
+            subject=_subject(one, texts) if details or not _may_be_typed(one) else MASK,
+            detail=_detail(one, texts) if details or _names_nobody(one.action) or not one.detail else MASK,
         )
         for one in activity.recent(ledger, environment, limit=LIMIT)
     ]
+
+
+def _subject(one: Activity, texts: Texts) -> str:
+    """Name what it was done to: 'mismatch 12' and 'account 5' in the reader's language."""
+    kind, _, number = one.subject.partition(" ")
+    named = _SUBJECTS.get(kind) if number.isdecimal() else None
+    return texts(named, n=number, account=number) if named else one.subject
+
+
+def _detail(one: Activity, texts: Texts) -> str:
+    """Give the detail in the reader's language: of 'link: 3 mismatches', 'CSV: 3 mismatches' and '3 decided: <run>' too."""
+    first, _, rest = one.detail.partition(": ")
+    if one.action in {"decide", "export"}:
+        what = texts(words.DECISIONS[first].text) if first in words.DECISIONS else first
+        number = rest.partition(" ")[0]
+        return f"{what}: {_mismatches(number, texts)}" if number.isdecimal() else what
+    if one.action == "apply" and first.partition(" ")[0].isdecimal():
+        return f"{_mismatches(first.partition(' ')[0], texts)}: {rest}"
+    return texts.say(one.detail)
+
+
+def _mismatches(number: str, texts: Texts) -> str:
+    return texts.plural("{n} mismatch", "{n} mismatches", int(number))
 
 
 def _may_be_typed(one: Activity) -> bool:

@@ -1,0 +1,95 @@
+"""A ledger in which everything happened that a page can show, at fixed moments, and the pages that show it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from ledger.frames import outcomes
+from web.mismatched import compare, every_kind
+
+from moodle_coupling.contract.verdicts import DecisionKind
+from moodle_coupling.ledger import activity, approvals, quarantine
+from moodle_coupling.ledger.accounts import record_links
+from moodle_coupling.ledger.decisions import Choice, decide
+from moodle_coupling.ledger.intentions import plan_intentions
+from moodle_coupling.ledger.ledger import Ledger, open_ledger
+from moodle_coupling.ledger.outcomes import settle
+from moodle_coupling.ledger.runs import begin_run, end_run, set_state
+from moodle_coupling.ledger.words import RunState
+from moodle_coupling.words.sentence import Sentence, in_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
+DETAILS = {"export": "CSV: 3 mismatches", "apply": "1 decided: manual__9", "reconcile": "manual__2"}
+RECONCILE, PROVISION = "moodle_reconcile__demo", "moodle_provision__demo"
+
+
+def told(url: str) -> dict[str, str]:
+    """Write the story into the ledger at ``url``; gives the pages that show it, by name."""
+    seconds: Iterator[int] = iter(range(1_000_000))
+    ledger = open_ledger(url, clock=lambda: NOW + dt.timedelta(seconds=next(seconds)))
+    try:
+        return _told(ledger)
+    finally:
+        ledger.close()
+
+
+def _told(ledger: Ledger) -> dict[str, str]:
+    ids = compare(ledger, every_kind())
+    for person, kind in (("P1", DecisionKind.LATER), ("P8", DecisionKind.DO_NOT_TOUCH), ("P2", DecisionKind.IGNORE)):
+        decide(ledger, ids[person], 1, Choice(kind, by="anna", note="gebeld"))
+    loaded = _loaded(ledger)
+    for number, state in enumerate((RunState.FAILED, RunState.REJECTED, RunState.STOPPED, RunState.DONE), start=3):
+        mode = "dry run" if state is RunState.DONE else "changed"
+        run = begin_run(ledger, "demo", PROVISION, f"manual__{number}", mode=mode)
+        counts = {"planned_create": 2, "planned_none": 5} if mode == "dry run" else {}
+        end_run(ledger, run.id, state, counts=counts, reason=Sentence("ledger.no_run", run="7").written())
+    waits = begin_run(ledger, "demo", RECONCILE, "manual__9", mode="full")
+    set_state(ledger, waits.id, RunState.WAITING_APPROVAL)
+    approvals.ask(ledger, waits.id, "digest", [Sentence("ledger.no_mismatch", mismatch=4).written()])
+    quarantine.impose(ledger, "demo", Sentence("starting.refused").written())
+    for action in ("pause", "resume", "check", "dry run", "reconcile", "lift quarantine", "apply", "export", "explain"):
+        activity.note(ledger, by="bram", environment="demo", action=action, detail=DETAILS.get(action, ""))
+    pages = {
+        "environments": "/",
+        "environment": "/environments/demo",
+        "mismatches": "/mismatches?status=all",
+        "runs": "/runs",
+        "run": f"/runs/{loaded}",
+        "run_plan": f"/runs/{loaded}?of=plan",
+        "run_waiting": f"/runs/{waits.id}",
+        "people": "/people",
+        "person": "/people/demo/o1",
+        "person_mismatch": f"/people/demo/m{ids['P1']}",
+    }
+    return pages | {f"mismatch_{person}": f"/mismatches/{number}" for person, number in ids.items()}
+
+
+def _loaded(ledger: Ledger) -> str:
+    """Let a run write, with one outcome of each status; gives its id."""
+    run = begin_run(ledger, "demo", RECONCILE, "manual__2", mode="full")
+    missing = in_turn([Sentence("rule.lastname_missing"), Sentence("rule.lastname_missing.mend")]).written()
+    unknown = Sentence("starting.no_dag").written()
+    frames = [
+        outcomes([1, 2], "done", at=NOW),
+        outcomes([3], "rejected", at=NOW, code="lastname_missing", message=missing, verdict="", action="reject"),
+        outcomes([4], "failed", at=NOW, code="unavailable", message=unknown, action="update", verdict="linked"),
+        outcomes([5], "unknown", at=NOW, code="answer_lost", message=unknown),
+        outcomes([6], "skipped", at=NOW, code="paused", message=""),
+    ]
+    plan_intentions(ledger, run.id, [str(row) for frame in frames for row in frame["row"]], digest="a plan")
+    for frame in frames:
+        settle(ledger, run.id, frame)
+    record_links(ledger, "demo", _links(frames[0]))
+    end_run(ledger, run.id, RunState.DONE, counts={"done_create": 2, "rejected": 1, "failed": 1, "new.done": 2})
+    return run.id
+
+
+def _links(frame: pd.DataFrame) -> pd.DataFrame:
+    links = frame[["idnumber", "account_id", "person_id", "username"]].copy()
+    return links.assign(fingerprint="", created_by_us=True, suspended_by="")
