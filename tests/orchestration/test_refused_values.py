@@ -12,6 +12,7 @@ from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.orchestration import notices as notifying
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +53,11 @@ def test_a_value_from_the_source_stops_the_load_and_is_said_everywhere(
     assert said in report
     assert "Install the language pack" in report
     assert set(run.frame("outcomes")["code"]) == {"value_not_taken"}
-    assert said in latest_runs(the_ledger(), coupling.name, limit=1)[0].reason
+    assert said in ENGLISH.say(latest_runs(the_ledger(), coupling.name, limit=1)[0].reason)
     assert any(said in body for body in told)
     found = in_quarantine(the_ledger(), coupling.name)
     assert found is not None
-    assert said in found.reason
+    assert said in ENGLISH.say(found.reason)
     creates = moodle.calls.all("core_user_create_users")
     assert sum("CV-1" in str(call.parameters) for call in creates) == 1  # the other is the check's, with nobody in it
 

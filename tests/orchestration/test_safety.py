@@ -32,6 +32,7 @@ from moodle_coupling.orchestration.connection_checks import check_connection
 from moodle_coupling.orchestration.environment_hold import held, let_go
 from moodle_coupling.orchestration.run import Run
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +171,7 @@ def test_who_answered_is_in_the_ledger_and_no_answer_in_time_counts_as_a_reject(
     if decision is not ApprovalAnswer.APPROVED:
         assert not approvals.is_approved(ledger, run.record.id, digest)
         assert get_run(ledger, run.record.id).state == RunState.REJECTED
-        assert get_run(ledger, run.record.id).reason == f"{decision} by {by}"
+        assert ENGLISH.say(get_run(ledger, run.record.id).reason) == f"{decision} by {by}"
 
 
 JAN = {"id": "1", "name": "jan"}

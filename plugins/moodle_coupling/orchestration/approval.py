@@ -13,8 +13,11 @@ from moodle_coupling.contract.facts import Answer, Question
 from moodle_coupling.contract.markdown import code
 from moodle_coupling.errors import OtherPlanAnswered
 from moodle_coupling.orchestration.staging import find_facts, write_facts
+from moodle_coupling.words.sentence import Sentence, in_turn, read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import BaseNotifier, Context
 
     from moodle_coupling.ledger.approvals import Approval
@@ -56,7 +59,7 @@ class PlanApproval(ApprovalOperator):
         if asked.decision is not None:
             self.log.info("This very plan was %s by %s already; that stands.", asked.decision, asked.decided_by)
             return self._go_on(run, context, asked, {"params_input": {}, "responded_at": asked.at})
-        set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=" ".join(question.reasons))
+        set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=_in_turn(question.reasons))
         let_go(run.ledger, run.mapping.environment, run.holder)
         self.body = f"{question.body}\n\nThe whole plan, with names: {code(run.folder / 'plan.parquet')}"
         self.params = params_dict({PLAN: _plan_field(question.digest)})
@@ -100,10 +103,19 @@ class PlanApproval(ApprovalOperator):
 
         approved = asked.decision is ApprovalAnswer.APPROVED
         state = RunState.RUNNING if approved else RunState.REJECTED
-        set_state(run.ledger, run.record.id, state, reason=f"{asked.decision} by {asked.decided_by}")
+        set_state(run.ledger, run.record.id, state, reason=_decided(asked).written())
         option = self.APPROVE if approved else self.REJECT
         user = {"id": asked.decided_by, "name": asked.decided_by}
         return super().execute_complete(context, {"responded_by_user": user, **event, "chosen_options": [option]})
+
+
+def _in_turn(reasons: Sequence[str]) -> str:
+    said = [sentence for reason in reasons if (sentence := read(reason)) is not None]
+    return in_turn(said).written() if said else ""
+
+
+def _decided(asked: Approval) -> Sentence:
+    return Sentence(f"run.{asked.decision}", by=asked.decided_by)
 
 
 def approval_task(mapping_path: str, hours: int, notifiers: list[BaseNotifier]) -> PlanApproval:

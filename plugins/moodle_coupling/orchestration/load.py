@@ -33,6 +33,7 @@ from moodle_coupling.provisioning.load.outcomes import (
     outcomes_frame,
 )
 from moodle_coupling.provisioning.load.rows import sort_rows
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -261,7 +262,13 @@ def writer(ledger: Ledger, mapping: Mapping) -> Callable[[pd.DataFrame, MoodleHo
         good = result.outcomes["status"].isin(_GOOD).all()
         counts = {str(status): int(count) for status, count in result.outcomes["status"].value_counts().items()}
         # Not 'done': one person is no load, and the first load of an environment still waits for its approval.
-        end_run(ledger, run.id, RunState.STOPPED if good else RunState.FAILED, counts=counts, reason="one person only")
+        end_run(
+            ledger,
+            run.id,
+            RunState.STOPPED if good else RunState.FAILED,
+            counts=counts,
+            reason=Sentence("run.one_person").written(),
+        )
         return result.outcomes
 
     return write

@@ -18,6 +18,7 @@ from moodle_coupling.orchestration import staging, steps
 from moodle_coupling.orchestration.environment_hold import let_go
 from moodle_coupling.orchestration.notices import mismatches_digest, tell
 from moodle_coupling.orchestration.safety import why_stopped
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +36,10 @@ def report_and_end(run: Run, parts: list[dict[str, int]], states: Mapping[str, s
     try:
         text, counts = _report(run, parts, states)
     except AirflowSkipException as skip:
-        end_run(run.ledger, run.record.id, RunState.STOPPED, reason=str(skip))
+        end_run(run.ledger, run.record.id, RunState.STOPPED, reason=_reason(skip))
         raise
     except Exception as error:
-        reason = why_stopped(run) or (str(error).splitlines() or [""])[0]
+        reason = why_stopped(run) or _reason(error)
         end_run(run.ledger, run.record.id, RunState.FAILED, reason=reason)
         raise
     else:
@@ -53,11 +54,11 @@ def _report(run: Run, parts: list[dict[str, int]], states: Mapping[str, str]) ->
     broken = sorted(name for name, state in states.items() if state in {"failed", "upstream_failed"})
     if not staging.has_frame(run.folder, PLAN.name):
         if broken:
-            raise AirflowFailException(f"There is no plan: {broken[0]} did not succeed. Its log says why.")
-        raise AirflowSkipException("There is no plan to report on; the run was skipped.")
+            raise AirflowFailException(Sentence("run.no_plan", task=broken[0]))
+        raise AirflowSkipException(Sentence("run.skipped"))
     text, counts = steps.report(run, [steps.Chunk(**part) for part in parts])  # type: ignore[typeddict-item]
     if broken:
-        raise AirflowFailException(f"{', '.join(broken)} did not succeed; the log says why.")
+        raise AirflowFailException(Sentence("run.tasks_failed", tasks=", ".join(broken)))
     return text, counts
 
 
@@ -69,15 +70,22 @@ def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:
     if record.state == RunState.REJECTED:
         state, reason = RunState.REJECTED, record.reason
     elif run.dry_run:
-        state, reason = RunState.STOPPED, "a dry run"
+        state, reason = RunState.STOPPED, Sentence("run.dry").written()
     elif run.partial:
-        state, reason = RunState.STOPPED, "a run for some persons or accounts only"
+        state, reason = RunState.STOPPED, Sentence("run.partial").written()
     end_run(run.ledger, record.id, state, counts=counts, reason=reason)
     if state == RunState.DONE:
         quarantine.lift(run.ledger, run.mapping.environment, by=f"the good end of {run.holder}")
     digest = mismatches_digest(run.ledger, run.mapping.environment, dt.datetime.now(dt.UTC))
     if digest is not None:
         tell(run.mapping, f"Moodle '{run.mapping.environment}': open mismatches", digest, context)
+
+
+def _reason(error: Exception) -> str:
+    """Give what the ledger keeps of an error: what it says, or of several lines the first, as names may follow."""
+    said = error.args[0] if error.args else ""
+    lines = str(error).splitlines() or [""]
+    return said.written() if isinstance(said, Sentence) and len(lines) == 1 else lines[0]
 
 
 def _tidy(run: Run) -> None:

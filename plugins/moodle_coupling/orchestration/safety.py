@@ -49,15 +49,15 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
 
     staging.write_facts(run.folder, Stopped(reason=stopped.said.written()))
     environment = run.mapping.environment
-    found = quarantine.impose(run.ledger, environment, str(stopped))
+    found = quarantine.impose(run.ledger, environment, stopped.said.written())
     text = f"{stopped}\nScheduled runs stay away until {found.until:%Y-%m-%d %H:%M} UTC; a run by hand or a passing check lifts it."
     tell(run.mapping, f"Moodle '{environment}': in quarantine", text, None)
 
 
 def why_stopped(run: Run) -> str:
-    """Say why the run's load stopped itself; '' when it did not."""
+    """Give why the run's load stopped itself, as a sentence is written; '' when it did not."""
     found = staging.find_facts(run.folder, Stopped)
-    return ENGLISH.say(found.reason) if found else ""
+    return found.reason if found else ""
 
 
 def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
