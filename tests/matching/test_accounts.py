@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from moodle_coupling.contract.account import Account
 from moodle_coupling.errors import InputError, SettingError
-from moodle_coupling.hooks.moodle.records import Account
 from moodle_coupling.matching.accounts import accounts_frame, no_accounts, read_accounts_csv
 
 if TYPE_CHECKING:

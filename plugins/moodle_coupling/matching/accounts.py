@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from moodle_coupling.hooks.moodle.records import Account
+    from moodle_coupling.contract.account import Account
 
 REQUIRED: Final = ("id", "username", "email", "idnumber")
 ALWAYS_PROTECTED: Final = ("admin", "guest")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.errors import MoodleError
-    from moodle_coupling.hooks.moodle.records import Account
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.explanation_sources import History, Record
     from moodle_coupling.sources.contract import Extract

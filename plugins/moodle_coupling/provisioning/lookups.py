@@ -15,7 +15,7 @@ from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, chan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from moodle_coupling.hooks.moodle.records import Account
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.provisioning.wire import Wire
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.hooks.moodle.probes import Value
     from moodle_coupling.hooks.moodle.records import (
-        Account,
         AccountChange,
         AccountsRead,
         CreatedAccount,

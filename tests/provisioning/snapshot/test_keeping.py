@@ -21,8 +21,8 @@ from provisioning.snapshot.site import (
     read,
 )
 
+from moodle_coupling.contract.account import Account
 from moodle_coupling.errors import CouplingPaused
-from moodle_coupling.hooks.moodle.records import Account
 from moodle_coupling.matching.accounts import accounts_frame
 from moodle_coupling.provisioning.snapshot import by_report, ranges
 from moodle_coupling.provisioning.snapshot.reading import KEPT_FOR, Piece, Pieces, joined, packed, unpacked

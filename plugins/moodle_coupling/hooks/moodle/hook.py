@@ -34,9 +34,9 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.hooks.moodle.probes import Value
     from moodle_coupling.hooks.moodle.records import (
-        Account,
         AccountChange,
         CreatedAccount,
         NewAccount,

@@ -15,8 +15,9 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.hooks.moodle.connection import MoodleSettings
-    from moodle_coupling.hooks.moodle.records import Account, AccountsRead, SiteInfo
+    from moodle_coupling.hooks.moodle.records import AccountsRead, SiteInfo
     from moodle_coupling.hooks.wire import RawAnswer
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.contract.account import Account
 from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS
 from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
 from moodle_coupling.hooks.moodle.answers import answer_lost, in_call, plain_text
@@ -20,35 +21,6 @@ UPDATE_USERS: Final = "core_user_update_users"
 GET_USERS: Final = "core_user_get_users"
 DELETE_USERS: Final = "core_user_delete_users"
 GET_USERS_BY_FIELD: Final = "core_user_get_users_by_field"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A Moodle user as read back. Absent and empty are the same to Moodle: both are '' here.
-
-    ``email`` and ``suspended``, which every account has, are None when the token may not see them (hidden is not empty).
-    ``mapped`` holds the fields that a mapping may name (MAPPED_FIELDS of contract/fields.py).
-    ``profile`` maps a profile field's shortname to its raw value; empty ones are left out by Moodle.
-    ``profile_types`` maps those shortnames to the field's type (contract/profile_types.py).
-    """
-
-    id: int
-    username: str
-    firstname: str = ""
-    lastname: str = ""
-    email: str | None = None
-    idnumber: str = ""
-    suspended: bool | None = False
-    mapped: Mapping[str, str] = field(default_factory=dict)
-    profile: Mapping[str, str] = field(default_factory=dict)
-    profile_types: Mapping[str, str] = field(default_factory=dict, compare=False)
-
-    def value(self, name: str) -> str | bool | None:
-        """Give a field of contract/fields.py by its name."""
-        if name in MAPPED_FIELDS:
-            return self.mapped.get(name, "")
-        found: str | bool | None = getattr(self, name)
-        return found
 
 
 @dataclass(frozen=True, slots=True)

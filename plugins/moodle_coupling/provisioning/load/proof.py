@@ -17,7 +17,7 @@ from moodle_coupling.words.sentence import Sentence, in_turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moodle_coupling.hooks.moodle.records import Account
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.provisioning.load.book import Book
     from moodle_coupling.provisioning.wire import Wire
 

@@ -16,7 +16,8 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moodle_coupling.hooks.moodle.records import Account, CreatedAccount, UpdateWarning
+    from moodle_coupling.contract.account import Account
+    from moodle_coupling.hooks.moodle.records import CreatedAccount, UpdateWarning
     from moodle_coupling.provisioning.load.culprits import Refusal
     from moodle_coupling.provisioning.load.job import Calls
 

@@ -21,7 +21,8 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from moodle_coupling.hooks.moodle.records import Account, Report
+    from moodle_coupling.contract.account import Account
+    from moodle_coupling.hooks.moodle.records import Report
     from moodle_coupling.provisioning.snapshot.reading import Reading
     from moodle_coupling.provisioning.snapshot.turns import Tracker
     from moodle_coupling.provisioning.wire import Wire

@@ -20,7 +20,7 @@ from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from moodle_coupling.hooks.moodle.records import Account
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.provisioning.snapshot.turns import Tracker
     from moodle_coupling.provisioning.wire import Wire
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.hooks.moodle.records import Account
+    from moodle_coupling.contract.account import Account
     from moodle_coupling.provisioning.wire import Wire
 
 
