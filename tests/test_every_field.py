@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -45,19 +46,30 @@ def setting(field: str, origin: dict[str, Any]) -> Any:
     return mapping(fields={field: origin})
 
 
-def planned(field: str, policy: str, *, constant: bool, held: str | None) -> dict[str, Any]:
-    said = VALUES[field][0]
+HELD = ("nothing", "another", "empty", "the same")
+"""What an account has, by person: the first has no account."""
+
+
+@cache
+def plans(field: str, policy: str, *, constant: bool) -> list[dict[str, Any]]:
+    """Give the changes for four persons, whose accounts have what HELD says."""
+    said, other = VALUES[field]
     settings = setting(field, {"write": policy} | ({"value": said} if constant else {"column": "free1"}))
     persons = pd.DataFrame(
-        [{"row": 1, "person_id": "P1", "extern_id": "E1", "firstname": "Anna", "lastname": "Bos1",
-          "email1": "anna1@example.org", "free1": said}]
+        [{"row": n, "person_id": f"P{n}", "extern_id": f"E{n}", "firstname": "Anna", "lastname": f"Bos{n}",
+          "email1": f"anna{n}@example.org", "free1": said} for n in range(1, 5)]
     )  # fmt: skip
     made = transform(persons, settings)
     assert made.reasons.empty
-    accounts = accounts_of([account_of(person(1), **{field: held})] if held is not None else [])
-    plan = make_plan(made.candidates, made.reasons, accounts, settings)
-    changes: dict[str, Any] = json.loads(plan["changes"].iloc[0])
-    return changes
+    accounts = accounts_of(
+        [account_of(person(n), 10 + n, **{field: held}) for n, held in ((2, other), (3, ""), (4, said))]
+    )
+    plan = make_plan(made.candidates, made.reasons, accounts, settings).set_index("person_id")
+    return [json.loads(plan.loc[f"P{n}", "changes"]) for n in range(1, 5)]
+
+
+def planned(field: str, policy: str, *, constant: bool, held: str) -> dict[str, Any]:
+    return plans(field, policy, constant=constant)[HELD.index(held)]
 
 
 def test_every_mapped_field_is_in_the_table():
@@ -69,23 +81,23 @@ def test_every_mapped_field_is_in_the_table():
 @pytest.mark.parametrize("field", VALUES)
 class TestEveryFieldAndPolicy:
     def test_a_new_account_gets_it(self, field: str, policy: str, constant: bool):
-        assert planned(field, policy, constant=constant, held=None)[field] == [None, VALUES[field][0]]
+        assert planned(field, policy, constant=constant, held="nothing")[field] == [None, VALUES[field][0]]
 
     def test_an_account_with_another_value_gets_it_when_the_policy_says_always(
         self, field: str, policy: str, constant: bool
     ):
         said, other = VALUES[field]
         expected = {field: [other, said]} if policy == "always" else {}
-        assert planned(field, policy, constant=constant, held=other) == expected
+        assert planned(field, policy, constant=constant, held="another") == expected
 
     def test_an_account_without_a_value_gets_it_unless_the_policy_says_on_create(
         self, field: str, policy: str, constant: bool
     ):
         expected = {} if policy == "on_create" else {field: ["", VALUES[field][0]]}
-        assert planned(field, policy, constant=constant, held="") == expected
+        assert planned(field, policy, constant=constant, held="empty") == expected
 
     def test_an_account_that_has_it_is_left_alone(self, field: str, policy: str, constant: bool):
-        assert planned(field, policy, constant=constant, held=VALUES[field][0]) == {}
+        assert planned(field, policy, constant=constant, held="the same") == {}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
