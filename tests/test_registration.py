@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow  # processes with an Airflow of their own
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
