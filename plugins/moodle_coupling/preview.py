@@ -59,7 +59,7 @@ def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentP
     )
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --output, else table")
     parser.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
-    parser.add_argument("--lang", choices=("en", "nl"), default="en", help="language of the source's rejections")
+    parser.add_argument("--lang", choices=("en", "nl"), default="en", help="language of reasons and evidence")
     parser.set_defaults(func=run_preview, usage_error=parser.error)
 
 
@@ -71,10 +71,11 @@ def run_preview(arguments: argparse.Namespace) -> int:
     if arguments.connection and arguments.accounts != LIVE:
         arguments.usage_error("--connection goes with --accounts live")
 
-    from moodle_coupling.preview_output import in_words, write_plan
+    from moodle_coupling.matching.evidence import readable
+    from moodle_coupling.preview_output import write_plan
 
-    plan = make_preview(arguments)
-    write_plan(in_words(plan, Texts(arguments.lang)), format_, Path(arguments.output) if arguments.output else None)
+    plan = readable(make_preview(arguments), Texts(arguments.lang))
+    write_plan(plan, format_, Path(arguments.output) if arguments.output else None)
     return 0
 
 
@@ -92,8 +93,6 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
     mapping = mapping.leaving_alone(extract.left_alone)
     transformed = transform(extract.persons, mapping)
     candidates, reasons = transformed.candidates, transformed.reasons
-    if dutch:
-        reasons = reasons.assign(message=reasons["message_nl"])
     full = not arguments.changed
     accounts = _read_accounts(mapping, arguments, candidates, full=full)
     plan = make_plan(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.words.catalogue import Texts
 
 JSON_KEYS: Final = (
     "person_id",
@@ -44,19 +43,6 @@ _STYLES: Final = {
     Action.SUSPEND: "magenta",
     Action.REJECT: "red",
 }
-
-
-def in_words(plan: pd.DataFrame, texts: Texts) -> pd.DataFrame:
-    """Give the plan with its evidence and reasons as texts of a language."""
-
-    def reasons(written: str) -> str:
-        found = json.loads(written)
-        said = [reason | {"message": texts.say(reason["message"])} for reason in found]
-        return written if said == found else json.dumps(said, ensure_ascii=False)
-
-    return plan.assign(
-        evidence=plan["evidence"].map(texts.say).astype("str"), reasons=plan["reasons"].map(reasons).astype("str")
-    )
 
 
 def write_plan(plan: pd.DataFrame, format_: str, output: Path | None) -> None:

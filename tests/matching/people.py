@@ -10,9 +10,11 @@ import pandas as pd
 
 from moodle_coupling.contract.fields import TEXT_FIELDS
 from moodle_coupling.mapping import Mapping
+from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.frames import REASON_COLUMNS
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
+from moodle_coupling.words.catalogue import ENGLISH
 
 TAKEN = dt.datetime(2026, 11, 20, 23, 30, tzinfo=dt.UTC)
 KNOWN = ("links", "decided", "protections", "gone_since", "as_written", "now")
@@ -74,10 +76,7 @@ def accounts_of(accounts: list[dict[str, Any]]) -> pd.DataFrame:
 
 def reasons_frame(*reasons: tuple[int, str, str, str]) -> pd.DataFrame:
     """Reasons given as (row, code, field, blocks)."""
-    rows = [
-        (row, code, field, "x", f"{field}: {code}", f"{field}: {code} nl", blocks)
-        for row, code, field, blocks in reasons
-    ]
+    rows = [(row, code, field, "x", f"{field}: {code}", blocks) for row, code, field, blocks in reasons]
     return pd.DataFrame(rows, columns=list(REASON_COLUMNS)).astype({"row": "int64"})
 
 
@@ -118,12 +117,13 @@ def plan_of(
     reasons: pd.DataFrame | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """The plan's rows, with the JSON columns read."""
+    """The plan's rows, with the JSON columns read, and what they say in English."""
     given = reasons_frame() if reasons is None else reasons
     known = {name: options.pop(name) for name in KNOWN if name in options}
     if known:
         options["remembered"] = Remembered(**known)
-    plan = make_plan(persons_frame(persons), given, accounts_of(accounts), settings or mapping(), **options)
+    made = make_plan(persons_frame(persons), given, accounts_of(accounts), settings or mapping(), **options)
+    plan = readable(made, ENGLISH)
     rows = plan.astype("object").where(plan.notna(), None).to_dict("records")
     for row in rows:
         for name in ("changes", "reasons", "other_accounts", "drift"):

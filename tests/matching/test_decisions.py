@@ -12,7 +12,9 @@ from moodle_coupling.contract.verdicts import DECIDABLE, MISMATCHES, DecisionKin
 from moodle_coupling.matching.decisions import Option, options, proposed
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
+from moodle_coupling.words.catalogue import Texts
 
+DUTCH = Texts("nl")
 ANNA = person(1)
 STRANGER = account(11, email="anna1@example.org", lastname="Bos1")
 OFF = ["do_not_touch", "ignore", "later"]
@@ -133,20 +135,20 @@ def test_what_the_next_run_does_is_said_in_english_and_in_dutch(
     verdict: str, kind: str, account_id: int | None, english: str, dutch: str
 ) -> None:
     (option,) = [o for o in offered(verdict) if (o.kind, o.account_id) == (kind, account_id)]
-    assert (option.effect, option.effect_nl) == (english, dutch)
+    assert (str(option.effect), DUTCH.say(option.effect)) == (english, dutch)
 
 
 def test_of_a_suspended_account_is_said_that_linking_does_not_reactivate_it() -> None:
     option = offered("id_missing", [STRANGER | {"suspended": True}])[0]
-    assert option.effect.endswith("; it stays suspended, and the run after that asks about it.")
-    assert option.effect_nl.endswith("; het blijft geblokkeerd, en de run daarna vraagt wat daarmee moet.")
+    assert str(option.effect).endswith("; it stays suspended, and the run after that asks about it.")
+    assert DUTCH.say(option.effect).endswith("; het blijft geblokkeerd, en de run daarna vraagt wat daarmee moet.")
 
 
 def test_of_many_accounts_ten_are_named() -> None:
     many = [account_of(ANNA, number) for number in range(11, 25)]
     option = offered("duplicate_account", many)[0]
-    assert "account 21 (anna-bos1x) and 3 more" in option.effect
-    assert "account 21 (anna-bos1x) en nog 3" in option.effect_nl
+    assert "account 21 (anna-bos1x) and 3 more" in str(option.effect)
+    assert "account 21 (anna-bos1x) en nog 3" in DUTCH.say(option.effect)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +190,11 @@ def test_what_matching_proposes_can_be_chosen() -> None:
 def test_accounts_that_were_not_read_are_named_by_number() -> None:
     facts = {"person": {"person_id": "7", "idnumber": "E7"}, "accounts": {"57": None}}
     link = options("id_missing", facts, shared_email=False)[0]
-    assert link.effect == "Account 57 gets person 7's idnumber 'E7' and is kept up to date from the source."
+    assert str(link.effect) == "Account 57 gets person 7's idnumber 'E7' and is kept up to date from the source."
 
 
 def test_sources_that_do_not_agree_are_for_them_to_mend():
-    said = reasons_frame((1, "sources_disagree", "", "all")).assign(message="Anna in HR, Piet in IT.")
+    said = reasons_frame((1, "sources_disagree", "", "all")).assign(said="Anna in HR, Piet in IT.")
     there = accounts_of([account_of(ANNA)])
     plan = make_plan(persons_frame([ANNA]), said, there, mapping(), full=True)
     (row,) = mismatches_with_facts(plan, there).to_dict("records")
@@ -201,6 +203,6 @@ def test_sources_that_do_not_agree_are_for_them_to_mend():
     assert facts["sources"] == "Anna in HR, Piet in IT."  # another sentence is another mismatch
     choices = options("sources_disagree", facts, shared_email=False)
     assert kinds(choices) == [("ignore", None), ("later", None)]
-    assert choices[0].effect == (
+    assert str(choices[0].effect) == (
         "Nothing is written of person P1 (extern id E1); it is not asked again as long as the sources say the same."
     )

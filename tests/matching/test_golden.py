@@ -1,7 +1,7 @@
 """Plans, names of plans, facts and fingerprints of a broad population, as they have always been.
 
 A fingerprint that shifts makes everyone be looked at anew, a facts digest that shifts lapses every standing decision, and a
-plan digest that shifts voids a waiting approval. Where one must shift, say so in the commit, and write the files anew:
+plan digest that shifts voids a waiting approval. The files hold evidence and reasons as their English. Where one must shift, say so in the commit, and write the files anew:
 ``python tests/matching/test_golden.py`` (with ``plugins`` and ``tests`` on PYTHONPATH).
 """
 
@@ -27,10 +27,12 @@ from matching.people import (
 )
 
 from moodle_coupling.ledger.cells import facts_digest, plan_digest
+from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.people.fingerprint import fingerprints
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +168,9 @@ def golden_of(name: str) -> dict[str, Any]:
         found = mismatches_with_facts(plan, accounts)
         made[kind] = {
             "plan_digest": plan_digest(plan),
-            "plan": [_row(row, whole=name in WHOLE) for row in json.loads(plan.to_json(orient="records"))],
+            "plan": [
+                _row(row, whole=name in WHOLE) for row in json.loads(readable(plan, ENGLISH).to_json(orient="records"))
+            ],
             "facts": {
                 f"{row.row} {row.account_id} {row.verdict}": facts_digest(str(row.facts)) for row in found.itertuples()
             },

@@ -26,8 +26,7 @@ from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.unchanged import which_to_remember
-from moodle_coupling.web.mismatches.dutch import evidence
-from moodle_coupling.web.mismatches.facts import read_facts
+from moodle_coupling.words.catalogue import Texts
 
 FATIMA = person(1, firstname="Fatima", lastname="Yilmaz", email="fatima@example.org", username="fatima-yilmaz")
 JAN = account(11, idnumber="E1", username="jan-jansen", firstname="Jan", lastname="Jansen", email="jan@example.org")
@@ -53,6 +52,9 @@ def test_everybody_else_is_linked_as_before():
         "E2": ("linked", "none"),
         "E3": ("linked", "update"),
     }
+
+
+DUTCH = Texts("nl")
 
 
 @pytest.mark.parametrize("suspended_by_us", [True, False])
@@ -213,15 +215,19 @@ def test_the_facts_hold_both_sides_and_the_choices_say_what_comes_of_them():
         ("ignore", None),
         ("later", None),
     ]
-    assert offered[0].effect.startswith(
+    assert str(offered[0].effect).startswith(
         "It is the same person: account 11 (jan-jansen) stays person P1 (extern id E1)'s"
     )
-    assert offered[0].effect_nl.startswith("Het is dezelfde persoon: account 11 (jan-jansen) blijft van persoon P1")
-    assert offered[1].effect == (
+    assert DUTCH.say(offered[0].effect).startswith(
+        "Het is dezelfde persoon: account 11 (jan-jansen) blijft van persoon P1"
+    )
+    assert str(offered[1].effect) == (
         "It is another person: idnumber 'E1' is taken off account 11 (jan-jansen), of which nothing else changes, and the run "
         "after that makes a new account for person P1 (extern id E1)."
     )
-    assert offered[1].effect_nl.endswith("en de run daarna maakt een nieuw account voor persoon P1 (extern id E1).")
+    assert DUTCH.say(offered[1].effect).endswith(
+        "en de run daarna maakt een nieuw account voor persoon P1 (extern id E1)."
+    )
 
 
 def test_the_number_is_not_taken_off_an_account_that_has_the_persons_own_address():
@@ -249,7 +255,7 @@ def test_the_evidence_is_told_in_dutch(links: Any, why: str):
     there = accounts_of([JAN])
     plan = make_plan(persons_frame([FATIMA]), reasons_frame(), there, mapping(), remembered=Remembered(links=links))
     row = mismatches_with_facts(plan, there).iloc[0]
-    said = evidence("id_reassigned", read_facts(row["facts"]), 11, row["evidence"])
+    said = DUTCH.say(row["evidence"])
     assert said.startswith("Account 11 (jan-jansen) heeft ID-nummer 'E1', maar lijkt van iemand anders te zijn: ")
     assert said.endswith(f"{why}.") or why in said
 

@@ -15,8 +15,8 @@ from moodle_coupling.mapping import Safeguards
 from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
-from moodle_coupling.matching.safeguard_words import percent
 from moodle_coupling.matching.safeguards import LIMITS, Facts, approval_body, evaluate, rows_behind, sample
+from moodle_coupling.words.catalogue import Texts
 
 CHANGES = {
     Action.CREATE: {"username": [None, "jan"], "idnumber": [None, "E1"]},
@@ -27,6 +27,8 @@ CHANGES = {
 }
 REKEY = {"idnumber": ["P1", "E1"]}
 RENAME = {"username": ["jan", "jan2"]}
+
+DUTCH = Texts("nl")
 
 
 def row(action: Action, changes: dict[str, Any] | None = None, **values: Any) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class TestTheFirstLoad:
     def test_waits_when_it_writes_anything(self):
         (tripped,) = evaluate(plan_of((1, row(Action.CREATE))), facts(0, 1, None, ever_loaded=False), Safeguards())
         assert tripped.code == "first_load"
-        assert tripped.sentence == "This is the first load of this Moodle: 1 write waits for approval."
+        assert str(tripped.said) == "This is the first load of this Moodle: 1 write waits for approval."
 
     def test_that_writes_nothing_needs_no_approval(self):
         plan = plan_of((30, row(Action.REJECT)), (5, row(Action.NONE)))
@@ -117,7 +119,7 @@ class TestLimits:
         plan = plan_of((60, row(Action.SUSPEND)))
         (tripped,) = evaluate(plan, facts(0, 600, None), Safeguards())
         assert (tripped.total, tripped.share) == (600, 0.1)
-        assert "60 of 600 persons (10 %)" in tripped.sentence
+        assert "60 of 600 persons (10 %)" in str(tripped.said)
 
     def test_words_inside_a_value_are_no_rekey_and_no_rename(self):
         assert codes(plan_of((300, row(Action.UPDATE))), facts()) == []
@@ -139,7 +141,7 @@ class TestTheSource:
     def test_an_empty_one_trips_even_a_plan_without_rows(self):
         (tripped,) = evaluate(plan_of(), facts(now=0), Safeguards())
         assert tripped.code == "source_empty"
-        assert tripped.sentence.startswith("The source has no persons at all; before there were 1,000.")
+        assert str(tripped.said).startswith("The source has no persons at all; before there were 1,000.")
 
     def test_an_empty_one_trips_by_the_accounts_there_are_when_no_run_is_remembered(self):
         assert codes(plan_of(), facts(links=5, now=0, before=None)) == ["source_empty"]
@@ -151,7 +153,7 @@ class TestTheSource:
     def test_one_that_shrank_by_a_fifth_trips_also_when_nothing_is_written(self):
         (tripped,) = evaluate(plan_of((1, row(Action.NONE))), facts(now=800), Safeguards())
         assert (tripped.code, tripped.count, tripped.total, tripped.share) == ("source_shrunk", 200, 1000, 0.2)
-        assert tripped.sentence == (
+        assert str(tripped.said) == (
             "The source has 200 persons fewer than the 1,000 of the last good run (20 %); 20 % or more needs approval."
         )
         assert codes(plan_of(), facts(now=801)) == []
@@ -167,27 +169,38 @@ class TestTheSource:
 class TestSentences:
     def test_they_say_how_many_of_how_many_and_what_the_limit_is(self):
         (tripped,) = evaluate(plan_of((52, row(Action.SUSPEND))), facts(), Safeguards())
-        assert tripped.sentence == (
+        assert str(tripped.said) == (
             "52 of 1,000 accounts (5.2 %) would be suspended; more than 20 and more than 5 % need approval."
         )
-        assert tripped.sentence_nl == (
-            "52 van 1.000 accounts (5,2 %) zouden worden geschorst; bij meer dan 20 en meer dan 5 % is goedkeuring nodig."
+        assert DUTCH.say(tripped.said) == (
+            "52 van 1.000 accounts (5,2 %) zouden worden geblokkeerd; bij meer dan 20 en meer dan 5 % is goedkeuring nodig."
         )
 
     def test_a_limit_of_one_number_names_that_one(self):
         plan = plan_of((52, row(Action.SUSPEND)))
         by_count = evaluate(plan, facts(), Safeguards.model_validate({"suspensions": {"count": 3}}))
         by_share = evaluate(plan, facts(), Safeguards.model_validate({"suspensions": {"share": 0.01}}))
-        assert by_count[0].sentence.endswith("; more than 3 need approval.")
-        assert by_share[0].sentence.endswith("; more than 1 % need approval.")
+        assert str(by_count[0].said).endswith("; more than 3 need approval.")
+        assert str(by_share[0].said).endswith("; more than 1 % need approval.")
 
     def test_a_share_just_beyond_its_limit_does_not_read_as_the_limit(self):
         (tripped,) = evaluate(plan_of((26, row(Action.SUSPEND))), facts(links=519), Safeguards())
-        assert "(5.01 %)" in tripped.sentence
+        assert "(5.01 %)" in str(tripped.said)
 
-    @pytest.mark.parametrize(("share", "text"), [(0, "0 %"), (0.1, "10 %"), (0.1234, "12.3 %"), (12, "1,200 %")])
-    def test_a_percentage_has_a_decimal_where_it_needs_one(self, share: float, text: str):
-        assert percent(share) == text
+    @pytest.mark.parametrize(("links", "text"), [(100, "(30 %)"), (243, "(12.3 %)"), (2, "(1,500 %)")])
+    def test_a_percentage_has_a_decimal_where_it_needs_one(self, links: int, text: str):
+        (tripped,) = evaluate(plan_of((30, row(Action.SUSPEND))), facts(links=links), Safeguards())
+        assert text in str(tripped.said)
+
+    def test_one_is_said_as_one(self):
+        watched = Safeguards.model_validate({"rejections": {"count": 0}})
+        (tripped,) = evaluate(
+            plan_of((1, row(Action.REJECT)), (1, row(Action.UPDATE))), facts(now=1, before=1), watched
+        )
+        assert str(tripped.said) == "1 of 1 person (100 %) is rejected; more than 0 need approval."
+        assert (
+            DUTCH.say(tripped.said) == "1 van 1 persoon (100 %) wordt geweigerd; bij meer dan 0 is goedkeuring nodig."
+        )
 
 
 class TestWhatIsShown:
@@ -210,7 +223,7 @@ class TestWhatIsShown:
         assert "* person P1, account 12: update (city)" in ids
         assert not [word for word in ("Zoë", "Bos", "Delft", "Utrecht") if word in ids]
         for body in (named, ids):
-            assert tripped[0].sentence in body
+            assert str(tripped[0].said) in body
             assert "| update | 30 |" in body
             assert "| linked | 31 |" in body
 
@@ -276,6 +289,6 @@ def test_what_trips_is_beyond_its_limit_and_has_its_rows(rows: list[dict[str, An
     for tripped in evaluate(plan, of, safeguards):
         assert tripped.count > tripped.limit_count or tripped.code == "source_shrunk"
         assert tripped.share >= tripped.limit_share
-        assert "{" not in tripped.sentence + tripped.sentence_nl
+        assert "{" not in str(tripped.said) + DUTCH.say(tripped.said)
         if not tripped.code.startswith("source"):
             assert len(rows_behind(plan, tripped)) == tripped.count

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from matching.people import account, account_of, accounts_of, mapping, person, persons_frame, reasons_frame
 
 from moodle_coupling.contract.verdicts import Verdict
+from moodle_coupling.matching.evidence import UNCHANGED
 from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.unchanged import (
-    EVIDENCE,
     Split,
     links_to_forget,
     split_unchanged,
@@ -130,7 +130,7 @@ class TestOneRowPerPerson:
         (row,) = rows.to_dict("records")
         assert (row["account_id"], row["verdict"], row["action"]) == (11, "linked", "none")
         assert (row["changes"], row["reasons"], row["other_accounts"]) == ("{}", "[]", "[]")
-        assert row["evidence"] == EVIDENCE
+        assert row["evidence"] == UNCHANGED
         assert row["username"] == ""
 
     def test_a_username_that_the_ledger_brings_is_told(self):

@@ -22,8 +22,7 @@ from matching.people import (
 from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.web.mismatches.dutch import evidence
-from moodle_coupling.web.mismatches.facts import read_facts
+from moodle_coupling.words.catalogue import Texts
 
 ANNA = person(1)
 MEND = "Give it a username that the site allows, in Moodle; then it is compared as every other."
@@ -93,12 +92,12 @@ def found(unreadable: list[tuple[str, str]], links: Any = None) -> dict[str, Any
 )
 def test_it_is_told_in_dutch(key: tuple[str, str], links: Any, said: str):
     row = found([key], links)
-    assert evidence("unreadable", read_facts(row["facts"]), None, row["evidence"]).startswith(said)
+    assert Texts("nl").say(row["evidence"]).startswith(said)
 
 
 def test_it_can_be_ignored_or_put_off():
     facts = json.loads(found([("idnumber", "E1")])["facts"])
     assert [str(one.kind) for one in options("unreadable", facts, shared_email=False)] == ["ignore", "later"]
     for option in options("unreadable", facts, shared_email=False):
-        assert option.effect
-        assert option.effect_nl
+        assert str(option.effect)
+        assert Texts("nl").say(option.effect)

@@ -8,6 +8,9 @@ import pandas as pd
 
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.people.transform import transform
+from moodle_coupling.words.catalogue import ENGLISH, Texts
+
+DUTCH = Texts("nl")
 
 MAPPING = Mapping.model_validate(
     {"environment": "demo", "connection": "moodle_demo", "source": {"path": "a.csv"}, "idnumber": "person_id"}
@@ -28,14 +31,16 @@ def test_each_field_that_differs_is_a_reason_of_its_own_and_stops_nothing():
         [2, "sources_differ", "city", "'Łódź' in A, 'Ede' in B", ""],
         [2, "sources_differ", "email1", "'a@example.org' in A, 'b@example.org' in B", ""],
     ]
-    assert reasons["message_nl"][0].startswith("De bronnen verschillen over city; de eerste wordt gevolgd: 'Łódź' in A")
+    assert DUTCH.say(reasons["said"][0]).startswith(
+        "De bronnen verschillen over city; de eerste wordt gevolgd: 'Łódź' in A"
+    )
 
 
 def test_who_is_not_clear_is_rejected():
     result = transform(persons(sources_disagree=["", "Jan in A, Eva in B"]), MAPPING)
     assert result.counts.rejected == 1
     assert result.reasons["code"].tolist() == ["sources_disagree"]
-    assert "Jan in A, Eva in B" in result.reasons["message"][0]
+    assert "Jan in A, Eva in B" in ENGLISH.say(result.reasons["said"][0])
 
 
 def test_one_source_says_nothing_of_the_kind():
@@ -45,5 +50,5 @@ def test_one_source_says_nothing_of_the_kind():
 def test_a_disagreement_of_many_sources_is_told_to_its_end():
     said = ", ".join(f"Persoon Nummer-{number} <persoon{number}@example.org> in Bron {number}" for number in range(6))
     reasons = transform(persons(sources_disagree=["", said]), MAPPING).reasons
-    assert said in reasons["message"][0]
-    assert said in reasons["message_nl"][0]
+    assert said in ENGLISH.say(reasons["said"][0])
+    assert said in DUTCH.say(reasons["said"][0])

@@ -17,7 +17,9 @@ from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.people.checks import has_tags, is_email
 from moodle_coupling.people.rules import RULES
 from moodle_coupling.people.transform import Transformed, transform
-from moodle_coupling.words.catalogue import entries, languages
+from moodle_coupling.words.catalogue import ENGLISH, Texts, entries, languages
+
+DUTCH = Texts("nl")
 
 GOOD = {
     "person_id": "1042", "extern_id": "CV-1", "firstname": "Jan", "infix": "van", "lastname": "Dijk",
@@ -99,8 +101,9 @@ def test_a_value_that_moodle_cannot_take_is_left_out_with_its_reason(
     assert done.candidates.loc[0, emptied] == ""
     reason = done.reasons.iloc[0]
     assert reason["row"] == 2
-    assert reason["message"] != reason["message_nl"]
-    assert "{" not in reason["message"] + reason["message_nl"]
+    english, dutch = ENGLISH.say(reason["said"]), DUTCH.say(reason["said"])
+    assert english != dutch
+    assert "{" not in english + dutch
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_what_moodle_takes_is_taken(person: dict[str, str]) -> None:
 def test_a_recipe_says_what_it_lacks(recipe: str, person: dict[str, str], code: str) -> None:
     done = run(person, username={"recipe": recipe}, idnumber="person_id")
     assert codes(done) == [(code, "create")]
-    assert recipe in done.reasons.loc[0, "message"]
+    assert recipe in ENGLISH.say(done.reasons.loc[0, "said"])
     assert done.candidates.loc[0, "username"] == ""
 
 
@@ -252,8 +255,8 @@ def test_an_id_that_was_spoilt_is_none(id_: str, idnumber: str) -> None:
     done = run({"extern_id": id_}, idnumber=idnumber)
     assert codes(done) == [("idnumber_spoilt", "all")]
     assert done.candidates["idnumber"].tolist() == [""]
-    assert "Export the column as text" in done.reasons["message"].iloc[0]
-    assert "Exporteer de kolom als tekst" in done.reasons["message_nl"].iloc[0]
+    assert "Export the column as text" in ENGLISH.say(done.reasons["said"].iloc[0])
+    assert "Exporteer de kolom als tekst" in DUTCH.say(done.reasons["said"].iloc[0])
 
 
 @pytest.mark.parametrize("id_", WHOLE)
@@ -436,7 +439,7 @@ class TestCountries:
     def test_what_names_none_or_several_is_left_out_with_the_likeliest(self, said: str, hint: str) -> None:
         done = run({"country": said}, fields={"country": {"column": "country"}})
         assert done.candidates.loc[0, "country"] == ""
-        message = done.reasons.iloc[0]["message"]
+        message = ENGLISH.say(done.reasons.iloc[0]["said"])
         assert message.endswith(hint) if hint else "Did you mean" not in message
 
 

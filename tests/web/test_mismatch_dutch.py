@@ -6,18 +6,19 @@ import pytest
 from matching.people import account, account_of
 from web.mismatched import every_kind, judged, named
 
-from moodle_coupling.web.mismatches.dutch import evidence
-from moodle_coupling.web.mismatches.facts import read_facts
+from moodle_coupling.contract.verdicts import DECIDABLE
+from moodle_coupling.matching.evidence import evidence_of
+from moodle_coupling.people.reasons import sentence_of
 from moodle_coupling.web.mismatches.rows import records
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.catalogue import ENGLISH, Texts
+
+DUTCH = Texts("nl")
 
 
 def said(side) -> dict[str, str]:
     """Give the Dutch of each mismatch, by person_id; of an orphan by its account."""
     return {
-        row["person_id"] if row["verdict"] != "orphan" else str(row["account_id"]): evidence(
-            row["verdict"], read_facts(row["facts"]), row["account_id"], row["evidence"]
-        )
+        row["person_id"] if row["verdict"] != "orphan" else str(row["account_id"]): DUTCH.say(evidence_of(row))
         for row in records(judged(side))
     }
 
@@ -41,9 +42,8 @@ def test_every_verdict():
 
 def test_sources_that_do_not_agree():
     said_by = "Ali Bos <ali@example.org> in HR, Piet Puk <puk@example.org> in IT"
-    english = f"{ENGLISH('rule.sources_disagree', value=said_by)} {ENGLISH('rule.sources_disagree.mend')}"
-    facts = read_facts('{"person": {"idnumber": "E1"}, "accounts": {}}')
-    assert evidence("sources_disagree", facts, None, english) == (
+    evidence = sentence_of("sources_disagree", "", said_by).written()
+    assert DUTCH.say(evidence) == (
         f"De bronnen zijn het niet eens over wie dit is: {said_by}. Twee personen delen daar een id: verbeter het id in een van de "
         "bronnen."
     )
@@ -109,7 +109,7 @@ def test_a_suspended_account_without_idnumber():
     assert "dat geen ID-nummer heeft en geblokkeerd is" in found["P1"]
 
 
-@pytest.mark.parametrize("facts", ["", "{}", '{"person": {}, "accounts": {}}', "[]"])
-@pytest.mark.parametrize("verdict", ["id_missing", "ambiguous", "orphan", "of_tomorrow"])
-def test_nothing_is_made_up(verdict, facts):
-    assert evidence(verdict, read_facts(facts), None, "English.") == ""
+@pytest.mark.parametrize("verdict", DECIDABLE)
+def test_what_a_run_of_an_earlier_version_wrote_is_shown_as_it_is(verdict: str):
+    row = {"verdict": verdict, "evidence": "No account has idnumber 'E1'; it is {odd}.", "idnumber": "E1"}
+    assert DUTCH.say(evidence_of(row)) == ENGLISH.say(evidence_of(row)) == row["evidence"]

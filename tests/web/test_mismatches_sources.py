@@ -12,7 +12,7 @@ from web.test_runs import RECONCILE, table
 from moodle_coupling.ledger.mismatches import get_mismatch
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.people.reasons import sentence_of
 
 SAID = "Ali Bos <a1.bos@example.org> in HR, Piet Puk <puk@example.org> in IT"
 HIDDEN = ("Ali", "Bos", "Piet", "Puk", "example.org", "anna-bos")
@@ -22,10 +22,11 @@ DISAGREE = "verdict=sources_disagree"
 @pytest.fixture
 def mismatch(ledger) -> int:
     """The mismatch of person P1, who has an account; person P2 is well."""
-    message = f"{ENGLISH('rule.sources_disagree', value=SAID)} {ENGLISH('rule.sources_disagree.mend')}"
     ali, eva = named(1, "Ali", "Bos"), named(2, "Eva", "Vos")
     side = [ali, eva], [account_of(ali, 21), account_of(eva, 22)]
-    given = reasons_frame((1, "sources_disagree", "", "all")).assign(message=message)
+    given = reasons_frame((1, "sources_disagree", "", "all")).assign(
+        said=sentence_of("sources_disagree", "", SAID).written()
+    )
     found = compare(ledger, side, reasons=given)
     assert list(found) == ["P1"]
     return found["P1"]

@@ -117,8 +117,7 @@ REASONS: Final = Frame(
         Column("code", TEXT, "The rule."),
         Column("field", TEXT, "Of which field."),
         Column("value", TEXT, "What stood there, cut."),
-        Column("message", TEXT, "What is the matter and how to mend it, for people."),
-        Column("message_nl", TEXT, "The same in Dutch."),
+        Column("said", TEXT, "A sentence: what is the matter and how to mend it."),
         Column(
             "blocks", TEXT, "What it stops: 'all', 'create' (no new account; an existing one keeps the field), or ''."
         ),
@@ -178,8 +177,8 @@ PLAN: Final = Frame(
         Column("lastname", TEXT, "Surname."),
         Column("email", TEXT, "Address."),
         Column("changes", TEXT, "JSON {field: [old, new]}: all that will be written; of a create old is null."),
-        Column("reasons", TEXT, "JSON [{code, field, message}]."),
-        Column("evidence", TEXT, "Which key, which account, which other person, for people."),
+        Column("reasons", TEXT, "JSON [{code, field, said}]; said is a sentence (matching/reasons.py)."),
+        Column("evidence", TEXT, "A sentence: which key, which account, which other person; '' where the columns say all (matching/evidence.py)."),
         Column("other_accounts", TEXT, "JSON [id, …]: the accounts that a question points at."),
         Column("proposal", TEXT, "'', 'link', 're-key' or 'suspend': what a decision would most likely be."),
         Column("decision", ID, "The decision that this row obeys; missing when it obeys none."),

@@ -5,6 +5,7 @@ Reading one from disk is ``mapping.file``, which knows YAML; this does not.
 
 from __future__ import annotations
 
+from moodle_coupling.contract.recipes import UsernameRecipe
 from moodle_coupling.mapping.model import ENVIRONMENT, Mapping, MoodleField
 from moodle_coupling.mapping.parts import (
     Condition,
@@ -20,7 +21,6 @@ from moodle_coupling.mapping.parts import (
     SnapshotStrategy,
     Unmatched,
     Username,
-    UsernameRecipe,
     Write,
 )
 from moodle_coupling.mapping.safeguards import Limit, Notify, Safeguards

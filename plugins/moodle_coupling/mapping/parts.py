@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from moodle_coupling.contract.profile_types import ProfileType
+from moodle_coupling.contract.recipes import UsernameRecipe
 from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
 from moodle_coupling.mapping.cron import cron_problem
 from moodle_coupling.mapping.patterns import linear_pattern
@@ -64,16 +65,6 @@ class IdnumberFrom(StrEnum):
     EXTERN_ID = "extern_id"
     PERSON_ID = "person_id"
     EXTERN_ID_ELSE_PERSON_ID = "extern_id_else_person_id"
-
-
-class UsernameRecipe(StrEnum):
-    """How a username is made."""
-
-    EMAIL = "email"
-    FIRST_INFIX_LAST = "first_infix_last"
-    INITIALS_INFIX_LAST = "initials_infix_last"
-    INITIAL_INFIX_LAST = "initial_infix_last"
-    EXTERN_ID = "extern_id"
 
 
 class Write(StrEnum):

@@ -1,4 +1,4 @@
-"""What can be decided on a mismatch, and what the next run does for each choice, in English and in Dutch."""
+"""What can be decided on a mismatch, and what the next run does for each choice."""
 
 from __future__ import annotations
 
@@ -7,27 +7,73 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict, offered
-from moodle_coupling.matching.decision_words import Account, Circumstances, effects
+from moodle_coupling.matching.evidence import account_named, clauses, first_of, person_named
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _CHOOSING: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.SUSPEND})
 """Kinds that are about one account; the others are about all that the mismatch points at."""
 _PROPOSED: Final = {"link": DecisionKind.LINK, "re-key": DecisionKind.REKEY, "suspend": DecisionKind.SUSPEND}
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that a mismatch points at, as the facts have it; texts are '' where they were not read."""
+
+    id: int
+    username: str = ""
+    idnumber: str = ""
+    email: str = ""
+    suspended: bool = False
+
+    @property
+    def named(self) -> Sentence:
+        """What it is called in a sentence."""
+        return account_named(self.id, self.username)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """A mismatch as the facts have it."""
+
+    verdict: str
+    person: Mapping[str, Any]
+    accounts: tuple[Account, ...]
+
+    @property
+    def idnumber(self) -> str:
+        """The person's idnumber; of an orphan the account's."""
+        return str(self.person.get("idnumber", ""))
+
+    def others(self, account: Account | None) -> tuple[Account, ...]:
+        """Give the accounts that are not this one."""
+        return tuple(one for one in self.accounts if one != account)
+
+    def own(self) -> Account | None:
+        """Give the person's own account: the one that has the idnumber, where just one has it."""
+        mine = [one for one in self.accounts if one.idnumber == self.idnumber != ""]
+        return mine[0] if len(mine) == 1 else None
+
+    def named(self) -> Sentence:
+        """Name the person: by the source's ids, else by the idnumber."""
+        person_id, extern_id = str(self.person.get("person_id", "")), str(self.person.get("extern_id", ""))
+        if person_id or extern_id:
+            return Sentence("name.person", name=person_named(person_id, extern_id, 0))
+        return Sentence("name.person_idnumber", idnumber=self.idnumber)
+
+
 @dataclass(frozen=True)
 class Option:
     """One choice. ``account_id`` is the account meant, None for all that the mismatch points at, or none.
 
-    ``effect`` and ``effect_nl`` say in a sentence what the next run does, with ids and usernames.
+    ``effect`` says what the next run does, with ids and usernames.
     """
 
     kind: DecisionKind
     account_id: int | None
-    effect: str
-    effect_nl: str
+    effect: Sentence
 
 
 def options(verdict: str, facts: Mapping[str, Any], *, shared_email: bool) -> list[Option]:
@@ -62,9 +108,9 @@ def _of_kind(kind: DecisionKind, about: Circumstances, *, shared_email: bool) ->
     if kind == DecisionKind.CREATE_SEPARATE and not _address_is_free(about, shared_email=shared_email):
         return []
     if kind not in _CHOOSING:
-        return [Option(kind, None, *effects(kind, about, None))]
+        return [Option(kind, None, effect_of(kind, about, None))]
     found = choosable(kind, about.verdict, about.accounts, about.idnumber)
-    return [Option(kind, account.id, *effects(kind, about, account)) for account in found]
+    return [Option(kind, account.id, effect_of(kind, about, account)) for account in found]
 
 
 def _address_is_free(about: Circumstances, *, shared_email: bool) -> bool:
@@ -86,3 +132,94 @@ def _accounts(facts: Mapping[str, Any]) -> Iterable[Account]:
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip().casefold()
+
+
+def effect_of(kind: DecisionKind, about: Circumstances, account: Account | None) -> Sentence:
+    """Say what the next run does when this is decided; ``account`` is the one chosen."""
+    return _EFFECTS[kind](about, account or Account(0))
+
+
+def _link(about: Circumstances, account: Account) -> Sentence:
+    who = {"account": account.named, "person": about.named()}
+    if about.verdict == Verdict.HELD:
+        return Sentence("effect.reactivated", **who)
+    if about.verdict == Verdict.ID_REASSIGNED:
+        return Sentence("effect.same_person_suspended" if account.suspended else "effect.same_person", **who)
+    if about.verdict == Verdict.DUPLICATE_ACCOUNT:
+        others = about.others(account)
+        return Sentence("effect.one_of_several", n=len(others), idnumber=about.idnumber, others=_named(others), **who)
+    return _given(about, account, Sentence("effect.gets_idnumber", idnumber=about.idnumber, **who))
+
+
+def _rekey(about: Circumstances, account: Account) -> Sentence:
+    who = {"account": account.named, "person": about.named()}
+    gets = Sentence("effect.gets_other_idnumber", idnumber=about.idnumber, theirs=account.idnumber, **who)
+    return _given(about, account, gets)
+
+
+def _given(about: Circumstances, account: Account, gets: Sentence) -> Sentence:
+    """Say that an account gets the person's idnumber, and what comes with that."""
+    parts, others = [gets], about.others(account)
+    if account.suspended:
+        parts.append(Sentence("effect.stays_suspended"))
+    if others:
+        parts.append(Sentence("effect.others_stay", n=len(others), others=_named(others)))
+    return clauses(parts)
+
+
+def _create(about: Circumstances, _account: Account) -> Sentence:
+    own, person = about.own() if about.verdict == Verdict.ID_REASSIGNED else None, about.named()
+    if own is None:
+        accounts = _named(about.accounts)
+        return Sentence("effect.new_account", person=person, idnumber=about.idnumber, accounts=accounts)
+    others, freed = about.others(own), {"idnumber": about.idnumber, "account": own.named, "person": person}
+    if not others:
+        return Sentence("effect.another_person", **freed)
+    return Sentence("effect.another_person_asked", others=_named(others), **freed)
+
+
+def _suspend(about: Circumstances, account: Account) -> Sentence:
+    named = {"account": account.named, "idnumber": account.idnumber}
+    if about.verdict == Verdict.ORPHAN:
+        return Sentence("effect.suspended", **named)
+    return Sentence("effect.suspended_stranger", person=about.named(), **named)
+
+
+def _do_not_touch(about: Circumstances, _account: Account) -> Sentence:
+    accounts = {"n": len(about.accounts), "accounts": _named(about.accounts)}
+    if about.verdict == Verdict.ORPHAN:
+        return Sentence("effect.off", **accounts)
+    no_account = about.own() is None and about.verdict != Verdict.DUPLICATE_ACCOUNT
+    return Sentence("effect.off_without_account" if no_account else "effect.off_own", person=about.named(), **accounts)
+
+
+def _ignore(about: Circumstances, _account: Account) -> Sentence:
+    if about.verdict == Verdict.SOURCES_DISAGREE:
+        return Sentence("effect.disagreement_ignored", person=about.named())
+    who: list[Any] = [_named(about.accounts)]
+    alone = about.verdict == Verdict.ORPHAN and len(about.accounts) == 1
+    if about.verdict != Verdict.ORPHAN:
+        who = [about.named(), *who]
+    own = about.own() if about.verdict == Verdict.EMAIL_TAKEN else None
+    done = Sentence("effect.nothing_written") if own is None else Sentence("effect.keeps_email", account=own.named)
+    return clauses([done, Sentence("effect.not_asked_again", n=1 if alone else 2, who=who)])
+
+
+def _later(_about: Circumstances, _account: Account) -> Sentence:
+    return Sentence("effect.later")
+
+
+_EFFECTS: Final[dict[DecisionKind, Callable[[Circumstances, Account], Sentence]]] = {
+    DecisionKind.LINK: _link,
+    DecisionKind.REKEY: _rekey,
+    DecisionKind.CREATE_SEPARATE: _create,
+    DecisionKind.SUSPEND: _suspend,
+    DecisionKind.DO_NOT_TOUCH: _do_not_touch,
+    DecisionKind.IGNORE: _ignore,
+    DecisionKind.LATER: _later,
+}
+
+
+def _named(accounts: Sequence[Account]) -> list[Any]:
+    """Name accounts, the first ten of them."""
+    return first_of([account.named for account in accounts]) or [Sentence("name.the_account")]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from moodle_coupling.matching.compare import folded
-from moodle_coupling.matching.evidence import labels, persons_listed, sentence
+from moodle_coupling.matching.evidence import NAMED, persons_in, persons_listed
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-NAMED: Final = 10
-"""How many of the others a message names; a source with one idnumber for everyone would otherwise fill the disk."""
+    from collections.abc import Iterator
 
 
 def find_duplicates(persons: pd.DataFrame, *, by_email: bool) -> pd.DataFrame:
@@ -21,31 +19,44 @@ def find_duplicates(persons: pd.DataFrame, *, by_email: bool) -> pd.DataFrame:
 
     ``persons`` are those to match, with the columns of CANDIDATE_COLUMNS. Each sentence names the others.
     """
-    found = _sharing(persons, persons["idnumber"], "idnumber")
-    if by_email:
-        emails = _sharing(persons, folded(persons["email"]), "email")
-        both = found.index.intersection(emails.index)
-        found.loc[both, "evidence"] = found.loc[both, "evidence"] + ", and " + emails.loc[both, "evidence"]
-        found = pd.concat([found, emails.drop(index=both)])
-    found["evidence"] = [sentence(text) for text in found["evidence"]]
-    return found
+    ids = _sharing(persons, persons["idnumber"])
+    emails = _sharing(persons, folded(persons["email"])) if by_email else {}
+    fields, evidence = {}, {}
+    for at in [*ids, *(at for at in emails if at not in ids)]:
+        fields[at] = "idnumber" if at in ids else "email"
+        evidence[at] = _sentence(ids.get(at), emails.get(at)).written()
+    index = pd.Index(list(fields), dtype=persons.index.dtype)
+    return pd.DataFrame(
+        {
+            "field": pd.Series(fields, index=index, dtype="str"),
+            "evidence": pd.Series(evidence, index=index, dtype="str"),
+        }
+    )
 
 
-def _sharing(persons: pd.DataFrame, keys: pd.Series[str], field: str) -> pd.DataFrame:
+def _sharing(persons: pd.DataFrame, keys: pd.Series[str]) -> dict[int, tuple[str, Sentence]]:
+    """Give, by index label, what a person shares with others, and who those are."""
     sharing = keys[(keys != "") & keys.duplicated(keep=False)]
-    names = labels(persons.loc[sharing.index])
-    evidence: dict[int, str] = {}
-    word = "e-mail" if field == "email" else field
+    names = pd.Series(persons_in(persons.loc[sharing.index]), index=sharing.index, dtype="object")
+    found: dict[int, tuple[str, Sentence]] = {}
     for key, group in names.groupby(sharing):
-        for at, others in zip(group.index, _others(list(group)), strict=True):
-            evidence[at] = f"{word} '{key}' is also that of {others}"
-    frame = pd.DataFrame({"field": field}, index=sharing.index)
-    frame["evidence"] = pd.Series(evidence, dtype="str").reindex(sharing.index)
-    return frame
+        found.update((at, (str(key), others)) for at, others in zip(group.index, _others(list(group)), strict=True))
+    return {at: found[at] for at in sharing.index}
 
 
-def _others(names: list[str]) -> Iterable[str]:
-    """For each name the first ``NAMED`` others, and how many more there are."""
+def _others(names: list[str | Sentence]) -> Iterator[Sentence]:
+    """For each name the first others, and how many more there are."""
     for at in range(len(names)):
         few = [name for other, name in enumerate(names[: NAMED + 1]) if other != at][:NAMED]
         yield persons_listed(few, len(names) - 1 - len(few))
+
+
+def _sentence(idnumber: tuple[str, Sentence] | None, email: tuple[str, Sentence] | None) -> Sentence:
+    if idnumber and email:
+        return Sentence(
+            "evidence.shared_both", idnumber=idnumber[0], persons=idnumber[1], email=email[0], others=email[1]
+        )
+    if idnumber:
+        return Sentence("evidence.shared_idnumber", idnumber=idnumber[0], persons=idnumber[1])
+    shared, others = email or ("", Sentence("name.persons", n=0, names=[]))
+    return Sentence("evidence.shared_email", email=shared, persons=others)

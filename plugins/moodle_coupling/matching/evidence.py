@@ -1,71 +1,104 @@
-"""The words of evidence: how a person, an account and a key are named in a sentence."""
+"""Why a row of a plan has its verdict.
+
+A plan holds a written sentence only where more is to be said than verdict and columns tell: who else has the idnumber, which
+keys point where. Of everyone else, and that is nearly everyone, the sentence is made when somebody looks.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from moodle_coupling.contract.verdicts import Verdict
+from moodle_coupling.matching.reasons import reasons_of
+from moodle_coupling.words.sentence import Sentence, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
+    from moodle_coupling.words.catalogue import Texts
 
-def labels(persons: pd.DataFrame) -> pd.Series[str]:
-    """Give what each person is called in a sentence: the source's ids, or the row where there are none."""
-    names = [
-        person_label(person_id, extern_id, row)
-        for person_id, extern_id, row in zip(persons["person_id"], persons["extern_id"], persons["row"], strict=True)
+UNCHANGED: Final = Sentence("evidence.unchanged").written()
+"""The evidence of whoever a run for what changed does not look at."""
+NAMED: Final = 10
+"""How many persons or accounts a sentence names; a source with one idnumber for everyone would otherwise fill the disk."""
+
+
+def evidence_of(row: Mapping[Any, Any]) -> Sentence:
+    """Give why a row of a plan (PLAN_COLUMNS) or of the ledger has its verdict, as a sentence."""
+    return read(str(row["evidence"] or "")) or _from_columns(row)
+
+
+def readable(plan: pd.DataFrame, texts: Texts) -> pd.DataFrame:
+    """Give a plan with its evidence, and the message of each of its reasons, as texts of a language."""
+    evidence = [texts.say(evidence_of(row)) for row in plan.to_dict("records")]
+    reasons = [
+        json.dumps(
+            [{"code": one.code, "field": one.field, "message": texts.say(one.said)} for one in reasons_of(written)],
+            ensure_ascii=False,
+        )
+        for written in plan["reasons"]
     ]
-    return _series(names, persons)
+    return plan.assign(**{name: _texts(found, plan) for name, found in (("evidence", evidence), ("reasons", reasons))})
 
 
-def person_label(person_id: str, extern_id: str, row: int) -> str:
-    """Give what one person is called: '1042', '1042 (extern id E7)', 'with extern id E7' or 'on row 12'."""
+def _from_columns(row: Mapping[Any, Any]) -> Sentence:
+    verdict, idnumber = row["verdict"], row["idnumber"]
+    if verdict == Verdict.NEW:
+        return Sentence("evidence.new", idnumber=idnumber)
+    if verdict == Verdict.LINKED:
+        return Sentence("evidence.linked", account=_account_of(row), idnumber=idnumber)
+    if verdict == Verdict.RETURNED:
+        return Sentence("evidence.returned", account=_account_of(row), idnumber=idnumber)
+    return Sentence("evidence.rejected")
+
+
+def _account_of(row: Mapping[Any, Any]) -> Sentence:
+    """Name a row's account by the username that it has; the row's own is the one that it will get."""
+    changes = row.get("changes") or ""
+    renamed = json.loads(changes).get("username") if '"username"' in changes else None
+    return account_named(row["account_id"], renamed[0] if renamed else row["username"])
+
+
+def account_named(id_: int, username: str = "") -> Sentence:
+    """Name an account: 'account 57 (jan-jansen)'."""
+    return Sentence("name.account", id=id_, username=username) if username else Sentence("name.account_number", id=id_)
+
+
+def person_named(person_id: str, extern_id: str, row: int) -> str | Sentence:
+    """Give what stands behind 'person': '1042', '1042 (extern id E7)', 'with extern id E7' or 'on row 12'."""
     if person_id and extern_id and person_id != extern_id:
-        return f"{person_id} (extern id {extern_id})"
+        return Sentence("name.person_both", person_id=person_id, extern_id=extern_id)
     if person_id:
         return person_id
-    return f"with extern id {extern_id}" if extern_id else f"on row {row}"
+    return Sentence("name.person_extern", extern_id=extern_id) if extern_id else Sentence("name.person_row", row=row)
 
 
-def account_labels(accounts: pd.DataFrame) -> pd.Series[str]:
-    """Give what each account is called in a sentence: 'account 57 (jan-jansen)'."""
-    return "account " + accounts["id"].astype("str") + " (" + accounts["username"] + ")"
+def persons_in(frame: pd.DataFrame) -> list[str | Sentence]:
+    """Name the persons of a frame, row by row."""
+    columns = (frame[name] for name in ("person_id", "extern_id", "row"))
+    return [person_named(person_id, extern_id, int(row)) for person_id, extern_id, row in zip(*columns, strict=True)]
 
 
-def listed(names: Sequence[str], more: int = 0) -> str:
-    """Give names as a list in words: 'a, b and c', or 'a, b and 3 more'."""
-    parts = [*names, f"{more} more"] if more else list(names)
-    if len(parts) < 2:
-        return "".join(parts)
-    return ", ".join(parts[:-1]) + " and " + parts[-1]
+def persons_listed(names: Sequence[str | Sentence], more: int = 0) -> Sentence:
+    """Give 'person 1042' or 'persons 1042 and 1043'; ``more`` are not in ``names``."""
+    return Sentence("name.persons", n=len(names) + more, names=first_of(names, more))
 
 
-def persons_listed(names: Sequence[str], more: int = 0) -> str:
-    """Give 'person 1042' or 'persons 1042 and 1043', at most ten by name; ``more`` are not in ``names``."""
-    few = list(names[:10])
-    more += len(names) - len(few)
-    return ("person " if len(few) + more == 1 else "persons ") + listed(few, more)
+def first_of(names: Sequence[str | Sentence], more: int = 0) -> list[str | Sentence]:
+    """Give the first NAMED of the names, and how many more there are; ``more`` are not in ``names``."""
+    few, more = list(names[:NAMED]), more + len(names[NAMED:])
+    return [*few, Sentence("list.more", n=more)] if more else few
 
 
-def accounts_listed(names: Sequence[str]) -> str:
-    """Give several account labels as a list in words, at most ten by name."""
-    few = list(names[:10])
-    return listed(few, len(names) - len(few))
+def clauses(parts: Sequence[Sentence]) -> Sentence:
+    """Give clauses as one sentence."""
+    return Sentence("clauses", parts=list(parts))
 
 
-def keys_listed(keys: Iterable[str], values: dict[str, str]) -> str:
-    """Give the keys with their values: "e-mail 'a@example.org' and username 'a'"."""
-    words = {"idnumber": "idnumber", "email": "e-mail", "username": "username"}
-    return listed([f"{words[key]} '{values[key]}'" for key in keys])
-
-
-def sentence(text: str) -> str:
-    """Give the text with a capital and a full stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def _series(names: list[str], like: pd.DataFrame) -> pd.Series[str]:
+def _texts(found: list[str], like: pd.DataFrame) -> pd.Series[str]:
     import pandas as pd
 
-    return pd.Series(names, index=like.index, dtype="str")
+    return pd.Series(found, index=like.index, dtype="str")

@@ -29,7 +29,8 @@ def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.Data
     wanted = {account for accounts_ in meant for account in accounts_}
     known = _known(accounts[accounts["id"].isin(wanted)])
     persons = found[list(PERSON_FACTS)].to_dict("records")
-    said = found["evidence"].where(found["verdict"] == Verdict.SOURCES_DISAGREE, "")
+    # The English text and not the sentence: it is what decisions of before there were sentences stand on.
+    said = found["evidence"].where(found["verdict"] == Verdict.SOURCES_DISAGREE, "").map(ENGLISH.say)
     texts = [
         MismatchFacts(person=person, accounts={str(a): known.get(a) for a in ids}, sources=ENGLISH.say(text)).written()
         for person, ids, text in zip(persons, meant, said, strict=True)

@@ -1,20 +1,31 @@
-"""Verdicts on persons whose idnumber one or more accounts have exactly."""
+"""Persons whose idnumber one or more accounts have exactly: theirs, unless something else says that it is not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.mapping import Write
 from moodle_coupling.matching.compare import folded, is_blank
-from moodle_coupling.matching.evidence import accounts_listed, sentence
+from moodle_coupling.matching.evidence import NAMED, first_of, persons_listed
+from moodle_coupling.matching.likeness import Identity, has_another_name, is_somebody_else
 from moodle_coupling.matching.questions import pairs
-from moodle_coupling.matching.reassigned import reassigned
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moodle_coupling.matching.view import View
+
+_NAMES: Final = ("firstname", "lastname")
+_COMPARED: Final = (*_NAMES, "email")
+_LONGEST: Final = 200
+"""Characters of a name or address that are compared: Moodle's columns hold 100, and words are compared each with each."""
+_OWNERS: Final = 3
+"""How many persons are named of each account that holds an address."""
 
 
 def judge_linked(view: View, exact: pd.DataFrame) -> pd.DataFrame:
@@ -32,10 +43,11 @@ def _judge_several(view: View, exact: pd.DataFrame) -> pd.DataFrame:
     idnumbers = view.persons["idnumber"].loc[groups.index]
     off = [view.all_protected(found) for found in groups]
     evidence = [
-        sentence(
-            f"idnumber '{idnumber}' is on {accounts_listed([view.account_names[a] for a in found])}"
-            + ("; all of them are protected and never written" if protected else "")
-        )
+        Sentence(
+            "evidence.duplicate_account_protected" if protected else "evidence.duplicate_account",
+            idnumber=idnumber,
+            accounts=first_of([view.account(a) for a in found]),
+        ).written()
         for idnumber, found, protected in zip(idnumbers, groups, off, strict=True)
     ]
     verdicts = [(Verdict.PROTECTED if protected else Verdict.DUPLICATE_ACCOUNT).value for protected in off]
@@ -55,45 +67,72 @@ def _judge_one(view: View, at: pd.Series[int]) -> pd.DataFrame:
     accounts = view.accounts.loc[at].set_axis(at.index)
     why = view.protected.loc[at].set_axis(at.index)
     by_us = view.suspended_by_us.loc[at].set_axis(at.index)
-    has_key = _has_key(view, at, persons)
-    owners = other_holders(view, at)
 
-    frame = pd.DataFrame({"a": at.astype("Int64"), "verdict": Verdict.LINKED.value, "evidence": has_key + "."})
-    frame["others"] = owners.reindex(at.index)
+    frame = pd.DataFrame({"a": at.astype("Int64"), "verdict": Verdict.LINKED.value, "evidence": ""})
+    frame["others"] = other_holders(view, at).reindex(at.index)
     frame["others"] = frame["others"].map(lambda found: found if isinstance(found, list) else [])
     frame["email_kept"] = frame["others"].map(len) > 0
-    taken = frame["email_kept"]
-    frame.loc[taken, "verdict"] = Verdict.EMAIL_TAKEN.value
-    frame.loc[taken, "evidence"] = [
-        sentence(f"{has}, but e-mail '{email}' belongs to {_listed_with_idnumber(view, found)}")
-        for has, email, found in zip(has_key[taken], persons["email"][taken], frame["others"][taken], strict=True)
-    ]
+    told = _Telling(view, frame, persons["idnumber"])
+
+    told.say(frame["email_kept"], Verdict.EMAIL_TAKEN, "evidence.email_taken", _holders(view, frame))
     suspended = accounts["suspended"]
-    returned = suspended & by_us & ~persons["inactive"]
-    _say(frame, returned, Verdict.RETURNED, has_key + ", is active in the source, and was suspended by this coupling")
-    held = suspended & ~by_us
-    _say(frame, held, Verdict.HELD, has_key + ", but someone else than this coupling suspended it")
-    _tell_reassigned(view, frame, has_key)
-    _say(frame, why != "", Verdict.PROTECTED, has_key + ", but it is protected (" + why + ") and never written")
+    # Verdict and columns say all of those who returned.
+    frame.loc[suspended & by_us & ~persons["inactive"], ["verdict", "evidence"]] = [Verdict.RETURNED.value, ""]
+    told.say(suspended & ~by_us, Verdict.HELD, "evidence.held")
+    other = reassigned(view, at)
+    found = pd.Series(frame.index.isin(other.index), index=frame.index)
+    known = found & (other.reindex(frame.index).fillna("") != "")
+    told.say(found & ~known, Verdict.ID_REASSIGNED, "evidence.reassigned_differs")
+    told.say(known, Verdict.ID_REASSIGNED, "evidence.reassigned_known", lambda p: {"person": other[p]})
+    # Nothing is written where the account seems somebody else's, its address neither.
+    frame.loc[found, "email_kept"] = False
+    told.say(why != "", Verdict.PROTECTED, "evidence.protected", lambda p: {"why": view.why_protected(int(at[p]))})
     return frame
 
 
-def _tell_reassigned(view: View, frame: pd.DataFrame, has_key: pd.Series[str]) -> None:
-    """Say of whom the idnumber is on an account that seems somebody else's: nothing of it is written, its address neither."""
-    found = reassigned(view, frame["a"].astype("int64"))
-    frame.loc[found.index, "verdict"] = Verdict.ID_REASSIGNED.value
-    frame.loc[found.index, "evidence"] = has_key.loc[found.index] + ", but seems to be somebody else's: " + found + "."
-    frame.loc[found.index, "email_kept"] = False
+@dataclass(frozen=True)
+class _Telling:
+    """Puts verdicts and written sentences into the frame of persons with one account each."""
+
+    view: View
+    frame: pd.DataFrame
+    idnumbers: pd.Series[str]
+
+    def say(
+        self,
+        where: pd.Series[bool],
+        verdict: Verdict,
+        code: str,
+        more: Callable[[int], dict[str, Any]] = lambda _: {},
+    ) -> None:
+        """Give those persons a verdict and a sentence; ``more`` are its parameters besides account and idnumber."""
+        some = self.frame.index[where]
+        written = [
+            Sentence(code, account=self.view.account(int(a)), idnumber=self.idnumbers[p], **more(p)).written()
+            for p, a in zip(some, self.frame["a"][some], strict=True)
+        ]
+        self.frame.loc[some, "verdict"] = verdict.value
+        self.frame.loc[some, "evidence"] = pd.Series(written, index=some, dtype="str")
 
 
-def _say(frame: pd.DataFrame, where: pd.Series[bool], verdict: Verdict, evidence: pd.Series[str]) -> None:
-    frame.loc[where, "verdict"] = verdict.value
-    frame.loc[where, "evidence"] = evidence[where] + "."
+def _holders(view: View, frame: pd.DataFrame) -> Callable[[int], dict[str, Any]]:
+    """Give what names the accounts that hold the address a person would get, and whose they are."""
+    named = {a for found in frame["others"][frame["email_kept"]] for a in found[:NAMED]}
+    idnumbers = view.accounts["idnumber"]
+    owners = view.owners(idnumbers.loc[sorted(named)])
 
+    def name(a: int) -> Sentence:
+        account, whose = view.account(a), owners.get(idnumbers[a])
+        if not whose:
+            return account
+        return Sentence("name.account_of", account=account, persons=persons_listed(whose[:_OWNERS]))
 
-def _has_key(view: View, at: pd.Series[int], persons: pd.DataFrame) -> pd.Series[str]:
-    names = view.account_names.loc[at].set_axis(at.index)
-    return "A" + names.str.slice(1) + " has idnumber '" + persons["idnumber"] + "'"
+    def holders(p: int) -> dict[str, Any]:
+        found = frame["others"][p]
+        names = first_of([name(a) for a in found[:NAMED]], len(found[NAMED:]))
+        return {"email": view.persons["email"][p], "holders": names}
+
+    return holders
 
 
 def other_holders(view: View, at: pd.Series[int]) -> pd.Series[Any]:
@@ -114,11 +153,42 @@ def other_holders(view: View, at: pd.Series[int]) -> pd.Series[Any]:
     return found.sort_values(["p", "a"]).groupby("p")["a"].agg(list)
 
 
-def _listed_with_idnumber(view: View, found: list[int]) -> str:
-    owners = view.owners(view.accounts["idnumber"].loc[found[:10]])
-    names = []
-    for a in found:
-        idnumber = view.accounts["idnumber"][a]
-        whose = " of person " + ", ".join(owners[idnumber][:3]) if idnumber in owners else ""
-        names.append(view.account_names[a] + whose)
-    return accounts_listed(names)
+def reassigned(view: View, at: pd.Series[int]) -> pd.Series[str]:
+    """Give the persons whose account seems somebody else's, by label: the person that the ledger knows it by, '' for none.
+
+    Those with '' differ in first name, last name and e-mail address.
+    ``at``: person's label → label of the account that has the idnumber. Names are judged (docs/decisions/0019) only where a
+    plain comparison of whole columns leaves a doubt: usually a few of many.
+    """
+    if not set(_NAMES) <= set(view.accounts.columns):
+        return pd.Series(index=at.index[:0], dtype="str")
+    persons = view.persons.loc[at.index]
+    accounts = view.accounts.loc[at].set_axis(at.index)
+    known = view.known_person.loc[at].set_axis(at.index)
+    first, last = (persons[name] != accounts[name] for name in _NAMES)
+    elsewhere = (known != "") & (persons["person_id"] != "") & (known != persons["person_id"]) & (first | last)
+    doubtful = elsewhere | (first & last & (persons["email"] != accounts["email"]))
+    doubtful[doubtful] = elsewhere[doubtful] | (
+        folded(persons["email"][doubtful]) != folded(accounts["email"][doubtful])
+    )
+    some = doubtful.index[doubtful]
+    found: dict[int, str] = {}
+    for p, mine, theirs, other in zip(
+        some,
+        _identities(persons.loc[some]),
+        _identities(accounts.loc[some]),
+        known.where(elsewhere, "").loc[some],
+        strict=True,
+    ):
+        if other and has_another_name(mine, theirs):
+            found[p] = other
+        elif is_somebody_else(mine, theirs):
+            found[p] = ""
+    return pd.Series(found, index=pd.Index(list(found), dtype=at.index.dtype), dtype="str")
+
+
+def _identities(frame: pd.DataFrame) -> list[Identity]:
+    return [
+        Identity(*(text.strip()[:_LONGEST] for text in texts))
+        for texts in zip(*(frame[name] for name in _COMPARED), strict=True)
+    ]

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from moodle_coupling.contract.verdicts import Verdict
-from moodle_coupling.matching.asked import judge_asked
 from moodle_coupling.matching.duplicates import find_duplicates
 from moodle_coupling.matching.linked import judge_linked
 from moodle_coupling.matching.orphans import find_orphans
-from moodle_coupling.matching.questions import find_points, pairs
-from moodle_coupling.matching.unreadable import tell_unreadable
+from moodle_coupling.matching.questions import find_points, judge_questions, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,7 +25,7 @@ MATCH_COLUMNS: Final = (
     "idnumber",
     "account_id",  # Int64; missing when no account, or more than one, is meant
     "verdict",  # Verdict, '' for a person rejected before matching
-    "evidence",
+    "evidence",  # a written sentence, '' where verdict and columns say all
     "other_accounts",  # JSON [id, …]: the accounts a question points at
     "proposal",  # '' | 'link' | 're-key'
     "may_link",  # bool: the mapping allows to link this account without asking
@@ -51,8 +49,8 @@ def match_view(view: View, *, full: bool, account_ids: Collection[int] = ()) -> 
     unlinked = standing.index.difference(pd.Index(exact["p"]))
     # Duplicates are rejected, but their questions stand: nobody else is linked to an account that they point at.
     points = find_points(standing.loc[unlinked], view.accounts, view.mapping)
-    asked = tell_unreadable(judge_asked(view, points, unlinked.difference(doubles.index)), view.unreadable)
-    judged = pd.concat([linked, asked, doubles]).reindex(view.persons.index)
+    questions = judge_questions(view, points, unlinked.difference(doubles.index))
+    judged = pd.concat([linked, questions, doubles]).reindex(view.persons.index)
     judged["others"] = judged["others"].map(lambda found: found if isinstance(found, list) else [])
 
     persons = view.persons[["row", "person_id", "extern_id", "idnumber"]].join(judged)

@@ -18,15 +18,17 @@ from moodle_coupling.matching.changes import (
     to_write,
 )
 from moodle_coupling.matching.drift import Drift
+from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import SUSPEND, Action
-from moodle_coupling.matching.leaving import Leaver, fate_of
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename
-from moodle_coupling.matching.obeying import NOT_POSSIBLE, Obeyed, obey
+from moodle_coupling.matching.obedience import NOT_POSSIBLE, Obeyed, obey
+from moodle_coupling.matching.orphans import Leaver, fate_of
 from moodle_coupling.matching.profile import with_types
 from moodle_coupling.matching.reasons import Reasons
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.view import View, make_view
+from moodle_coupling.words.sentence import Sentence, after
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -120,28 +122,23 @@ class _Draft:
         draft.reasons.add_verdicts(frame["verdict"], frame["evidence"], frame["shared_field"])
         for at, why in obeyed.impossible.items():
             draft.reasons.add(at, NOT_POSSIBLE, "", why)
-        some = list(obeyed.impossible)
-        frame.loc[some, "evidence"] = frame["evidence"].loc[some] + " " + pd.Series(obeyed.impossible, dtype="str")
+            written = frame["evidence"][at] or evidence_of(frame.loc[at].to_dict()).written()
+            frame.loc[at, "evidence"] = after(written, why)
         draft._reject()
         return draft
 
     def _reject(self) -> None:
         unmatched = self.frame["verdict"] == ""
-        self.frame.loc[unmatched, "evidence"] = "Rejected before matching, for the reasons given."
         self._tell_disagreement(unmatched)
         rejected = unmatched | (self.frame["verdict"] == Verdict.DUPLICATE_PERSON)
         self.frame.loc[rejected, "action"] = Action.REJECT.value
         for at in self.frame.index[unmatched]:
             if not self.reasons.has(at):
-                self.reasons.add(
-                    at, "idnumber_missing", "idnumber", "The person has no idnumber, and nothing else joins."
-                )
+                self.reasons.add(at, "idnumber_missing", "idnumber", Sentence("reason.no_idnumber"))
 
     def _tell_disagreement(self, unmatched: pd.Series[bool]) -> None:
         """Make a mismatch of each person on whom the sources do not agree: nothing is written, and somebody must judge."""
-        said = (
-            self.given[self.given["code"] == Verdict.SOURCES_DISAGREE].drop_duplicates("at").set_index("at")["message"]
-        )
+        said = self.given[self.given["code"] == Verdict.SOURCES_DISAGREE].drop_duplicates("at").set_index("at")["said"]
         said = said[unmatched[said.index].to_numpy()]
         self.frame.loc[said.index, "verdict"] = Verdict.SOURCES_DISAGREE.value
         self.frame.loc[said.index, "evidence"] = said
@@ -182,18 +179,20 @@ class _Draft:
             values = self.view.persons[field].loc[new]
             for at in new[(values == "").to_numpy()]:
                 found.add(at)
-                self.reasons.add(at, f"{field}_missing", field, f"A new account needs a {field}, and there is none.")
+                self.reasons.add(at, f"{field}_missing", field, Sentence(f"reason.{field}_needed"))
         return found
 
     def _explain_numbers(self, names: pd.Series[str]) -> None:
         bases = self.view.persons["username"].loc[names.index]
         numbered = names.index[(names != bases).to_numpy()]
-        self.frame.loc[numbered, "evidence"] = [
-            f"{evidence.removesuffix('.')}; username '{base}' is taken, so it becomes '{name}'."
-            for evidence, base, name in zip(
-                self.frame.loc[numbered, "evidence"], bases[numbered], names[numbered], strict=True
-            )
+        given = (self.frame.loc[numbered, "evidence"], self.frame.loc[numbered, "idnumber"])
+        evidence = [
+            after(written, Sentence("evidence.numbered", base=base, name=name))
+            if written
+            else Sentence("evidence.new_numbered", idnumber=idnumber, base=base, name=name).written()
+            for written, idnumber, base, name in zip(*given, bases[numbered], names[numbered], strict=True)
         ]
+        self.frame.loc[numbered, "evidence"] = pd.Series(evidence, index=numbered, dtype="str")
 
     def _written(self) -> pd.Index[int]:
         """Persons whose existing account is brought up to date."""
@@ -249,11 +248,11 @@ class _Draft:
         return None
 
     def _tell_kept_emails(self, written: pd.Index[int]) -> None:
-        """Of whom the verdict does not tell already: those who returned while their new address is another's."""
+        """Say it where the verdict does not: of those who returned while their new address is another's."""
         kept = self.frame.loc[written]
         kept = kept[kept["email_kept"] & (kept["verdict"] != Verdict.EMAIL_TAKEN)]
         for at, email, others in zip(kept.index, kept["email"], kept["holders"], strict=True):
-            said = f"E-mail '{email}' belongs to another account ({others[1:-1]}), so the account keeps its own."
+            said = Sentence("evidence.email_kept", email=email, accounts=others[1:-1])
             self.reasons.add(at, Verdict.EMAIL_TAKEN.value, "email", said)
 
     def _link(self) -> None:
@@ -283,13 +282,14 @@ class _Draft:
             since = known.gone_since.get(int(account))
             leaver = Leaver(asked, is_suspended, is_ours, explained, since)
             fate = fate_of(leaver, self.view.mapping.leavers, known.now, everyone_known=everyone_known)
-            self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", f"{evidence} {fate.why}".strip())
+            told = after(evidence, fate.why) if fate.why else evidence
+            self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", told)
             if fate.suspend:
                 leaving.append(at)
             if fate.listed:
                 listed.append(at)
             if fate.for_now:
-                waiting[at] = f"{evidence} {fate.why}"
+                waiting[at] = told
         self._suspend(leaving)
         self.frame.loc[listed, "proposal"] = SUSPEND
         self.frame.loc[list(waiting), "evidence"] = list(waiting.values())

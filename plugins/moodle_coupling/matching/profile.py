@@ -99,20 +99,11 @@ def _sent(
     codes = texts.map({text: code for text, (_, code) in told.items()}).where(~left_out, "")
     noted = Reasons(found.candidates["row"].to_numpy(), found.candidates["in_scope"].to_numpy(dtype=bool))
     for code in sorted(set(codes) - {""}):
-        noted.add(code, (codes == code).to_numpy(), to_texts(texts), column)
+        meant = (lambda text: near_option(text, options)) if code == NO_OPTION else None
+        noted.add(code, (codes == code).to_numpy(), to_texts(texts), column, likeliest=meant)
     more = noted.frame()
-    if len(more):
-        more["message"] += _hints(more, options)
     reasons = pd.concat([found.reasons, more], ignore_index=True) if len(more) else found.reasons
     return found.candidates.assign(**{column: values}), reasons
-
-
-def _hints(reasons: pd.DataFrame, options: Collection[str]) -> list[str]:
-    meant = [
-        near_option(value, options) if code == NO_OPTION else ""
-        for code, value in zip(reasons["code"], reasons["value"], strict=True)
-    ]
-    return [f" Did you mean '{option}'?" if option else "" for option in meant]
 
 
 def _undeclared_dates(found: Typed, column: str) -> Typed:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.markdown import plain
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
-from moodle_coupling.matching.safeguard_words import SENTENCES, Numbers, number, say
+from moodle_coupling.matching.reasons import reasons_of
+from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +46,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
-    """One limit that the plan goes beyond, with a sentence that says so in English and in Dutch.
+    """One limit that the plan goes beyond, and a sentence that says so.
 
     ``share`` is ``count`` as part of ``total``; the limits are 0 where the safeguard has none.
     """
@@ -55,8 +57,7 @@ class Tripped:
     share: float
     limit_count: int
     limit_share: float
-    sentence: str
-    sentence_nl: str
+    said: Sentence
 
 
 def evaluate(plan: pd.DataFrame, facts: Facts, safeguards: Safeguards) -> tuple[Tripped, ...]:
@@ -103,14 +104,19 @@ def approval_body(plan: pd.DataFrame, tripped: tuple[Tripped, ...], *, named: bo
     Without ``named`` it holds ids and the names of fields only, no name, address or value: for places with readers and a
     lifetime that are not ours. Nothing of the source can become HTML, a link or markup in it.
     """
-    parts = [*(f"* {each.sentence}" for each in tripped), ""]
-    parts += [f"The plan has {number(len(plan))} rows.", "", *_counts("action", plan["action"]), ""]
+    parts = [*(f"* {each.said}" for each in tripped), ""]
+    parts += [f"The plan has {ENGLISH.number(len(plan))} rows.", "", *_counts("action", plan["action"]), ""]
     parts += _counts("verdict", plan["verdict"].replace("", "rejected before matching"))
     for each in tripped:
         rows = sample(plan, each)
         if len(rows):
             behind = len(rows_behind(plan, each))
-            parts += ["", f"## {each.code}: {number(len(rows))} of {number(behind)}", "", *_listed(rows, named=named)]
+            parts += [
+                "",
+                f"## {each.code}: {ENGLISH.number(len(rows))} of {ENGLISH.number(behind)}",
+                "",
+                *_listed(rows, named=named),
+            ]
     return "\n".join(parts) + "\n"
 
 
@@ -118,7 +124,7 @@ def _counts(heading: str, values: pd.Series[str]) -> Iterator[str]:
     yield f"| {heading} | rows |"
     yield "|---|---:|"
     for value, count in values.value_counts().items():
-        yield f"| {plain(value)} | {number(int(count))} |"
+        yield f"| {plain(value)} | {ENGLISH.number(int(count))} |"
 
 
 def _listed(rows: pd.DataFrame, *, named: bool) -> Iterator[str]:
@@ -132,8 +138,8 @@ def _listed(rows: pd.DataFrame, *, named: bool) -> Iterator[str]:
 
 def _written(row: dict[Any, Any], *, named: bool) -> str:
     if row["action"] == Action.REJECT:
-        reasons = json.loads(row["reasons"])
-        return ", " + "; ".join(plain(reason["message" if named else "code"]) for reason in reasons) if reasons else ""
+        texts = [plain(str(one.said) if named else one.code) for one in reasons_of(row["reasons"])]
+        return ", " + "; ".join(texts) if texts else ""
     changes = json.loads(row["changes"])
     if not named:
         return f" ({', '.join(map(plain, changes))})" if changes else ""
@@ -199,8 +205,29 @@ def _beyond(count: int, total: int, limit: Limit) -> bool:
 
 def _tripped(code: str, count: int, facts: Facts, limit_count: int, limit_share: float) -> Tripped:
     total = _total(code, facts)
-    of_persons = code == "rejections" or not facts.links
-    numbers = Numbers(count, total, _share(count, total), limit_count, limit_share, of_persons=of_persons)
-    english, dutch = SENTENCES[code]
-    texts = say(english, numbers, dutch=False), say(dutch, numbers, dutch=True)
-    return Tripped(code, count, total, numbers.share, limit_count, limit_share, *texts)
+    share = _share(count, total)
+    shown = _shown(share, limit_share)
+    if code in LIMITS:
+        of_persons = code == "rejections" or not facts.links
+        things = Sentence("safeguard.of_persons" if of_persons else "safeguard.of_accounts", n=total)
+        limit = _limit(limit_count, limit_share)
+        said = Sentence(f"safeguard.{code}", n=count, total=things, share=shown, limit=limit)
+    else:
+        said = Sentence(f"safeguard.{code}", n=count, total=total, share=shown, limit=limit_share)
+    return Tripped(code, count, total, share, limit_count, limit_share, said)
+
+
+def _limit(count: int, share: float) -> Sentence:
+    if not share:
+        return Sentence("safeguard.limit_count", count=count)
+    if not count:
+        return Sentence("safeguard.limit_share", share=share)
+    return Sentence("safeguard.limit_both", count=count, share=share)
+
+
+def _shown(share: float, limit: float) -> float:
+    """Round a share to a tenth of a percent, or to what it takes to read otherwise than the limit, which it is not."""
+    for digits in range(3, 8):
+        if share == limit or round(share, digits) != round(limit, 3):
+            break
+    return round(share, digits)

@@ -11,10 +11,9 @@ import pandas as pd
 from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.compare import is_blank
+from moodle_coupling.matching.evidence import UNCHANGED
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.selection import beside
-
-EVIDENCE: Final = "Unchanged since it was last written; not looked at."
 
 _DONE: Final = "done"
 _OURS: Final = frozenset({Action.CREATE, Action.UPDATE, Action.LINK, Action.REACTIVATE})
@@ -79,7 +78,7 @@ def unchanged_rows(skipped: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         "username": usernames,
         "changes": "{}",
         "reasons": "[]",
-        "evidence": EVIDENCE,
+        "evidence": UNCHANGED,
         "other_accounts": "[]",
         "proposal": "",
         "drift": "{}",
@@ -111,7 +110,7 @@ def which_to_remember(plan: pd.DataFrame, outcomes: pd.DataFrame) -> pd.Series[b
     written = actions.isin([action.value for action in _OURS]) & (status == _DONE) & (code == "")
     right = (actions == Action.NONE.value) & (verdicts == Verdict.LINKED.value) & (status == "skipped")
     kept_email = plan["reasons"].map(_keeps_email).astype("bool")
-    looked = plan["row"].notna() & (plan["evidence"] != EVIDENCE)
+    looked = plan["row"].notna() & (plan["evidence"] != UNCHANGED)
     return (written | right) & looked & ~kept_email & (verdicts != Verdict.EMAIL_TAKEN.value)
 
 
@@ -122,7 +121,7 @@ def links_to_forget(plan: pd.DataFrame, outcomes: pd.DataFrame, known: pd.DataFr
     Without this a person whom a full run found wrong would be skipped until the next one.
     """
     settled = _outcome_of(plan, outcomes, "status") != ""
-    doubtful = settled & (plan["evidence"] != EVIDENCE) & ~which_to_remember(plan, outcomes)
+    doubtful = settled & (plan["evidence"] != UNCHANGED) & ~which_to_remember(plan, outcomes)
     mask = known["idnumber"].isin(plan.loc[doubtful, "idnumber"]) & (known["fingerprint"] != "")
     return known[mask].assign(fingerprint="").reset_index(drop=True)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from moodle_coupling.matching.accounts import ALWAYS_PROTECTED, REQUIRED
 from moodle_coupling.matching.compare import folded, is_blank
-from moodle_coupling.matching.evidence import account_labels, labels
-from moodle_coupling.matching.unreadable import find_unreadable
+from moodle_coupling.matching.evidence import account_named, person_named, persons_in
+from moodle_coupling.words.sentence import Sentence, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,9 +28,10 @@ class View:
     """Frames side by side; every series has the index of the frame that it says something about.
 
     ``everyone`` are all candidates by row, then the bystanders; ``persons`` those candidates in scope, on a running
-    index; ``accounts`` by id, on a running index. ``rejected``, ``email_barred`` are per person, ``protected`` (why, ''
-    if not), ``linked_by_us``, ``suspended_by_us``, ``known_person`` (the PersonId under which the ledger knows it, '' for none)
-    per account. ``unreadable``: of persons who have an account that Moodle cannot show, by which key it was found and which it is.
+    index; ``accounts`` by id, on a running index. ``rejected``, ``email_barred`` are per person, ``protected`` (why, as a
+    written sentence, '' if not), ``linked_by_us``, ``suspended_by_us``, ``known_person`` (the PersonId under which the ledger knows it, '' for none)
+    per account. ``links``: what the ledger knows, as it came. ``unreadable``: (field, value) of accounts that are there and that
+    Moodle cannot show.
     """
 
     mapping: Mapping
@@ -42,16 +44,39 @@ class View:
     linked_by_us: pd.Series[bool]
     suspended_by_us: pd.Series[bool]
     known_person: pd.Series[str]
-    person_names: pd.Series[str]
-    account_names: pd.Series[str]
-    unreadable: pd.Series[str] = field(default_factory=lambda: pd.Series(dtype="str"))
+    links: pd.DataFrame | None = None
+    unreadable: tuple[tuple[str, str], ...] = ()
 
-    def owners(self, idnumbers: Iterable[str]) -> dict[str, list[str]]:
-        """Give, for those idnumbers that a person has (in scope or not), what those persons are called."""
+    def owners(self, idnumbers: Iterable[str], *, outside: bool = True) -> dict[str, list[str | Sentence]]:
+        """Give, for those idnumbers that a person has, what those persons are called; ``outside``: also those out of scope."""
         some = self.everyone[self.everyone["idnumber"].isin(set(idnumbers) - {""})]
-        names = labels(some)
-        names = names.where(some["in_scope"], names + " (not in scope)")
-        return {str(idnumber): list(group) for idnumber, group in names.groupby(some["idnumber"])}
+        some = some if outside else some[some["in_scope"]]
+        found: dict[str, list[str | Sentence]] = {}
+        for idnumber, name, inside in zip(some["idnumber"], persons_in(some), some["in_scope"], strict=True):
+            found.setdefault(str(idnumber), []).append(name if inside else Sentence("name.outside", name=name))
+        return found
+
+    def person(self, p: int) -> str | Sentence:
+        """Name a person (index label)."""
+        person_ids, extern_ids, rows = self._people
+        return person_named(person_ids[p], extern_ids[p], int(rows[p]))
+
+    def account(self, a: int) -> Sentence:
+        """Name an account (index label)."""
+        ids, usernames = self._accounts
+        return account_named(int(ids[a]), usernames[a])
+
+    def why_protected(self, a: int) -> Sentence | None:
+        """Say why an account (index label) is never written; None if it may be."""
+        return read(self.protected[a])
+
+    @cached_property
+    def _people(self) -> tuple[Any, Any, Any]:
+        return tuple(self.persons[name].to_numpy() for name in ("person_id", "extern_id", "row"))  # type: ignore[return-value]
+
+    @cached_property
+    def _accounts(self) -> tuple[Any, Any]:
+        return self.accounts["id"].to_numpy(), self.accounts["username"].to_numpy()
 
     def all_protected(self, accounts: Iterable[int]) -> bool:
         """Tell whether every one of these accounts (index labels) is protected."""
@@ -94,9 +119,8 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
         linked_by_us=ours["linked"],
         suspended_by_us=ours["suspended"],
         known_person=ours["person_id"],
-        person_names=labels(persons),
-        account_names=account_labels(known),
-        unreadable=find_unreadable(persons, unreadable, links, shared_email=mapping.matching.shared_email),
+        links=links,
+        unreadable=tuple(unreadable),
     )
 
 
@@ -120,18 +144,17 @@ def _stopped(persons: pd.DataFrame, reasons: pd.DataFrame | None) -> tuple[pd.Se
 def _protected(
     accounts: pd.DataFrame, mapping: Mapping, service_userid: int | None, marked: Mapping_[int, str]
 ) -> pd.Series[str]:
-    """Why an account is never written; by name and not by id, since the admin is not number 2 everywhere."""
-    said = {id_: f"do not touch, by {by}" for id_, by in marked.items()}
+    """Say why an account is never written; by name and not by id, since the admin is not number 2 everywhere."""
+    said = {id_: Sentence("protected.by", by=by).written() for id_, by in marked.items()}
+    mapped = Sentence("protected.mapping").written()
     why = pd.Series([said.get(int(id_), "") for id_ in accounts["id"]], index=accounts.index, dtype="str")
     usernames = folded(accounts["username"])
-    why[accounts["idnumber"].isin(mapping.matching.protected_idnumbers) & ~is_blank(accounts["idnumber"])] = (
-        "do not touch"
-    )
-    why[usernames.isin({name.strip().casefold() for name in mapping.matching.protected_usernames})] = "do not touch"
+    why[accounts["idnumber"].isin(mapping.matching.protected_idnumbers) & ~is_blank(accounts["idnumber"])] = mapped
+    why[usernames.isin({name.strip().casefold() for name in mapping.matching.protected_usernames})] = mapped
     if service_userid is not None:
-        why[accounts["id"] == service_userid] = "the service account"
+        why[accounts["id"] == service_userid] = Sentence("protected.service").written()
     for name in ALWAYS_PROTECTED:
-        why[usernames == name] = f"Moodle's {name} account"
+        why[usernames == name] = Sentence("protected.builtin", name=name).written()
     return why
 
 

@@ -8,9 +8,10 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
+from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.mapping import IdnumberFrom, Write
 from moodle_coupling.people.table import Table
-from moodle_coupling.people.usernames import PARTS, plain_maker
+from moodle_coupling.people.usernames import plain_maker
 from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
@@ -70,10 +71,10 @@ def username_lines(record: Record, base: str) -> list[str]:
     settings = record.mapping.username
     plain = plain_maker(settings.transliterate)
     made = f"recipe {settings.recipe.value}"
-    if len(PARTS[settings.recipe]) > 1:
+    if len(RECIPES[settings.recipe].parts) > 1:
         made += f", separator '{settings.separator}'"
     lines = [f"username: {made} makes '{base}'" if base else f"username: {made} makes nothing"]
-    for name in PARTS[settings.recipe]:
+    for name in RECIPES[settings.recipe].parts:
         column, text = _part(record, name)
         lines.append(f"  {name} '{text}' becomes '{plain(text)}'{column}" if text else f"  {name} is empty{column}")
     return lines

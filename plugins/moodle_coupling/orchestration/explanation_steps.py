@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
 from moodle_coupling.hooks.moodle.probes import unseen_field
 from moodle_coupling.mapping.file import source_path
+from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
+from moodle_coupling.matching.reasons import reasons_of
 from moodle_coupling.orchestration.explanation_sources import (
     as_change,
     changes_of,
@@ -167,7 +169,7 @@ def valid(record: Record, candidate: pd.Series[Any], reasons: pd.DataFrame) -> S
         outside = why_out_of_scope(record)
         names = ", ".join(text.partition(":")[0] for text in outside)
         return step(2, f"out of scope: {names}.", *outside, ok=False, in_scope=False, conditions=[*outside], reasons=[])
-    lines = [f"{row['code']}: {ENGLISH.say(row['message'])}{_stops(row['blocks'])}" for _, row in reasons.iterrows()]
+    lines = [f"{row['code']}: {ENGLISH.say(row['said'])}{_stops(row['blocks'])}" for _, row in reasons.iterrows()]
     codes = [str(code) for code in reasons["code"]]
     rejected = bool((reasons["blocks"] == "all").any())
     said = "in scope" + (f"; {', '.join(codes)}." if codes else ", nothing to mend.")
@@ -228,7 +230,7 @@ def matched(row: pd.Series[Any], history: History, *, everyone_known: bool, unse
         said += f", account {number}"
     if others:
         said += f"; the question points at account {', '.join(map(str, others))}"
-    lines = [ENGLISH.say(row["evidence"])] if row["evidence"] else []
+    lines = [ENGLISH.say(evidence_of(row.to_dict()))]
     if row["proposal"]:
         lines.append(f"Proposal: {row['proposal']}.")
     if verdict == Verdict.NEW and not everyone_known:
@@ -283,7 +285,7 @@ def written(row: pd.Series[Any], outcome: pd.Series[Any] | None, history: Histor
     action, changes = Action(row["action"]), changes_of(row["changes"])
     facts: dict[str, Any] = {"action": action.value, "changes": {name: list(pair) for name, pair in changes.items()}}
     lines = [as_change(name, *pair) for name, pair in changes.items()]
-    lines += [f"{one['code']}: {ENGLISH.say(one['message'])}" for one in json.loads(row["reasons"])]
+    lines += [f"{one.code}: {one.said}" for one in reasons_of(row["reasons"])]
     if outcome is None:
         said, ok = _intended(row, action, list(changes))
         if asked_to_write:

@@ -74,12 +74,12 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
     if tripped:
         question = Question(
             digest=plan_digest(plan),
-            reasons=tuple(one.sentence for one in tripped),
+            reasons=tuple(one.said.written() for one in tripped),
             body=approval_body(plan, tripped, named=False),
         )
         staging.write_facts(run.folder, question)
         for one in tripped:
-            log.warning("Safeguard %s: %s", one.code, ENGLISH.say(one.sentence))
+            log.warning("Safeguard %s: %s", one.code, one.said)
     return tripped
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -11,17 +11,18 @@ from moodle_coupling.contract.frames import REASONS
 from moodle_coupling.people.arrow import pa
 from moodle_coupling.people.frames import empty
 from moodle_coupling.people.rules import RULE_BY_CODE, RULES
-from moodle_coupling.words.catalogue import ENGLISH
-from moodle_coupling.words.catalogue import Texts as Language
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from moodle_coupling.people.arrow import Mask, Texts
-    from moodle_coupling.people.rules import Blocks, Rule
+    from moodle_coupling.people.rules import Blocks
 
 KEPT: Final = 300
-"""Characters of a value that the frame keeps."""
+"""Characters of a value that the frame keeps, or as many as the rule's sentence shows."""
 
 
 class Reasons:
@@ -36,12 +37,20 @@ class Reasons:
         self._chunks: list[pd.DataFrame] = []
         self._places: list[NDArray[np.intp]] = []
 
-    def add(
-        self, code: str, mask: Mask, values: Texts | None = None, field: str = "", *, blocks: Blocks | None = None
+    def add(  # each is a fact of its own
+        self,
+        code: str,
+        mask: Mask,
+        values: Texts | None = None,
+        field: str = "",
+        *,
+        blocks: Blocks | None = None,
+        likeliest: Callable[[str], str] | None = None,
     ) -> None:
         """Note rule ``code`` for the persons of ``mask``; ``values`` are all persons' texts, '' when not given.
 
-        ``blocks`` is what it stops in this field, where that is more than the rule says.
+        ``blocks`` is what it stops in this field, where that is more than the rule says; ``likeliest`` gives what was probably
+        meant by a value, where only this field tells.
         """
         found = np.flatnonzero(mask & self._keep)
         if not len(found):
@@ -49,8 +58,9 @@ class Reasons:
         rule = RULE_BY_CODE[code]
         field = field or rule.field
         texts = values.take(pa.array(found)).to_pylist() if values is not None else [""] * len(found)
-        said = {text: _say(rule, field, text) for text in set(texts)}
-        kept, message, message_nl = zip(*(said[text] for text in texts), strict=True)
+        guess = likeliest or rule.likeliest
+        said = {text: sentence_of(code, field, text, guess(text) if guess else "").written() for text in set(texts)}
+        longest = max(KEPT, rule.shown)
         self._places.append(found)
         self._chunks.append(
             pd.DataFrame(
@@ -58,9 +68,8 @@ class Reasons:
                     "row": self._rows[found],
                     "code": pd.Series(code, index=range(len(found)), dtype="str"),
                     "field": pd.Series(field, index=range(len(found)), dtype="str"),
-                    "value": pd.Series(kept, dtype="str"),
-                    "message": pd.Series(message, dtype="str"),
-                    "message_nl": pd.Series(message_nl, dtype="str"),
+                    "value": pd.Series([_cut(text, longest) for text in texts], dtype="str"),
+                    "said": pd.Series([said[text] for text in texts], dtype="str"),
                     "blocks": pd.Series((blocks or rule.blocks).value, index=range(len(found)), dtype="str"),
                 }
             )
@@ -77,20 +86,14 @@ class Reasons:
         return frame.iloc[keys].reset_index(drop=True)[list(REASONS.names)]
 
 
-def _say(rule: Rule, field: str, text: str) -> tuple[str, str, str]:
-    """Return the value as the frame keeps it, and the rule's two messages about it."""
-    likely = rule.likeliest(text) if rule.likeliest else ""
-    hint, hint_nl = (f" Did you mean '{likely}'?", f" Wordt '{likely}' bedoeld?") if likely else ("", "")
-    filled = {"value": _cut(text, rule.shown), "field": field, "length": len(text), "limit": rule.limit}
-    return (
-        _cut(text, KEPT),
-        _in(ENGLISH, rule, filled) + hint,
-        _in(Language("nl"), rule, filled) + hint_nl,
-    )
-
-
-def _in(texts: Language, rule: Rule, filled: dict[str, Any]) -> str:
-    return f"{texts(f'rule.{rule.code}', **filled)} {texts(f'rule.{rule.code}.mend', **filled)}"
+def sentence_of(code: str, field: str, text: str, likely: str = "") -> Sentence:
+    """Give what rule ``code`` says of a text in a field, and how to mend it; ``likely`` is what was probably meant."""
+    rule = RULE_BY_CODE[code]
+    filled: dict[str, str | int] = {"value": _cut(text, rule.shown), "field": field}
+    if rule.limit:
+        filled |= {"length": len(text), "limit": rule.limit}
+    said = [Sentence(f"rule.{code}", **filled), Sentence(f"rule.{code}.mend", **filled)]
+    return in_turn([*said, Sentence("rule.likely", likely=likely)] if likely else said)
 
 
 def _cut(text: str, limit: int) -> str:

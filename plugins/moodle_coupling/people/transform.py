@@ -10,7 +10,8 @@ import pandas as pd
 
 from moodle_coupling.contract.columns import INACTIVE_UNREAD
 from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFILE_WIDTH, WIDTHS, Takes
-from moodle_coupling.mapping import IdnumberFrom, Unmatched, UsernameRecipe
+from moodle_coupling.contract.recipes import RECIPES
+from moodle_coupling.mapping import IdnumberFrom, Unmatched
 from moodle_coupling.mapping.countries import to_code
 from moodle_coupling.people import checks
 from moodle_coupling.people.arrow import (
@@ -31,7 +32,7 @@ from moodle_coupling.people.reasons import Reasons
 from moodle_coupling.people.rules import Blocks
 from moodle_coupling.people.scope import holds
 from moodle_coupling.people.table import Table, first_filled
-from moodle_coupling.people.usernames import PARTS, base_usernames
+from moodle_coupling.people.usernames import base_usernames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as MappingOf
@@ -220,7 +221,7 @@ def _email(table: Table, mapping: Mapping, reasons: Reasons) -> Texts:
 
 
 def _username(table: Table, mapping: Mapping, email: Texts, reasons: Reasons) -> Texts:
-    recipe = mapping.username.recipe
+    recipe = RECIPES[mapping.username.recipe]
     columns = {name: table.texts(name) for name in ("firstname", "infix", "lastname", "initials", "extern_id")}
     parts = surnames(columns["infix"], columns["lastname"])
     columns |= {"infix": parts.infix, "lastname": parts.surname}
@@ -229,19 +230,18 @@ def _username(table: Table, mapping: Mapping, email: Texts, reasons: Reasons) ->
     usernames = base_usernames(columns, mapping.username)
     # A username outlasts the damage of what it is made of, so there is none until that is mended.
     damaged_parts = np.logical_or.reduce(
-        [table.damaged(name) for name in columns if name in PARTS[recipe] or name == "firstname"]
+        [table.damaged(name) for name in columns if name in recipe.parts or name == "firstname"]
     )
     usernames = blank_where(usernames, damaged_parts)
     empty = is_blank(usernames) & ~damaged_parts
     if not empty.any():
         return usernames
-    sources = [columns[name] for name in PARTS[recipe] if name in columns]
+    sources = [columns[name] for name in recipe.parts if name in columns]
     made_of = pc.utf8_trim(join(*sources, by=" "), characters=" ")
     nothing = is_blank(made_of)
-    missing = {UsernameRecipe.INITIALS_INFIX_LAST: "initials", UsernameRecipe.EXTERN_ID: "extern_id"}.get(recipe)
-    if missing is not None:
-        without = empty & is_blank(columns[missing])
-        reasons.add(f"{missing}_missing", without)
+    if recipe.needs:
+        without = empty & is_blank(columns[recipe.needs])
+        reasons.add(f"{recipe.needs}_missing", without)
         empty &= ~without
     # Where there was nothing to make it of, the missing name or address has its own reason.
     reasons.add("username_empty", empty & ~nothing, made_of)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from unidecode import unidecode
 
-from moodle_coupling.mapping import UsernameRecipe
+from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.people.arrow import as_mask, blank_where, change_where, choose, is_blank, join, pc, rows_with
 
 if TYPE_CHECKING:
@@ -24,16 +24,6 @@ MAX_USERNAME: Final = 100
 KEPT: Final = "a-z0-9._@-"
 """What Moodle's PARAM_USERNAME lets through, for a regular expression's character class."""
 
-PARTS: Final[dict[UsernameRecipe, tuple[str, ...]]] = {
-    UsernameRecipe.EMAIL: ("email",),
-    UsernameRecipe.FIRST_INFIX_LAST: ("firstname", "infix", "lastname"),
-    UsernameRecipe.INITIALS_INFIX_LAST: ("initials", "infix", "lastname"),
-    UsernameRecipe.INITIAL_INFIX_LAST: ("initial", "infix", "lastname"),
-    UsernameRecipe.EXTERN_ID: ("extern_id",),
-}
-"""The parts of each recipe in order. ``lastname`` is the surname without particles; ``initial`` is the first letter of
-the initials or, where there are none, of the first name."""
-
 _DROPPED: Final = f"[^{KEPT}]+"
 _CHANGES: Final = np.array([not re.fullmatch(f"[{KEPT}]", chr(byte)) for byte in range(256)])
 
@@ -47,16 +37,16 @@ def base_usernames(columns: Mapping[str, Texts], settings: Username) -> Texts:
 
     ``columns`` holds the cleaned texts of firstname, infix, lastname (surname only), initials, email and extern_id.
     """
-    recipe = settings.recipe
+    recipe = RECIPES[settings.recipe]
     length = len(columns["lastname"])
-    parts = [_part(name, columns, settings.transliterate) for name in PARTS[recipe]]
-    joined = _join(parts, settings.separator)
+    parts = {name: _part(name, columns, settings.transliterate) for name in recipe.parts}
+    joined = _join(list(parts.values()), settings.separator)
     joined = _tidy(joined, settings.separator)
     joined = pc.utf8_slice_codeunits(joined, 0, MAX_USERNAME) if length else joined
     bare = is_blank(pc.ascii_trim(joined, characters="._@-"))
-    if recipe is UsernameRecipe.INITIALS_INFIX_LAST:
-        # Asked for by name, so a person without them is told so; see rule initials_missing.
-        bare |= is_blank(pc.ascii_trim(parts[0], characters="._@-"))
+    if recipe.needs:
+        # Asked for by name, so a person without it is told so.
+        bare |= is_blank(pc.ascii_trim(parts[recipe.needs], characters="._@-"))
     return blank_where(joined, bare)
 
 

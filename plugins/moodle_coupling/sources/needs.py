@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.contract.columns import PERSON_COLUMNS
+from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping import IdnumberFrom, UsernameRecipe
+from moodle_coupling.mapping import IdnumberFrom
 from moodle_coupling.sources.headings import column_of, plain_heading
 from moodle_coupling.words.sentence import Sentence
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import AnySource, Mapping
     from moodle_coupling.sources.contract import Extract, Source, Wanted
 
-WITH_INITIALS: Final = (UsernameRecipe.INITIALS_INFIX_LAST, UsernameRecipe.INITIAL_INFIX_LAST)
 _ALIKE: Final = 0.8
 """How much alike (difflib's ratio of the plain headings) a heading must be to be taken for a renamed one."""
 _IDENTIFYING: Final = {"person_id", "extern_id", "initials", "firstname", "infix", "lastname", "inactive"}
@@ -111,10 +111,7 @@ def needed(mapping: Mapping) -> dict[str, Sentence | str]:
     }
     if mapping.idnumber is not IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID:
         found[str(mapping.idnumber)] = "idnumber"
-    if mapping.username.recipe in WITH_INITIALS:
-        found["initials"] = "username.recipe"
-    if mapping.username.recipe is UsernameRecipe.EXTERN_ID:
-        found["extern_id"] = "username.recipe"
+    found |= dict.fromkeys(RECIPES[mapping.username.recipe].columns, "username.recipe")
     if "inactive" in mapping.scope.model_fields_set and not mapping.scope.inactive:
         found["inactive"] = "scope.inactive"
     conditions = {one.column: f"scope.include[{place}]" for place, one in enumerate(mapping.scope.include)}

@@ -6,7 +6,9 @@ written in English where it is shown (``_("Paused by {name}")``) and stands in e
 
 In a text ``{name}`` is a parameter as it is; a list is written 'a, b and c', a sentence in it in the same language. What
 else can be asked for: ``{n:number}`` 1,234; ``{share:percent}`` 5.2 %; ``{names:and}``, ``{names:or}``; ``{names:ten}`` at
-most ten of them and how many more; ``{text:capital}`` with a capital first; ``{parts:lines}`` one below the other. An entry with a plural chooses by ``n``.
+most ten of them and how many more; ``{parts:while}`` 'a, while b'; ``{parts:clauses}`` 'A; b.'; ``{parts:lines}`` one below
+the other; ``{text:capital}`` with a capital first; ``{share:precise}`` 5.2184 %, with all decimals that it has. An entry with
+a plural chooses by ``n``.
 Codes ``list.and`` and the like say how lists are joined.
 """
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 LOCALE: Final = Path(__file__).parent / "locale"
 _TEN: Final = 10
+_PRECISE: Final = 6
 
 
 class Texts:
@@ -76,12 +79,18 @@ class Texts:
 
         With more where it would else read the same as the share ``apart_from``, which it is not.
         """
-        text = self._percent(share, 1)
+        text = self.percentage(share, 1)
         for digits in range(2, 7):
-            if apart_from is None or share == apart_from or text != self._percent(apart_from, 1):
+            if apart_from is None or share == apart_from or text != self.percentage(apart_from, 1):
                 break
-            text = self._percent(share, digits)
+            text = self.percentage(share, digits)
         return text
+
+    def percentage(self, share: float, digits: int) -> str:
+        """Write a share as a percentage, with as many decimals as it needs, at most ``digits``."""
+        from babel.numbers import format_decimal
+
+        return f"{format_decimal(round(share * 100, digits), format='#,##0.######', locale=self.language)} %"
 
     def listed(self, names: Sequence[Any], how: str = "and", *, more: int = 0) -> str:
         """Write names as a list: 'a, b and c', or with ``more`` 'a, b and 3 more'; ``how`` is 'and' or 'or'."""
@@ -99,11 +108,6 @@ class Texts:
         if isinstance(value, (list, tuple)):
             return self.listed(value)
         return str(value)
-
-    def _percent(self, share: float, digits: int) -> str:
-        from babel.numbers import format_decimal
-
-        return f"{format_decimal(round(share * 100, digits), format='#,##0.######', locale=self.language)} %"
 
     def _form(self, forms: tuple[str, ...], number: int) -> str:
         return forms[int(_plural_of(self.language)(number))]
@@ -135,6 +139,9 @@ _WRITTEN: Final[dict[str, Callable[[Texts, Any], str]]] = {
     "or": lambda texts, names: texts.listed(names, "or"),
     "ten": lambda texts, names: texts.listed(names[:_TEN], more=len(names[_TEN:])),
     "capital": lambda texts, value: _capital(texts.shown(value)),
+    "precise": lambda texts, share: texts.percentage(share, _PRECISE),
+    "while": lambda texts, parts: texts.listed(parts, "while"),
+    "clauses": lambda texts, parts: f"{_capital('; '.join(texts.shown(part) for part in parts))}.",
     "sentences": lambda texts, parts: " ".join(texts.say(part) for part in parts),
     "lines": lambda texts, parts: "\n".join(map(texts.shown, parts)),
 }

@@ -74,12 +74,29 @@ def read(written: str) -> Sentence | None:
         return None
     if written.startswith("{"):
         try:
-            found = json.loads(written, object_hook=_sentence)
+            found = with_sentences(written)
         except ValueError:
             return text(written)
         if isinstance(found, Sentence):
             return found
     return text(written)
+
+
+def after(written: str, *more: Sentence) -> str:
+    """Give what ``written`` says, and then ``more``, as one sentence, written; what was written is not read for it."""
+    parts = [embedded(written)] if written else []
+    return f'{{"{_CODE}": "{ALL}", "parts": [{", ".join([*parts, *(each.written() for each in more)])}]}}'
+
+
+def embedded(written: str) -> str:
+    """Give a written sentence, or a text of before there were codes, as it stands in other JSON."""
+    is_sentence = written.startswith("{") and f'"{_CODE}": "' in written
+    return written if is_sentence else json.dumps(text(written), default=_plain, ensure_ascii=False)
+
+
+def with_sentences(written: str) -> Any:
+    """Read JSON in which sentences stand among other things."""
+    return json.loads(written, object_hook=_sentence)
 
 
 def _plain(value: Any) -> Any:

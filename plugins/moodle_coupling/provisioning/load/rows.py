@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
 from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount
+from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
+from moodle_coupling.matching.reasons import reasons_of
 from moodle_coupling.people.rules import RULE_BY_CODE, Blocks
 from moodle_coupling.provisioning.load.culprits import Sendable
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, Outcome, OutcomeStatus
-from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn
+from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,25 +87,23 @@ def _settled(index: int, row: dict[str, Any]) -> Outcome | None:
     action, verdict = row["action"], row["verdict"]
     if action == Action.REJECT:
         code, said = _reasons(row)
-        return Outcome(index, OutcomeStatus.REJECTED, code or verdict, said or row["evidence"])
+        return Outcome(index, OutcomeStatus.REJECTED, code or verdict, said or evidence_of(row))
     if action in WRITING_ACTIONS and _changes(row):
         return None
     if verdict in MISMATCHES:
-        return Outcome(index, OutcomeStatus.SKIPPED, "mismatch", row["evidence"])
+        return Outcome(index, OutcomeStatus.SKIPPED, "mismatch", evidence_of(row))
     if verdict == Verdict.PROTECTED:
-        return Outcome(index, OutcomeStatus.SKIPPED, "protected", row["evidence"])
+        return Outcome(index, OutcomeStatus.SKIPPED, "protected", evidence_of(row))
     return Outcome(index, OutcomeStatus.SKIPPED, NOTHING_TO_DO)
 
 
-def _reasons(row: dict[str, Any]) -> tuple[str, Sentence | str]:
-    reasons = json.loads(row["reasons"] or "[]")
+def _reasons(row: dict[str, Any]) -> tuple[str, Sentence | None]:
+    reasons = reasons_of(row["reasons"])
     if not reasons:
-        return "", ""
+        return "", None
     # A reason that stops the person comes before one that is only said.
-    decisive = [reason for reason in reasons if _blocks(reason["code"])] or reasons
-    if len(decisive) == 1:
-        return decisive[0]["code"], decisive[0]["message"]
-    return decisive[0]["code"], in_turn(as_sentence(reason["message"]) for reason in decisive)
+    decisive = [reason for reason in reasons if _blocks(reason.code)] or reasons
+    return decisive[0].code, in_turn(reason.said for reason in decisive)
 
 
 def _blocks(code: str) -> bool:

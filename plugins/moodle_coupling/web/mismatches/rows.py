@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import Option
+from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.web.base.access import MASK, Access, Right
 from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses
-from moodle_coupling.web.mismatches.dutch import evidence as in_dutch
 from moodle_coupling.web.mismatches.facts import NAME, NAMES, Account, Agreement, Facts, read_facts
 from moodle_coupling.words.catalogue import Texts
 
@@ -147,7 +147,7 @@ class Reader:
         """Make one row; the environment is one that the user may read."""
         environment, facts = record["environment"], read_facts(record["facts"])
         mask = self.access.mask(environment)
-        evidence = self._evidence(record, facts)
+        evidence = self._evidence(record)
         standing = _standing(record, mask)
         open_to = self._deciding and self.access.may(Right.DECIDE, environment) and is_decidable(record)
         shared = shares_addresses(self.access.coupling(environment))
@@ -157,7 +157,7 @@ class Reader:
             title=self._titles[environment],
             who=self._who(record),
             evidence=evidence,
-            foreign=evidence == record["evidence"] and foreign(self._, evidence),
+            foreign=foreign(self._, record["evidence"]) and self.access.sees_names(environment),
             facts=facts,
             decision=standing,
             options=options,
@@ -174,18 +174,16 @@ class Reader:
             return self._("Account {account}", account=record["account_id"])
         return self._("Person {id}", id=record["person_id"] or record["extern_id"] or record["idnumber"])
 
-    def _evidence(self, record: Mapping[str, Any], facts: Facts) -> str:
-        return evidence_of(record, facts, self._, named=self.access.sees_names(record["environment"]))
+    def _evidence(self, record: Mapping[str, Any]) -> str:
+        return evidence_text(record, self._, named=self.access.sees_names(record["environment"]))
 
 
-def evidence_of(record: Mapping[str, Any], facts: Facts, texts: Texts, *, named: bool) -> str:
+def evidence_text(record: Mapping[str, Any], texts: Texts, *, named: bool) -> str:
     """Say why this is a mismatch; not ``named``, for those who may see no names: what its verdict means in general."""
-    verdict, evidence = record["verdict"], str(record["evidence"])
-    if not named:
-        return texts(MEANINGS[verdict]) if verdict in MEANINGS else ""
-    if foreign(texts, evidence):
-        return in_dutch(verdict, facts, record["account_id"], evidence) or evidence
-    return texts.say(evidence)
+    if named:
+        return texts.say(evidence_of(record))
+    verdict = record["verdict"]
+    return texts(MEANINGS[verdict]) if verdict in MEANINGS else ""
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

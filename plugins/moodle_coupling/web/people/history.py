@@ -10,8 +10,7 @@ from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Decision, decision_history, protections_on
 from moodle_coupling.ledger.people import Who, links_of, mismatches_of, outcomes_of
 from moodle_coupling.web.environments.state import ACTIONS
-from moodle_coupling.web.mismatches.facts import read_facts
-from moodle_coupling.web.mismatches.rows import evidence_of, records
+from moodle_coupling.web.mismatches.rows import evidence_text, records
 from moodle_coupling.web.runs.rows import Reader, Row
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def _same(one: Row, other: Row) -> bool:
 
 def _of_mismatch(ledger: Ledger, access: Access, texts: Texts, one: dict[str, Any]) -> list[Event]:
     mask = access.mask(one["environment"])
-    evidence = evidence_of(one, read_facts(one["facts"]), texts, named=access.sees_names(one["environment"]))
+    evidence = evidence_text(one, texts, named=access.sees_names(one["environment"]))
     shown = one | {"evidence": evidence}
     found = [Event(one["first_seen"], "mismatch", one["environment"], mismatch=shown)]
     for decision in decision_history(ledger, one["id"]):

@@ -8,13 +8,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import Action
+from moodle_coupling.matching.reasons import reasons_of
 from moodle_coupling.web.base.access import MASK, Access
 from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.rows import records
 from moodle_coupling.web.runs.words import OPEN_FIELDS, code_word, field_word, mend_word, shown
 from moodle_coupling.words.catalogue import Texts
-from moodle_coupling.words.sentence import in_turn, read
+from moodle_coupling.words.sentence import in_turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,10 +151,9 @@ class Reader:
         return Change(field_word(self._, name), was, becomes, masked=masked, said=said)
 
 
-def _why(one: Mapping[str, Any]) -> dict[str, str]:
-    """Give code and message of a plan's row: its first reason that counts, else what it stands on."""
-    reasons = json.loads(one["reasons"] or "[]")
+def _why(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Give code and message (a sentence) of a plan's row: its first reason that counts, else what it stands on."""
+    reasons = reasons_of(one["reasons"])
     if not reasons:
-        return {"code": "", "message": one["evidence"]}
-    said = [sentence for reason in reasons if (sentence := read(reason["message"])) is not None]
-    return {"code": reasons[0]["code"], "message": in_turn(said).written() if said else one["evidence"]}
+        return {"code": "", "message": evidence_of(one)}
+    return {"code": reasons[0].code, "message": in_turn(reason.said for reason in reasons)}

@@ -1,28 +1,144 @@
-"""Obeying decisions: what analysts decided on exactly these facts changes what matching made of a row."""
+"""Decisions obeyed: what analysts decided on exactly these facts changes what matching made of a row."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from moodle_coupling.contract.verdicts import DecisionKind, Verdict, offered
-from moodle_coupling.matching.decided import Decided, Decision, look_up, pointed
-from moodle_coupling.matching.decisions import choosable
-from moodle_coupling.matching.evidence import sentence
+from moodle_coupling.contract.verdicts import KEPT_UP, DecisionKind, Verdict, offered
+from moodle_coupling.matching.compare import folded
+from moodle_coupling.matching.decisions import Account, choosable
+from moodle_coupling.matching.evidence import account_named, evidence_of, persons_listed
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.linked import other_holders
+from moodle_coupling.words.sentence import Sentence, after, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moodle_coupling.matching.decision_words import Account
     from moodle_coupling.matching.view import View
 
 NOT_POSSIBLE: Final = "decision_not_possible"
 """Code of the reason why a decision was not obeyed."""
+_READ: Final = ("row", "person_id", "extern_id", "idnumber", "account_id", "verdict", "other_accounts", "evidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision and the row (its number in the match frame) that it is on.
+
+    ``account_id`` is None where it names none; ``said`` is the clause that says who decided what and when.
+    """
+
+    id: int
+    at: int
+    kind: DecisionKind
+    account_id: int | None
+    said: Sentence
+
+    @classmethod
+    def of(cls, at: int, values: dict[str, Any]) -> Decision:
+        """Read a row of Remembered.decided."""
+        chosen, moment, kind = values["account_id"], values["at"], DecisionKind(values["kind"])
+        said = {"by": values["by"], "kind": Sentence(f"decided.kind_{kind}")}
+        clause = Sentence("decided.some_day", **said)
+        if isinstance(moment, dt.datetime) and pd.notna(moment):
+            clause = Sentence("decided.on", day=f"{moment.astimezone(dt.UTC):%Y-%m-%d}", **said)
+        return cls(int(values["decision"]), at, kind, None if pd.isna(chosen) else int(chosen), clause)
+
+    def told(self, code: str = "decided.plain", **parameters: Any) -> Sentence:
+        """Give the sentence that says that it was obeyed, or why not."""
+        return Sentence(code, decision=self.said, **parameters)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Decisions in the order in which they were taken, and what obeying them asks.
+
+    ``rows``: the rows decided on, by their number in the match frame. ``orphans``: account id → row number.
+    ``accounts``: those that the rows point at, by id; ``labels`` (in the view) and ``protected`` (why) likewise.
+    ``owners``: idnumber of such an account → the persons in scope who have it. ``holders``: row number of somebody who is
+    to get a new account → the account that has the address. ``taken``: accounts that are written without any decision →
+    the row for which.
+    """
+
+    decisions: list[Decision]
+    rows: dict[int, dict[str, Any]]
+    orphans: dict[int, int]
+    accounts: dict[int, Account]
+    labels: dict[int, int]
+    protected: dict[int, str]
+    owners: dict[str, list[str | Sentence]]
+    holders: dict[int, int]
+    taken: dict[int, int]
+
+
+def look_up(view: View, frame: pd.DataFrame, decided: pd.DataFrame) -> Decided:
+    """Look up what the decisions (Remembered.decided) are about; those on rows that are not in ``frame`` are left out."""
+    persons = frame["row"].notna()
+    by_row, orphans = _numbers(frame["row"][persons]), _numbers(frame["account_id"][~persons])
+    decisions = _decisions(decided, by_row, orphans)
+    ats = sorted({decision.at for decision in decisions})
+    rows = dict(zip(ats, _records(frame.loc[ats, list(_READ)]), strict=True))
+    meant = {account for row in rows.values() for account in pointed(row)}
+    known = view.accounts[view.accounts["id"].isin(meant)]
+    ids = [int(id_) for id_ in known["id"]]
+    written = persons & (frame["verdict"].isin(KEPT_UP) | frame["may_link"])
+    return Decided(
+        decisions=decisions,
+        rows=rows,
+        orphans=orphans,
+        accounts={account.id: account for account in map(_account, _records(known))},
+        labels=dict(zip(ids, known.index, strict=True)),
+        protected=dict(zip(ids, view.protected.loc[known.index], strict=True)),
+        owners=view.owners(known["idnumber"], outside=False),
+        holders=_holders(view, decisions),
+        taken=_numbers(frame["account_id"][written].dropna()),
+    )
+
+
+def pointed(row: dict[str, Any]) -> list[int]:
+    """Give the accounts that a row of the match frame points at, by id."""
+    own = [] if pd.isna(row["account_id"]) else [int(row["account_id"])]
+    return sorted({*json.loads(row["other_accounts"]), *own})
+
+
+def _numbers(values: pd.Series[Any]) -> dict[int, int]:
+    """Give the index label of each number."""
+    return {int(value): int(at) for value, at in zip(values, values.index, strict=True)}
+
+
+def _decisions(decided: pd.DataFrame, by_row: dict[int, int], orphans: dict[int, int]) -> list[Decision]:
+    found = []
+    for values in _records(decided.sort_values("decision")):
+        at = orphans.get(values["orphan"]) if pd.isna(values["row"]) else by_row.get(values["row"])
+        if at is not None:
+            found.append(Decision.of(at, values))
+    return found
+
+
+def _account(values: dict[str, Any]) -> Account:
+    texts = {name: str(values[name]) for name in ("username", "idnumber", "email")}
+    return Account(int(values["id"]), suspended=bool(values["suspended"]), **texts)
+
+
+def _holders(view: View, decisions: list[Decision]) -> dict[int, int]:
+    who = [decision.at for decision in decisions if decision.kind == DecisionKind.CREATE_SEPARATE]
+    emails = view.persons["email"].reindex(who).dropna()
+    if view.mapping.matching.shared_email or emails.empty:
+        return {}
+    wanted, theirs = folded(emails), folded(view.accounts["email"])
+    some = theirs[theirs.isin(set(wanted) - {""})]
+    by_address = dict(zip(some, view.accounts["id"].loc[some.index], strict=True))
+    return {int(at): int(by_address[email]) for at, email in wanted.items() if email in by_address}  # type: ignore[call-overload]
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 @dataclass(frozen=True)
@@ -35,7 +151,7 @@ class Obeyed:
     """
 
     frame: pd.DataFrame
-    impossible: dict[int, str] = field(default_factory=dict)
+    impossible: dict[int, Sentence] = field(default_factory=dict)
 
 
 def obey(view: View, matched: pd.DataFrame, decided: pd.DataFrame | None) -> Obeyed:
@@ -55,7 +171,11 @@ def obey(view: View, matched: pd.DataFrame, decided: pd.DataFrame | None) -> Obe
 
 
 class _Impossible(Exception):
-    """Why a decision cannot be obeyed, in words."""
+    """Why a decision cannot be obeyed, as a clause."""
+
+    def __init__(self, code: str, /, **parameters: Any) -> None:
+        super().__init__(code)
+        self.why = Sentence(code, **parameters)
 
 
 @dataclass
@@ -69,24 +189,24 @@ class _Work:
     given: dict[int, int] = field(default_factory=dict)
     """Row number → the account that is the person's by decision."""
     extra: list[dict[str, Any]] = field(default_factory=list)
-    impossible: dict[int, str] = field(default_factory=dict)
+    impossible: dict[int, Sentence] = field(default_factory=dict)
 
     def take(self, decision: Decision) -> None:
         """Apply one decision, or say why not."""
         row, how = self.known.rows[decision.at], _HOW.get(decision.kind)
         if decision.kind in _LEAVE:
-            self._set(decision.at, evidence=f"{row['evidence']} {sentence(decision.said)}", may_link=False)
+            self._set(decision.at, evidence=after(self._evidence(row), decision.told()), may_link=False)
         if how is None:
             return
         try:
             self._refuse_kind(decision, row)
-            which = how(self, decision, row)
-        except _Impossible as why:
-            self.impossible[decision.at] = sentence(f"{decision.said}. It was not done: {why}")
+            told = how(self, decision, row)
+        except _Impossible as error:
+            self.impossible[decision.at] = decision.told("decided.not_done", why=error.why)
             return
-        self._obeyed(decision.at, decision, f"{row['evidence']} {sentence(decision.said + which)}", may_link=False)
+        self._obeyed(decision.at, decision, after(self._evidence(row), told), may_link=False)
 
-    def link(self, decision: Decision, row: dict[str, Any]) -> str:
+    def link(self, decision: Decision, row: dict[str, Any]) -> Sentence:
         """Make the account the person's: link, re-key, take over a suspended one, or choose among several."""
         chosen, verdict = self._chosen(decision, row), row["verdict"]
         others = [one for one in pointed(row) if one != chosen.id] if verdict == Verdict.DUPLICATE_ACCOUNT else []
@@ -97,11 +217,12 @@ class _Work:
         forced = _LINKED_BY.get(verdict, Action.LINK)
         self._set(decision.at, account_id=chosen.id, forced=forced.value)
         for one in others:
-            said = f"{self.known.accounts[one]} has idnumber '{row['idnumber']}' too, which {chosen} keeps"
+            other = self.known.accounts[one].named
+            said = Sentence("evidence.idnumber_kept", account=other, idnumber=row["idnumber"], keeper=chosen.named)
             self._add(decision, one, Action.UPDATE, said, self._former(row))
-        return f", {chosen}"
+        return decision.told("decided.account", account=chosen.named)
 
-    def create(self, decision: Decision, row: dict[str, Any]) -> str:
+    def create(self, decision: Decision, row: dict[str, Any]) -> Sentence:
         """Give the person an account of its own; while another account has its idnumber, that is taken off first.
 
         Then the run after this one makes the account: made in one go, a crash between the two could leave two accounts with
@@ -111,29 +232,32 @@ class _Work:
         if row["verdict"] == Verdict.ID_REASSIGNED and holder != row["account_id"]:
             return self._free_idnumber(decision, row)
         if holder is not None:
-            raise _Impossible(
-                f"account {holder} has e-mail '{self.view.persons['email'][decision.at]}', and this Moodle forbids two "
-                "accounts with one address; give the person or that account another"
-            )
+            email = self.view.persons["email"][decision.at]
+            raise _Impossible("not_done.address_taken", account=account_named(holder), email=email)
         self._set(decision.at, account_id=pd.NA, forced=Action.CREATE.value)
-        return ""
+        return decision.told()
 
-    def _free_idnumber(self, decision: Decision, row: dict[str, Any]) -> str:
+    def _free_idnumber(self, decision: Decision, row: dict[str, Any]) -> Sentence:
         own = int(row["account_id"])
         self._refuse_account(own, decision, row)
         self.known.taken[own] = decision.at
-        said = f"{self.known.accounts[own]} has idnumber '{row['idnumber']}', which is another person's now"
+        said = Sentence("evidence.idnumber_moved", account=self.known.accounts[own].named, idnumber=row["idnumber"])
         self._add(decision, own, Action.UPDATE, said, self._former(row))
         # The person's row keeps no account: what is written there is not the person's.
         self._set(decision.at, account_id=pd.NA)
-        return "; the idnumber is taken off first, and the next run makes the account"
+        return decision.told("decided.idnumber_first")
+
+    def _evidence(self, row: dict[str, Any]) -> str:
+        """Give what a row stands on, written, also where its columns say all."""
+        own = self.known.accounts.get(-1 if pd.isna(row["account_id"]) else int(row["account_id"]))
+        return row["evidence"] or evidence_of(row | {"username": own.username if own else ""}).written()
 
     @staticmethod
     def _former(row: dict[str, Any]) -> dict[str, Any]:
         """Give what stands in the row of an account that loses its idnumber: none, for a link is remembered by it."""
         return {name: row[name] for name in ("person_id", "extern_id", "verdict")} | {"idnumber": ""}
 
-    def suspend(self, decision: Decision, row: dict[str, Any]) -> str:
+    def suspend(self, decision: Decision, row: dict[str, Any]) -> Sentence:
         """Suspend the account, whoever made it."""
         chosen = self._chosen(decision, row)
         self._refuse_account(chosen.id, decision, row)
@@ -142,13 +266,14 @@ class _Work:
             self._suspend_stranger(decision, chosen)
         else:
             self._set(decision.at, account_id=chosen.id, forced=Action.SUSPEND.value)
-        return f", {chosen}"
+        return decision.told("decided.account", account=chosen.named)
 
     def finished(self) -> Obeyed:
         """Give the frame with all changes: persons by row, then orphans and further accounts by account id."""
         self._tell_holders()
         frame = self.frame.assign(impossible="")
-        for name, values in {**self.changed, "impossible": self.impossible}.items():
+        impossible = {at: why.written() for at, why in self.impossible.items()}
+        for name, values in {**self.changed, "impossible": impossible}.items():
             frame.loc[list(values), name] = pd.Series(values, dtype=frame[name].dtype)
         # An account that is a person's by now is nobody's orphan.
         gone = frame["row"].isna() & frame["account_id"].isin(list(self.given.values())).fillna(value=False)
@@ -158,17 +283,17 @@ class _Work:
             others = pd.concat([others, added]).sort_values("account_id")
         frame = pd.concat([persons, others], ignore_index=True)
         why = frame["impossible"][frame["impossible"] != ""]
-        return Obeyed(frame.drop(columns="impossible"), dict(zip(why.index, why, strict=True)))
+        told = {at: said for at, written in zip(why.index, why, strict=True) if (said := read(written)) is not None}
+        return Obeyed(frame.drop(columns="impossible"), told)
 
     def _suspend_stranger(self, decision: Decision, account: Account) -> None:
         """Suspend an account that a person points at and that is not the person's: its row is its own."""
         at = self.known.orphans.get(account.id)
         if at is not None:
-            evidence = f"{self.frame['evidence'][at]} {sentence(decision.said)}"
-            self._obeyed(at, decision, evidence, forced=Action.SUSPEND.value)
+            self._obeyed(at, decision, after(self.frame["evidence"][at], decision.told()), forced=Action.SUSPEND.value)
             return
         nobody = {"person_id": "", "extern_id": "", "idnumber": account.idnumber, "verdict": Verdict.ORPHAN.value}
-        said = f"{account} has idnumber '{account.idnumber}', which belongs to no person"
+        said = Sentence("evidence.orphan", account=account.named, idnumber=account.idnumber)
         self._add(decision, account.id, Action.SUSPEND, said, nobody)
 
     def _chosen(self, decision: Decision, row: dict[str, Any]) -> Account:
@@ -176,29 +301,31 @@ class _Work:
         possible = choosable(decision.kind, row["verdict"], there, row["idnumber"])
         if decision.account_id is None:
             if len(possible) != 1:
-                raise _Impossible("it does not say which account is meant; decide again, and choose one")
+                raise _Impossible("not_done.which_account")
             return possible[0]
         for account in possible:
             if account.id == decision.account_id:
                 return account
-        raise _Impossible(f"account {decision.account_id} is not, or no longer, one that this can be done with")
+        raise _Impossible("not_done.other_account", account=account_named(decision.account_id))
 
     def _refuse_kind(self, decision: Decision, row: dict[str, Any]) -> None:
         if decision.at in self.changed.get("decision", {}):
-            raise _Impossible("an earlier decision was obeyed here")
+            raise _Impossible("not_done.earlier")
         if decision.kind not in offered(row["verdict"]):
-            raise _Impossible(f"that cannot be decided on '{row['verdict'] or 'rejected before matching'}'")
+            verdict = row["verdict"]
+            raise _Impossible("not_done.verdict", verdict=verdict) if verdict else _Impossible("not_done.rejected")
 
     def _refuse_account(self, account: int, decision: Decision, row: dict[str, Any]) -> None:
         """Refuse an account that is protected, written for another row, or another person's by its idnumber."""
         found = self.known.accounts[account]
         if self.known.protected[account]:
-            raise _Impossible(f"{found} is protected ({self.known.protected[account]})")
+            why = read(self.known.protected[account])
+            raise _Impossible("not_done.protected", account=found.named, why=why)
         if self.known.taken.get(account, decision.at) != decision.at:
-            raise _Impossible(f"{found} is written for somebody else in this very plan")
+            raise _Impossible("not_done.written", account=found.named)
         owners = self.known.owners.get(found.idnumber)
         if owners and found.idnumber != row["idnumber"]:
-            raise _Impossible(f"{found} has the idnumber of person {owners[0]}")
+            raise _Impossible("not_done.owned", account=found.named, person=persons_listed(owners[:1]))
 
     def _tell_holders(self) -> None:
         """Note whose address is another account's, so that the account given keeps its own."""
@@ -217,12 +344,12 @@ class _Work:
         for name, value in values.items():
             self.changed.setdefault(name, {})[at] = value
 
-    def _add(self, decision: Decision, account: int, action: Action, said: str, row: dict[str, Any]) -> None:
+    def _add(self, decision: Decision, account: int, action: Action, said: Sentence, row: dict[str, Any]) -> None:
         """Add a row for an account that is no person's."""
         columns = self.frame.columns
         plain = {name: False if self.frame[name].dtype == "bool" else "" for name in columns}
         told = {"row": pd.NA, "account_id": account, "other_accounts": "[]", "holders": "[]", "impossible": ""}
-        evidence = f"{sentence(said)} {sentence(decision.said)}"
+        evidence = after(said.written(), decision.told())
         obeyed = {"decision": decision.id, "forced": action.value, "evidence": evidence}
         self.extra.append(plain | told | obeyed | row)
 
@@ -233,7 +360,7 @@ _LINKED_BY: Final[dict[str, Action]] = {
     Verdict.ID_REASSIGNED: Action.UPDATE,
 }
 """Where the account has the idnumber already, what a decision to link does to it."""
-_HOW: Final[dict[DecisionKind, Callable[[_Work, Decision, dict[str, Any]], str]]] = {
+_HOW: Final[dict[DecisionKind, Callable[[_Work, Decision, dict[str, Any]], Sentence]]] = {
     DecisionKind.LINK: _Work.link,
     DecisionKind.REKEY: _Work.link,
     DecisionKind.CREATE_SEPARATE: _Work.create,
