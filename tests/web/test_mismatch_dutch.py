@@ -27,7 +27,7 @@ SENTENCES = {
     "P1": "Geen account heeft ID-nummer 'E1'; het e-mailadres 'j1.bos@example.org' hoort bij account 21 (jurgen), dat geen ID-nummer heeft.",
     "P2": "Geen account heeft ID-nummer 'E2'; het e-mailadres 'a2.bos@example.org' hoort bij account 22 (anna-bos2x), dat ID-nummer 'A-99' heeft, dat in de bron niet voorkomt.",
     "P3": "Geen account heeft ID-nummer 'E3'; het e-mailadres 'ł3.bos@example.org' hoort bij account 23 (anna-bos3x), dat ID-nummer 'P3' heeft: het andere id van deze persoon.",
-    "P4": "Geen account heeft ID-nummer 'e4x', maar account 24 (anna-bos4x) heeft 'E4X ': hetzelfde op hoofdletters of spaties na.",
+    "P4": "Geen account heeft ID-nummer 'e4x', maar account 24 (anna-bos4x) heeft 'E4X ': hetzelfde op hoofdletters of spaties na; het e-mailadres 'a4.bos@example.org' hoort daar ook bij.",
     "P5": "Account 25 (anna-bos5x) heeft ID-nummer 'E5', maar het e-mailadres 'o5.bos@example.org' is van account 26 (user26).",
     "P6": "Geen account heeft ID-nummer 'E6'; het e-mailadres 's6.bos@example.org' hoort bij account 27 (iemand) zonder ID-nummer, maar de gebruikersnaam 'anna-bos6x' hoort bij account 28 (anna-bos6x) zonder ID-nummer.",
     "P7": "ID-nummer 'E7' staat bij account 29 (anna-bos7x) en account 30 (maria2).",
