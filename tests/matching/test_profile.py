@@ -11,7 +11,9 @@ from matching.people import account_of, accounts_of, mapping, person, persons_fr
 
 from moodle_coupling.contract.profile_types import ProfileType, date_stored, is_kept, is_that_date
 from moodle_coupling.errors import MappingError
+from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.plan import make_plan
+from moodle_coupling.words.catalogue import ENGLISH
 
 COLUMN = "profile_field_x"
 MAY_1_AMSTERDAM, MAY_1_LONDON = "1714514400", "1714518000"
@@ -108,7 +110,7 @@ class TestMenus:
             mapping(profile_fields={"x": {"column": "free1"}}),
             profile_types={"x": "menu"},
         )
-        assert "Did you mean 'Groen'?" in plan["reasons"].iloc[0]
+        assert "Did you mean 'Groen'?" in readable(plan, ENGLISH)["reasons"].iloc[0]
         assert plan["changes"].iloc[0] == "{}"
 
 

@@ -22,9 +22,11 @@ from matching.people import (
 )
 
 from moodle_coupling.contract.verdicts import DecisionKind, offered
+from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
+from moodle_coupling.words.catalogue import ENGLISH
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
@@ -190,7 +192,7 @@ def test_every_person_in_scope_has_one_row_and_no_account_is_written_twice(
     assert list(plan.columns) == list(PLAN_COLUMNS)
     rows = plan[plan["row"].notna()]
     assert list(rows["row"]) == [one["row"] for one in persons if one["in_scope"]]
-    assert (plan["evidence"] != "").all()
+    assert (readable(plan, ENGLISH)["evidence"] != "").all()
     orphans = plan[plan["row"].isna()]
     assert orphans["account_id"].is_unique
     written = plan[plan["action"].isin(WRITING_ACTIONS) & (plan["action"] != Action.CREATE)]
