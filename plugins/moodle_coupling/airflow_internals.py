@@ -190,6 +190,25 @@ def variable_model() -> type[Variable]:
     return Model
 
 
+def variable_exists(key: str) -> bool:
+    """Tell whether a variable of that key stands in the database. Why and after it: as ``variable_model``."""
+    from sqlalchemy import select
+
+    table = variable_model()
+    with session() as open_:
+        return open_.scalar(select(table.key).where(table.key == key)) is not None
+
+
+def database_error() -> type[Exception]:
+    """Give what is raised when Airflow's database does not answer.
+
+    Why: commands read and set variables in it. After it: the errors of the REST API's client.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return SQLAlchemyError
+
+
 def make_pool(name: str, slots: int, description: str) -> None:
     """Make a pool, or give it this number of slots.
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.airflow_internals import in_task, session, variable_model
+from moodle_coupling.airflow_internals import in_task, variable_exists
 from moodle_coupling.errors import CouplingPaused
 
 if TYPE_CHECKING:
@@ -99,8 +99,4 @@ def _exists(key: str) -> bool:
         from airflow.sdk import Variable
 
         return key in list(Variable.keys(prefix=key))
-    from sqlalchemy import select
-
-    row = variable_model()
-    with session() as open_:
-        return open_.scalar(select(row.key).where(row.key == key)) is not None
+    return variable_exists(key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import InputError, SettingError
 from moodle_coupling.settings import mappings_folder
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     import argparse
@@ -301,12 +302,9 @@ def _airflow() -> Iterator[None]:
     """Use Airflow's database, keep its log off stdout, and say in plain words when the database does not answer."""
     use_airflow_database()
     with contextlib.redirect_stdout(sys.stderr):
-        from sqlalchemy.exc import SQLAlchemyError
+        from moodle_coupling.airflow_internals import database_error
 
         try:
             yield
-        except SQLAlchemyError as error:
-            raise SettingError(
-                f"Airflow's database does not answer ({type(error).__name__}); nothing was changed. Run this where Airflow's "
-                "scheduler or API server runs, with the same settings."
-            ) from None
+        except database_error() as error:
+            raise SettingError(Sentence("commands.no_airflow_database", error=type(error).__name__)) from None
