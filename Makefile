@@ -33,7 +33,7 @@ test: ## all tests, with coverage
 	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25 --cov --cov-report=term:skip-covered
 	@$(MAKE) --no-print-directory test-clock
 
-test-fast: ## while working: the pure rooms, the ledger on SQLite, the web; a minute or two
+test-fast: ## while working: the pure rooms, the ledger on SQLite, the web; a few minutes
 	@scripts/bootstrap.sh dev
 	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow and not postgres" $(FAST)
 
