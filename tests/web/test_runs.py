@@ -229,7 +229,7 @@ class TestHead:
         end_run(ledger, run.id, RunState.FAILED, reason="load did not succeed")
         page = visit("viewer").get(f"/runs/{run.id}")
         assert table(page)["total"] == ["2", "1", "0", "0", "0", "3"]
-        assert "did not come to its end" in page.text
+        assert "did not finish" in page.text
         assert "load did not succeed" in page.text
 
     def test_a_run_that_is_not_there(self, visit):
