@@ -18,8 +18,8 @@ from moodle_coupling.contract.fields import FIELDS, Seen  # noqa: E402
 from moodle_coupling.mapping.file import json_schema, write_schema  # noqa: E402
 from moodle_coupling.people.rules import RULES, Blocks  # noqa: E402
 from moodle_coupling.provider_info import get_provider_info  # noqa: E402
-from moodle_coupling.words.catalogue import ENGLISH, Texts, entries  # noqa: E402
 from moodle_coupling.words.meanings import in_words  # noqa: E402
+from moodle_coupling.words.sentence import ENGLISH, Texts, entries  # noqa: E402
 
 SCHEMA: Final = ROOT / "include" / "mappings" / "mapping.schema.json"
 DOCS: Final = ROOT / "docs" / "mapping.md"

@@ -13,7 +13,7 @@ from moodle_coupling.contract.fields import FIELDS, MAPPED_FIELDS, NEVER_EMPTIED
 from moodle_coupling.mapping.file import json_schema
 from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.sandbox.moodle.descriptions import TYPES, USER, WIDTHS
-from moodle_coupling.words.catalogue import entries, languages
+from moodle_coupling.words.sentence import entries, languages
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 MAPPED = [field for field in FIELDS if field.mapped]
@@ -103,7 +103,7 @@ from moodle_coupling.matching.accounts import accounts_frame
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.people.transform import transform
 from moodle_coupling.provisioning.lookups import holds
-from moodle_coupling.words.catalogue import Texts, entries
+from moodle_coupling.words.sentence import Texts, entries
 from moodle_coupling.web.runs.words import field_word
 
 entries("en")["field.alternatename"] = "Alias"

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 from growth import grows_faster
 
+from moodle_coupling.contract import flags
+from moodle_coupling.contract.profile_values import near_option
 from moodle_coupling.errors import MoodleParameterRefused
 from moodle_coupling.mapping import countries
-from moodle_coupling.people import cleaning, flags, particles
-from moodle_coupling.people.profile_values import near_option
+from moodle_coupling.people import cleaning, particles
 from moodle_coupling.provisioning.load.culprits import named_culprits
 from moodle_coupling.sources import headings
 from moodle_coupling.sources import texts as spreadsheet_texts

@@ -15,8 +15,8 @@ from moodle_coupling.contract.verdicts import (
     offered,
 )
 from moodle_coupling.web.base.words import VERDICTS as BADGES
-from moodle_coupling.words.catalogue import Texts, languages
 from moodle_coupling.words.meanings import in_words
+from moodle_coupling.words.sentence import Texts, languages
 
 
 def test_each_verdict_has_its_row_in_the_order_of_the_names():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import InputError
 from moodle_coupling.settings import mappings_folder
-from moodle_coupling.words.catalogue import ENGLISH, Texts
+from moodle_coupling.words.sentence import ENGLISH, Texts
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,7 @@ from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.frames import REASON_COLUMNS
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 TAKEN = dt.datetime(2026, 11, 20, 23, 30, tzinfo=dt.UTC)
 KNOWN = ("links", "decided", "protections", "gone_since", "as_written", "now")

@@ -12,7 +12,7 @@ from moodle_coupling.contract.verdicts import DECIDABLE, MISMATCHES, DecisionKin
 from moodle_coupling.matching.decisions import Option, options, proposed
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 DUTCH = Texts("nl")
 ANNA = person(1)

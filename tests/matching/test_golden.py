@@ -32,7 +32,7 @@ from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.people.fingerprint import fingerprints
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     import pandas as pd

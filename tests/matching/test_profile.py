@@ -13,7 +13,7 @@ from moodle_coupling.contract.profile_types import ProfileType, date_stored, is_
 from moodle_coupling.errors import MappingError
 from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 COLUMN = "profile_field_x"
 MAY_1_AMSTERDAM, MAY_1_LONDON = "1714514400", "1714518000"

@@ -26,7 +26,7 @@ from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping

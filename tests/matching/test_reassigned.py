@@ -26,7 +26,7 @@ from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.unchanged import which_to_remember
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 FATIMA = person(1, firstname="Fatima", lastname="Yilmaz", email="fatima@example.org", username="fatima-yilmaz")
 JAN = account(11, idnumber="E1", username="jan-jansen", firstname="Jan", lastname="Jansen", email="jan@example.org")

@@ -16,7 +16,7 @@ from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.safeguards import LIMITS, Facts, approval_body, evaluate, rows_behind, sample
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 CHANGES = {
     Action.CREATE: {"username": [None, "jan"], "idnumber": [None, "E1"]},

@@ -23,7 +23,7 @@ from moodle_coupling.matching.unchanged import (
     which_to_remember,
     with_unchanged,
 )
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 
 def known(*links: tuple[str, int, str]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from matching.people import (
 from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 ANNA = person(1)
 MEND = "Give it a username that the site allows, in Moodle; then it is compared as every other."

@@ -12,7 +12,7 @@ from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.orchestration import notices as notifying
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

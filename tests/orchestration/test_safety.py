@@ -32,7 +32,7 @@ from moodle_coupling.orchestration.connection_checks import check_connection
 from moodle_coupling.orchestration.environment_hold import held, let_go
 from moodle_coupling.orchestration.run import Run
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

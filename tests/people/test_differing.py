@@ -8,7 +8,7 @@ import pandas as pd
 
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.people.transform import transform
-from moodle_coupling.words.catalogue import ENGLISH, Texts
+from moodle_coupling.words.sentence import ENGLISH, Texts
 
 DUTCH = Texts("nl")
 

@@ -17,7 +17,7 @@ from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.people.checks import has_tags, is_email
 from moodle_coupling.people.rules import RULES
 from moodle_coupling.people.transform import Transformed, transform
-from moodle_coupling.words.catalogue import ENGLISH, Texts, entries, languages
+from moodle_coupling.words.sentence import ENGLISH, Texts, entries, languages
 
 DUTCH = Texts("nl")
 

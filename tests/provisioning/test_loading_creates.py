@@ -15,8 +15,7 @@ from moodle_coupling.provisioning.load.rows import sort_rows
 from moodle_coupling.provisioning.load.writes import create_batch
 from moodle_coupling.provisioning.wire import Wire
 from moodle_coupling.sandbox.moodle import running_moodle
-from moodle_coupling.words.catalogue import ENGLISH
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.sentence import ENGLISH, Sentence
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from moodle_coupling.errors import TooManyFailures, ValueNotTaken
 from moodle_coupling.hooks.moodle.probes import refused_values
 from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 
 @pytest.fixture

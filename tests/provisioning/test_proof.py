@@ -19,7 +19,7 @@ from moodle_coupling.provisioning.report import exceeds_tolerance, summary
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import running_moodle
 from moodle_coupling.sandbox.moodle.profile_fields import ProfileField
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

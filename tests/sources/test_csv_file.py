@@ -16,7 +16,7 @@ from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.files import csv_file
 from moodle_coupling.sources.files.csv_file import read_regular
 from moodle_coupling.sources.kinds import read_persons
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import pytest
 from moodle_coupling.errors import SourceError
 from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.kinds import read_persons
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.web.app import make_app
 from moodle_coupling.web.base import forms
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette 1.x would like httpx2 in the place of the httpx that Airflow brings

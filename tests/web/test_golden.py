@@ -15,7 +15,7 @@ import pytest
 from web.dags_in_airflow import clear, put
 from web.storied import told
 
-from moodle_coupling.words.catalogue import entries, languages
+from moodle_coupling.words.sentence import entries, languages
 
 GOLDEN = Path(__file__).parent / "golden"
 PAGES = (

@@ -10,7 +10,7 @@ from moodle_coupling.contract.verdicts import DECIDABLE
 from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.people.reasons import sentence_of
 from moodle_coupling.web.mismatches.rows import records
-from moodle_coupling.words.catalogue import ENGLISH, Texts
+from moodle_coupling.words.sentence import ENGLISH, Texts
 
 DUTCH = Texts("nl")
 

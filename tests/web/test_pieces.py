@@ -17,7 +17,7 @@ from moodle_coupling.web.base import words
 from moodle_coupling.web.base.differences import Piece, marked
 from moodle_coupling.web.base.moments import since
 from moodle_coupling.web.environments.state import HEIGHT, WIDTH, Figures, bars, figures_of, totals
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 NOW = dt.datetime(2026, 3, 1, 2, 0, tzinfo=dt.UTC)
 

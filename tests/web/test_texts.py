@@ -11,7 +11,7 @@ from jinja2 import nodes
 
 from moodle_coupling import web
 from moodle_coupling.web.base.templating import _environment
-from moodle_coupling.words.catalogue import catalogue, entries, languages
+from moodle_coupling.words.sentence import catalogue, entries, languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

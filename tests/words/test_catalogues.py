@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import moodle_coupling
-from moodle_coupling.words.catalogue import catalogue, entries, languages
+from moodle_coupling.words.sentence import catalogue, entries, languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

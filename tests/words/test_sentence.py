@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.words.catalogue import ENGLISH, Texts
-from moodle_coupling.words.sentence import Sentence, in_turn, read, text
+from moodle_coupling.words.sentence import ENGLISH, Sentence, Texts, in_turn, read, text
 
 DUTCH = Texts("nl")
 PLAIN = st.none() | st.booleans() | st.integers() | st.text()

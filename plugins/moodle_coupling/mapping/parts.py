@@ -262,7 +262,7 @@ class ProfileValue(FieldValue):
 
     def _check_constants(self) -> None:
         """Refuse a constant that the rule for persons' values would leave out of everyone's account."""
-        from moodle_coupling.people.profile_values import to_moodle
+        from moodle_coupling.contract.profile_values import to_moodle
 
         mapped = {f"value_map.{name}": text for name, text in (self.value_map or {}).items()}
         for name, said in {"value": self.value, "default": self.default, **mapped}.items():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 UNCHANGED: Final = Sentence("evidence.unchanged").written()
 """The evidence of whoever a run for what changed does not look at."""

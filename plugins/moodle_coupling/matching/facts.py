@@ -10,7 +10,7 @@ import pandas as pd
 from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.verdicts import MISMATCHES, Verdict
 from moodle_coupling.matching.frames import SUSPEND
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

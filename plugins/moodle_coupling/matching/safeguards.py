@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.markdown import plain
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.reasons import reasons_of
-from moodle_coupling.words.catalogue import ENGLISH
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.sentence import ENGLISH, Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

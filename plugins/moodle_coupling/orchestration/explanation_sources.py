@@ -12,7 +12,7 @@ from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.mapping import IdnumberFrom, Write
 from moodle_coupling.people.table import Table
 from moodle_coupling.people.usernames import plain_maker
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     import datetime as dt

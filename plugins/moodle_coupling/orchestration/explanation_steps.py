@@ -20,9 +20,8 @@ from moodle_coupling.orchestration.explanation_sources import (
     username_lines,
     why_out_of_scope,
 )
-from moodle_coupling.words.catalogue import ENGLISH
 from moodle_coupling.words.meanings import how_to_mend
-from moodle_coupling.words.sentence import in_turn
+from moodle_coupling.words.sentence import ENGLISH, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

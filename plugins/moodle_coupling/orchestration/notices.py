@@ -122,8 +122,8 @@ def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> str
     """
     from moodle_coupling.ledger.activity import last_done, note
     from moodle_coupling.ledger.mismatches import count_open
-    from moodle_coupling.words.catalogue import ENGLISH
     from moodle_coupling.words.meanings import in_words
+    from moodle_coupling.words.sentence import ENGLISH
 
     last = last_done(ledger, environment, DIGEST)
     if last is not None and last.astimezone(now.tzinfo).date() >= now.date():

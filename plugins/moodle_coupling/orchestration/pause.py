@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.airflow_internals import variable_model
 from moodle_coupling.errors import CouplingError, MappingError, SettingError
 from moodle_coupling.hooks.pause import read_pause, read_value, variable_name
-from moodle_coupling.words.catalogue import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from pathlib import Path

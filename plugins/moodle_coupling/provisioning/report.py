@@ -12,9 +12,8 @@ from moodle_coupling.hooks.moodle.probes import unseen_field
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
-from moodle_coupling.words.catalogue import ENGLISH
 from moodle_coupling.words.meanings import how_to_mend, in_words
-from moodle_coupling.words.sentence import in_turn
+from moodle_coupling.words.sentence import ENGLISH, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -18,7 +18,7 @@ from moodle_coupling.web.mismatches import application, decisions, export
 from moodle_coupling.web.mismatches import pages as mismatches
 from moodle_coupling.web.people import pages as people
 from moodle_coupling.web.runs import pages as runs
-from moodle_coupling.words.catalogue import languages
+from moodle_coupling.words.sentence import languages
 
 _A_YEAR: Final = 365 * 24 * 3600
 _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]

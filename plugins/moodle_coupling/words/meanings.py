@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 
 def in_words(texts: Texts, code: str) -> str:

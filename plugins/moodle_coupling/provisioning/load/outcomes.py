@@ -11,8 +11,7 @@ import pandas as pd
 
 from moodle_coupling.contract.frames import OUTCOMES
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.words.catalogue import ENGLISH
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.sentence import ENGLISH, Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

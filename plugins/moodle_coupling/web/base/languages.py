@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.words.catalogue import Texts, languages
-from moodle_coupling.words.sentence import TEXT, Sentence, read
+from moodle_coupling.words.sentence import TEXT, Sentence, Texts, languages, read
 
 if TYPE_CHECKING:
     from fastapi import Request

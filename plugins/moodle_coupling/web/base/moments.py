@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.web.base.languages import say
 
 if TYPE_CHECKING:
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 _PAST: Final = (
     (86400, say("{n} day ago"), say("{n} days ago")),

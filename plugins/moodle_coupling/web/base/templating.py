@@ -57,7 +57,7 @@ from moodle_coupling.web.base.differences import marked
 from moodle_coupling.web.base.languages import foreign, texts_for
 from moodle_coupling.web.base.moments import since
 from moodle_coupling.web.base.notices import Notice
-from moodle_coupling.words.catalogue import languages
+from moodle_coupling.words.sentence import languages
 
 WEB: Final = Path(__file__).parents[1]
 ROOMS: Final = ("environments", "mismatches", "runs", "people")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.runs import Run
     from moodle_coupling.web.base.couplings import Coupling
     from moodle_coupling.web.environments.starts import DagState
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 RUNS: Final = 30
 WIDTH: Final = 300

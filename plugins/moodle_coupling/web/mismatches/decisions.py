@@ -30,7 +30,7 @@ from moodle_coupling.web.mismatches.rows import Reader, is_decidable, records
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.matching.decisions import Option
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 ORDER: Final = tuple(DecisionKind)
 router = APIRouter()

@@ -25,7 +25,7 @@ from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.mismatches.listing import read_filters
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger

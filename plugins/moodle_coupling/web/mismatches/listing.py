@@ -21,7 +21,7 @@ from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

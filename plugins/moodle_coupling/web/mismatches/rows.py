@@ -15,7 +15,7 @@ from moodle_coupling.web.base.access import MASK, Access, Right
 from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses
 from moodle_coupling.web.mismatches.facts import NAME, NAMES, Account, Agreement, Facts, read_facts
-from moodle_coupling.words.catalogue import Texts
+from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from moodle_coupling.web.mismatches.choices import value_of
 from moodle_coupling.web.mismatches.facts import NAME, Agreement
 
 if TYPE_CHECKING:
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 LABELS: Final = {
     DecisionKind.LINK: (say("Link"), say("Link to account {account}")),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.activity import Activity
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.web.base.access import Access
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 MOST: Final = 500
 """Outcomes that are shown; a person has a few a year."""

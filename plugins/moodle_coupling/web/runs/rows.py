@@ -15,8 +15,7 @@ from moodle_coupling.web.base.access import MASK, Access
 from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.rows import records
 from moodle_coupling.web.runs.words import OPEN_FIELDS, code_word, field_word, mend_word, shown
-from moodle_coupling.words.catalogue import Texts
-from moodle_coupling.words.sentence import in_turn
+from moodle_coupling.words.sentence import Texts, in_turn
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from moodle_coupling.web.base.words import Word
 from moodle_coupling.words.meanings import how_to_mend, in_words
 
 if TYPE_CHECKING:
-    from moodle_coupling.words.catalogue import Texts
+    from moodle_coupling.words.sentence import Texts
 
 DISPUTED: Final = group_of(Group.DISPUTED)
 HEAD: Final[dict[str, tuple[str, ...]]] = {str(group): group_of(group) for group in Group} | {

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+from moodle_coupling.contract.flags import read_flag
 from moodle_coupling.contract.profile_types import FIRST_YEAR, LAST_YEAR, ProfileType, date_sent
-from moodle_coupling.people.flags import read_flag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from moodle_coupling.mapping.parts import ProfileValue
+
+class DateSetting(Protocol):
+    """What a mapping says of a date field."""
+
+    @property
+    def date_format(self) -> str | None:
+        """How the source writes dates, as strptime has it; None for ISO."""
+
+    @property
+    def years(self) -> Sequence[int] | None:
+        """The first and last year that the field takes; None for the widest."""
+
+    @property
+    def with_time(self) -> bool:
+        """Whether the field holds a time too."""
+
 
 NO_FLAG: Final = "profile_field_no_flag"
 NO_OPTION: Final = "profile_field_no_option"
@@ -23,7 +38,7 @@ _ISO: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?")
 """2024-05-01, also as databases and spreadsheets write a date: with midnight behind it."""
 
 
-def to_moodle(text: str, type_: str, setting: ProfileValue, options: Collection[str] = ()) -> tuple[str, str]:
+def to_moodle(text: str, type_: str, setting: DateSetting, options: Collection[str] = ()) -> tuple[str, str]:
     """Give the value to send for a text of the source, and the code of the rule that it breaks ('' when it breaks none).
 
     ``options`` are those of a menu that are known. A tick that is not said is no tick.
@@ -49,7 +64,7 @@ def _loose(text: str) -> str:
     return "".join(text.casefold().split())
 
 
-def _date(text: str, setting: ProfileValue) -> tuple[str, str]:
+def _date(text: str, setting: DateSetting) -> tuple[str, str]:
     moment = _moment(text, setting.date_format)
     if moment is None:
         return "", NO_DATE
