@@ -1,8 +1,7 @@
 """The verdicts on persons and accounts: one row of one table each, which everything else reads.
 
-A new verdict is a name in ``Verdict``, a row in ``VERDICTS`` and the rule in ``matching`` that finds it. Of a mismatch the
-Mismatches page also needs the Dutch of its evidence (web/mismatches/dutch.py). tests/test_verdict_table.py tells what
-is missing.
+A new verdict is a name in ``Verdict``, a row in ``VERDICTS``, the rule in ``matching`` that finds it, and its words in the
+catalogues (words/locale). tests/test_verdict_table.py tells what is missing.
 """
 
 from __future__ import annotations
