@@ -112,7 +112,7 @@ def test_empty_cells_behind_the_last_heading_mean_nothing(preview: Callable) -> 
 def test_a_line_that_is_there_twice_is_one_person(preview: Callable) -> None:
     shown = preview("identical-lines")
     assert {id_: row["action"] for id_, row in shown.rows.items()} == {"A1": "none"}
-    assert "count once" in shown.said
+    assert "counts once" in shown.said
 
 
 def test_a_renamed_heading_empties_nothing(preview: Callable) -> None:
