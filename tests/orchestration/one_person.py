@@ -87,7 +87,7 @@ def make(folder: Path, moodle: SandboxMoodle) -> OnePerson:
 
 
 def lines(step: Step) -> str:
-    return "\n".join(step.lines)
+    return "\n".join(map(str, step.lines))
 
 
 def accounts(moodle: SandboxMoodle) -> str:

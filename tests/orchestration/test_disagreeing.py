@@ -107,6 +107,6 @@ def test_explaining_the_person_tells_what_each_source_says(coupling: Coupling, m
     with MoodleHook.from_settings(MoodleSettings("moodle_trial", moodle.url, moodle.token)) as hook:
         trace = explain_person(load_mapping(path), path, "E1", hook, ledger=the_ledger())
     step = next(one for one in trace.steps if one.number == 4)
-    assert step.said.startswith("sources_disagree")
+    assert str(step.said).startswith("sources_disagree")
     assert not step.ok
-    assert "Ali Bos <ali@example.org> in HR, Piet Puk <piet@example.org> in IT" in "\n".join(step.lines)
+    assert "Ali Bos <ali@example.org> in HR, Piet Puk <piet@example.org> in IT" in "\n".join(map(str, step.lines))

@@ -18,6 +18,7 @@ from moodle_coupling.mapping import Mapping
 from moodle_coupling.orchestration.environment_hold import LEASE, EnvironmentBusy
 from moodle_coupling.orchestration.explanation_sources import Record, field_origins, near_ids
 from moodle_coupling.sandbox.moodle import running_moodle
+from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +44,8 @@ def test_a_new_person_is_followed_to_the_account_that_would_be_made(one: OnePers
     assert trace.ok
     found, valid, fields, matched, written = trace.steps
     assert found.facts["row"] == 2
-    assert "line 2" in found.said
-    assert valid.said == "in scope, nothing to mend."
+    assert "line 2" in str(found.said)
+    assert str(valid.said) == "in scope, nothing to mend."
     assert "recipe first_infix_last, separator '-' makes 'zoe-vander-meer'" in lines(fields)
     assert "infix 'van der' becomes 'vander' (column infix ('Tussenvoegsel'))" in lines(fields)
     assert matched.facts["verdict"] == "new"
@@ -96,22 +97,22 @@ def test_an_id_without_a_person_may_be_an_account_that_nobody_has_any_more(one: 
     account = one.moodle.account("zoe-vander-meer")
     assert account is not None
     assert trace.steps[3].facts["account_id"] == account["id"]
-    assert "no person" in trace.steps[3].said
+    assert "no person" in str(trace.steps[3].said)
     assert "create done" in lines(trace.steps[4])
 
 
 def test_a_condition_of_the_scope_that_fails_is_named(one: OnePerson) -> None:
     trace = one.explain("6")
-    assert trace.steps[1].said == "out of scope: scope.include[0]."
+    assert str(trace.steps[1].said) == "out of scope: scope.include[0]."
     assert "column categories ('Categorie') is 'Docent', wanted any_of ['Cursist']" in lines(trace.steps[1])
     assert trace.steps[4].facts["action"] == ""
     gone = one.explain("7")
-    assert "scope.inactive" in gone.steps[1].said
+    assert "scope.inactive" in str(gone.steps[1].said)
 
 
 def test_what_must_be_mended_is_said_with_how(one: OnePerson) -> None:
     trace = one.explain("4")
-    assert "firstname_missing" in trace.steps[1].said
+    assert "firstname_missing" in str(trace.steps[1].said)
     assert "Fill it in at the source" in lines(trace.steps[1])
     assert trace.steps[4].facts["action"] == "reject"
     assert not trace.ok
@@ -149,7 +150,7 @@ def test_two_persons_with_one_id_are_both_named_and_neither_is_written(one: OneP
     trace = one.explain("CV-8", write=True)
     assert trace.steps[0].facts["rows"] == [9, 10]
     assert trace.steps[3].facts["verdict"] == "duplicate_person"
-    assert trace.steps[4].said.startswith("nothing was written")
+    assert str(trace.steps[4].said).startswith("nothing was written")
     assert trace.status == ""
     assert accounts(one.moodle) == before
 
@@ -160,7 +161,7 @@ def test_writing_makes_the_account_and_everything_stands_in_the_ledger(one: OneP
     assert trace.status == "done"
     account = one.moodle.account("jan-jansen2")
     assert account is not None
-    assert trace.steps[4].said == f"create done, account {account['id']}."
+    assert str(trace.steps[4].said) == f"create done, account {account['id']}."
     outcomes = person_outcomes(one.ledger, person_id="3")
     assert list(outcomes["status"]) == ["done"]
     assert list(outcomes["account_id"]) == [account["id"]]
@@ -235,7 +236,7 @@ def test_a_moodle_that_is_away_does_not_hide_what_the_source_says(one: OnePerson
     one.moodle.stop()
     trace = one.explain("1")
     assert [step.ok for step in trace.steps] == [True, True, True, False, False]
-    assert "could not be asked (MoodleUnreachable)" in trace.steps[3].said
+    assert "could not be asked (MoodleUnreachable)" in str(trace.steps[3].said)
     assert "zoe-vander-meer" in lines(trace.steps[2])
 
 
@@ -246,6 +247,23 @@ def test_the_text_without_names_holds_no_value_of_the_person(one: OnePerson) -> 
         for value in ("Zoë", "Meer", "zoe", "Smit", "smit", "Bakker", "Vos", "Docent", "example.org", "Utrecht", "Bos"):
             assert value not in bare
     assert "Utrecht" in one.explain("1").text()
+
+
+def test_in_dutch_nothing_is_left_of_the_english(one: OnePerson) -> None:
+    one.explain("1", write=True)
+    one.persons([(*PERSONS[0][:3], "de", "Wit", *PERSONS[0][5:]), *PERSONS[1:]])
+    said = {person: [Texts("nl").say(step.said) for step in one.explain(person).steps] for person in ("1", "6", "cv1")}
+    assert said["1"][0] == "regel 2."
+    assert said["1"][1] == "hoort in deze omgeving, niets te herstellen."
+    assert said["1"][3].startswith("linked (gekoppeld via het ID-nummer), account ")
+    assert said["1"][4] == "bijwerken, nog niet geschreven: lastname."
+    assert said["6"][1] == "hoort niet in deze omgeving: scope.include[0]."
+    assert said["cv1"][3] == "ook geen account heeft het als ID-nummer."
+    told = "\n".join(Texts("nl").say(line) for step in one.explain("1").steps for line in step.lines)
+    assert "gebruikersnaam: recept first_infix_last, scheidingsteken '-' maakt 'zoe-de-wit'" in told
+    assert "het account houdt 'zoe-vander-meer'" in told
+    assert "Eerder: " in told
+    assert " aanmaken: gelukt – " in told
 
 
 def test_the_json_holds_the_same_steps(one: OnePerson) -> None:
@@ -272,6 +290,6 @@ def test_a_value_map_and_a_stand_in_for_a_name_are_named_without_the_value(said:
         {"row": [2], "extern_id": ["A1"], "firstname": ["Suharto"], "lastname": [""], "free1": [said]}
     )
     origins = field_origins(Record.of(persons, mapping, {"free1": "VIP"}), email="", from_file={"city"})
-    assert origins["city"] == where
-    assert origins["lastname"] == "column lastname is empty; what stands for it (missing_names.lastname)"
-    assert origins["firstname"] == "column firstname"
+    assert str(origins["city"]) == where
+    assert str(origins["lastname"]) == "column lastname is empty; what stands for it (missing_names.lastname)"
+    assert str(origins["firstname"]) == "column firstname"

@@ -302,6 +302,11 @@ class TestExplain:
         text = shown(visit("user").send_form(f"/people/demo/{sealed('nobody-here')}/explain", htmx=True))
         assert "Not there." in text
 
+    def test_in_the_language_of_the_reader(self, visit, school):
+        page = visit("user", language="nl").send_form(f"/people/demo/{sealed('nobody-here')}/explain", htmx=True)
+        assert "Niet gevonden." in shown(page)
+        assert 'lang="en"' not in page.text
+
     @pytest.mark.parametrize("typed", ["anna@example.org", "Anna de Vries", "nobody-here"])
     def test_what_was_typed_is_kept_nowhere(self, visit, ledger, school, typed):
         visit("user").send_form(f"/people/demo/{sealed(typed)}/explain", htmx=True)

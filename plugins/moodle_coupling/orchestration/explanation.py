@@ -20,6 +20,7 @@ from moodle_coupling.orchestration.extraction import read_around
 from moodle_coupling.orchestration.run import with_defaults
 from moodle_coupling.people.transform import Transformed, transform
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,8 +145,8 @@ def _of_nobody(asked: _Asked, found: Step) -> Trace:
     except MoodleError as error:
         accounts = error
     rest = (
-        steps.not_reached(2, "there is no such person in the source"),
-        steps.not_reached(3, "there is no such person in the source"),
+        steps.not_reached(2, Sentence("explain.not_reached_nobody")),
+        steps.not_reached(3, Sentence("explain.not_reached_nobody")),
         steps.account_of_nobody(accounts, asked.person),
         steps.nothing_for_nobody(asked.mapping, asked.history),
     )
@@ -161,11 +162,14 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
         row, unseen = _planned(asked, source) if candidate["in_scope"] else (None, ())
     except MoodleError as error:
         fields = steps.fields(record, candidate, None, asked.history, from_file=asked.from_file)
-        away = (steps.moodle_away(error), steps.not_reached(5, "what Moodle holds is not known"))
+        away = (steps.moodle_away(error), steps.not_reached(5, Sentence("explain.not_reached_unknown")))
         return Trace(asked.mapping.environment, asked.person, (found, valid, fields, *away))
     fields = steps.fields(record, candidate, row, asked.history, from_file=asked.from_file)
     if row is None:
-        rest = (steps.not_reached(4, "the person is out of scope"), steps.nothing_out_of_scope(asked.history))
+        rest = (
+            steps.not_reached(4, Sentence("explain.not_reached_outside")),
+            steps.nothing_out_of_scope(asked.history),
+        )
         return Trace(asked.mapping.environment, asked.person, (found, valid, fields, *rest))
     matched = steps.matched(row.iloc[0], asked.history, everyone_known=_keys(asked) is not None, unseen=unseen)
     outcome = None

@@ -12,7 +12,7 @@ from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.mapping import IdnumberFrom, Write
 from moodle_coupling.people.table import Table
 from moodle_coupling.people.usernames import plain_maker
-from moodle_coupling.words.sentence import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Condition, FieldValue, Mapping
-
-
-_WHEN = {Write.ALWAYS: "", Write.ON_CREATE: ", only when the account is made", Write.IF_EMPTY: ", only while empty"}
 
 
 @dataclass(frozen=True)
@@ -45,42 +42,52 @@ class Record:
         """Give the cleaned text of a column."""
         return str(self.table.texts(column)[0].as_py())
 
-    def named(self, column: str) -> str:
+    def named(self, column: str) -> Sentence:
         """Name a column, with its heading in the source where that is another."""
         heading = self.headings.get(column)
-        return f"column {column}" + (f" ('{heading}')" if heading and heading != column else "")
+        if heading and heading != column:
+            return Sentence("explain.column_headed", column=column, heading=heading)
+        return Sentence("explain.column", column=column)
 
 
-def why_out_of_scope(record: Record) -> list[str]:
+def why_out_of_scope(record: Record) -> dict[str, Sentence]:
     """Give the conditions of the mapping's scope that do not hold for the person, by name, with what was found."""
     from moodle_coupling.people.scope import holds
 
-    scope, found = record.mapping.scope, []
+    scope, found = record.mapping.scope, {}
     if not scope.inactive and record.table.flag("inactive")[0]:
-        found.append(f"scope.inactive: {record.named('inactive')} says that the person has left")
+        found["scope.inactive"] = Sentence("explain.has_left", where="scope.inactive", column=record.named("inactive"))
     for number, condition in enumerate(scope.include):
         where = f"scope.include[{number}]"
         if not holds(condition, record.table.texts(condition.column), where)[0]:
-            value = record.text(condition.column)
-            found.append(f"{where}: {record.named(condition.column)} is '{value}', wanted {_wanted(condition)}")
+            found[where] = Sentence(
+                "explain.condition",
+                where=where,
+                column=record.named(condition.column),
+                value=record.text(condition.column),
+                wanted=_wanted(condition),
+            )
     return found
 
 
-def username_lines(record: Record, base: str) -> list[str]:
+def username_lines(record: Record, base: str) -> list[Sentence]:
     """Say of which parts the username is made and what the recipe makes of each."""
     settings = record.mapping.username
     plain = plain_maker(settings.transliterate)
-    made = f"recipe {settings.recipe.value}"
+    recipe = Sentence("explain.recipe", recipe=settings.recipe.value)
     if len(RECIPES[settings.recipe].parts) > 1:
-        made += f", separator '{settings.separator}'"
-    lines = [f"username: {made} makes '{base}'" if base else f"username: {made} makes nothing"]
+        recipe = Sentence("explain.recipe_separated", recipe=settings.recipe.value, separator=settings.separator)
+    made = Sentence("explain.username", recipe=recipe, username=base)
+    lines = [made if base else Sentence("explain.no_username", recipe=recipe)]
     for name in RECIPES[settings.recipe].parts:
-        column, text = _part(record, name)
-        lines.append(f"  {name} '{text}' becomes '{plain(text)}'{column}" if text else f"  {name} is empty{column}")
+        origin, found = _part(record, name)
+        became = Sentence("explain.part", part=name, text=found, plain=plain(found))
+        said = became if found else Sentence("explain.part_empty", part=name)
+        lines.append(Sentence("explain.part_of", part=said, origin=origin) if origin else said)
     return lines
 
 
-def field_origins(record: Record, *, email: str, from_file: Collection[str]) -> dict[str, str]:
+def field_origins(record: Record, *, email: str, from_file: Collection[str]) -> dict[str, Sentence]:
     """Say for each field of a candidate where its value comes from and when it is written.
 
     ``email`` is the address that was chosen; ``from_file`` are the ``fields`` that the mapping file itself names; the others are the connection's defaults.
@@ -96,11 +103,17 @@ def field_origins(record: Record, *, email: str, from_file: Collection[str]) -> 
         found[name] = (
             _origin(record, origin, f"fields.{name}")
             if name in from_file
-            else f"default of connection {mapping.connection}"
+            else Sentence("explain.connection_default", connection=mapping.connection)
         )
     for shortname, origin in mapping.profile_fields.items():
         found[f"{PROFILE_PREFIX}{shortname}"] = _origin(record, origin, f"profile_fields.{shortname}")
-    return {name: text + _WHEN[mapping.write_policy(name)] for name, text in found.items()}
+    return {name: _when(origin, mapping.write_policy(name)) for name, origin in found.items()}
+
+
+def _when(origin: Sentence, write: Write) -> Sentence:
+    if write is Write.ON_CREATE:
+        return Sentence("explain.on_create", origin=origin)
+    return Sentence("explain.if_empty", origin=origin) if write is Write.IF_EMPTY else origin
 
 
 def _wanted(condition: Condition) -> str:
@@ -108,57 +121,56 @@ def _wanted(condition: Condition) -> str:
     return ", ".join(f"{test} {value!r}" for test, value in said.items())
 
 
-def _part(record: Record, name: str) -> tuple[str, str]:
-    """Give the column a part of the recipe comes from, in words, and its text."""
+def _part(record: Record, name: str) -> tuple[Sentence | None, str]:
+    """Give where a part of the recipe comes from, and its text; of an address the fields tell where it comes from."""
     if name == "initial":
         column = "initials" if record.text("initials") else "firstname"
-        return f" (the first letter, of {record.named(column)})", record.text(column)
+        return Sentence("explain.first_letter", column=record.named(column)), record.text(column)
     if name == "email":
-        return "", next((text for column in record.mapping.email if (text := record.text(column))), "")
-    return f" ({record.named(name)})", record.text(name)
+        return None, next((found for column in record.mapping.email if (found := record.text(column))), "")
+    return record.named(name), record.text(name)
 
 
-def _idnumber(record: Record) -> str:
+def _idnumber(record: Record) -> Sentence:
     origin = record.mapping.idnumber
     if origin is IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID:
         if record.text("extern_id"):
             return record.named("extern_id")
-        return f"{record.named('person_id')}, as {record.named('extern_id')} is empty"
+        return Sentence("explain.other_column", column=record.named("person_id"), empty=record.named("extern_id"))
     return record.named(origin.value)
 
 
-def _lastname(record: Record) -> str:
+def _lastname(record: Record) -> Sentence:
     if record.mapping.infix_before_lastname and record.text("infix"):
-        return f"{record.named('infix')} and {record.named('lastname')}"
+        return Sentence("explain.two_columns", first=record.named("infix"), second=record.named("lastname"))
     return record.named("lastname") if record.text("lastname") else _stand_in(record, "lastname")
 
 
-def _stand_in(record: Record, name: Literal["firstname", "lastname"]) -> str:
-    said = record.mapping.missing_names.get(name)
-    return f"{record.named(name)} is empty; what stands for it (missing_names.{name})" if said else record.named(name)
+def _stand_in(record: Record, name: Literal["firstname", "lastname"]) -> Sentence:
+    if record.mapping.missing_names.get(name):
+        return Sentence("explain.stand_in", column=record.named(name), key=f"missing_names.{name}")
+    return record.named(name)
 
 
-def _email(record: Record, email: str) -> str:
+def _email(record: Record, email: str) -> Sentence:
     columns = record.mapping.email
     for column in columns:
         if email and record.text(column) == email:
             return record.named(column)
-    return f"none of {', '.join(columns)} holds a usable address"
+    return Sentence("explain.no_address", columns=list(columns))
 
 
-def _origin(record: Record, origin: FieldValue, key: str) -> str:
+def _origin(record: Record, origin: FieldValue, key: str) -> Sentence:
     if origin.column is None:
-        return f"the same for everyone ({key})"
-    if origin.default and not record.text(origin.column):
-        return f"default of {key}, as {record.named(origin.column)} is empty"
-    text = record.text(origin.column)
-    if origin.value_map and text:
-        known = origin.translated(text) is not None
-        how = (
-            f"as {key}.value_map has it" if known else f"which {key}.value_map does not name ({origin.unmatched.value})"
-        )
-        return f"{record.named(origin.column)}, {how}"
-    return record.named(origin.column)
+        return Sentence("explain.same_for_everyone", key=key)
+    column, found = record.named(origin.column), record.text(origin.column)
+    if origin.default and not found:
+        return Sentence("explain.default", key=key, column=column)
+    if origin.value_map and found:
+        if origin.translated(found) is not None:
+            return Sentence("explain.value_map", column=column, key=key)
+        return Sentence("explain.value_map_unmatched", column=column, key=key, unmatched=origin.unmatched.value)
+    return column
 
 
 MOST_TOLD: Final = 3
@@ -177,13 +189,13 @@ class History:
     """``known`` is False where there is no ledger to ask.
 
     ``written``: field → what was last written to it. ``outcomes``: what happened lately, latest first.
-    ``mismatches``: those that are open or decided, one line each.
+    ``mismatches``: those that are open or decided, a sentence each.
     """
 
     known: bool
     written: dict[str, LastWritten]
-    outcomes: tuple[str, ...]
-    mismatches: tuple[str, ...]
+    outcomes: tuple[Sentence, ...]
+    mismatches: tuple[Sentence, ...]
 
 
 NOTHING: Final = History(known=False, written={}, outcomes=(), mismatches=())
@@ -206,46 +218,75 @@ def person_history(ledger: Ledger | None, environment: str, person_id: str, idnu
     )
 
 
-def as_change(field: str, old: Any, new: Any) -> str:
+def as_change(field: str, old: Any, new: Any) -> Sentence:
     """Give one change in words: "lastname: 'Jansen' → 'de Wit'"; a new account has no old value."""
-    return f"{field}: {_shown(new)}" if old is None else f"{field}: {_shown(old)} → {_shown(new)}"
+    if old is None:
+        return Sentence("explain.value", field=field, new=_shown(new))
+    return Sentence("explain.change", field=field, old=_shown(old), new=_shown(new))
 
 
-def changes_of(text: str) -> dict[str, tuple[Any, Any]]:
+def changes_of(written: str) -> dict[str, tuple[Any, Any]]:
     """Read the JSON of a plan's or an outcome's changes: field → (old, new)."""
-    return {str(name): (pair[0], pair[1]) for name, pair in json.loads(text or "{}").items()}
+    return {str(name): (pair[0], pair[1]) for name, pair in json.loads(written or "{}").items()}
 
 
-def _shown(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"'{value}'"
+def word(name: str) -> Sentence:
+    """Give the word for an action, a status, a proposal or a kind of decision by its name."""
+    code = f"explain.word.{name}"
+    return Sentence(code) if ENGLISH.knows(code) else text(name)
 
 
-def _written(done: pd.DataFrame) -> dict[str, LastWritten]:
+def done(action: str, status: str, code: str, message: str = "") -> Sentence:
+    """Give what became of an action: 'create done', or 'update failed (moodle_down: …)'."""
+    said = Sentence("explain.did", action=word(action), status=word(status))
+    if code and message:
+        return Sentence("explain.did_as", did=said, code=code, message=as_sentence(message))
+    return Sentence("explain.did_for", did=said, code=code) if code else said
+
+
+def _shown(value: Any) -> str | Sentence:
+    if isinstance(value, bool):
+        return Sentence("explain.yes" if value else "explain.no")
+    return f"'{value}'"
+
+
+def _written(those: pd.DataFrame) -> dict[str, LastWritten]:
     found: dict[str, LastWritten] = {}
-    for text, at in zip(done["changes"], done["at"], strict=True):  # latest first
-        for name, (_old, new) in changes_of(text).items():
+    for changes, at in zip(those["changes"], those["at"], strict=True):  # latest first
+        for name, (_old, new) in changes_of(changes).items():
             found.setdefault(name, LastWritten(new, at.to_pydatetime()))
     return found
 
 
-def _outcome_line(row: pd.Series[Any]) -> str:
-    changes = ", ".join(as_change(name, *pair) for name, pair in changes_of(row["changes"]).items())
-    why = f" ({row['code']}: {ENGLISH.say(row['message'])})" if row["code"] else ""
-    return f"{row['at']:%Y-%m-%d %H:%M} UTC {row['action']} {row['status']}{why}{': ' if changes else ''}{changes}"
+def _outcome_line(row: pd.Series[Any]) -> Sentence:
+    did = done(row["action"], row["status"], row["code"], row["message"])
+    changes = [as_change(name, *pair) for name, pair in changes_of(row["changes"]).items()]
+    at = f"{row['at']:%Y-%m-%d %H:%M} UTC"
+    if changes:
+        return Sentence("explain.before_changes", at=at, did=did, changes=changes)
+    return Sentence("explain.before", at=at, did=did)
 
 
-def _mismatch_lines(ledger: Ledger, mismatches: pd.DataFrame) -> list[str]:
+def _mismatch_lines(ledger: Ledger, mismatches: pd.DataFrame) -> list[Sentence]:
     from moodle_coupling.ledger.decisions import decision_history
     from moodle_coupling.ledger.words import MismatchStatus
 
     standing = mismatches[mismatches["status"].isin([MismatchStatus.OPEN, MismatchStatus.DECIDED])]
     lines = []
     for _, row in standing.head(MOST_TOLD).iterrows():
-        line = f"mismatch {row['id']} ({row['verdict']}) is {row['status']}, first seen {row['first_seen']:%Y-%m-%d}"
+        line = Sentence(
+            "explain.mismatch",
+            id=int(row["id"]),
+            verdict=row["verdict"],
+            status=word(row["status"]),
+            since=f"{row['first_seen']:%Y-%m-%d}",
+        )
         decided = decision_history(ledger, int(row["id"]))
         if decided:
             last = decided[-1]
-            line += f"; '{last.kind}' by {last.by} on {last.at:%Y-%m-%d}{': ' if last.note else ''}{last.note}"
+            line = Sentence("explain.decided", mismatch=line, kind=last.kind, by=last.by, on=f"{last.at:%Y-%m-%d}")
+            if last.note:
+                line = Sentence("explain.noted", decided=line, note=last.note)
         lines.append(line)
     return lines
 

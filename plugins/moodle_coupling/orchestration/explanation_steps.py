@@ -15,13 +15,15 @@ from moodle_coupling.matching.reasons import reasons_of
 from moodle_coupling.orchestration.explanation_sources import (
     as_change,
     changes_of,
+    done,
     field_origins,
     near_ids,
     username_lines,
     why_out_of_scope,
+    word,
 )
-from moodle_coupling.words.meanings import how_to_mend
-from moodle_coupling.words.sentence import ENGLISH, in_turn
+from moodle_coupling.words.meanings import mend_of
+from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -41,14 +43,14 @@ class Step:
     """One step. ``ok`` is False where the person got no further, or something must be mended or decided.
 
     ``said`` is one sentence that holds ids, codes and counts only, fit for a log; ``lines`` are the details, with names
-    and values. ``facts`` are the same for programs: plain JSON values.
+    and values. ``facts`` are the same for programs: plain JSON values, texts in English.
     """
 
     number: int
     title: str
     ok: bool
-    said: str
-    lines: tuple[str, ...] = ()
+    said: Sentence
+    lines: tuple[Sentence, ...] = ()
     facts: MappingOf[str, Any] = field(default_factory=dict)
 
 
@@ -73,23 +75,23 @@ class Trace:
         return all(step.ok for step in self.steps)
 
     def text(self, *, named: bool = True) -> str:
-        """Give the trace for reading; without ``named`` no name, address or other value is in it, as a log wants."""
+        """Give the trace in English for reading; without ``named`` no name, address or other value is in it, as a log wants."""
         parts = [f"Person {self.person} in environment '{self.environment}'"]
         for step in self.steps:
-            parts.append(f"{step.number}. {step.title}: {'' if step.ok else '! '}{step.said}")
+            parts.append(f"{step.number}. {step.title}: {'' if step.ok else '! '}{ENGLISH.say(step.said)}")
             if named:
-                parts += [f"     {line}" for line in step.lines]
+                parts += [f"     {ENGLISH.say(line)}" for line in step.lines]
         return "\n".join(parts)
 
     def json(self) -> str:
-        """Give the trace as JSON, with names and values."""
+        """Give the trace as JSON in English, with names and values."""
         steps = [
             {
                 "number": step.number,
                 "title": step.title,
                 "ok": step.ok,
-                "said": step.said,
-                "lines": list(step.lines),
+                "said": ENGLISH.say(step.said),
+                "lines": [ENGLISH.say(line) for line in step.lines],
                 "facts": dict(step.facts),
             }
             for step in self.steps
@@ -112,20 +114,17 @@ TITLES: Final = {
     5: "What is written",
 }
 _SHOWN: Final = 5
-_UNREAD: Final = (
-    "Nobody has read all accounts of this Moodle lately, so one whose ID number or address differs in letter case or spaces "
-    "may not have been found. The next run reads them all first."
-)
+_IDS: Final = ("person_id", "extern_id", "idnumber")
 
 
-def step(number: int, said: str, *lines: str, ok: bool = True, **facts: Any) -> Step:
+def step(number: int, said: Sentence, *lines: Sentence, ok: bool = True, **facts: Any) -> Step:
     """Make a step under its title."""
     return Step(number, TITLES[number], ok, said, lines, facts)
 
 
-def not_reached(number: int, why: str) -> Step:
+def not_reached(number: int, why: Sentence) -> Step:
     """Make a step that the person did not come to."""
-    return step(number, f"not reached: {why}.", ok=False)
+    return step(number, why, ok=False)
 
 
 def found(extract: Extract, candidates: pd.DataFrame, mine: pd.DataFrame, person: str, mapping: Mapping) -> Step:
@@ -135,15 +134,15 @@ def found(extract: Extract, candidates: pd.DataFrame, mine: pd.DataFrame, person
         return _not_found(extract, candidates, person, where)
     lines = [int(row) for row in mine["row"]]
     first = mine.iloc[0]
-    ids = f"person id '{first['person_id']}', extern id '{first['extern_id']}', idnumber '{first['idnumber']}'"
+    ids = Sentence("explain.ids", where=where, **{name: str(first[name]) for name in _IDS})
     if len(lines) == 1:
-        return step(1, f"line {lines[0]}.", f"{where}: {ids}", row=lines[0], rows=lines)
-    others = ", ".join(map(str, lines[1 : _SHOWN + 1]))
+        return step(1, Sentence("explain.line", line=lines[0]), ids, row=lines[0], rows=lines)
+    others = ", ".join(map(str, lines[1 : _SHOWN + 1])) + (" …" if len(lines) > _SHOWN + 1 else "")
     return step(
         1,
-        f"{len(lines)} lines have this id; line {lines[0]} is followed.",
-        f"{where}: {ids}",
-        f"The others: line {others}{' …' if len(lines) > _SHOWN + 1 else ''}. Mend the source, or ask by another id.",
+        Sentence("explain.lines", number=len(lines), line=lines[0]),
+        ids,
+        Sentence("explain.other_lines", lines=others),
         ok=False,
         row=lines[0],
         rows=lines,
@@ -151,37 +150,39 @@ def found(extract: Extract, candidates: pd.DataFrame, mine: pd.DataFrame, person
 
 
 def _not_found(extract: Extract, candidates: pd.DataFrame, person: str, where: str) -> Step:
-    ids = [id_ for name in ("person_id", "extern_id", "idnumber") for id_ in candidates[name].unique()]
-    near = near_ids(person, ids)
-    lines = [f"{where}: {extract.counts.persons} persons, and none with this person id, extern id or idnumber."]
+    near = near_ids(person, [id_ for name in _IDS for id_ in candidates[name].unique()])
+    lines = [Sentence("explain.nobody", where=where, n=extract.counts.persons)]
     if near:
-        lines.append(f"Near it: {', '.join(near)}.")
+        lines.append(Sentence("explain.near", ids=near))
     if extract.left_out:
-        lines.append(f"{len(extract.left_out)} lines could not be read; the person may stand on one of them:")
-        lines += [f"  line {one.line}: {ENGLISH.say(one.message)}" for one in extract.left_out[:_SHOWN]]
-    return step(1, "not there.", *lines, ok=False, near=near)
+        lines.append(Sentence("explain.unread_lines", n=len(extract.left_out)))
+        lines += [
+            Sentence("explain.unread_line", line=one.line, message=as_sentence(one.message))
+            for one in extract.left_out[:_SHOWN]
+        ]
+    return step(1, Sentence("explain.not_there"), *lines, ok=False, near=near)
 
 
 def valid(record: Record, candidate: pd.Series[Any], reasons: pd.DataFrame) -> Step:
     """Step 2. ``reasons`` are the person's own."""
     if not candidate["in_scope"]:
         outside = why_out_of_scope(record)
-        names = ", ".join(text.partition(":")[0] for text in outside)
-        return step(2, f"out of scope: {names}.", *outside, ok=False, in_scope=False, conditions=[*outside], reasons=[])
-    lines = [f"{row['code']}: {ENGLISH.say(row['said'])}{_stops(row['blocks'])}" for _, row in reasons.iterrows()]
+        facts: dict[str, Any] = {"in_scope": False, "conditions": [*map(str, outside.values())], "reasons": []}
+        return step(2, Sentence("explain.outside", conditions=list(outside)), *outside.values(), ok=False, **facts)
+    lines = [_reason(row["code"], row["said"], row["blocks"]) for _, row in reasons.iterrows()]
     codes = [str(code) for code in reasons["code"]]
-    rejected = bool((reasons["blocks"] == "all").any())
-    said = "in scope" + (f"; {', '.join(codes)}." if codes else ", nothing to mend.")
-    if rejected:
-        said = f"rejected: {', '.join(codes)}."
+    said = Sentence("explain.inside_but", codes=codes) if codes else Sentence("explain.inside")
+    if (reasons["blocks"] == "all").any():
+        said = Sentence("explain.rejected", codes=codes)
     facts = {"in_scope": True, "conditions": [], "reasons": codes}
     return step(2, said, *lines, ok=not (reasons["blocks"] != "").any(), **facts)
 
 
-def _stops(blocks: str) -> str:
-    return {"all": " (nothing is written)", "create": " (no new account; an existing one keeps that field)"}.get(
-        blocks, ""
-    )
+def _reason(code: str, said: Sentence | str, blocks: str = "") -> Sentence:
+    reason = Sentence("explain.reason", code=code, said=as_sentence(said))
+    if blocks == "all":
+        return Sentence("explain.stops_all", reason=reason)
+    return Sentence("explain.stops_create", reason=reason) if blocks == "create" else reason
 
 
 def fields(
@@ -197,23 +198,25 @@ def fields(
     final = base if row is None else str(row["username"].iloc[0])
     lines = username_lines(record, base)
     if row is not None and final and final != base:
-        kept = "the account keeps" if row["account_id"].notna().iloc[0] else "taken, so it becomes"
-        lines.append(f"  {kept} '{final}'")
+        keeps = row["account_id"].notna().iloc[0]
+        lines.append(Sentence("explain.kept" if keeps else "explain.taken", username=final))
     values: dict[str, Any] = {"username": final}
     for name, origin in field_origins(record, email=str(candidate["email"]), from_file=from_file).items():
         values[name] = str(candidate[name])
-        lines.append(f"{name}: '{values[name]}' – {origin}{_last(history, name)}")
+        line, last = Sentence("explain.field", field=name, value=values[name], origin=origin), history.written.get(name)
+        if last is not None:
+            line = Sentence(
+                "explain.last_written", line=line, at=f"{last.at:%Y-%m-%d %H:%M} UTC", value=str(last.value)
+            )
+        lines.append(line)
     if not history.known:
-        lines.append("What was last written is not known: there is no ledger to ask.")
+        lines.append(Sentence("explain.no_ledger"))
     empty = [name for name in ("username", "firstname", "lastname", "email", "idnumber") if not values[name]]
-    said = f"recipe {record.mapping.username.recipe.value}; {len(values)} fields"
-    said += f"; empty: {', '.join(empty)}." if empty else "."
-    return step(3, said, *lines, ok=not empty, recipe=record.mapping.username.recipe.value, base=base, fields=values)
-
-
-def _last(history: History, name: str) -> str:
-    last = history.written.get(name)
-    return "" if last is None else f" (last written {last.at:%Y-%m-%d %H:%M} UTC: '{last.value}')"
+    recipe, number = record.mapping.username.recipe.value, len(values)
+    said = Sentence("explain.fields", recipe=recipe, number=number)
+    if empty:
+        said = Sentence("explain.fields_empty", recipe=recipe, number=number, empty=empty)
+    return step(3, said, *lines, ok=not empty, recipe=recipe, base=base, fields=values)
 
 
 def matched(row: pd.Series[Any], history: History, *, everyone_known: bool, unseen: Sequence[str] = ()) -> Step:
@@ -223,22 +226,23 @@ def matched(row: pd.Series[Any], history: History, *, everyone_known: bool, unse
     """
     verdict, number = str(row["verdict"]), None if _absent(row["account_id"]) else int(row["account_id"])
     others = json.loads(row["other_accounts"])
-    words = ENGLISH(f"verdict.{verdict}.code") if verdict else "rejected before matching"
-    said = f"{verdict or 'no verdict'} ({words})"
+    said = Sentence("explain.no_verdict")
+    if verdict:
+        said = Sentence("explain.verdict", verdict=verdict, words=Sentence(f"verdict.{verdict}.code"))
     if number is not None:
-        said += f", account {number}"
+        said = Sentence("explain.with_account", said=said, account=number)
     if others:
-        said += f"; the question points at account {', '.join(map(str, others))}"
-    lines = [ENGLISH.say(evidence_of(row.to_dict()))]
+        said = Sentence("explain.pointing", said=said, accounts=others)
+    lines = [evidence_of(row.to_dict())]
     if row["proposal"]:
-        lines.append(f"Proposal: {row['proposal']}.")
+        lines.append(Sentence("explain.proposal", proposal=word(str(row["proposal"]))))
     if verdict == Verdict.NEW and not everyone_known:
-        lines.append(_UNREAD)
-    lines += [str(in_turn(unseen_field(field))) for field in unseen]
+        lines.append(Sentence("explain.accounts_unread"))
+    lines += [in_turn(unseen_field(field)) for field in unseen]
     lines += history.mismatches
     ok = bool(verdict) and verdict not in MISMATCHES and verdict != Verdict.DUPLICATE_PERSON
     facts = {"verdict": verdict, "account_id": number, "other_accounts": others, "proposal": str(row["proposal"])}
-    return step(4, f"{said}.", *lines, ok=ok, **facts)
+    return step(4, Sentence("explain.whole", said=said), *lines, ok=ok, **facts)
 
 
 def _absent(value: Any) -> bool:
@@ -249,7 +253,7 @@ def _absent(value: Any) -> bool:
 
 def moodle_away(error: MoodleError) -> Step:
     """Step 4, where Moodle did not answer as it should."""
-    return step(4, f"Moodle could not be asked ({type(error).__name__}).", str(error), ok=False)
+    return step(4, Sentence("explain.moodle_away", error=type(error).__name__), error.said, ok=False)
 
 
 def account_of_nobody(accounts: Sequence[Account] | MoodleError, person: str) -> Step:
@@ -258,25 +262,30 @@ def account_of_nobody(accounts: Sequence[Account] | MoodleError, person: str) ->
         return moodle_away(accounts)
     exact = [one for one in accounts if one.idnumber == person]
     if not exact:
-        return step(4, "no account has it as idnumber either.", ok=False, account_id=None)
+        return step(4, Sentence("explain.no_account"), ok=False, account_id=None)
     lines = [
-        f"account {one.id} ({one.username}){', suspended' if one.suspended else ''}: on a full run it is an orphan"
+        Sentence(
+            "explain.orphan_suspended" if one.suspended else "explain.orphan",
+            account=one.id,
+            username=one.username,
+        )
         for one in exact
     ]
-    said = f"account {', '.join(str(one.id) for one in exact)} has it as idnumber, and no person."
+    said = Sentence("explain.account_of_nobody", n=len(exact), accounts=[one.id for one in exact])
     return step(4, said, *lines, ok=False, account_id=exact[0].id)
 
 
 def nothing_for_nobody(mapping: Mapping, history: History) -> Step:
     """Step 5 for an id that the source does not have."""
     policy = mapping.leavers.policy.value
-    said = f"nothing; leavers.policy is '{policy}', which full runs carry out."
-    return step(5, said, *_lately(history), ok=False, action="", changes={})
+    said = Sentence("explain.nothing_for_nobody", policy=policy)
+    return step(5, said, *history.outcomes, ok=False, action="", changes={})
 
 
 def nothing_out_of_scope(history: History) -> Step:
     """Step 5 for a person who does not belong in this Moodle."""
-    return step(5, "nothing: the person is out of scope.", *_lately(history), ok=False, action="", changes={})
+    said = Sentence("explain.nothing_out_of_scope")
+    return step(5, said, *history.outcomes, ok=False, action="", changes={})
 
 
 def written(row: pd.Series[Any], outcome: pd.Series[Any] | None, history: History, *, asked_to_write: bool) -> Step:
@@ -284,34 +293,31 @@ def written(row: pd.Series[Any], outcome: pd.Series[Any] | None, history: Histor
     action, changes = Action(row["action"]), changes_of(row["changes"])
     facts: dict[str, Any] = {"action": action.value, "changes": {name: list(pair) for name, pair in changes.items()}}
     lines = [as_change(name, *pair) for name, pair in changes.items()]
-    lines += [f"{one.code}: {one.said}" for one in reasons_of(row["reasons"])]
+    lines += [_reason(one.code, one.said) for one in reasons_of(row["reasons"])]
     if outcome is None:
         said, ok = _intended(row, action, list(changes))
         if asked_to_write:
-            said, ok = f"nothing was written: it is not clear which person is meant. It would be: {said}", False
-        return step(5, said, *lines, *_lately(history), ok=ok, **facts)
+            said, ok = Sentence("explain.unclear_person", intended=said), False
+        return step(5, said, *lines, *history.outcomes, ok=ok, **facts)
     status, code = str(outcome["status"]), str(outcome["code"])
     facts |= {"status": status, "code": code}
-    said = f"{action.value} {status}{f' ({code})' if code else ''}"
+    said = done(action.value, status, code)
     if not _absent(outcome["account_id"]):
-        said += f", account {int(outcome['account_id'])}"
+        said = Sentence("explain.with_account", said=said, account=int(outcome["account_id"]))
     if outcome["message"]:
-        lines.append(ENGLISH.say(outcome["message"]))
-    mend = how_to_mend(ENGLISH, code, status) if status not in {"done", "skipped"} else ""
-    return step(5, f"{said}.", *lines, *([mend] if mend else []), *_lately(history), ok=not mend, **facts)
+        lines.append(as_sentence(outcome["message"]))
+    mend = mend_of(code, status) if status not in {"done", "skipped"} else None
+    lines += [mend] if mend else []
+    return step(5, Sentence("explain.whole", said=said), *lines, *history.outcomes, ok=mend is None, **facts)
 
 
-def _intended(row: pd.Series[Any], action: Action, names: list[str]) -> tuple[str, bool]:
+def _intended(row: pd.Series[Any], action: Action, names: list[str]) -> tuple[Sentence, bool]:
     if action in WRITING_ACTIONS:
-        return f"{action.value}, not written yet: {', '.join(names)}.", True
+        return Sentence("explain.not_yet", action=word(action.value), fields=names), True
     if action is Action.REJECT:
-        return "nothing: the person is rejected.", False
+        return Sentence("explain.nothing_rejected"), False
     if row["verdict"] in MISMATCHES:
-        return "nothing: a mismatch waits for a decision.", False
+        return Sentence("explain.nothing_mismatch"), False
     if row["verdict"] == Verdict.PROTECTED:
-        return "nothing: the account is protected.", True
-    return "nothing: Moodle holds all of it already.", True
-
-
-def _lately(history: History) -> list[str]:
-    return [f"Before: {line}" for line in history.outcomes]
+        return Sentence("explain.nothing_protected"), True
+    return Sentence("explain.nothing_new"), True

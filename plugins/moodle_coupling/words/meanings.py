@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from moodle_coupling.words.sentence import ENGLISH, Sentence
+
 if TYPE_CHECKING:
     from moodle_coupling.words.sentence import Texts
 
@@ -16,9 +18,12 @@ def in_words(texts: Texts, code: str) -> str:
     return code.replace("_", " ").capitalize() or texts("code.none")
 
 
+def mend_of(code: str, status: str) -> Sentence | None:
+    """Give what a person does about an outcome with this code and status; None when nothing is to be done."""
+    entries = (f"rule.{code}.mend", f"code.{code}.mend", f"status.{status}.mend")
+    return next((Sentence(entry) for entry in entries if ENGLISH.knows(entry)), None)
+
+
 def how_to_mend(texts: Texts, code: str, status: str) -> str:
-    """Give what a person does about an outcome with this code and status; '' when nothing is to be done."""
-    for entry in (f"rule.{code}.mend", f"code.{code}.mend", f"status.{status}.mend"):
-        if texts.knows(entry):
-            return texts(entry)
-    return ""
+    """Give what ``mend_of`` gives as a text; '' when nothing is to be done."""
+    return texts.say(mend_of(code, status))
