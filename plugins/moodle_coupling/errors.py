@@ -80,10 +80,10 @@ class OtherPlanAnswered(CouplingError):
 class CouplingPaused(CouplingError):
     """The environment is paused: no request of any kind goes to that Moodle.
 
-    Attributes: ``environment``, and ``reason`` as it stands in the pause variable.
+    Attributes: ``environment``, and ``reason``: why, by whom and since when.
     """
 
-    def __init__(self, environment: str, reason: str) -> None:
+    def __init__(self, environment: str, reason: Sentence | str) -> None:
         super().__init__(Sentence("environment.paused", environment=environment, reason=reason))
         self.environment = environment
         self.reason = reason

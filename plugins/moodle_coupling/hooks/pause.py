@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.airflow_internals import in_task, variable_exists
 from moodle_coupling.errors import CouplingPaused
+from moodle_coupling.words.sentence import Sentence, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,15 +21,21 @@ _FALSE: Final = frozenset({"false", "0", "no", "off", "nee", "", "null"})
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why an environment is paused, by whom and since when; texts as they stand in the variable, '' if not said."""
+    """Why an environment is paused, by whom and since when; as it stands in the variable, '' if not said."""
 
-    reason: str
+    reason: Sentence
     by: str = ""
     since: str = ""
 
     def __str__(self) -> str:
-        """Give the pause in one line for logs and errors."""
-        return self.reason + (f" (by {self.by})" if self.by else "") + (f" (since {self.since})" if self.since else "")
+        """Give the pause in one line for logs."""
+        return str(self.said)
+
+    @property
+    def said(self) -> Sentence:
+        """The pause in one sentence."""
+        said = Sentence("pause.by", said=self.reason, by=self.by) if self.by else self.reason
+        return Sentence("pause.since", said=said, since=self.since) if self.since else said
 
 
 def variable_name(conn_id: str) -> str:
@@ -45,17 +52,18 @@ def read_value(raw: str | None) -> Pause | None:
     if raw is None or raw.strip().lower() in _FALSE:
         return None
     if raw.strip().lower() in _TRUE:
-        return Pause("no reason given")
+        return Pause(Sentence("pause.no_reason"))
     try:
         value = json.loads(raw)
     except ValueError:
-        return Pause("the pause variable holds neither true, false nor JSON; mend it or set it to false to resume")
+        return Pause(Sentence("pause.no_json"))
     if not isinstance(value, dict) or not isinstance(value.get("paused"), bool):
-        return Pause('the pause variable is JSON without "paused": true or false; mend it or set it to false to resume')
+        return Pause(Sentence("pause.other_json"))
     if not value["paused"]:
         return None
     said = {key: str(value.get(key) or "") for key in ("reason", "by", "since")}
-    return Pause(said["reason"] or "no reason given", said["by"], said["since"])
+    reason = text(said["reason"]) if said["reason"] else Sentence("pause.no_reason")
+    return Pause(reason, said["by"], said["since"])
 
 
 def read_pause(conn_id: str) -> Pause | None:
@@ -68,9 +76,9 @@ def read_pause(conn_id: str) -> Pause | None:
     try:
         raw = _get(key)
         if raw is None and _exists(key):
-            return Pause(f"the variable {key} exists but could not be read")
+            return Pause(Sentence("pause.unread", variable=key))
     except Exception as error:  # noqa: BLE001 - whatever is the matter: unreadable means paused
-        return Pause(f"the variable {key} could not be read ({type(error).__name__}); look at Airflow's API server")
+        return Pause(Sentence("pause.unreadable", variable=key, error=type(error).__name__))
     return read_value(raw)
 
 
@@ -80,7 +88,7 @@ def guard(conn_id: str) -> Callable[[], None]:
     def check() -> None:
         pause = read_pause(conn_id)
         if pause is not None:
-            raise CouplingPaused(conn_id, str(pause))
+            raise CouplingPaused(conn_id, pause.said)
 
     return check
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.airflow_internals import variable_model
 from moodle_coupling.errors import CouplingError, MappingError, SettingError
 from moodle_coupling.hooks.pause import read_pause, read_value, variable_name
-from moodle_coupling.words.sentence import ENGLISH
+from moodle_coupling.words.sentence import ENGLISH, Sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,10 +43,10 @@ class Switch:
         if present is not None:
             return False, f"Environment '{self.environment}' is paused already: {present}."
         since = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        value = {"paused": True, "reason": reason or "no reason given", "by": by, "since": since}
+        value = {"paused": True, "reason": reason, "by": by, "since": since}
         variables.set(key, json.dumps(value), description=f"Pause switch of the Moodle '{self.environment}'")
         if read_pause(self.connection) is None:
-            raise PauseNotChanged(f"Environment '{self.environment}' is NOT paused: {_shadow(key)}")
+            raise PauseNotChanged(Sentence("pause.not_paused", environment=self.environment, shadow=_shadow(key)))
         return True, (
             f"Environment '{self.environment}' is paused. A load that is under way stops within one batch and waits; "
             "nothing is lost."
@@ -61,7 +61,8 @@ class Switch:
         present = read_value(variables.get_variable_from_secrets(key))
         variables.delete(key)
         if (left := read_pause(self.connection)) is not None:
-            raise PauseNotChanged(f"Environment '{self.environment}' is STILL paused ({left}): {_shadow(key)}")
+            still = Sentence("pause.still_paused", environment=self.environment, pause=left.said, shadow=_shadow(key))
+            raise PauseNotChanged(still)
         if present is None:
             return False, f"Environment '{self.environment}' was not paused."
         return True, (
@@ -124,11 +125,8 @@ def note_in_ledger(ledger: Ledger | None, problem: str, **activity: str) -> str:
     return f"Not noted in the ledger: {problem}"
 
 
-def _shadow(key: str) -> str:
-    return (
-        f"the environment variable AIRFLOW_VAR_{key.upper()} or a secrets backend goes before the variable in Airflow's "
-        "database. Change it there."
-    )
+def _shadow(key: str) -> Sentence:
+    return Sentence("pause.shadow", variable=f"AIRFLOW_VAR_{key.upper()}")
 
 
 RUNS: Final = 5
