@@ -184,7 +184,7 @@ def test_fewer_than_twenty_are_too_few_to_judge(moodle):
 
 
 def test_rejections_of_the_plan_do_not_count(moodle):
-    reason = [{"code": "email_invalid", "message": "Geen adres."}]
+    reason = [{"code": "email_invalid", "field": "email", "message": "Geen adres."}]
     rejected = [row(n, "reject", verdict="new", reasons=reason) for n in range(100, 160)]
     result = load_rows(moodle, [*rejected, *(create(n) for n in range(1, 41))], batch_size=20, stop=StopRule())
     assert result.stopped is None

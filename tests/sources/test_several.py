@@ -14,6 +14,7 @@ from moodle_coupling.people.transform import transform
 from moodle_coupling.sources.contract import Mode, Source, Wanted
 from moodle_coupling.sources.database.session import Session
 from moodle_coupling.sources.kinds import open_source
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +89,7 @@ def test_differences_become_reasons_and_disagreement_a_rejection(files):
     result = transform(open_source(made, files).extract(Wanted()).persons, made)
     rows = result.candidates.set_index("row")["idnumber"]
     found = {
-        (rows[reason["row"]], reason["code"], reason["field"], reason["blocks"]): reason["message"]
+        (rows[reason["row"]], reason["code"], reason["field"], reason["blocks"]): ENGLISH.say(reason["said"])
         for reason in result.reasons.to_dict("records")
     }
     assert found[("E1", "sources_differ", "city", "")].startswith(
