@@ -6,7 +6,7 @@ import ipaddress
 import re
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypedDict, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from airflow.sdk import BaseHook
@@ -39,6 +39,17 @@ class AirflowConnection(Protocol):
 def wrong(conn_id: str, label: str, what: Sentence | str) -> SettingError:
     """Give the error for a field; ``what`` is the rest of the sentence, and holds no secret."""
     return SettingError(Sentence("connection.wrong", connection=conn_id, field=label, what=what))
+
+
+class OfRequests(TypedDict):
+    """What every connection says of its requests (SessionSettings of wire.py)."""
+
+    connect_timeout: float
+    read_timeout: float
+    max_answer_mb: int
+    verify_tls: bool
+    ca_file: str
+    proxy: str
 
 
 class Extras:
@@ -76,6 +87,17 @@ class Extras:
         if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise self.refusal(name, Sentence("connection.whole_number", low=low, high=high), value)
         return int(text)
+
+    def of_requests(self) -> OfRequests:
+        """Give what is said of requests: time-outs, the largest answer, TLS and proxy."""
+        return OfRequests(
+            connect_timeout=self.whole("connect_timeout", 10, (1, 120)),
+            read_timeout=self.whole("read_timeout", 120, (5, 3600)),
+            max_answer_mb=self.whole("max_answer_mb", 64, (1, 2048)),
+            verify_tls=self.switch("verify_tls", default=True),
+            ca_file=self.text("ca_file"),
+            proxy=self.proxy(),
+        )
 
     def refusal(self, name: str, wanted: Sentence | str, value: object) -> SettingError:
         """Give the error for a value that is not ``wanted``."""

@@ -133,12 +133,7 @@ def from_connection(conn: CoachviewConnection) -> CoachviewSettings:
         categories_via=CategoriesVia(extras.one_of("categories_via", CategoriesVia.PER_PERSON, CategoriesVia)),
         full_read=FullRead(extras.one_of("full_read", FullRead.WINDOWS, FullRead)),
         first_day=extras.day("first_day", FIRST_DAY),
-        connect_timeout=extras.whole("connect_timeout", 10, (1, 120)),
-        read_timeout=extras.whole("read_timeout", 120, (5, 3600)),
-        max_answer_mb=extras.whole("max_answer_mb", 64, (1, 2048)),
-        verify_tls=extras.switch("verify_tls", default=True),
-        ca_file=extras.text("ca_file"),
-        proxy=extras.proxy(),
+        **extras.of_requests(),
         allow_http=allow_http,
     )
 

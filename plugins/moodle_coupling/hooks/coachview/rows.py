@@ -100,13 +100,19 @@ def text_at(row: Mapping[str, Any], path: str) -> str:
         if not isinstance(value, dict):
             raise _unreadable("no_object", path=path)
         value = value.get(key) if key in value else lowered(value).get(key)
+    text = _scalar(value)
+    if text is not None:
+        return text
+    raise _unreadable("list" if isinstance(value, list) else "group", path=path)
+
+
+def _scalar(value: object) -> str | None:
+    """Give a text, number or truth of JSON as a text, '' for null; None for a list or an object."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise _unreadable("list" if isinstance(value, list) else "group", path=path)
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def check_persons(rows: list[dict[str, Any]], person_id_key: str) -> None:
@@ -328,12 +334,9 @@ def _secret(lower: Mapping[str, Any]) -> bool | None:
 
 
 def _text(code: str, value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
+    text = _scalar(value)
+    if text is not None:
+        return text
     if isinstance(value, list):
         return ", ".join(filter(None, (_text(code, one) for one in value)))
     raise CoachviewAnswerUnreadable(Sentence("coachview.free.no_value", code=code, type=type(value).__name__))
