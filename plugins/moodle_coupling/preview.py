@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import InputError
 from moodle_coupling.settings import mappings_folder
-from moodle_coupling.words.sentence import ENGLISH, Texts
+from moodle_coupling.words.sentence import Texts, language_codes
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +59,7 @@ def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentP
     )
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --output, else table")
     parser.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
-    parser.add_argument("--lang", choices=("en", "nl"), default="en", help="language of reasons and evidence")
+    parser.add_argument("--lang", choices=language_codes(), default="en", help="language of reasons and evidence")
     parser.set_defaults(func=run_preview, usage_error=parser.error)
 
 
@@ -88,8 +88,7 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
     from moodle_coupling.people.transform import transform
 
     mapping = load_mapping(find_mapping(arguments.mapping, mappings_folder()))
-    dutch = arguments.lang == "nl"
-    extract = _read_persons(mapping, arguments.persons, dutch=dutch)
+    extract = _read_persons(mapping, arguments.persons, Texts(arguments.lang))
     mapping = mapping.leaving_alone(extract.left_alone)
     transformed = transform(extract.persons, mapping)
     candidates, reasons = transformed.candidates, transformed.reasons
@@ -113,14 +112,13 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
     return plan[chosen(plan, arguments.only)].reset_index(drop=True)
 
 
-def _read_persons(mapping: Mapping, override: str | None, *, dutch: bool) -> Extract:
+def _read_persons(mapping: Mapping, override: str | None, texts: Texts) -> Extract:
     from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
     from moodle_coupling.sources.contract import Wanted
     from moodle_coupling.sources.kinds import open_source
 
     if override:
         mapping = mapping.model_copy(update={"source": _other_file(mapping, override)})
-    texts = Texts("nl") if dutch else ENGLISH
     source = open_source(mapping, _base(mapping))
     with redirect_stdout(
         sys.stderr

@@ -9,8 +9,8 @@ and stands in every file but en.po.
 
 In a text ``{name}`` is a parameter as it is; a list is written 'a, b and c', a sentence in it in the same language. What
 else can be asked for: ``{n:number}`` 1,234; ``{share:percent}`` 5.2 %; ``{names:and}``, ``{names:or}``; ``{names:ten}`` at
-most ten of them and how many more; ``{names:comma}`` 'a, b, c'; ``{parts:while}`` 'a, while b'; ``{parts:clauses}`` 'A; b.'; ``{parts:lines}`` one below
-the other; ``{text:capital}`` with a capital first; ``{share:precise}`` 5.2184 %, with all decimals that it has. An entry with
+most ten of them and how many more; ``{names:comma}`` 'a, b, c'; ``{parts:while}`` 'a, while b'; ``{parts:clauses}`` 'A; b.';
+``{parts:lines}`` one below the other; ``{text:capital}`` with a capital first; ``{share:precise}`` 5.2184 %, with all decimals that it has. An entry with
 a plural chooses by ``n``.
 Codes ``list.and`` and the like say how lists are joined.
 """
@@ -251,12 +251,17 @@ _WRITTEN: Final[dict[str, Callable[[Texts, Any], str]]] = {
 
 
 @cache
+def language_codes() -> tuple[str, ...]:
+    """Give the codes of the languages there are: one per catalogue, English first."""
+    return tuple(sorted((path.stem for path in LOCALE.glob("*.po")), key=lambda code: (code != "en", code)))
+
+
+@cache
 def languages() -> dict[str, str]:
     """Give the languages there are, each under its code by its own name: 'nl' is 'Nederlands'. English comes first."""
     from babel import Locale
 
-    found = sorted((path.stem for path in LOCALE.glob("*.po")), key=lambda language: (language != "en", language))
-    return {language: str(Locale.parse(language).get_language_name(language)).capitalize() for language in found}
+    return {code: str(Locale.parse(code).get_language_name(code)).capitalize() for code in language_codes()}
 
 
 @cache

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 1000
 """Mismatches read at a time."""
-SEPARATORS: Final = {"nl": ";", "en": ","}
-"""What a spreadsheet takes for the next column in a CSV, by the language it is set to."""
 HEADS: Final = (
     say("Number"),
     say("Environment"),
@@ -169,7 +167,7 @@ def export_csv(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Give what is filtered as CSV in UTF-8: with semicolons in Dutch, with commas in English."""
     texts = texts_for(request)
     rows = _exported(form, access, texts, "CSV")
-    return _download(as_csv(rows, SEPARATORS[texts.language]), "text/csv; charset=utf-8", texts, "csv")
+    return _download(as_csv(rows, texts("export.separator")), "text/csv; charset=utf-8", texts, "csv")
 
 
 @router.post("/mismatches/export.xlsx")
