@@ -74,7 +74,7 @@ BY_CODE: dict[str, type[MoodleError]] = {
     "wsusercannotassign": MoodleRecordRefused,
     "nocriteriaset": MoodleRecordRefused,
     "wsnoinstance": MoodleRecordRefused,
-    "errorcoursecontextnotvalid": MoodleRecordRefused,
+    "errorcoursecontextnotvalid": MoodleAccessDenied,
     "idnumbertaken": MoodleRecordRefused,
     "guestsarenotallowed": MoodleRecordRefused,
     "userdeleted": MoodleRecordRefused,

@@ -325,6 +325,7 @@ _DENIED: Final[dict[str, type[MoodleError]]] = {
     "nopermissions": MoodleAccessDenied,
     "nopermission": MoodleAccessDenied,
     "requireloginerror": MoodleAccessDenied,
+    "errorcoursecontextnotvalid": MoodleAccessDenied,
     "enablewsdescription": MoodleAccessDenied,
     "servicenotavailable": MoodleAccessDenied,
     "sslonlyaccess": MoodleAccessDenied,
@@ -357,7 +358,7 @@ _ADVISED: Final = frozenset(
     {
         "invalidtoken", "errorreportview", "nopermissions", "forcepasswordchangenotice", "sitepolicynotagreed",
         "usernotfullysetup", "invalidparameter", "invalidresponse", "sitemaintenance", "upgraderunning",
-        "dbconnectionfailed",
+        "dbconnectionfailed", "requireloginerror", "errorcoursecontextnotvalid", "wsnoinstance", "wsusercannotassign",
     }
 )  # fmt: skip
 """Codes about which the catalogues give advice, as ``moodle.<code>.mend``."""

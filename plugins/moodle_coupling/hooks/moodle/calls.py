@@ -21,6 +21,7 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.failures import ATTEMPTS, retrying, usual_end
 from moodle_coupling.hooks.moodle import records
+from moodle_coupling.hooks.moodle.access_records import MAY_BE_REPEATED
 from moodle_coupling.hooks.moodle.answers import SITE_INFO, UNKNOWN_FUNCTION, in_call, is_read, read_answer
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, encode, form_of
 from moodle_coupling.hooks.moodle.records import GET_USERS_BY_FIELD
@@ -75,7 +76,8 @@ class MoodleCalls(ABC):
         """Call a web service function and give its data; None is success without content.
 
         Parameters are nested lists and mappings. A site that is away is tried again, as is a read whose answer was
-        lost; a write whose answer was lost is not: read back first. A patient hook outlasts an outage of half a minute, and
+        lost, and a write that changes nothing the second time (MAY_BE_REPEATED); any other write whose answer was lost is not: read
+        back first. A patient hook outlasts an outage of half a minute, and
         sees within seconds that it is over. The guard is asked before each attempt. Raises a MoodleError.
         """
         again = retrying(
@@ -234,7 +236,8 @@ class MoodleCalls(ABC):
 def _may_repeat(error: BaseException, function: str) -> bool:
     if isinstance(error, MoodleTlsFailed):
         return False
-    return isinstance(error, MoodleUnavailable) or (isinstance(error, AnswerLost) and is_read(function))
+    harmless = is_read(function) or function in MAY_BE_REPEATED
+    return isinstance(error, MoodleUnavailable) or (isinstance(error, AnswerLost) and harmless)
 
 
 def _asked(error: BaseException | None) -> float:

@@ -1,4 +1,4 @@
-"""MoodleHook: Moodle's web service for accounts, over one pooled session."""
+"""MoodleHook: Moodle's web service for accounts, over one pooled session; what it says of access stands in ``access``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.connection import Pooled
 from moodle_coupling.hooks.moodle import records
+from moodle_coupling.hooks.moodle.access import AccessCalls
 from moodle_coupling.hooks.moodle.answers import in_call
-from moodle_coupling.hooks.moodle.calls import MoodleCalls
 from moodle_coupling.hooks.moodle.connection import MoodleSettings, from_connection
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.records import (
@@ -55,7 +55,7 @@ READ_CHUNK: Final = 500
 _REPORTS_AT_ONCE: Final = 100
 
 
-class MoodleHook(Pooled[MoodleSettings, MoodleWire], MoodleCalls):
+class MoodleHook(Pooled[MoodleSettings, MoodleWire], AccessCalls):
     """Talks to one Moodle. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
 
     ``guard`` is called before every request, whatever its kind; what it raises (CouplingPaused) ends the call. It is the

@@ -144,13 +144,13 @@ def account(record: dict[str, Any]) -> Account:
     email, suspended = record.get("email"), record.get("suspended")
     return Account(
         id=number(record.get("id")),
-        username=_text(record, "username"),
-        firstname=_text(record, "firstname"),
-        lastname=_text(record, "lastname"),
-        email=None if email is None else _text(record, "email"),
-        idnumber=_text(record, "idnumber"),
+        username=text_in(record, "username"),
+        firstname=text_in(record, "firstname"),
+        lastname=text_in(record, "lastname"),
+        email=None if email is None else text_in(record, "email"),
+        idnumber=text_in(record, "idnumber"),
         suspended=None if suspended is None else suspended in (True, 1, "1"),
-        mapped={name: _text(record, name) for name in MAPPED_FIELDS},
+        mapped={name: text_in(record, name) for name in MAPPED_FIELDS},
         profile=_profile(record.get("customfields"), "value"),
         profile_types=_profile(record.get("customfields"), "type"),
     )
@@ -164,7 +164,7 @@ def accounts_in(answer: object, function: str) -> list[Account]:
 def all_accounts_in(answer: object, function: str) -> list[Account]:
     """Read a list of accounts; raises NotAMoodle when it is no such list."""
     try:
-        return [account(item) for item in _records(answer)]
+        return [account(item) for item in rows_of(answer)]
     except ValueError as error:
         said = in_call(function, Sentence("moodle.no_accounts", why=str(error)))
         raise NotAMoodle(said, function=function) from None
@@ -181,7 +181,8 @@ def number(value: object) -> int:
     return int(found)
 
 
-def _records(answer: object) -> list[dict[str, Any]]:
+def rows_of(answer: object) -> list[dict[str, Any]]:
+    """Give the rows of a list of records; raises ValueError when it is no such list."""
     if not isinstance(answer, list):
         raise ValueError("it is no list")  # noqa: TRY004  # one kind of error for all that the answer can be
     if not all(isinstance(item, dict) for item in answer):
@@ -205,7 +206,7 @@ def created_accounts(answer: object, sent: Sequence[NewAccount], function: str) 
     the rest.
     """
     try:
-        made = [CreatedAccount(number(item.get("id")), str(item.get("username", ""))) for item in _records(answer)]
+        made = [CreatedAccount(number(item.get("id")), str(item.get("username", ""))) for item in rows_of(answer)]
     except ValueError as error:
         what = Sentence("moodle.no_created_accounts", why=str(error))
         raise answer_lost(function, what, Sentence("moodle.read_back")) from None
@@ -249,20 +250,21 @@ def _site_info(answer: object) -> SiteInfo:
         raise ValueError("it is no record")  # noqa: TRY004  # one kind of error for all that the answer can be
     if "functions" not in answer:
         raise ValueError("it does not name the service's functions")
-    functions = _records(answer["functions"] or [])
+    functions = rows_of(answer["functions"] or [])
     return SiteInfo(
-        sitename=_text(answer, "sitename"),
-        siteurl=_text(answer, "siteurl"),
-        release=_text(answer, "release"),
-        version=_text(answer, "version"),
+        sitename=text_in(answer, "sitename"),
+        siteurl=text_in(answer, "siteurl"),
+        release=text_in(answer, "release"),
+        version=text_in(answer, "version"),
         userid=number(answer.get("userid")),
-        username=_text(answer, "username"),
-        lang=_text(answer, "lang"),
+        username=text_in(answer, "username"),
+        lang=text_in(answer, "lang"),
         functions=frozenset(str(item.get("name", "")) for item in functions),
     )
 
 
-def _text(record: dict[str, Any], key: str) -> str:
+def text_in(record: dict[str, Any], key: str) -> str:
+    """Read a text of a record, '' where it is absent."""
     value = record.get(key)
     return "" if value is None else str(value).replace("\0", "")
 
@@ -279,7 +281,7 @@ def _profile(fields: object, key: str) -> dict[str, str]:
     if not isinstance(fields, list):
         return {}
     known = [item for item in fields if isinstance(item, dict) and item.get("shortname")]
-    return {_text(item, "shortname"): _text(item, key) for item in known}
+    return {text_in(item, "shortname"): text_in(item, key) for item in known}
 
 
 LIST_REPORTS: Final = "core_reportbuilder_list_reports"
