@@ -13,7 +13,8 @@ from moodle_coupling.ledger.cli import add_db_parser
 from moodle_coupling.orchestration.commands import add_airflow_parsers
 from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
-from moodle_coupling.settings import ledger_url
+from moodle_coupling.settings import ledger_url, texts
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = int(arguments.func(arguments))
         sys.stdout.flush()
     except CouplingError as error:
-        print(error, file=sys.stderr)
+        print(texts().say(error.said), file=sys.stderr)
         return WRONG
     except BrokenPipeError:
         # Whoever read our output has seen enough (| head); Python would complain once more when it closes stdout.
@@ -73,7 +74,8 @@ def _schema(arguments: argparse.Namespace) -> int:
     try:
         write_schema(arguments.output)
     except OSError as error:
-        raise InputError(f"The schema cannot be written to {arguments.output}: {error.strerror or error}.") from error
+        why = error.strerror or str(error)
+        raise InputError(Sentence("commands.schema_not_written", file=str(arguments.output), why=why)) from error
     return DONE
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling import settings
 from moodle_coupling.errors import InputError
 from moodle_coupling.settings import mappings_folder
-from moodle_coupling.words.sentence import Texts, language_codes
+from moodle_coupling.words.sentence import ENGLISH, Sentence, Texts, language_codes
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +60,9 @@ def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentP
     )
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --output, else table")
     parser.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")
-    parser.add_argument("--lang", choices=language_codes(), default="en", help="language of reasons and evidence")
+    parser.add_argument(
+        "--lang", choices=language_codes(), help="language of what is said; [moodle_coupling] language without it"
+    )
     parser.set_defaults(func=run_preview, usage_error=parser.error)
 
 
@@ -74,12 +77,13 @@ def run_preview(arguments: argparse.Namespace) -> int:
     from moodle_coupling.matching.evidence import readable
     from moodle_coupling.preview_output import write_plan
 
-    plan = readable(make_preview(arguments), Texts(arguments.lang))
-    write_plan(plan, format_, Path(arguments.output) if arguments.output else None)
+    texts = Texts(arguments.lang) if arguments.lang else settings.texts()
+    plan = readable(make_preview(arguments, texts), texts)
+    write_plan(plan, format_, Path(arguments.output) if arguments.output else None, texts)
     return 0
 
 
-def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
+def make_preview(arguments: argparse.Namespace, texts: Texts = ENGLISH) -> pd.DataFrame:
     """Read the inputs, say on stderr what could not be used, and give the plan (PLAN_COLUMNS)."""
     from moodle_coupling.mapping.file import load_mapping
     from moodle_coupling.mapping.folder import find_mapping
@@ -88,12 +92,12 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
     from moodle_coupling.people.transform import transform
 
     mapping = load_mapping(find_mapping(arguments.mapping, mappings_folder()))
-    extract = _read_persons(mapping, arguments.persons, Texts(arguments.lang))
+    extract = _read_persons(mapping, arguments.persons, texts)
     mapping = mapping.leaving_alone(extract.left_alone)
     transformed = transform(extract.persons, mapping)
     candidates, reasons = transformed.candidates, transformed.reasons
     full = not arguments.changed
-    accounts = _read_accounts(mapping, arguments, candidates, full=full)
+    accounts = _read_accounts(mapping, arguments, candidates, texts, full=full)
     plan = make_plan(
         candidates,
         reasons,
@@ -104,7 +108,9 @@ def make_preview(arguments: argparse.Namespace) -> pd.DataFrame:
         profile_types=accounts.profile_types,
         unreadable=accounts.unreadable,
     )
-    _tell_out_of_scope(candidates)
+    outside = int((~candidates["in_scope"]).sum())
+    if outside:
+        say(texts.say(Sentence("preview.out_of_scope", n=len(candidates), outside=outside)))
     if not arguments.only:
         return plan
     # Chosen after planning: judged alone, a person with a double would look single.
@@ -127,12 +133,12 @@ def _read_persons(mapping: Mapping, override: str | None, texts: Texts) -> Extra
     for warning in extract.warnings:
         say(texts.say(warning))
     if extract.left_out:
-        say(f"{len(extract.left_out)} lines of {source.where} could not be read and are left out:")
+        say(texts.say(Sentence("preview.left_out", n=len(extract.left_out), source=source.where)))
         for one in extract.left_out[:_SHOWN_LINES]:
             of = f"{one.source}, " if one.source else ""
-            say(f"  {of}line {one.line}: {texts.say(one.said)}")
+            say(f"  {of}{texts.say(Sentence('preview.left_out.line', line=one.line, said=one.said))}")
         if len(extract.left_out) > _SHOWN_LINES:
-            say(f"  and {len(extract.left_out) - _SHOWN_LINES} more")
+            say(f"  {texts.say(Sentence('preview.left_out.more', n=len(extract.left_out) - _SHOWN_LINES))}")
     return extract
 
 
@@ -152,24 +158,26 @@ def _base(mapping: Mapping) -> Path:
 
 
 def _read_accounts(
-    mapping: Mapping, arguments: argparse.Namespace, candidates: pd.DataFrame, *, full: bool
+    mapping: Mapping, arguments: argparse.Namespace, candidates: pd.DataFrame, texts: Texts, *, full: bool
 ) -> _Accounts:
     from moodle_coupling.matching.accounts import no_accounts, read_accounts_csv
 
     if not arguments.accounts:
-        say("No --accounts given: an empty Moodle is assumed, so everyone is new.")
+        say(texts.say(Sentence("preview.no_accounts")))
         return _Accounts(no_accounts())
     if arguments.accounts == LIVE:
         with redirect_stdout(sys.stderr):  # Airflow logs to stdout, and that is the plan's
-            return _live_accounts(arguments.connection or mapping.connection, candidates, mapping, full=full)
+            return _live_accounts(arguments.connection or mapping.connection, candidates, mapping, texts, full=full)
     frame = read_accounts_csv(Path(arguments.accounts))
     unknown = [name for name in ("firstname", "lastname", *mapping.fields) if name not in frame.columns]
     if unknown:
-        say(f"{arguments.accounts} has no column {', '.join(unknown)}: not compared for existing accounts.")
+        say(texts.say(Sentence("preview.no_columns", file=arguments.accounts, columns=[str(name) for name in unknown])))
     return _Accounts(frame)
 
 
-def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, *, full: bool) -> _Accounts:
+def _live_accounts(
+    connection: str, candidates: pd.DataFrame, mapping: Mapping, texts: Texts, *, full: bool
+) -> _Accounts:
     """Read the accounts from the connection's Moodle; raises CouplingPaused before any request while it is paused."""
     from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.hooks.moodle.probes import unseen_field
@@ -182,16 +190,10 @@ def _live_accounts(connection: str, candidates: pd.DataFrame, mapping: Mapping, 
     seeing = Visibility(compared_fields(mapping), service_userid)
     snapshot = read_accounts(hook, candidates, full=full, untyped=mapping.untyped, visibility=seeing)
     for name in snapshot.unseen:
-        say(*map(str, unseen_field(name)))
+        say(*map(texts.say, unseen_field(name)))
     if snapshot.unreadable:
-        say(f"{len(snapshot.unreadable)} values could not be looked up: one odd account spoils Moodle's answer.")
+        say(texts.say(Sentence("preview.unreadable", n=len(snapshot.unreadable))))
     return _Accounts(snapshot.accounts, service_userid, snapshot.profile_types, snapshot.unreadable_keys)
-
-
-def _tell_out_of_scope(candidates: pd.DataFrame) -> None:
-    outside = int((~candidates["in_scope"]).sum())
-    if outside:
-        say(f"{outside} of {len(candidates)} persons do not belong in this Moodle (inactive, or out of scope).")
 
 
 def _check_known(ids: list[str], candidates: pd.DataFrame, plan: pd.DataFrame) -> None:
@@ -200,10 +202,7 @@ def _check_known(ids: list[str], candidates: pd.DataFrame, plan: pd.DataFrame) -
     known = set(plan["idnumber"])
     unknown = [id_ for id_ in unknown_ids(candidates, ids) if id_ not in known]
     if unknown:
-        raise InputError(
-            f"--only: no person has the id {', '.join(unknown)}. Give a person id, extern id or idnumber as it stands "
-            "in the source."
-        )
+        raise InputError(Sentence("preview.no_such_person", ids=unknown))
 
 
 def say(*texts: Any) -> None:

@@ -10,12 +10,15 @@ from moodle_coupling.contract.spreadsheet import guarded, guarded_json
 from moodle_coupling.contract.verdicts import MISMATCHES
 from moodle_coupling.errors import InputError
 from moodle_coupling.matching.frames import Action
+from moodle_coupling.words.sentence import ENGLISH, Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
+
+    from moodle_coupling.words.sentence import Texts
 
 
 JSON_KEYS: Final = (
@@ -45,10 +48,10 @@ _STYLES: Final = {
 }
 
 
-def write_plan(plan: pd.DataFrame, format_: str, output: Path | None) -> None:
+def write_plan(plan: pd.DataFrame, format_: str, output: Path | None, texts: Texts = ENGLISH) -> None:
     """Write the plan in that format to a file or, without one, to stdout; raises InputError when it cannot."""
     if output is None:
-        _write_text(plan, format_, sys.stdout)
+        _write_text(plan, format_, sys.stdout, texts)
         return
     try:
         # Persons stand in it: a new file is for its maker only, whatever the umask.
@@ -57,34 +60,41 @@ def write_plan(plan: pd.DataFrame, format_: str, output: Path | None) -> None:
             plan.to_parquet(output, index=False)
         else:
             with output.open("w", encoding="utf-8", newline="") as stream:
-                _write_text(plan, format_, stream)
+                _write_text(plan, format_, stream, texts)
     except OSError as error:
-        raise InputError(f"The plan cannot be written to {output}: {error.strerror or error}.") from error
-    print(f"{len(plan)} rows written to {output}.", file=sys.stderr)  # noqa: T201
+        why = error.strerror or str(error)
+        raise InputError(Sentence("preview.not_written", file=str(output), why=why)) from error
+    print(texts.say(Sentence("preview.written", n=len(plan), file=str(output))), file=sys.stderr)  # noqa: T201
     for line in summary(plan):
-        print(line, file=sys.stderr)  # noqa: T201
+        print(texts.say(line), file=sys.stderr)  # noqa: T201
 
 
-def summary(plan: pd.DataFrame) -> list[str]:
+def summary(plan: pd.DataFrame) -> list[Sentence]:
     """Give the counts by action and by verdict, in a line each."""
     actions = plan["action"].value_counts(sort=False)
-    verdicts = plan["verdict"].replace("", "rejected before matching").value_counts()
+    verdicts = plan["verdict"].value_counts()
     mismatches = int(plan["verdict"].isin(MISMATCHES).sum())
+    none = Sentence("preview.none")
+    by_action = [f"{actions[name]} {name}" for name in Action if name in actions]
+    by_verdict = [
+        Sentence("report.number_of", number=int(count), what=str(name) or Sentence("approval.unmatched"))
+        for name, count in verdicts.items()
+    ]
     return [
-        f"Rows: {len(plan)}",
-        "Actions: " + (", ".join(f"{actions[name]} {name}" for name in Action if name in actions) or "none at all"),
-        "Verdicts: " + (", ".join(f"{count} {name}" for name, count in verdicts.items()) or "none at all"),
-        f"For a human to judge: {mismatches}",
+        Sentence("preview.rows", number=len(plan)),
+        Sentence("preview.actions", counts=by_action or [none]),
+        Sentence("preview.verdicts", counts=by_verdict or [none]),
+        Sentence("preview.mismatches", number=mismatches),
     ]
 
 
-def _write_text(plan: pd.DataFrame, format_: str, stream: TextIO) -> None:
+def _write_text(plan: pd.DataFrame, format_: str, stream: TextIO, texts: Texts) -> None:
     if format_ == "csv":
         _for_spreadsheets(plan).to_csv(stream, index=False)
     elif format_ == "json":
         stream.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in json_records(plan))
     else:
-        _write_table(plan, stream)
+        _write_table(plan, stream, texts)
 
 
 def _for_spreadsheets(plan: pd.DataFrame) -> pd.DataFrame:
@@ -105,7 +115,7 @@ def json_records(plan: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _write_table(plan: pd.DataFrame, stream: TextIO) -> None:
+def _write_table(plan: pd.DataFrame, stream: TextIO, texts: Texts) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -113,16 +123,16 @@ def _write_table(plan: pd.DataFrame, stream: TextIO) -> None:
     terminal = stream.isatty()
     console = Console(file=stream, width=None if terminal else _WIDTH, highlight=False)
     table = Table(show_lines=False, pad_edge=False)
-    for heading in ("Person", "Idnumber", "Account", "Verdict", "Action", "Username", "Name", "Changes", "Why"):
-        table.add_column(heading, overflow="fold")
+    for column in ("person", "idnumber", "account", "verdict", "action", "username", "name", "changes", "why"):
+        table.add_column(texts.say(Sentence(f"preview.column.{column}")), overflow="fold")
     for record in plan.head(SHOWN_ROWS).to_dict("records"):
         cells = [Text(_printable(cell)) for cell in _cells(record)]
         table.add_row(*cells, style=_STYLES.get(Action(record["action"]), ""))
     console.print(table)
     if len(plan) > SHOWN_ROWS:
-        console.print(f"… and {len(plan) - SHOWN_ROWS} rows more: --format csv --output FILE shows them all.")
+        console.print(texts.say(Sentence("preview.more", n=len(plan) - SHOWN_ROWS)), markup=False)
     for line in summary(plan):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(texts.say(line), markup=False, soft_wrap=True)
 
 
 def _cells(record: dict[Any, Any]) -> list[str]:

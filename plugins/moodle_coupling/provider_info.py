@@ -327,6 +327,12 @@ def _config() -> dict[str, object]:
                     "names",
                     default="numbers",
                 ),
+                "language": _option(
+                    "Language of what is written without knowing who reads it: mails, a run's summary, the question of an "
+                    "approval, what commands say. A code of words/locale, such as 'en' or 'nl'; the Moodle pages follow each reader's own.",
+                    "nl",
+                    default="en",
+                ),
                 "pause_look_seconds": _option(
                     "Seconds after which a load that was paused half-way looks whether it may go on.",
                     "300",

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.provider_info import get_provider_info
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.sentence import Sentence, Texts, language_codes
 
 SECTION: Final = "moodle_coupling"
 _MAPPINGS: Final = Path("include/mappings")
@@ -94,6 +94,17 @@ def viewers_see() -> ViewersSee:
     """Give what those who may read and not decide see of persons; a word that there is not counts as the strictest."""
     said = _text("viewers_see").lower()
     return ViewersSee(said) if said in set(ViewersSee) else ViewersSee.NOTHING
+
+
+def language() -> str:
+    """Give the language of what is written without knowing who reads it; one that we have no words in counts as English."""
+    said = _text("language").lower()
+    return said if said in language_codes() else "en"
+
+
+def texts() -> Texts:
+    """Give the texts of mails, of a run's summary, of an approval and of the command line."""
+    return Texts(language())
 
 
 def mappings_folder() -> Path:

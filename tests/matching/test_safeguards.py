@@ -16,7 +16,7 @@ from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.safeguards import LIMITS, Facts, approval_body, evaluate, rows_behind, sample
-from moodle_coupling.words.sentence import Texts
+from moodle_coupling.words.sentence import ENGLISH, Texts
 
 CHANGES = {
     Action.CREATE: {"username": [None, "jan"], "idnumber": [None, "E1"]},
@@ -218,14 +218,22 @@ class TestWhatIsShown:
     def test_the_page_names_people_only_where_it_may(self):
         plan = plan_of((30, row(Action.UPDATE, {"city": ["Delft", "Utrecht"]})), (1, row(Action.REJECT)))
         tripped = evaluate(plan, facts(links=30), Safeguards())
-        named, ids = (approval_body(plan, tripped, named=yes) for yes in (True, False))
+        named, ids = (approval_body(plan, tripped, ENGLISH, named=yes) for yes in (True, False))
         assert "* person P1, account 12 (Zoë Bos): update (city 'Delft' → 'Utrecht')" in named
         assert "* person P1, account 12: update (city)" in ids
         assert not [word for word in ("Zoë", "Bos", "Delft", "Utrecht") if word in ids]
         for body in (named, ids):
             assert str(tripped[0].said) in body
             assert "| update | 30 |" in body
-            assert "| linked | 31 |" in body
+            assert "| Linked | 31 |" in body
+
+    def test_the_page_is_in_the_readers_language(self):
+        plan = plan_of((30, row(Action.UPDATE, {"city": ["Delft", "Utrecht"]})), (1, row(Action.REJECT, verdict="")))
+        body = approval_body(plan, evaluate(plan, facts(links=30), Safeguards()), DUTCH, named=False)
+        assert "Het plan heeft 31 rijen." in body
+        assert "| bijwerken | 30 |" in body
+        assert "| geweigerd vóór het vergelijken | 1 |" in body
+        assert "## Bijgewerkte accounts: 10 van 30\n\n* persoon P1, account 12: bijwerken (city)" in body
 
     def test_an_orphan_is_called_by_its_account_and_a_reject_by_its_reason(self):
         reasons = json.dumps([{"code": "email_missing", "field": "email", "message": "There is no e-mail."}])
@@ -233,13 +241,13 @@ class TestWhatIsShown:
             (25, row(Action.SUSPEND, person_id="", row=None)),
             (25, row(Action.REJECT, reasons=reasons, account_id=None)),
         )
-        body = approval_body(plan, evaluate(plan, facts(50, 50, 50), Safeguards()), named=True)
+        body = approval_body(plan, evaluate(plan, facts(50, 50, 50), Safeguards()), ENGLISH, named=True)
         assert "* account 12 (Zoë Bos): suspend (suspended false → true)" in body
         assert "* person P1 (Zoë Bos): reject, There is no e-mail." in body
 
     def test_what_a_name_tries_is_shown_and_not_done(self):
         plan = plan_of((30, row(Action.SUSPEND, lastname="<script>x</script>\n# [a](javascript:b) | c")))
-        body = approval_body(plan, evaluate(plan, facts(30), Safeguards()), named=True)
+        body = approval_body(plan, evaluate(plan, facts(30), Safeguards()), ENGLISH, named=True)
         assert "<script" not in body
         assert "[a]" not in body
         assert "\n# " not in body
@@ -259,8 +267,8 @@ class TestWhatIsShown:
             plan, facts(1, 2, None, ever_loaded=False), Safeguards.model_validate({"suspensions": {"count": 0}})
         )
         assert [each.code for each in tripped] == ["first_load", "suspensions"]
-        body = approval_body(plan, tripped, named=False)
-        assert "## suspensions: 1 of 1\n\n* person E9, account 13: suspend (suspended)" in body
+        body = approval_body(plan, tripped, ENGLISH, named=False)
+        assert "## Suspensions: 1 of 1\n\n* person E9, account 13: suspend (suspended)" in body
 
 
 ROWS = st.sampled_from(

@@ -22,9 +22,13 @@ from moodle_coupling.ledger.approvals import ask
 from moodle_coupling.ledger.leases import acquire, release
 from moodle_coupling.ledger.people import find_people
 from moodle_coupling.ledger.runs import RunState, begin_run, end_run
-from moodle_coupling.orchestration.environment_hold import LEASE
+from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.environment_hold import LEASE, the_ledger
+from moodle_coupling.orchestration.erasure import forget
+from moodle_coupling.orchestration.explanation_steps import heading_of
 from moodle_coupling.orchestration.pause import who
 from moodle_coupling.sandbox.moodle import running_moodle
+from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,6 +239,29 @@ def test_forgetting_takes_the_person_out_of_the_ledger_and_says_what_is_left(
     assert run(capsys, "forget", "jan3@example.org")[0] == 0
     assert find_people(one.ledger, "CV-3").empty
     assert one.moodle.account("zoe-vander-meer") is not None
+
+
+def test_commands_speak_the_configured_language(
+    one: OnePerson, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LANGUAGE", "nl")
+    assert "Omgeving 'trial' is gepauzeerd." in run(capsys, "pause", "trial")[1]
+    assert "GEPAUZEERD: geen reden opgegeven" in run(capsys, "status")[1]
+    assert "gaat verder" in run(capsys, "resume", "trial")[1]
+    assert run(capsys, "explain", "trial", "1")[1].startswith("Persoon 1 in omgeving 'trial'\n1. Gevonden in de bron: ")
+    assert "goed" in run(capsys, "validate")[1]
+    assert "Zeg wie vergeten moet worden" in run(capsys, "forget", " ")[2]
+    assert "Uit de bestanden van eerdere runs" in run(capsys, "forget", "1")[1]
+
+
+@pytest.mark.parametrize("told_in", ["en", "nl"])
+def test_a_trace_is_forgotten_in_whichever_language_it_was_told(one: OnePerson, told_in: str) -> None:
+    folder = staging.staging_root() / "trial" / told_in
+    folder.mkdir(parents=True)
+    mine, other = (Texts(told_in).say(heading_of(person, "trial")) + "\n1. …" for person in ("1", "12"))
+    (folder / staging.TRACES).write_text(f"{mine}\n\n{other}")
+    forget(the_ledger(), "trial", "1", ["trial"])
+    assert (folder / staging.TRACES).read_text() == other
 
 
 def test_an_id_of_two_persons_forgets_neither(one: OnePerson, capsys: pytest.CaptureFixture[str]) -> None:

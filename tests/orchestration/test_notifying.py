@@ -21,12 +21,23 @@ from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.mismatches import record_mismatches
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.notices import FAILED_BODY, FAILED_SUBJECT, mismatches_digest, notifiers, tell
+from moodle_coupling.orchestration.notices import (
+    FAILED_BODY,
+    FAILED_SUBJECT,
+    WAITS_BODY,
+    WAITS_SUBJECT,
+    WRONG_FILE_BODY,
+    mismatches_digest,
+    notifiers,
+    tell,
+)
+from moodle_coupling.words.sentence import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.words.sentence import Sentence
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 NOTIFY = "notify: {to: [analyst@example.org, engineer@example.org], connection: mail}\n"
@@ -66,7 +77,7 @@ def context() -> Any:
 
 
 def test_everyone_the_mapping_names_gets_the_mail(tmp_path: Path, mails: Mails) -> None:
-    assert tell(mapping(tmp_path), "Moodle 'trial': in quarantine", "41 of 100 failed.\nUntil 12:00 <UTC>.")
+    assert tell(mapping(tmp_path), text("Moodle 'trial': in quarantine"), text("41 of 100 failed.\nUntil 12:00 <UTC>."))
     assert mails.recipients == ["analyst@example.org", "engineer@example.org"]
     (message,) = mails.messages
     assert message["Subject"] == "Moodle 'trial': in quarantine"
@@ -78,12 +89,12 @@ def test_everyone_the_mapping_names_gets_the_mail(tmp_path: Path, mails: Mails) 
 def test_nobody_to_tell_is_no_mail(tmp_path: Path, mails: Mails) -> None:
     nobody = mapping(tmp_path, "")
     assert notifiers(nobody) == []
-    assert tell(nobody, "subject", "body")
+    assert tell(nobody, text("subject"), text("body"))
     assert mails.greetings == []
 
 
 def test_ids_that_look_like_a_template_or_a_header_stay_text(tmp_path: Path, mails: Mails) -> None:
-    assert tell(mapping(tmp_path), "ids {{ 7 * 6 }}\nBcc: x@example.org", "{{ 7 * 6 }} {% raw %}")
+    assert tell(mapping(tmp_path), text("ids {{ 7 * 6 }}\nBcc: x@example.org"), text("{{ 7 * 6 }} {% raw %}"))
     (message,) = mails.messages
     assert message["Subject"] == "ids {{ 7 * 6 }} Bcc: x@example.org"
     assert message["Bcc"] is None
@@ -101,8 +112,8 @@ def test_a_mail_that_fails_is_a_warning_without_what_the_server_said(
     if trouble == "no connection":
         monkeypatch.delenv("AIRFLOW_CONN_MAIL")
     with caplog.at_level(logging.WARNING):
-        assert not tell(mapping(tmp_path), "Approval needed", "1 plan")
-        notifiers(mapping(tmp_path), "Approval needed", "1 plan")[0](context())
+        assert not tell(mapping(tmp_path), text("Approval needed"), text("1 plan"))
+        notifiers(mapping(tmp_path), text("Approval needed"), text("1 plan"))[0](context())
     told = [record for record in caplog.records if "could not be sent" in record.getMessage()]
     assert len(told) == 2
     assert "look at the connection 'mail'" in told[0].getMessage()
@@ -127,10 +138,29 @@ def test_a_failed_task_is_told_of_without_its_exception(tmp_path: Path, mails: M
     assert "Zoë" not in mails.text
 
 
+@pytest.mark.parametrize(
+    ("subject", "body", "said"),
+    [
+        (WAITS_SUBJECT, WAITS_BODY, "Moodle-koppeling: moodle_provision__trial wacht op goedkeuring"),
+        (FAILED_SUBJECT, FAILED_BODY, "Moodle-koppeling: approve van moodle_provision__trial is mislukt"),
+        (FAILED_SUBJECT, WRONG_FILE_BODY, "Moodle-koppeling: approve van moodle_provision__trial is mislukt"),
+    ],
+)
+def test_a_mail_is_in_the_configured_language(
+    tmp_path: Path, mails: Mails, monkeypatch: pytest.MonkeyPatch, subject: Sentence, body: Sentence, said: str
+) -> None:
+    (notifier,) = notifiers(mapping(tmp_path), subject, body)  # made before anybody asks for a language
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LANGUAGE", "nl")
+    notifier(context())
+    assert mails.messages[0]["Subject"] == said
+    assert "{" not in mails.text
+    assert '<a href="https://airflow.example.org/log">' in mails.text
+
+
 def test_a_template_that_does_not_fit_fails_no_task(
     tmp_path: Path, mails: Mails, caplog: pytest.LogCaptureFixture
 ) -> None:
-    notifiers(mapping(tmp_path), "{{ nothing.at.all }}", "{% if %}")[0](context())
+    notifiers(mapping(tmp_path), text("{{ nothing.at.all }}"), text("{% if %}"))[0](context())
     assert "could not be sent" in caplog.text
     assert mails.messages == []
 
@@ -187,10 +217,10 @@ def test_new_mismatches_are_told_once_a_day_by_kind_and_without_names(
 
     told = mismatches_digest(opened, "trial", clock[0])
     assert told is not None
-    assert told.startswith("3 mismatches wait for a decision since the last message, 3 in all:")
-    assert "(id_missing): 2" in told
-    assert "(email_taken): 1" in told
-    assert not [value for value in ("Zoë", "Meer", "zoe", "@") if value in told]
+    assert str(told).startswith("3 mismatches wait for a decision since the last message, 3 in all:")
+    assert "(id_missing): 2" in str(told)
+    assert "(email_taken): 1" in str(told)
+    assert not [value for value in ("Zoë", "Meer", "zoe", "@") if value in told.written()]
 
     clock[0] += dt.timedelta(hours=3)
     mismatches(opened, 4)
@@ -199,7 +229,7 @@ def test_new_mismatches_are_told_once_a_day_by_kind_and_without_names(
     clock[0] += dt.timedelta(days=1)
     told = mismatches_digest(opened, "trial", clock[0])
     assert told is not None
-    assert told.startswith("1 mismatches wait for a decision since the last message, 4 in all:")
+    assert str(told).startswith("1 mismatch waits for a decision since the last message, 4 in all:")
     assert mismatches_digest(opened, "other", clock[0]) is None
 
     clock[0] += dt.timedelta(days=1)
@@ -215,4 +245,4 @@ def test_mismatches_of_a_weekend_are_told_on_monday(ledger: tuple[Ledger, list[d
     clock[0] += dt.timedelta(hours=50)
     told = mismatches_digest(opened, "trial", clock[0])
     assert told is not None
-    assert "1 mismatches wait" in told
+    assert "1 mismatch waits" in str(told)

@@ -150,7 +150,7 @@ def test_of_two_runs_for_one_environment_the_second_is_told_who_has_it(ledger: L
     [
         ("Approve", {"id": "1", "name": "jan"}, ApprovalAnswer.APPROVED, "jan"),
         ("Reject", {"id": "1", "name": "jan"}, ApprovalAnswer.REJECTED, "jan"),
-        ("Reject", None, ApprovalAnswer.LAPSED, "nobody in time"),
+        ("Reject", None, ApprovalAnswer.LAPSED, ""),
     ],
 )
 def test_who_answered_is_in_the_ledger_and_no_answer_in_time_counts_as_a_reject(
@@ -171,7 +171,8 @@ def test_who_answered_is_in_the_ledger_and_no_answer_in_time_counts_as_a_reject(
     if decision is not ApprovalAnswer.APPROVED:
         assert not approvals.is_approved(ledger, run.record.id, digest)
         assert get_run(ledger, run.record.id).state == RunState.REJECTED
-        assert ENGLISH.say(get_run(ledger, run.record.id).reason) == f"{decision} by {by}"
+        said = f"{decision} by {by}" if user else "nobody answered in time"
+        assert ENGLISH.say(get_run(ledger, run.record.id).reason) == said
 
 
 JAN = {"id": "1", "name": "jan"}
@@ -226,6 +227,19 @@ def refused(run: Run, plan: pd.DataFrame) -> bool:
     except NotApproved:
         return True
     return False
+
+
+def test_the_question_is_put_in_the_configured_language(
+    asking: Asking, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LANGUAGE", "nl")
+    safety.weigh(run, creates(3), in_scope=3)
+    asking.begin()
+    (put,) = asking.asked
+    assert put["subject"] == "Een plan voor Moodle wacht op uw goedkeuring"
+    assert "Dit is de eerste keer dat deze Moodle wordt gevuld" in put["body"]
+    assert "| aanmaken | 3 |" in put["body"]
+    assert "Het hele plan, met namen:" in put["body"]
 
 
 def test_a_rejected_plan_is_not_asked_again_however_often_the_task_begins_again(asking: Asking, run: Run) -> None:

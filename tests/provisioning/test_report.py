@@ -14,6 +14,7 @@ from moodle_coupling.provisioning.load.outcomes import (
     outcomes_frame,
 )
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
+from moodle_coupling.words.sentence import Texts
 
 DONE, REJECTED, FAILED, SKIPPED, UNKNOWN = OutcomeStatus
 
@@ -64,6 +65,18 @@ def test_the_summary_counts_and_explains(plan, ended):
     assert "Fill it in at the source." in text
     assert "Found under another idnumber" in text
     assert "account 61" in text
+
+
+def test_the_summary_is_in_the_readers_language(plan, ended):
+    left_out = pd.DataFrame({"line": [7], "message": ["te weinig waarden"]})
+    text = summary(plan, ended, left_out, title="Demo", unseen=["phone1"], named=False, texts=Texts("nl"))
+    assert "# Demo: uitkomst" in text
+    assert "| aangemaakt | 3 | 1 |" in text
+    assert "Uitkomsten: 1 klaar, 2 geweigerd, 1 mislukt, 2 overgeslagen." in text
+    assert "### De gebruikersnaam was intussen bezet (`username_taken`, geweigerd): 1" in text
+    assert "Personen: 2" in text
+    assert "## Regels van de bron die zijn overgeslagen: 1\n\n* regel 7" in text
+    assert "## Velden die de servicegebruiker niet mag zien" in text
 
 
 def test_the_summary_cannot_be_turned_into_html(plan, ended):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from moodle_coupling import settings
 from moodle_coupling.ledger.errors import UPGRADE_COMMAND
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     import argparse
@@ -35,8 +37,8 @@ def _upgrade(ledger_url: Callable[[], str], _arguments: argparse.Namespace) -> i
     url = ledger_url()
     before = schema.current(url)
     now = schema.upgrade(url)
-    what = "is up to date" if before == now else f"went from schema {before} to {now}" if before else "was made"
-    print(f"The ledger ({describe(read_address(url))}) {what} (schema {now}).")
+    code = "up_to_date" if before == now else "upgraded" if before else "made"
+    _say(Sentence(f"ledger.cli.{code}", place=describe(read_address(url)), before=before, now=now))
     return 0
 
 
@@ -46,8 +48,13 @@ def _current(ledger_url: Callable[[], str], _arguments: argparse.Namespace) -> i
 
     url = ledger_url()
     found, wanted, place = schema.current(url), schema.head(), describe(read_address(url))
-    print(f"The ledger ({place}) has schema {found or 'none'}; this version needs {wanted}.")
+    code = "current" if found else "current_none"
+    _say(Sentence(f"ledger.cli.{code}", place=place, found=found, wanted=wanted))
     if found == wanted:
         return 0
-    print(f"Run '{UPGRADE_COMMAND}'.")
+    _say(Sentence("ledger.cli.upgrade", command=UPGRADE_COMMAND))
     return 1
+
+
+def _say(said: Sentence) -> None:
+    print(settings.texts().say(said))

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.markdown import plain
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.reasons import reasons_of
-from moodle_coupling.words.sentence import ENGLISH, Sentence
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
     from moodle_coupling.mapping import Limit, Safeguards
+    from moodle_coupling.words.sentence import Texts
 
 FIRST_LOAD: Final = "first_load"
 SOURCE_EMPTY: Final = "source_empty"
@@ -97,47 +98,59 @@ def sample(plan: pd.DataFrame, tripped: Tripped, n: int = 10) -> pd.DataFrame:
     return rows.iloc[[number * len(rows) // n for number in range(n)]]
 
 
-def approval_body(plan: pd.DataFrame, tripped: tuple[Tripped, ...], *, named: bool) -> str:
+def approval_body(plan: pd.DataFrame, tripped: tuple[Tripped, ...], texts: Texts, *, named: bool) -> str:
     """Give the page on which a person decides, in Markdown: the reasons, the counts, and for each reason some rows.
 
     Without ``named`` it holds ids and the names of fields only, no name, address or value: for places with readers and a
     lifetime that are not ours. Nothing of the source can become HTML, a link or markup in it.
     """
-    parts = [*(f"* {each.said}" for each in tripped), ""]
-    parts += [f"The plan has {ENGLISH.number(len(plan))} rows.", "", *_counts("action", plan["action"]), ""]
-    parts += _counts("verdict", plan["verdict"].replace("", "rejected before matching"))
+    parts = [*(f"* {texts.say(each.said)}" for each in tripped), ""]
+    parts += [texts.say(Sentence("approval.rows", n=len(plan))), ""]
+    parts += [*_counts(Sentence("approval.action"), plan["action"], _action, texts), ""]
+    parts += _counts(Sentence("approval.verdict"), plan["verdict"], _verdict, texts)
     for each in tripped:
         rows = sample(plan, each)
         if len(rows):
-            behind = len(rows_behind(plan, each))
-            parts += [
-                "",
-                f"## {each.code}: {ENGLISH.number(len(rows))} of {ENGLISH.number(behind)}",
-                "",
-                *_listed(rows, named=named),
-            ]
+            heading = Sentence(
+                "approval.sample",
+                what=Sentence(f"safeguard.{each.code}.name"),
+                shown=len(rows),
+                all=len(rows_behind(plan, each)),
+            )
+            parts += ["", f"## {texts.say(heading)}", "", *_listed(rows, texts, named=named)]
     return "\n".join(parts) + "\n"
 
 
-def _counts(heading: str, values: pd.Series[str]) -> Iterator[str]:
-    yield f"| {heading} | rows |"
+def _action(action: str) -> Sentence:
+    return Sentence(f"action.{action}")
+
+
+def _verdict(verdict: str) -> Sentence:
+    return Sentence(f"verdict.{verdict}" if verdict else "approval.unmatched")
+
+
+def _counts(heading: Sentence, values: pd.Series[str], word: Callable[[str], Sentence], texts: Texts) -> Iterator[str]:
+    yield f"| {texts.say(heading)} | {texts.say(Sentence('approval.number'))} |"
     yield "|---|---:|"
     for value, count in values.value_counts().items():
-        yield f"| {plain(value)} | {ENGLISH.number(int(count))} |"
+        yield f"| {plain(texts.say(word(str(value))))} | {texts.number(int(count))} |"
 
 
-def _listed(rows: pd.DataFrame, *, named: bool) -> Iterator[str]:
+def _listed(rows: pd.DataFrame, texts: Texts, *, named: bool) -> Iterator[str]:
     for row in rows.to_dict("records"):
         who = row["person_id"] or row["extern_id"] or row["idnumber"]
-        parts = [f"person {plain(who)}"] if who else []
-        parts += [f"account {row['account_id']}"] if str(row["account_id"]).isdigit() else []
+        parts = [texts.say(Sentence("approval.person", id=plain(who)))] if who else []
+        if str(row["account_id"]).isdigit():
+            parts.append(texts.say(Sentence("approval.account", account=row["account_id"])))
         name = f" {row['firstname']} {row['lastname']}" if named else ""
-        yield f"* {', '.join(parts)}{plain(name) and f' ({plain(name)})'}: {row['action']}{_written(row, named=named)}"
+        written = _written(row, texts, named=named)
+        action = texts.say(_action(row["action"]))
+        yield f"* {', '.join(parts)}{plain(name) and f' ({plain(name)})'}: {action}{written}"
 
 
-def _written(row: dict[Any, Any], *, named: bool) -> str:
+def _written(row: dict[Any, Any], said: Texts, *, named: bool) -> str:
     if row["action"] == Action.REJECT:
-        texts = [plain(str(one.said) if named else one.code) for one in reasons_of(row["reasons"])]
+        texts = [plain(said.say(one.said) if named else one.code) for one in reasons_of(row["reasons"])]
         return ", " + "; ".join(texts) if texts else ""
     changes = json.loads(row["changes"])
     if not named:

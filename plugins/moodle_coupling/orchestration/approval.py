@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 
+from moodle_coupling import settings
 from moodle_coupling.airflow_internals import params_dict
 from moodle_coupling.contract.facts import Answer, Question
 from moodle_coupling.contract.markdown import code
@@ -16,7 +17,7 @@ from moodle_coupling.orchestration.staging import find_facts, write_facts
 from moodle_coupling.words.sentence import Sentence, in_turn, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import BaseNotifier, Context
 
@@ -57,12 +58,14 @@ class PlanApproval(ApprovalOperator):
             return self._answered(run, question, context, kept)
         asked = ask(run.ledger, run.record.id, question.digest, question.reasons)
         if asked.decision is not None:
-            self.log.info("This very plan was %s by %s already; that stands.", asked.decision, asked.decided_by)
+            self.log.info("This very plan was %s already; that stands.", _decided(asked))
             return self._go_on(run, context, asked, {"params_input": {}, "responded_at": asked.at})
         set_state(run.ledger, run.record.id, RunState.WAITING_APPROVAL, reason=_in_turn(question.reasons))
         let_go(run.ledger, run.mapping.environment, run.holder)
-        self.body = f"{question.body}\n\nThe whole plan, with names: {code(run.folder / 'plan.parquet')}"
-        self.params = params_dict({PLAN: _plan_field(question.digest)})
+        say = settings.texts().say
+        self.subject = say(Sentence("approval.subject"))
+        self.body = f"{question.body}\n\n{say(Sentence('approval.whole_plan', file=code(run.folder / 'plan.parquet')))}"
+        self.params = params_dict({PLAN: _plan_field(question.digest, say)})
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -92,7 +95,7 @@ class PlanApproval(ApprovalOperator):
             decision = (
                 ApprovalAnswer.APPROVED if approved else ApprovalAnswer.REJECTED if who else ApprovalAnswer.LAPSED
             )
-            by = str((who or {}).get("name") or (who or {}).get("id") or "nobody in time")
+            by = str((who or {}).get("name") or (who or {}).get("id") or "")
             asked = answer(run.ledger, asked.id, decision, by=by)
         return self._go_on(run, context, asked, event)
 
@@ -125,19 +128,19 @@ def approval_task(mapping_path: str, hours: int, notifiers: list[BaseNotifier]) 
         task_display_name="Safeguards and approval",
         doc_md="Passes at once, unless a safeguard has tripped: then a human approves or rejects exactly this plan.",
         mapping_path=mapping_path,
-        subject="A plan for Moodle waits for your approval",
+        subject="approval",  # said when it is asked
         response_timeout=dt.timedelta(hours=hours),
         notifiers=notifiers,
     )
 
 
-def _plan_field(digest: str) -> Param:
+def _plan_field(digest: str, say: Callable[[Sentence], str]) -> Param:
     return Param(
         default=digest,
         type="string",
         const=digest,
-        title="Plan",
-        description="Which plan this answers; leave it as it is. An answer about an earlier plan does not count.",
+        title=say(Sentence("approval.plan")),
+        description=say(Sentence("approval.plan.meaning")),
     )
 
 
@@ -146,11 +149,7 @@ def _refuse_other_plan(digest: str, event: dict[str, Any], *, approves: bool) ->
     said = (event.get("params_input") or {}).get(PLAN)
     if event.get("responded_by_user") is None or said == digest or (said is None and not approves):
         return
-    msg = (
-        "An answer came that is not about the plan of this run as it is now (the form's field 'plan'): from a page that was opened "
-        "before the plan was made anew, or from a program that leaves the field out. It does not count; the question is put again."
-    )
-    raise OtherPlanAnswered(msg)
+    raise OtherPlanAnswered(Sentence("run.other_plan_answered"))
 
 
 def _keep_answer(run: Run, digest: str, event: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from moodle_coupling.errors import InputError, SettingError
-from moodle_coupling.settings import mappings_folder
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.settings import mappings_folder, texts
+from moodle_coupling.words.sentence import Sentence, in_lines
+from moodle_coupling.words.sentence import text as as_text
 
 if TYPE_CHECKING:
     import argparse
@@ -116,10 +117,10 @@ def _check(arguments: argparse.Namespace) -> int:
     use_airflow_database()
     mapping = _mapping_of(arguments.target)
     checked = check_environment(mapping) if mapping else check_one(arguments.target)
-    print(explain(checked.findings))
+    print(explain(checked.findings, texts()))
     ledger, _ = _ledger_if_any()
     if mapping and ledger and is_fit(checked.moodle) and lift_quarantine(ledger, mapping.environment):
-        print(f"The quarantine of '{mapping.environment}' is lifted.")
+        say(Sentence("commands.quarantine_lifted", environment=mapping.environment))
     return DONE if checked.is_fit else WRONG
 
 
@@ -145,14 +146,16 @@ def _setup(arguments: argparse.Namespace) -> int:
     use_airflow_database()
     mapping = load_mapping(find_mapping(arguments.environment, mappings_folder()))
     name = pool_name(mapping.environment)
-    make_pool(name, arguments.slots, f"Tasks that talk to the Moodle '{mapping.environment}'")
-    print(f"Pool {name} has {arguments.slots} slot{'s' if arguments.slots != 1 else ''}.")
+    meaning = texts().say(Sentence("commands.pool.meaning", environment=mapping.environment))
+    make_pool(name, arguments.slots, meaning)
+    say(Sentence("commands.pool", pool=name, n=arguments.slots))
     try:
         require_connection(mapping.connection)
     except AirflowNotFoundException:
-        print(f"Connection '{mapping.connection}' is missing: add one of type Moodle under Admin > Connections.")
+        say(Sentence("commands.no_connection", connection=mapping.connection))
         return WRONG
-    print(f"Connection {mapping.connection} is there; `moodle-coupling check {mapping.environment}` tries it.")
+    command = f"moodle-coupling check {mapping.environment}"
+    say(Sentence("commands.connection", connection=mapping.connection, command=command))
     return DONE
 
 
@@ -171,14 +174,14 @@ def _turn(environment: str, action: str, reason: str = "") -> int:
         switch, by = find_switch(environment, mappings_folder()), who()
         changed, said = switch.pause(reason=reason, by=by) if action == "pause" else switch.resume()
         ledger, problem = _ledger_if_any()
-        unnoted = ""
+        unnoted = None
         if changed:
             unnoted = note_in_ledger(
                 ledger, problem, by=by, environment=switch.environment, action=action, detail=reason
             )
-    print(said)
+    say(said)
     if unnoted:
-        print(unnoted, file=sys.stderr)
+        say(unnoted, file=sys.stderr)
     return DONE
 
 
@@ -194,30 +197,32 @@ def _status(arguments: argparse.Namespace) -> int:
         lines = [line for switch in switches for line in _with_error(status_lines(switch, ledger), wrong, switch)]
         if not named:
             shown = {switch.environment for switch in switches}
-            lines += [line for name in wrong if name not in shown for line in (f"{name}:", _wrong_line(wrong[name]))]
-    print("\n".join(lines) if lines else f"There are no mapping files in {folder}.")
-    if ledger is None:
-        print(f"Runs, quarantine and approvals are not known: {problem}", file=sys.stderr)
+            lines += [
+                line for name in wrong if name not in shown for line in (as_text(f"{name}:"), _wrong_line(wrong[name]))
+            ]
+    say(in_lines(lines or [Sentence("commands.no_mappings", folder=str(folder))]))
+    if problem is not None:
+        say(Sentence("commands.no_ledger", problem=problem), file=sys.stderr)
     return DONE
 
 
-def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, str]:
+def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, Sentence]:
     """Give the environments whose mapping file is wrong or refused, with what is wrong."""
     from moodle_coupling.mapping.folder import load_all
     from moodle_coupling.orchestration.mapping_files import refused
 
     _, errors = load_all(folder)
-    wrong = {path.stem: str(error) for error in errors if (path := getattr(error, "path", None))}
-    return {name: str(error) for name, error in refused(ledger, folder).items()} | wrong
+    wrong = {path.stem: error.said for error in errors if (path := getattr(error, "path", None))}
+    return {name: error.said for name, error in refused(ledger, folder).items()} | wrong
 
 
-def _with_error(lines: list[str], wrong: dict[str, str], switch: Switch) -> list[str]:
+def _with_error(lines: list[Sentence], wrong: dict[str, Sentence], switch: Switch) -> list[Sentence]:
     error = wrong.get(switch.environment)
     return [lines[0], _wrong_line(error), *lines[1:]] if error else lines
 
 
-def _wrong_line(error: str) -> str:
-    return "  MAPPING FILE IS WRONG, nothing is sent: " + error.replace("\n", "\n    ")
+def _wrong_line(error: Sentence) -> Sentence:
+    return Sentence("commands.wrong_mapping", error=as_text(texts().say(error).replace("\n", "\n    ")))
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -225,7 +230,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     from moodle_coupling.orchestration.mapping_files import validated
 
     given = Path(arguments.folder) if arguments.folder else mappings_folder()
-    lines, right = validated(given, _ledger_if_any()[0])
+    lines, right = validated(given, _ledger_if_any()[0], texts())
     print("\n".join(lines))
     return DONE if right else WRONG
 
@@ -245,13 +250,13 @@ def _explain(arguments: argparse.Namespace) -> int:
         guard(mapping.connection)()  # told at once, not after a long source was read
         ledger, problem = _ledger_if_any()
         if arguments.write and ledger is None:
-            raise InputError(f"Nothing was written, as it could not be remembered. {problem}")
+            raise InputError(Sentence("commands.not_written", problem=problem))
         if arguments.write and ledger is not None:
             refuse_newcomer(ledger, mapping, path.parent)
         write = writer(ledger, mapping) if arguments.write and ledger is not None else None
         with MoodleHook(mapping.connection) as hook:
             trace = explain_person(mapping, path, arguments.person, hook, ledger=ledger, write=write)
-    print(trace.json() if arguments.format == "json" else trace.text())
+    print(trace.json() if arguments.format == "json" else trace.text(texts()))
     return DONE if trace.ok else WRONG
 
 
@@ -272,29 +277,29 @@ def _forget(arguments: argparse.Namespace) -> int:
             refuse_while_writing(ledger, every)
             for id_ in arguments.ids:
                 forgotten, in_files = forget(ledger, environment, id_, every)
-                said = f"{counted(forgotten)} Out of the files of earlier runs: {in_files} rows."
-                told.append(f"{id_}: {said}")
-                note(ledger, by=who(), environment=environment or "", action="forget", detail=said)
+                said = counted(forgotten, in_files)
+                told.append(f"{id_}: {texts().say(said)}")
+                note(ledger, by=who(), environment=environment or "", action="forget", detail=said.written())
     finally:  # also what was forgotten before an id that is refused
         print("".join(f"{line}\n" for line in told), end="")
-    print(AFTER_FORGETTING)
+    say(Sentence("forget.after"))
     return DONE
 
 
-AFTER_FORGETTING: Final = (
-    "Moodle and the source were not touched: take the person out there first, or the next run brings the person back."
-)
+def say(said: Sentence, *, file: TextIO | None = None) -> None:
+    """Print a sentence in ``[moodle_coupling] language``; to stdout by default."""
+    print(texts().say(said), file=file)
 
 
-def _ledger_if_any() -> tuple[Ledger | None, str]:
+def _ledger_if_any() -> tuple[Ledger | None, Sentence | None]:
     """Open the ledger, or say why there is none to ask."""
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.orchestration.environment_hold import the_ledger
 
     try:
-        return the_ledger(), ""
+        return the_ledger(), None
     except CouplingError as error:
-        return None, str(error)
+        return None, error.said
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import CouplingError, MoodleDenied
-from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, is_fit, lines_of
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.matching.visibility import compared_fields
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
@@ -16,6 +16,7 @@ from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.run import with_defaults
 from moodle_coupling.provisioning.snapshot.visibility import Visibility
 from moodle_coupling.sources.kinds import KINDS, checked_connections
+from moodle_coupling.words.sentence import Sentence, in_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,10 +86,10 @@ def wants_of(mapping: Mapping, ledger: Ledger | None) -> Wants:
     )
 
 
-def _fixed_values(mapping: Mapping) -> Iterator[tuple[Value, str]]:
+def _fixed_values(mapping: Mapping) -> Iterator[tuple[Value, Sentence | str]]:
     """Give the values that stand in the mapping file itself, and where."""
     if "auth" not in mapping.fields:
-        yield ("auth", "manual"), "no 'fields.auth' at all"
+        yield ("auth", "manual"), Sentence("check.no_auth")
     for name, setting in mapping.fields.items():
         for key, text in (("value", setting.value), ("default", setting.default)):
             if text:
@@ -126,11 +127,10 @@ def check_connection(conn_id: str, mapping: Mapping | None = None) -> dict[str, 
     checked = check_environment(mapping) if mapping is not None else check_one(conn_id)
     if mapping is not None and is_fit(checked.moodle) and lift_quarantine(the_ledger(), mapping.environment):
         log.info("The quarantine of '%s' is lifted.", mapping.environment)
-    text = explain(checked.findings)
+    found = lines_of(checked.findings)
     if not checked.is_fit:
-        msg = f"Connection '{conn_id}' is not fit for a run:\n{text}"
-        raise MoodleDenied(msg)
-    log.info("%s", text)
+        raise MoodleDenied(in_lines([Sentence("check.unfit.connection", connection=conn_id), *found]))
+    log.info("%s", in_lines(found))
     return dict(Counter(str(finding.level) for finding in checked.findings))
 
 

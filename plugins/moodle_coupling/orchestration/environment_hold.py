@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from moodle_coupling import settings
 from moodle_coupling.errors import EnvironmentBusy
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +40,8 @@ def held(ledger: Ledger, environment: str, holder: str) -> Iterator[Lease]:
 
     lease = acquire(ledger, environment, holder, ttl=LEASE)
     if isinstance(lease, Busy):
-        msg = f"Environment '{environment}' is taken by {lease.holder} since {lease.since:%Y-%m-%d %H:%M} UTC."
-        raise EnvironmentBusy(msg)
+        since = f"{lease.since:%Y-%m-%d %H:%M}"
+        raise EnvironmentBusy(Sentence("run.busy", environment=environment, run=lease.holder, since=since))
     done = threading.Event()
 
     def beat() -> None:

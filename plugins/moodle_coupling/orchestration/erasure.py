@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import astuple
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.contract.columns import EMAIL_COLUMNS
@@ -12,6 +12,8 @@ from moodle_coupling.ledger.approvals import waiting
 from moodle_coupling.ledger.leases import holder_of
 from moodle_coupling.ledger.removal import Forgotten, PersonIds, Traces, forget_person, traces_of
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.explanation_steps import heading_of
+from moodle_coupling.words.sentence import Sentence, Texts, language_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,16 +37,14 @@ def forget(ledger: Ledger, environment: str | None, asked: str, environments: It
     """
     wanted = asked.strip()
     if not wanted:
-        raise InputError("Say which person to forget: a person id, extern id, idnumber or e-mail address.")
+        raise InputError(Sentence("forget.nobody_named"))
     people = _known(ledger, environment, wanted)
     persons = sorted({person for person, _, _ in people if person})
     theirs = {idnumber for person, idnumber, _ in people if person}
-    others = sorted({f"idnumber {idnumber}" for person, idnumber, _ in people if not person and idnumber not in theirs})
+    others = sorted({idnumber for person, idnumber, _ in people if not person and idnumber not in theirs})
     if len(persons) + len(others) > 1:
-        raise InputError(
-            f"'{wanted}' is the id of several persons in the ledger ({', '.join([*persons, *others])}): nobody was "
-            "forgotten. Give the person id of the one who is meant, and --environment where ids differ by environment."
-        )
+        several = [*persons, *(Sentence("forget.idnumber", idnumber=idnumber) for idnumber in others)]
+        raise InputError(Sentence("forget.several", id=wanted, persons=several))
     ids = PersonIds(
         person_ids=tuple(persons) or (wanted,),
         idnumbers=tuple(sorted({idnumber for _, idnumber, _ in people if idnumber})) or (wanted,),
@@ -68,7 +68,7 @@ def _forget_files(environment: str, traces: Traces) -> int:
             elif file.name.endswith(_PARQUET):
                 taken += _forget_frame(file, traces)
             else:
-                taken += _forget_text(file, traces)
+                taken += _forget_text(file, traces, environment)
     return taken
 
 
@@ -107,9 +107,9 @@ def _rows_of(frame: pd.DataFrame, ids: PersonIds) -> pd.Series[bool]:
     return theirs
 
 
-def _forget_text(file: ObjectStoragePath, traces: Traces) -> int:
+def _forget_text(file: ObjectStoragePath, traces: Traces, environment: str) -> int:
     text = file.read_bytes().decode("utf-8", errors="replace")
-    kept = _without_their_trace(text, traces.ids) if file.name == staging.TRACES else text
+    kept = _without_their_trace(text, traces.ids, environment) if file.name == staging.TRACES else text
     without = traces.taken_out(kept)
     if without == text:
         return 0
@@ -117,10 +117,11 @@ def _forget_text(file: ObjectStoragePath, traces: Traces) -> int:
     return 1
 
 
-def _without_their_trace(text: str, ids: PersonIds) -> str:
-    """Leave out the whole of what was told, step by step, about the person."""
-    theirs = tuple(f"Person {one} in " for one in {*ids.person_ids, *ids.extern_ids, *ids.idnumbers})
-    return "\n\n".join(part for part in text.split("\n\n") if not part.startswith(theirs))
+def _without_their_trace(text: str, ids: PersonIds, environment: str) -> str:
+    """Leave out the whole of what was told, step by step, about the person, in whichever language it was told."""
+    persons = {*ids.person_ids, *ids.extern_ids, *ids.idnumbers}
+    theirs = {Texts(one).say(heading_of(id_, environment)) for one in language_codes() for id_ in persons}
+    return "\n\n".join(part for part in text.split("\n\n") if part.partition("\n")[0] not in theirs)
 
 
 def refuse_while_writing(ledger: Ledger, environments: Iterable[str]) -> None:
@@ -128,23 +129,14 @@ def refuse_while_writing(ledger: Ledger, environments: Iterable[str]) -> None:
     for environment in environments:
         busy = holder_of(ledger, environment)
         if busy is not None:
-            raise InputError(
-                f"Nobody was forgotten: {busy.holder} writes to '{environment}' now. Try again when it is done."
-            )
+            raise InputError(Sentence("forget.busy", run=busy.holder, environment=environment))
         if waiting(ledger, environment):
-            raise InputError(
-                f"Nobody was forgotten: a plan for '{environment}' waits for an approval, and loading it would bring the "
-                "person back. Approve or reject it first."
-            )
+            raise InputError(Sentence("forget.plan_waits", environment=environment))
 
 
-def counted(forgotten: Forgotten) -> str:
-    """Say how much was forgotten, in words."""
-    links, outcomes, mismatches, activities, absences, protections, mentions, account_keys = astuple(forgotten)
-    return (
-        f"{links} links, {outcomes} outcomes, {mismatches} mismatches, {activities} activities, {absences} absences, "
-        f"{account_keys} account keys and {protections} protections no longer tell who it was; taken out of {mentions} rows about others."
-    )
+def counted(forgotten: Forgotten, in_files: int) -> Sentence:
+    """Say how much was forgotten, in the ledger and in files."""
+    return Sentence("forget.counted", **asdict(forgotten), files=in_files)
 
 
 def _known(ledger: Ledger, environment: str | None, wanted: str) -> set[tuple[str, str, str]]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.explanation_sources import History, Record
     from moodle_coupling.sources.contract import Extract
+    from moodle_coupling.words.sentence import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,15 @@ class Step:
     """
 
     number: int
-    title: str
     ok: bool
     said: Sentence
     lines: tuple[Sentence, ...] = ()
     facts: MappingOf[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> Sentence:
+        """What the step finds out."""
+        return Sentence(f"explain.title.{self.number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +79,21 @@ class Trace:
         """Whether every step went well."""
         return all(step.ok for step in self.steps)
 
-    def text(self, *, named: bool = True) -> str:
-        """Give the trace in English for reading; without ``named`` no name, address or other value is in it, as a log wants."""
-        parts = [f"Person {self.person} in environment '{self.environment}'"]
+    def text(self, texts: Texts = ENGLISH, *, named: bool = True) -> str:
+        """Give the trace for reading; without ``named`` no name, address or other value is in it, as a log wants."""
+        parts = [texts.say(heading_of(self.person, self.environment))]
         for step in self.steps:
-            parts.append(f"{step.number}. {step.title}: {'' if step.ok else '! '}{ENGLISH.say(step.said)}")
+            parts.append(f"{step.number}. {texts.say(step.title)}: {'' if step.ok else '! '}{texts.say(step.said)}")
             if named:
-                parts += [f"     {ENGLISH.say(line)}" for line in step.lines]
+                parts += [f"     {texts.say(line)}" for line in step.lines]
         return "\n".join(parts)
 
     def json(self) -> str:
-        """Give the trace as JSON in English, with names and values."""
+        """Give the trace as JSON in English, with names and values, for programs."""
         steps = [
             {
                 "number": step.number,
-                "title": step.title,
+                "title": ENGLISH.say(step.title),
                 "ok": step.ok,
                 "said": ENGLISH.say(step.said),
                 "lines": [ENGLISH.say(line) for line in step.lines],
@@ -106,20 +111,18 @@ class Trace:
         return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
-TITLES: Final = {
-    1: "Found in the source",
-    2: "In scope and valid",
-    3: "Username and fields",
-    4: "Matched with an account",
-    5: "What is written",
-}
 _SHOWN: Final = 5
 _IDS: Final = ("person_id", "extern_id", "idnumber")
 
 
+def heading_of(person: str, environment: str) -> Sentence:
+    """Give what a trace begins with."""
+    return Sentence("explain.heading", person=person, environment=environment)
+
+
 def step(number: int, said: Sentence, *lines: Sentence, ok: bool = True, **facts: Any) -> Step:
     """Make a step under its title."""
-    return Step(number, TITLES[number], ok, said, lines, facts)
+    return Step(number, ok, said, lines, facts)
 
 
 def not_reached(number: int, why: Sentence) -> Step:

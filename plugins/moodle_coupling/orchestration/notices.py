@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseNotifier
 
+from moodle_coupling import settings
+from moodle_coupling.words.meanings import meaning_of
+from moodle_coupling.words.sentence import Sentence, in_lines, text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,22 +24,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAITS_SUBJECT: Final = "Moodle coupling: {{ dag.dag_id }} waits for an approval"
-WAITS_BODY: Final = (
-    "<pre>{{ task.body | default('') | e }}</pre>"
-    '<p>Approve or reject it in Airflow, under Required Actions of this task: <a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a></p>'
-)
+_DAG: Final = "{{ dag.dag_id | e }}"
+_LOG: Final = '<a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a>'
+WAITS_SUBJECT: Final = Sentence("mail.waits.subject", dag="{{ dag.dag_id }}")
+WAITS_BODY: Final = Sentence("mail.waits", body="<pre>{{ task.body | default('') | e }}</pre>", link=_LOG)
 """For the approval step, whose body names nobody (matching.safeguards.approval_body)."""
-FAILED_SUBJECT: Final = "Moodle coupling: {{ ti.task_id }} of {{ dag.dag_id }} failed"
-FAILED_BODY: Final = (
-    "<p>Task {{ ti.task_id | e }} of {{ dag.dag_id | e }} failed in run {{ run_id | e }}. Its log says why: "
-    '<a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a></p>'
-)
+FAILED_SUBJECT: Final = Sentence("mail.failed.subject", task="{{ ti.task_id }}", dag="{{ dag.dag_id }}")
+FAILED_BODY: Final = Sentence("mail.failed", task="{{ ti.task_id | e }}", dag=_DAG, run="{{ run_id | e }}", link=_LOG)
 """For a task that failed; Airflow's own text quotes the exception, which may hold what Moodle said of a person."""
-WRONG_FILE_BODY: Final = (
-    "<p>The mapping file of {{ dag.dag_id | e }} is wrong or not there, so nothing is sent to its Moodle until it is mended. The log "
-    'says on which line: <a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a></p><p><code>moodle-coupling validate</code> checks all '
-    "mapping files.</p>"
+WRONG_FILE_BODY: Final = Sentence(
+    "mail.wrong_file", dag=_DAG, link=_LOG, command="<code>moodle-coupling validate</code>"
 )
 """For a coupling without a mapping; the file's own words stay out of the mail."""
 DIGEST: Final = "mismatches told"
@@ -43,19 +41,23 @@ DIGEST: Final = "mismatches told"
 
 
 class MailNotifier(BaseNotifier):
-    """Airflow's SMTP notifier, but a mail that fails is a warning in the log: it never fails the task it tells of."""
+    """Airflow's SMTP notifier, but a mail that fails is a warning in the log: it never fails the task it tells of.
+
+    Subject and body are Jinja templates in ``[moodle_coupling] language``; no catalogue is read before a mail goes out.
+    """
 
     template_fields = ("subject", "body")
 
-    def __init__(self, *, to: Sequence[str], connection: str, subject: str, body: str) -> None:
+    def __init__(self, *, to: Sequence[str], connection: str, subject: Sentence, body: Sentence) -> None:
         super().__init__()
         self.to = list(to)
         self.connection = connection
-        self.subject = subject
-        self.body = body
+        self.said = (subject, body)
+        self.subject = self.body = ""
 
     def __call__(self, *args: Any) -> None:
         """Fill the templates in and send."""
+        self._say()
         try:
             super().__call__(*args)
         except Exception as error:  # noqa: BLE001 - a template that does not fit this task
@@ -65,8 +67,17 @@ class MailNotifier(BaseNotifier):
         """Send the mail as it is."""
         self.send(context)
 
+    def send_as_it_is(self, context: Any) -> bool:
+        """Send the mail without filling templates in; False when it could not be sent."""
+        self._say()
+        self.body = "<p>" + "<br>\n".join(html.escape(line) for line in self.body.splitlines()) + "</p>"
+        return self.send(context)
+
+    def _say(self) -> None:
+        self.subject, self.body = map(settings.texts().say, self.said)
+
     def send(self, context: Any) -> bool:
-        """Send the mail as it is; False when it could not be sent."""
+        """Send subject and body; False when they could not be sent."""
         from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 
         try:
@@ -91,7 +102,9 @@ class MailNotifier(BaseNotifier):
         )
 
 
-def notifiers(mapping: Mapping | Remains, subject: str = WAITS_SUBJECT, body: str = WAITS_BODY) -> list[BaseNotifier]:
+def notifiers(
+    mapping: Mapping | Remains, subject: Sentence = WAITS_SUBJECT, body: Sentence = WAITS_BODY
+) -> list[BaseNotifier]:
     """Give who is told of this coupling, for Airflow's callbacks; empty when the mapping's ``notify`` names nobody.
 
     ``subject`` and ``body`` (HTML) are Jinja templates; by default they tell of a plan that waits for an approval. The
@@ -100,21 +113,21 @@ def notifiers(mapping: Mapping | Remains, subject: str = WAITS_SUBJECT, body: st
     return list(_mails(mapping, subject, body))
 
 
-def tell(mapping: Mapping, subject: str, body: str, context: Any = None) -> bool:
+def tell(mapping: Mapping, subject: Sentence, body: Sentence, context: Any = None) -> bool:
     """Mail ``body`` (plain text) to whom the mapping names; False when a mail could not be sent.
 
     A mail that fails never fails the run. Both texts go out as they are, no template is filled in: ids come from the
     source, and might look like one.
     """
-    return all(mail.send(context or {}) for mail in _mails(mapping, subject, _as_html(body)))
+    return all(mail.send_as_it_is(context or {}) for mail in _mails(mapping, subject, body))
 
 
-def _mails(mapping: Mapping | Remains, subject: str, body: str) -> list[MailNotifier]:
+def _mails(mapping: Mapping | Remains, subject: Sentence, body: Sentence) -> list[MailNotifier]:
     to, connection = mapping.notify.to, mapping.notify.connection
     return [MailNotifier(to=to, connection=connection, subject=subject, body=body)] if to else []
 
 
-def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> str | None:
+def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> Sentence | None:
     """Give, once a day, how many mismatches were opened since the last digest, by kind; None when there is no need.
 
     The day is that of ``now``'s time zone. That it was given is remembered in the ledger's activity; a day without new
@@ -122,8 +135,6 @@ def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> str
     """
     from moodle_coupling.ledger.activity import last_done, note
     from moodle_coupling.ledger.mismatches import count_open
-    from moodle_coupling.words.meanings import in_words
-    from moodle_coupling.words.sentence import ENGLISH
 
     last = last_done(ledger, environment, DIGEST)
     if last is not None and last.astimezone(now.tzinfo).date() >= now.date():
@@ -133,17 +144,10 @@ def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> str
     if not new:
         return None
     every = count_open(ledger).get(environment, {})
-    lines = [
-        f"{sum(new.values())} mismatches wait for a decision since the last message, {sum(every.values())} in all:"
-    ]
-    lines += [
-        f"* {in_words(ENGLISH, kind)} ({kind}): {number}"
+    kinds = [
+        Sentence("mail.mismatches.kind", what=meaning_of(kind), kind=kind, number=number)
         for kind, number in sorted(new.items(), key=lambda one: -one[1])
     ]
-    lines += ["", "Who they are, and why, stands in Airflow with the run and in the ledger; this message names nobody."]
+    first = Sentence("mail.mismatches.first", n=sum(new.values()), all=sum(every.values()))
     note(ledger, by="moodle-coupling", environment=environment, action=DIGEST, detail=str(sum(new.values())))
-    return "\n".join(lines)
-
-
-def _as_html(text: str) -> str:
-    return "<p>" + "<br>\n".join(html.escape(line) for line in text.splitlines()) + "</p>"
+    return in_lines([first, *kinds, text(""), Sentence("mail.mismatches.last")])

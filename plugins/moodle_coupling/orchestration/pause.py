@@ -10,10 +10,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling import settings
 from moodle_coupling.airflow_internals import variable_model
 from moodle_coupling.errors import CouplingError, MappingError, SettingError
 from moodle_coupling.hooks.pause import read_pause, read_value, variable_name
-from moodle_coupling.words.sentence import ENGLISH, Sentence
+from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,27 +34,25 @@ class Switch:
     environment: str
     connection: str
 
-    def pause(self, *, reason: str, by: str) -> tuple[bool, str]:
-        """Pause the environment; gives whether that changed anything, and what happened, in words.
+    def pause(self, *, reason: str, by: str) -> tuple[bool, Sentence]:
+        """Pause the environment; gives whether that changed anything, and what happened.
 
         Raises PauseNotChanged when something other than Airflow's database decides that it is not paused.
         """
         key, variables = variable_name(self.connection), variable_model()
         present = read_value(variables.get_variable_from_secrets(key))
         if present is not None:
-            return False, f"Environment '{self.environment}' is paused already: {present}."
+            return False, Sentence("pause.already", environment=self.environment, pause=present.said)
         since = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         value = {"paused": True, "reason": reason, "by": by, "since": since}
-        variables.set(key, json.dumps(value), description=f"Pause switch of the Moodle '{self.environment}'")
+        said = settings.texts().say(Sentence("pause.variable", environment=self.environment))
+        variables.set(key, json.dumps(value), description=said)
         if read_pause(self.connection) is None:
             raise PauseNotChanged(Sentence("pause.not_paused", environment=self.environment, shadow=_shadow(key)))
-        return True, (
-            f"Environment '{self.environment}' is paused. A load that is under way stops within one batch and waits; "
-            "nothing is lost."
-        )
+        return True, Sentence("pause.done", environment=self.environment)
 
-    def resume(self) -> tuple[bool, str]:
-        """Resume the environment; gives whether that changed anything, and what happened, in words.
+    def resume(self) -> tuple[bool, Sentence]:
+        """Resume the environment; gives whether that changed anything, and what happened.
 
         Raises PauseNotChanged when something other than Airflow's database keeps it paused.
         """
@@ -64,11 +63,8 @@ class Switch:
             still = Sentence("pause.still_paused", environment=self.environment, pause=left.said, shadow=_shadow(key))
             raise PauseNotChanged(still)
         if present is None:
-            return False, f"Environment '{self.environment}' was not paused."
-        return True, (
-            f"Environment '{self.environment}' goes on; it was paused: {present}. A load that waits goes on by itself "
-            "within a minute or so; a run that was skipped is made up for by the next."
-        )
+            return False, Sentence("pause.was_not", environment=self.environment)
+        return True, Sentence("pause.over", environment=self.environment, pause=present.said)
 
 
 def find_switch(environment: str, folder: Path) -> Switch:
@@ -107,8 +103,8 @@ def who() -> str:
         return f"uid {os.getuid()}"
 
 
-def note_in_ledger(ledger: Ledger | None, problem: str, **activity: str) -> str:
-    """Note what was done; gives '' or a sentence that says why it could not be noted.
+def note_in_ledger(ledger: Ledger | None, problem: Sentence | None, **activity: str) -> Sentence | None:
+    """Note what was done; gives None, or why it could not be noted.
 
     ``problem`` is why there is no ledger. That it is not noted keeps nobody from pausing.
     """
@@ -119,10 +115,10 @@ def note_in_ledger(ledger: Ledger | None, problem: str, **activity: str) -> str:
         try:
             note(ledger, **values)
         except CouplingError as error:
-            problem = str(error)
+            problem = error.said
         else:
-            return ""
-    return f"Not noted in the ledger: {problem}"
+            return None
+    return Sentence("pause.not_noted", problem=problem or "")
 
 
 def _shadow(key: str) -> Sentence:
@@ -133,18 +129,17 @@ RUNS: Final = 5
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 
 
-def status_lines(switch: Switch, ledger: Ledger | None) -> list[str]:
+def status_lines(switch: Switch, ledger: Ledger | None) -> list[Sentence]:
     """Say how an environment is, a line each; without a ledger only whether it is paused. Raises LedgerUnavailable."""
     pause = read_pause(switch.connection)
-    lines = [
-        f"{switch.environment} (connection {switch.connection}): {'active' if pause is None else f'PAUSED: {pause}'}"
-    ]
+    state = Sentence("state.active") if pause is None else Sentence("state.paused", pause=pause.said)
+    lines = [Sentence("state.environment", environment=switch.environment, connection=switch.connection, state=state)]
     if ledger is None:
         return lines
-    return [*lines, *(f"  {line}" for line in _from_ledger(switch.environment, ledger))]
+    return [*lines, *(Sentence("state.line", said=line) for line in _from_ledger(switch.environment, ledger))]
 
 
-def _from_ledger(environment: str, ledger: Ledger) -> list[str]:
+def _from_ledger(environment: str, ledger: Ledger) -> list[Sentence]:
     from moodle_coupling.ledger.approvals import waiting
     from moodle_coupling.ledger.leases import holder_of
     from moodle_coupling.ledger.mismatches import count_open
@@ -154,27 +149,25 @@ def _from_ledger(environment: str, ledger: Ledger) -> list[str]:
     lines = []
     quarantine = in_quarantine(ledger, environment)
     if quarantine is not None:
-        lines.append(
-            f"quarantined until {quarantine.until:{_TIME}} (level {quarantine.level}): {ENGLISH.say(quarantine.reason)}"
-        )
+        until, why = f"{quarantine.until:{_TIME}}", as_sentence(quarantine.reason)
+        lines.append(Sentence("state.quarantined", until=until, level=quarantine.level, why=why))
     for one in waiting(ledger, environment):
         run = get_run(ledger, one.run)
-        lines.append(
-            f"waiting for approval since {one.asked_at:{_TIME}}: {run.run_id}: {' '.join(map(ENGLISH.say, one.reasons))}"
-        )
+        since, why = f"{one.asked_at:{_TIME}}", in_turn(map(as_sentence, one.reasons))
+        lines.append(Sentence("state.waiting", since=since, run=run.run_id, why=why))
     busy = holder_of(ledger, environment)
     if busy is not None:
-        lines.append(f"being written by {busy.holder} since {busy.since:{_TIME}}")
+        lines.append(Sentence("state.busy", run=busy.holder, since=f"{busy.since:{_TIME}}"))
     mismatches = count_open(ledger).get(environment, {})
     counts = ", ".join(f"{number} {kind}" for kind, number in sorted(mismatches.items()))
-    lines.append(f"open mismatches: {counts or 'none'}")
+    lines.append(Sentence("state.mismatches", counts=counts) if counts else Sentence("state.no_mismatches"))
     runs = latest_runs(ledger, environment, limit=RUNS)
-    return [*lines, *(_run_line(run) for run in runs)] if runs else [*lines, "no run yet"]
+    return [*lines, *(_run_line(run) for run in runs)] if runs else [*lines, Sentence("state.no_run")]
 
 
-def _run_line(run: Run) -> str:
+def _run_line(run: Run) -> Sentence:
     counts = ", ".join(f"{number} {name}" for name, number in run.counts.items() if number)
-    parts = [f"run {run.started:{_TIME}} {run.mode}: {run.state}"]
-    parts += [f"({counts})"] if counts else []
-    parts += [f"– {ENGLISH.say(run.reason)}"] if run.reason else []
-    return " ".join([*parts, f"[{run.run_id}]"])
+    parts = [Sentence("state.run", at=f"{run.started:{_TIME}}", mode=run.mode, state=run.state)]
+    parts += [text(f"({counts})")] if counts else []
+    parts += [Sentence("state.run_reason", why=as_sentence(run.reason))] if run.reason else []
+    return in_turn([*parts, text(f"[{run.run_id}]")])

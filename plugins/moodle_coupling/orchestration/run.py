@@ -12,6 +12,7 @@ from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.mapping_files import refuse_newcomer
 from moodle_coupling.orchestration.staging import find_facts, run_folder
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -121,10 +122,7 @@ def _source_state(context: AbcMapping[str, Any], environment: str) -> State | No
 def _numbers(values: Iterable[object]) -> tuple[int, ...]:
     wrong = [value for value in values if not str(value).strip().isdecimal()]
     if wrong:
-        msg = (
-            f"account_ids: '{wrong[0]}' is no account id; give the numbers that Moodle has in the address of a profile."
-        )
-        raise SettingError(msg)
+        raise SettingError(Sentence("run.no_account_id", value=str(wrong[0])))
     return tuple(int(str(value)) for value in values)
 
 

@@ -18,7 +18,7 @@ from moodle_coupling.orchestration import staging, steps
 from moodle_coupling.orchestration.environment_hold import let_go
 from moodle_coupling.orchestration.notices import mismatches_digest, tell
 from moodle_coupling.orchestration.safety import why_stopped
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.sentence import LINES, Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,13 +78,15 @@ def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:
         quarantine.lift(run.ledger, run.mapping.environment, by=f"the good end of {run.holder}")
     digest = mismatches_digest(run.ledger, run.mapping.environment, dt.datetime.now(dt.UTC))
     if digest is not None:
-        tell(run.mapping, f"Moodle '{run.mapping.environment}': open mismatches", digest, context)
+        tell(run.mapping, Sentence("mail.mismatches.subject", environment=run.mapping.environment), digest, context)
 
 
 def _reason(error: Exception) -> str:
     """Give what the ledger keeps of an error: what it says, or of several lines the first, as names may follow."""
     said = error.args[0] if error.args else ""
-    lines = str(error).splitlines() or [""]
+    if isinstance(said, Sentence) and said.code == LINES:
+        said = said.parameters["parts"][0]
+    lines = str(said).splitlines() or [""]
     return said.written() if isinstance(said, Sentence) and len(lines) == 1 else lines[0]
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from typing import TYPE_CHECKING
 
+from moodle_coupling import settings
 from moodle_coupling.contract.facts import Question, RunCounts, Stopped
 from moodle_coupling.errors import CouplingError, NotApproved, Quarantined, TooManyFailures
 from moodle_coupling.ledger import approvals, quarantine
@@ -15,7 +16,7 @@ from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
 from moodle_coupling.orchestration import staging
-from moodle_coupling.words.sentence import ENGLISH
+from moodle_coupling.words.sentence import Sentence, as_sentence, in_lines, in_turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +35,8 @@ def mind_quarantine(run: Run) -> None:
         quarantine.lift(run.ledger, run.mapping.environment, by=run.started_by)
         log.info("Quarantine lifted: this run was started by hand (%s)", run.started_by)
     elif dt.datetime.now(dt.UTC) < found.until:
-        msg = (
-            f"Environment '{run.mapping.environment}' is in quarantine until {found.until:%Y-%m-%d %H:%M} UTC: {ENGLISH.say(found.reason)} "
-            "A run by hand or a passing connection check lifts it."
-        )
-        raise Quarantined(msg)
+        until, why = f"{found.until:%Y-%m-%d %H:%M}", as_sentence(found.reason)
+        raise Quarantined(Sentence("run.quarantined", environment=run.mapping.environment, until=until, why=why))
 
 
 def mind_failures(run: Run, stopped: CouplingError) -> None:
@@ -50,8 +48,9 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
     staging.write_facts(run.folder, Stopped(reason=stopped.said.written()))
     environment = run.mapping.environment
     found = quarantine.impose(run.ledger, environment, stopped.said.written())
-    text = f"{stopped}\nScheduled runs stay away until {found.until:%Y-%m-%d %H:%M} UTC; a run by hand or a passing check lifts it."
-    tell(run.mapping, f"Moodle '{environment}': in quarantine", text, None)
+    lifted = Sentence("mail.quarantine.lifted", until=f"{found.until:%Y-%m-%d %H:%M}")
+    subject = Sentence("mail.quarantine.subject", environment=environment)
+    tell(run.mapping, subject, in_lines([stopped.said, lifted]), None)
 
 
 def why_stopped(run: Run) -> str:
@@ -75,7 +74,7 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
         question = Question(
             digest=plan_digest(plan),
             reasons=tuple(one.said.written() for one in tripped),
-            body=approval_body(plan, tripped, named=False),
+            body=approval_body(plan, tripped, settings.texts(), named=False),
         )
         staging.write_facts(run.folder, question)
         for one in tripped:
@@ -87,17 +86,13 @@ def refuse_unapproved(run: Run, digest: str) -> None:
     """Refuse to load a plan that somebody rejected, or for which a safeguard has tripped and that nobody approved."""
     said = approvals.asked_about(run.ledger, run.record.id, digest)
     if said is not None and said.decision is ApprovalAnswer.REJECTED:
-        msg = f"The plan of {run.holder} was rejected by {said.decided_by}, and that stands. Nothing was written."
-        raise NotApproved(msg)
+        raise NotApproved(Sentence("run.was_rejected", run=run.holder, by=said.decided_by))
     question = staging.find_facts(run.folder, Question)
     if question is None:
         return
     if question.digest != digest or said is None or said.decision is not ApprovalAnswer.APPROVED:
-        msg = (
-            f"The plan of {run.holder} waits for an approval it does not have ({' '.join(map(ENGLISH.say, question.reasons))}) "
-            "Nothing was written. Clear the run from 'plan' on to be asked again."
-        )
-        raise NotApproved(msg)
+        why = in_turn(map(as_sentence, question.reasons))
+        raise NotApproved(Sentence("run.not_approved", run=run.holder, why=why))
 
 
 def _persons_before(run: Run) -> int | None:

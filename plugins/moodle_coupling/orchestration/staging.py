@@ -63,11 +63,8 @@ def made(folder: ObjectStoragePath) -> ObjectStoragePath:
         try:
             one.chmod(_PRIVATE_FOLDER)
         except PermissionError as error:
-            msg = (
-                f"{one} belongs to another user, who could read the persons in it. Give it to the user that Airflow runs as, "
-                f"or name another folder in [{SECTION}] staging_url."
-            )
-            raise SettingError(msg) from error
+            said = Sentence("staging.other_owner", folder=str(one), option=f"[{SECTION}] staging_url")
+            raise SettingError(said) from error
     return folder
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pandas as pd
 
+from moodle_coupling import settings
 from moodle_coupling.contract.facts import (
     DONE,
     PLANNED,
@@ -38,7 +39,7 @@ from moodle_coupling.contract.frames import (
     UNREADABLE,
 )
 from moodle_coupling.errors import CouplingPaused, MoodleDenied, MoodleUnavailable, RunFailed, SourceError
-from moodle_coupling.hooks.moodle.check import check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.check import check_site, is_fit, lines_of
 from moodle_coupling.ledger.accounts import AccountKeys, links_frame
 from moodle_coupling.ledger.accounts import fingerprints as known_fingerprints
 from moodle_coupling.ledger.cells import plan_digest
@@ -60,6 +61,8 @@ from moodle_coupling.people.transform import transform as transform_persons
 from moodle_coupling.provisioning.load.outcomes import merge_outcomes
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
+from moodle_coupling.words.sentence import Sentence, in_lines
+from moodle_coupling.words.sentence import text as as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,10 +98,10 @@ def check(run: Run) -> dict[str, int]:
     safety.mind_quarantine(run)
     findings = check_site(run.hook(), wants_of(run.mapping, run.ledger))
     if not is_fit(findings):
-        msg = f"Environment '{run.mapping.environment}' is not fit for a run:\n{explain(findings)}"
+        said = in_lines([Sentence("check.unfit.environment", environment=run.mapping.environment), *lines_of(findings)])
         passing = any(finding.code in PASSING_TROUBLE for finding in findings)
-        raise (MoodleUnavailable if passing else MoodleDenied)(msg)
-    log.info("%s", explain(findings))
+        raise (MoodleUnavailable if passing else MoodleDenied)(said)
+    log.info("%s", in_lines(lines_of(findings)))
     return dict(Counter(str(finding.level) for finding in findings))
 
 
@@ -127,11 +130,7 @@ def transform(run: Run) -> dict[str, int]:
     if run.partial:
         missing = unknown_ids(candidates, run.person_ids)
         if missing:
-            msg = (
-                f"Coupling '{run.mapping.environment}': the source has no person with id {', '.join(missing)}. "
-                "Give a person id, extern id or idnumber as it stands in the source."
-            )
-            raise SourceError(msg)
+            raise SourceError(Sentence("run.no_such_person", coupling=run.mapping.environment, ids=missing))
         look = neighbourhood(candidates, run.person_ids)
         bystanders = candidates[~candidates["row"].isin(look["row"])]
     elif not run.full:
@@ -328,6 +327,7 @@ def report(run: Run, parts: list[Chunk]) -> tuple[str, dict[str, int]]:
         unseen=unseen,
         stopped=stopped,
         warnings=staging.read_facts(run.folder, SourceFacts).warnings,
+        texts=settings.texts(),
     )
     staging.write_text(run.folder, "summary.md", told())
     text = told(named=False)
@@ -348,21 +348,17 @@ def _trace(run: Run) -> None:
             log.warning("No trace of %s: %s", person, pause)
             continue
         log.info("%s", trace.text(named=False))
-        texts.append(trace.text())
+        texts.append(trace.text(settings.texts()))
     staging.write_text(run.folder, staging.TRACES, "\n\n".join(texts))
 
 
 def _judge(run: Run, frame: pd.DataFrame, outcomes: pd.DataFrame | None, *, missing: int, text: str) -> None:
     if missing or (outcomes is not None and len(outcomes) != len(frame)):
-        msg = f"The load is not finished: {missing} parts have no outcomes. See the task 'load'."
-        raise RunFailed(msg)
+        raise RunFailed(Sentence("run.unfinished", n=missing))
     in_scope = 0 if run.partial else _in_scope(run)
     if outcomes is not None and exceeds_tolerance(outcomes, run.mapping.limits.tolerated_failures, in_scope):
-        msg = (
-            f"More persons failed than limits.tolerated_failures "
-            f"({run.mapping.limits.tolerated_failures:.0%}) of {run.mapping_path.name} allows:\n{text}"
-        )
-        raise RunFailed(msg)
+        limit, file = run.mapping.limits.tolerated_failures, run.mapping_path.name
+        raise RunFailed(in_lines([Sentence("run.too_many_failed", limit=limit, file=file), as_text(text)]))
 
 
 def _counts(frame: pd.DataFrame, outcomes: pd.DataFrame | None) -> dict[str, int]:

@@ -13,20 +13,16 @@ from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
 from moodle_coupling.words.meanings import how_to_mend, in_words
-from moodle_coupling.words.sentence import ENGLISH, in_turn
+from moodle_coupling.words.sentence import ENGLISH, Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
-_DONE_WORDS: Final = {
-    Action.CREATE: "created",
-    Action.UPDATE: "updated",
-    Action.LINK: "linked",
-    Action.SUSPEND: "suspended",
-    Action.REACTIVATE: "reactivated",
-}
+    from moodle_coupling.words.sentence import Texts
+
+_WRITES: Final = (Action.CREATE, Action.UPDATE, Action.LINK, Action.SUSPEND, Action.REACTIVATE)
 _LEAST: Final = 1
 """So many may always go wrong in a run for everyone."""
 _EXAMPLES: Final = 5
@@ -62,54 +58,65 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     stopped: str = "",
     named: bool = True,
     warnings: Sequence[str] = (),
+    texts: Texts = ENGLISH,
 ) -> str:
-    """Give the summary of a run in Markdown; without ``outcomes`` (a dry run) of the plan alone.
+    """Give the summary of a run in Markdown and in ``texts``' language; without ``outcomes`` (a dry run) of the plan alone.
 
     ``left_out`` are the lines of the source that were no person (``line``, ``message``, which names the line). ``unseen`` are fields
     that the service user may not see, ``stopped`` says why the load stopped itself, of nobody in particular. Without ``named`` it holds ids and
     line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
     as Airflow's log and XCom. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
     """
-    parts = [f"# {plain(title or 'Moodle')}: {'plan (nothing was written)' if outcomes is None else 'outcome'}", ""]
-    parts += [f"**{plain(ENGLISH.say(stopped))}**", ""] if stopped else []
-    parts += _counts(plan, outcomes)
-    parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), named=named)
-    parts += _mismatches(plan, named=named)
-    parts += _drift(plan)
-    parts += _unseen(unseen)
+    say = texts.say
+    parts = [
+        f"# {plain(say(Sentence('report.plan' if outcomes is None else 'report.outcome', title=title or 'Moodle')))}",
+        "",
+    ]
+    parts += [f"**{plain(say(stopped))}**", ""] if stopped else []
+    parts += _counts(plan, outcomes, texts)
+    parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), texts, named=named)
+    parts += _mismatches(plan, texts, named=named)
+    parts += _drift(plan, texts)
+    if unseen:
+        parts += _headed(texts, Sentence("report.unseen"), (f"* {say(in_turn(unseen_field(one)))}" for one in unseen))
     if left_out is not None and len(left_out):
-        parts += ["", f"## Lines of the source that were left out: {len(left_out)}", ""]
         lines = zip(left_out["line"], left_out["message"], strict=True)
-        parts += _some(plain(ENGLISH.say(message)) if named else f"line {line}" for line, message in lines)
+        shown = (plain(say(message if named else Sentence("report.line", line=int(line)))) for line, message in lines)
+        parts += _headed(texts, Sentence("report.left_out", n=len(left_out)), _some(shown, texts))
     if warnings:
-        parts += [
-            "",
-            "## What the source gives to think about",
-            "",
-            *(f"* {plain(ENGLISH.say(text))}" for text in warnings),
-        ]
+        parts += _headed(texts, Sentence("report.warnings"), (f"* {plain(say(text))}" for text in warnings))
     return "\n".join(parts) + "\n"
 
 
-def _counts(plan: pd.DataFrame, outcomes: pd.DataFrame | None) -> list[str]:
-    actions = plan["action"].value_counts()
-    rows = [f"{len(plan)} rows in the plan.", "", "| | planned | done |", "|---|---:|---:|"]
+def _headed(texts: Texts, heading: Sentence, lines: Iterable[str]) -> list[str]:
+    return ["", f"## {texts.say(heading)}", "", *lines]
+
+
+def _counts(plan: pd.DataFrame, outcomes: pd.DataFrame | None, texts: Texts) -> list[str]:
+    actions, say = plan["action"].value_counts(), texts.say
+    planned, ended = say(Sentence("report.planned")), say(Sentence("report.done"))
+    rows = [say(Sentence("report.rows", n=len(plan))), "", f"| | {planned} | {ended} |", "|---|---:|---:|"]
     done = None if outcomes is None else outcomes.loc[outcomes["status"] == OutcomeStatus.DONE, "action"].value_counts()
-    for action, word in _DONE_WORDS.items():
+    for action in _WRITES:
         count = int(actions.get(action, 0))
         if count:
+            word = say(Sentence(f"action.{action}.done"))
             rows.append(f"| {word} | {count} | {'–' if done is None else int(done.get(action, 0))} |")
     mismatches = int(((plan["action"] == Action.NONE) & _open(plan)).sum())
     unchanged = int(actions.get(Action.NONE, 0)) - mismatches
-    rows.append(f"| unchanged | {unchanged} | |")
-    rows.append(f"| waiting for a decision | {mismatches} | |")
-    rows.append(f"| rejected before sending | {int(actions.get(Action.REJECT, 0))} | |")
+    rows.append(f"| {say(Sentence('report.unchanged'))} | {unchanged} | |")
+    rows.append(f"| {say(Sentence('report.undecided'))} | {mismatches} | |")
+    rows.append(f"| {say(Sentence('report.rejected'))} | {int(actions.get(Action.REJECT, 0))} | |")
     if outcomes is not None:
-        statuses = count_statuses(outcomes)
-        rows += ["", "Outcomes: " + ", ".join(f"{count} {status}" for status, count in statuses.items() if count) + "."]
+        counts = [
+            Sentence("report.number_of", number=count, what=Sentence(f"status.{status}"))
+            for status, count in count_statuses(outcomes).items()
+            if count
+        ]
+        rows += ["", say(Sentence("report.outcomes", counts=counts))]
         already = int((outcomes["code"] == "already_there").sum())
         if already:
-            rows.append(f"{already} of those done were in Moodle already when the load began.")
+            rows.append(say(Sentence("report.already_there", n=already)))
     return rows
 
 
@@ -125,22 +132,22 @@ def _key(frame: pd.DataFrame) -> pd.Series[str]:
     return frame["row"].astype("string").fillna("account " + frame["account_id"].astype("string"))
 
 
-def _reasons(frame: pd.DataFrame, *, named: bool) -> list[str]:
+def _reasons(frame: pd.DataFrame, texts: Texts, *, named: bool) -> list[str]:
     if "code" not in frame.columns:
         frame = _rejects_of_plan(frame)
     if frame.empty:
         return []
-    parts = ["", "## Rejected or not done, and how to mend it"]
+    parts = ["", f"## {texts.say(Sentence('report.not_done'))}"]
     for group in _largest_first(frame, ["status", "code"]):
         status, code = str(group["status"].iloc[0]), str(group["code"].iloc[0])
         parts += [
             "",
-            f"### {plain(in_words(ENGLISH, code))} ({as_code(code)}, {status}): {len(group)}",
+            f"### {plain(in_words(texts, code))} ({as_code(code)}, {texts.say(Sentence(f'status.{status}'))}): {len(group)}",
             "",
-            plain(how_to_mend(ENGLISH, code, status)),
+            plain(how_to_mend(texts, code, status)),
             "",
         ]
-        parts += _people(group, "message", named=named)
+        parts += _people(group, "message", texts, named=named)
     return parts
 
 
@@ -160,19 +167,19 @@ def _open(plan: pd.DataFrame) -> pd.Series[bool]:
     return are_mismatches(plan) & plan["decision"].isna()
 
 
-def _mismatches(plan: pd.DataFrame, *, named: bool) -> list[str]:
+def _mismatches(plan: pd.DataFrame, texts: Texts, *, named: bool) -> list[str]:
     found = plan[_open(plan)]
     if found.empty:
         return []
-    parts = ["", "## Mismatches: a person must judge"]
+    parts = ["", f"## {texts.say(Sentence('report.mismatches'))}"]
     for group in _largest_first(found, ["verdict"]):
         verdict = str(group["verdict"].iloc[0])
-        parts += ["", f"### {plain(in_words(ENGLISH, verdict))} ({as_code(verdict)}): {len(group)}", ""]
-        parts += _people(group, "evidence", named=named)
+        parts += ["", f"### {plain(in_words(texts, verdict))} ({as_code(verdict)}): {len(group)}", ""]
+        parts += _people(group, "evidence", texts, named=named)
     return parts
 
 
-def _drift(plan: pd.DataFrame) -> list[str]:
+def _drift(plan: pd.DataFrame, texts: Texts) -> list[str]:
     """Say what was changed by hand in Moodle: how often in which field, and whether the plan puts it right."""
     found: Counter[tuple[str, str]] = Counter()
     for text in plan.loc[plan["drift"] != "{}", "drift"]:
@@ -181,29 +188,21 @@ def _drift(plan: pd.DataFrame) -> list[str]:
         return []
     rows = sorted({field for field, _ in found})
     lines = [f"| {plain(field)} | {found[field, 'repaired']} | {found[field, 'reported']} |" for field in rows]
-    head = ["", "## Changed by hand in Moodle", "", "| field | put right | left as it is |", "|---|---:|---:|"]
-    return [*head, *lines]
+    columns = [texts.say(Sentence(f"report.drift.{name}")) for name in ("field", "repaired", "reported")]
+    return _headed(texts, Sentence("report.drift"), [f"| {' | '.join(columns)} |", "|---|---:|---:|", *lines])
 
 
-def _unseen(fields: Sequence[str]) -> list[str]:
-    if not fields:
-        return []
-    return [
-        "",
-        "## Fields that the service user may not see",
-        "",
-        *(f"* {in_turn(unseen_field(one))}" for one in fields),
-    ]
-
-
-def _people(group: pd.DataFrame, why: str, *, named: bool) -> list[str]:
+def _people(group: pd.DataFrame, why: str, texts: Texts, *, named: bool) -> list[str]:
     """List persons, one a line with the reason; or their ids alone, on one line."""
     rows = _rows(group)
     if named:
-        return _some(f"{_who(row)}: {plain(ENGLISH.say(row[why]))}" if row[why] else _who(row) for row in rows)
-    ids = [plain(_id(row)) for row in rows[:_MOST_IDS]]
+        told = ((_who(row, texts), plain(texts.say(row[why]))) for row in rows)
+        return _some((f"{who}: {reason}" if reason else who for who, reason in told), texts)
+    ids = [plain(_id(row, texts)) for row in rows[:_MOST_IDS]]
     more = len(rows) - len(ids)
-    return ["Persons: " + ", ".join(ids) + (f" and {more} more, in the outcomes file." if more > 0 else "")]
+    return [
+        texts.say(Sentence("report.persons_and_more", ids=ids, n=more) if more else Sentence("report.persons", ids=ids))
+    ]
 
 
 def _largest_first(frame: pd.DataFrame, by: list[str]) -> list[pd.DataFrame]:
@@ -215,18 +214,17 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", frame.to_dict("records"))
 
 
-def _who(row: dict[str, Any]) -> str:
+def _who(row: dict[str, Any], texts: Texts) -> str:
     name = " ".join(str(row.get(part) or "") for part in ("firstname", "lastname")).strip()
-    return plain(f"{name} ({_id(row)})" if name else _id(row))
+    return plain(f"{name} ({_id(row, texts)})" if name else _id(row, texts))
 
 
-def _id(row: dict[str, Any]) -> str:
-    return str(
-        row.get("person_id") or row.get("extern_id") or row.get("idnumber") or f"account {row.get('account_id')}"
-    )
+def _id(row: dict[str, Any], texts: Texts) -> str:
+    known = row.get("person_id") or row.get("extern_id") or row.get("idnumber")
+    return str(known or texts.say(Sentence("report.account", account=str(row.get("account_id")))))
 
 
-def _some(lines: Iterable[str]) -> list[str]:
+def _some(lines: Iterable[str], texts: Texts) -> list[str]:
     listed = [f"* {line}" for line in lines]
     more = len(listed) - _EXAMPLES
-    return listed if more <= 0 else [*listed[:_EXAMPLES], f"* … and {more} more, in the outcomes file."]
+    return listed if more <= 0 else [*listed[:_EXAMPLES], f"* {texts.say(Sentence('report.more', n=more))}"]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from moodle_coupling.words.sentence import ENGLISH, Sentence
+from moodle_coupling.words.sentence import ENGLISH, Sentence, text
 
 if TYPE_CHECKING:
     from moodle_coupling.words.sentence import Texts
 
 
-def in_words(texts: Texts, code: str) -> str:
+def meaning_of(code: str) -> Sentence:
     """Give what a code of an outcome, a rule or a verdict means, in a few words; one of Moodle's own as it can be read."""
-    for entry in (f"code.{code}", f"verdict.{code}.code"):
-        if texts.knows(entry):
-            return texts(entry)
-    return code.replace("_", " ").capitalize() or texts("code.none")
+    entries = (f"code.{code or 'none'}", f"verdict.{code}.code")
+    known = next((Sentence(entry) for entry in entries if ENGLISH.knows(entry)), None)
+    return known or text(code.replace("_", " ").capitalize())
+
+
+def in_words(texts: Texts, code: str) -> str:
+    """Give what ``meaning_of`` gives as a text."""
+    return texts.say(meaning_of(code))
 
 
 def mend_of(code: str, status: str) -> Sentence | None:

@@ -34,6 +34,8 @@ TEXT: Final = "text"
 """The code of a text from elsewhere, shown as it is: what older rows of the ledger hold, or what Moodle answered."""
 ALL: Final = "all"
 """The code of several sentences, one after another."""
+LINES: Final = "lines"
+"""The code of several sentences, one below the other; the first says the most, where one line is to be kept."""
 
 
 class Sentence:
@@ -80,6 +82,11 @@ def in_turn(sentences: Iterable[Sentence]) -> Sentence:
     """Give several sentences, one after another, as one."""
     parts = [part for each in sentences for part in (each.parameters["parts"] if each.code == ALL else [each])]
     return parts[0] if len(parts) == 1 else Sentence(ALL, parts=parts)
+
+
+def in_lines(sentences: Iterable[Sentence]) -> Sentence:
+    """Give several sentences, one below the other, as one."""
+    return Sentence(LINES, parts=list(sentences))
 
 
 def read(written: str) -> Sentence | None:

@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling import settings
 from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewRefused, CouplingError, InputError
 from moodle_coupling.hooks.coachview.budget import OwnState, SealedState, airflow_seal, state_key
 from moodle_coupling.hooks.coachview.calls import Ask, CoachviewCalls
@@ -241,7 +242,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
             findings = check_coachview(self)
         except CouplingError as error:
             return False, str(error)
-        return is_fit(findings), explain(findings)
+        return is_fit(findings), explain(findings, settings.texts())
 
 
 def _check_whose(rows: Iterable[dict[str, Any]], asked: Collection[str], *, demanded: bool = False) -> None:

@@ -37,13 +37,14 @@ from moodle_coupling.hooks.moodle.probes import (
     unseen_field,
 )
 from moodle_coupling.hooks.moodle.records import CREATE_USERS, GET_USERS, GET_USERS_BY_FIELD, UPDATE_USERS
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_lines, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from moodle_coupling.hooks.moodle.probes import Site
     from moodle_coupling.hooks.moodle.records import SiteInfo
+    from moodle_coupling.words.sentence import Texts
 
 NEEDED_FUNCTIONS: Final = (SITE_INFO, CREATE_USERS, UPDATE_USERS, GET_USERS, GET_USERS_BY_FIELD)
 OLDEST_TRIED: Final = (4, 5)
@@ -99,7 +100,7 @@ class Wants:
     profile_fields: Mapping[str, str] = field(default_factory=dict)
     compared: Sequence[str] = ()
     known_ids: Sequence[int] = ()
-    values: Mapping[Value, str] = field(default_factory=dict)
+    values: Mapping[Value, Sentence | str] = field(default_factory=dict)
     with_password: bool = True
 
 
@@ -129,14 +130,21 @@ def is_fit(findings: Sequence[Finding]) -> bool:
     return all(finding.level is not Level.ERROR for finding in findings)
 
 
-def explain(findings: Sequence[Finding]) -> str:
+def explain(findings: Sequence[Finding], texts: Texts = ENGLISH) -> str:
     """Give the findings as lines to read, the worst first."""
+    return texts.say(in_lines(lines_of(findings)))
+
+
+def lines_of(findings: Sequence[Finding]) -> list[Sentence]:
+    """Give the findings, a sentence each, the worst first."""
     order = [Level.ERROR, Level.WARNING, Level.OK]
-    lines = [
-        f"{finding.level.upper()}: {finding.message}" + (f" {finding.remedy}" if finding.remedy else "")
+    return [
+        Sentence(
+            f"check.line.{finding.level}",
+            said=in_turn(as_sentence(part) for part in (finding.said, finding.mend) if part),
+        )
         for finding in sorted(findings, key=lambda finding: order.index(finding.level))
     ]
-    return "\n".join(lines)
 
 
 # ---- getting in ------------------------------------------------------------------------------------------------------
@@ -280,9 +288,9 @@ def _values(hook: Site, wants: Wants) -> Iterator[Finding]:
         yield Finding(Level.OK, "values", Sentence("check.values"))
 
 
-def _how_bad(where: str) -> Level:
+def _how_bad(where: Sentence | str) -> Level:
     """Give how bad a refused value is: a default is only for those for whom the source says nothing."""
-    return Level.WARNING if where.endswith(".default") else Level.ERROR
+    return Level.WARNING if str(where).endswith(".default") else Level.ERROR
 
 
 def _capability_missing(code: str, capability: str, error: MoodleError) -> Finding:

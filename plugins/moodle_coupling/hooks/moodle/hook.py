@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling import settings
 from moodle_coupling.errors import (
     CouplingError,
     InputError,
@@ -227,7 +228,7 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], AccessCalls):
             findings = check_site(self)
         except CouplingError as error:
             return False, str(error)
-        return is_fit(findings), explain(findings)
+        return is_fit(findings), explain(findings, settings.texts())
 
 
 def _no_guard() -> None:

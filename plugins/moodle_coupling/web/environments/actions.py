@@ -134,7 +134,7 @@ def _codes(findings: list[Finding]) -> list[str]:
 
 def _noted(access: Access, env: str, action: str, detail: str = "") -> bool:
     ledger, problem = ledger_if_any()
-    return not note_in_ledger(ledger, str(problem or ""), by=access.name, environment=env, action=action, detail=detail)
+    return not note_in_ledger(ledger, problem, by=access.name, environment=env, action=action, detail=detail)
 
 
 def _notice(request: Request, said: str, tone: Tone = Tone.GOOD, *, noted: bool = True) -> Notice:

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from moodle_coupling.web.base.couplings import Coupling
     from moodle_coupling.words.sentence import Sentence
 
-TITLES: Final = {
-    1: say("Found in the source"),
-    2: say("In scope and valid"),
-    3: say("Username and fields"),
-    4: say("Matched with an account"),
-    5: say("What is written"),
-}
 PAUSED: Final = say("Not explained: the environment is paused, and then no request of any kind goes to its Moodle.")
 
 

@@ -19,7 +19,7 @@ from moodle_coupling.web.base.notices import Notice
 from moodle_coupling.web.base.templating import Addresses, is_htmx, redirect, render
 from moodle_coupling.web.environments import starts as starting
 from moodle_coupling.web.environments.state import ACTIONS
-from moodle_coupling.web.people.explanation import TITLES, explain, in_source, is_paused
+from moodle_coupling.web.people.explanation import explain, in_source, is_paused
 from moodle_coupling.web.people.history import person
 from moodle_coupling.web.people.search import MOST, sealed, search, who_is
 from moodle_coupling.web.runs import words as run_words
@@ -87,7 +87,6 @@ def explain_one(
     values: dict[str, Any] = {
         "explained": explained,
         "explained_in": access.coupling(target),
-        "step_titles": TITLES,
         "details": access.sees_names(target),
     }
     if is_htmx(request):
