@@ -135,13 +135,24 @@ CHOICES: Final = ("auth", "lang", "theme")
 
 
 def refused_values(values: Sequence[Value], takes: Callable[[Sequence[Value]], bool]) -> list[Value]:
-    """Give those that are not taken: one call when all are, else about 2·log2(n) more for each that is not."""
-    if not values or takes(values):
-        return []
-    if len(values) == 1:
-        return list(values)
-    half = len(values) // 2
-    return [*refused_values(values[:half], takes), *refused_values(values[half:], takes)]
+    """Give those that are not taken: one call when all are, else about log2(n) + 1 more for each that is not.
+
+    The parameter check judges a value by itself: where many are refused and all but one are taken, that one is to blame.
+    """
+    found: list[Value] = []
+    rest = list(values)
+    while rest and not takes(rest):
+        refused = rest
+        while len(refused) > 1:
+            left, right = refused[: len(refused) // 2], refused[len(refused) // 2 :]
+            if takes(left):
+                rest = [value for value in rest if value not in left]
+                refused = right
+            else:
+                refused = left
+        found += refused
+        rest = [value for value in rest if value not in refused]
+    return found
 
 
 def unfit_for_new(auths: Collection[str], *, with_password: bool) -> dict[str, Sentence]:

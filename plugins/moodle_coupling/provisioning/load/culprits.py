@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from moodle_coupling.contract.fields import WIDTHS
-from moodle_coupling.errors import MoodleRefused, MoodleRequestTooLarge, ValueNotTaken
-from moodle_coupling.hooks.moodle.probes import CHOICES, Value, mend_value, not_taken, refused_values, unfit_for_new
-from moodle_coupling.hooks.moodle.records import NewAccount
-from moodle_coupling.provisioning.load.book import StopRule
-from moodle_coupling.words.sentence import Sentence, in_turn
+from moodle_coupling.errors import MoodleRefused, MoodleRequestTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from moodle_coupling.errors import MoodleError
-    from moodle_coupling.hooks.moodle.records import AccountChange
-    from moodle_coupling.provisioning.wire import Wire
+    from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount
 
 
 class Sendable(Protocol):
@@ -101,9 +93,8 @@ class Job(Protocol[Item]):
 def take_apart(job: Job[Item], items: Sequence[Item], refusal: Refusal | None) -> None:
     """Bring in everyone of a refused batch whom Moodle takes.
 
-    ``refusal`` is what Moodle said of exactly these items, None when it has not seen these together. With b culprits
-    that nothing names among n it takes log2(n) + 2 calls for one, about 2·b·log2(n/b) for more, else about one per culprit
-    and one for the rest.
+    ``refusal`` is what Moodle said of exactly these items, None when it has not seen these together. One culprit that
+    nothing names is found among fifty in eight calls at most, the one for everyone else included.
     """
     suspects = [item for item in items if is_suspect(item)]
     rest = [item for item in items if not is_suspect(item)]
@@ -116,57 +107,107 @@ def take_apart(job: Job[Item], items: Sequence[Item], refusal: Refusal | None) -
         rest = [item for item in rest if item.index not in blamed]
         refusal = job.try_send(rest) if rest else None
     if refusal is not None:
-        _take_out_one(job, rest, refusal)
+        _bring_in(job, rest, refusal)
     for item in suspects:
         send_alone(job, item, explained=True)
 
 
-def _take_out_one(job: Job[Item], items: Sequence[Item], refusal: Refusal) -> None:
-    """Look for one culprit among refused items and send all others together; where that is refused too, by halves.
-
-    One culprit that nothing names is found among n in log2(n) calls, and two more.
-    """
-    if not isinstance(refusal, MoodleRefused):
-        _halve(job, items, refusal)
-        return
-    suspects = job.still_open(items)
-    others: list[Item] = []
-    said: Refusal | None = refusal
-    while len(suspects) > 1:
-        left, right = suspects[: -(-len(suspects) // 2)], suspects[-(-len(suspects) // 2) :]
-        answer = job.try_send(left)
-        suspects = right if answer is None else job.still_open(left)
-        others += right if answer is not None else []
-        said = answer
-    for item in suspects:
-        if said is None:
-            send_alone(job, item, explained=False)
-        else:
-            job.refuse(item, said, explained=False)
-    others = job.still_open(others)
-    again = job.try_send(others) if others else None
-    if again is not None:
-        _halve(job, others, again)
-
-
-def _halve(job: Job[Item], items: Sequence[Item], refusal: Refusal) -> None:
-    """Split items of which at least one is refused."""
+def _bring_in(job: Job[Item], items: Sequence[Item], refusal: Refusal) -> None:
+    """Bring in everyone of refused items of whom nothing tells who is to blame."""
     items = job.still_open(items)
-    if len(items) < 2:
-        for item in items:
-            job.refuse(item, refusal, explained=False)
+    if len(items) > 1 and not isinstance(refusal, MoodleRefused):
+        # Too large is the whole, not someone in it: each half may be too large still.
+        for half in (items[: len(items) // 2], items[len(items) // 2 :]):
+            said = job.try_send(half)
+            if said is not None:
+                _bring_in(job, half, said)
         return
-    left, right = items[: len(items) // 2], items[len(items) // 2 :]
-    said_left = job.try_send(left)
-    if said_left is not None:
-        _halve(job, left, said_left)
-    if said_left is None and len(right) > 1 and isinstance(refusal, MoodleRefused):
-        # The left half is in, so the culprit is on the right: no need to ask.
-        _halve(job, right, refusal)
-        return
-    said_right = job.try_send(right)
-    if said_right is not None:
-        _halve(job, right, said_right)
+    _single_out(job, items, refusal)
+
+
+def _single_out(job: Job[Item], refused: list[Item], refusal: Refusal) -> None:
+    """Let every culprit stand alone, asking each time about as many as are as likely to be taken as not.
+
+    What was learnt of how many are bad says how many that is: nearly everyone where there was one, one by one where there
+    were many. Nobody is blamed by inference: what refused the others may be over by now.
+    """
+    odds = Odds()
+    odds.learn(len(refused), clean=False)
+    others: list[Item] = []
+    answer: Refusal | None = refusal
+    first = True
+    while refused:
+        while len(refused) > 1:
+            size = odds.split(len(refused), shallow=first)
+            left, right = refused[:size], refused[size:]
+            answer = job.try_send(left)
+            odds.learn(size, clean=answer is None, within=len(refused))
+            refused = job.still_open(right if answer is None else left)
+            others = others if answer is None else [*right, *others]
+        for item in refused:
+            if answer is None:
+                send_alone(job, item, explained=False)
+            else:
+                job.refuse(item, answer, explained=False)
+        refused = []
+        others = job.still_open(others)
+        while others and not refused:
+            size = len(others) if first else odds.most(len(others))
+            first = False
+            asked, others = others[:size], others[size:]
+            answer = job.try_send(asked)
+            odds.learn(size, clean=answer is None)
+            refused = job.still_open(asked) if answer is not None else []
+
+
+_SHARES: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.25, 0.5, 0.8, 0.95)
+_WORTH_TRYING: Final = 0.45
+"""Odds at which so many are asked about together: tried on batches of 50 with 1 to 50 culprits (docs/decisions/0037)."""
+
+
+class Odds:
+    """How large a share of a refused batch is bad, as far as its calls tell: a probability for each of a few shares.
+
+    Group testing by Bayes: the call worth most is the one that is as likely to be refused as not (the split of most
+    entropy; for a known share that is Hwang's binary splitting, 1972).
+    """
+
+    def __init__(self) -> None:
+        # One bad person is more usual than two, and two than ten.
+        self._weights = [1 / (place * place) for place in range(1, len(_SHARES) + 1)]
+
+    def clean(self, size: int, within: int = 0) -> float:
+        """Give the probability that nobody of ``size`` is bad; they may be part of ``within`` of whom someone is."""
+        found = zip(self._weights, _clean(size, within), strict=True)
+        return sum(weight * clean for weight, clean in found) / sum(self._weights)
+
+    def learn(self, size: int, *, clean: bool, within: int = 0) -> None:
+        """Take note that so many were taken, or were not."""
+        likely = [one if clean else 1 - one for one in _clean(size, within)]
+        weights = [weight * one for weight, one in zip(self._weights, likely, strict=True)]
+        if sum(weights) > 0:
+            self._weights = [weight / sum(weights) for weight in weights]
+
+    def split(self, count: int, *, shallow: bool) -> int:
+        """Give how many to ask about among ``count`` (2 or more) of whom someone is bad.
+
+        ``shallow``: in a way that one of them is found in log2(count) calls, rounded up, whatever happens.
+        """
+        least = max(1, count - 2 ** ((count - 1).bit_length() - 1)) if shallow else 1
+        return min(range(least, count), key=lambda size: (abs(self.clean(size, count) - 0.5), size))
+
+    def most(self, count: int) -> int:
+        """Give how many of ``count``, of whom nothing is known, to ask about."""
+        return next((size for size in range(count, 1, -1) if self.clean(size) >= _WORTH_TRYING), 1)
+
+
+def _clean(size: int, within: int) -> list[float]:
+    """Give, for each share of _SHARES, the probability that nobody of ``size`` is bad (of ``within`` someone is)."""
+    found = [(1 - share) ** size for share in _SHARES]
+    if not within:
+        return found
+    everyone = [(1 - share) ** within for share in _SHARES]
+    return [(one - all_) / (1 - all_) for one, all_ in zip(found, everyone, strict=True)]
 
 
 def send_alone(job: Job[Item], item: Item, *, explained: bool) -> None:
@@ -174,92 +215,3 @@ def send_alone(job: Job[Item], item: Item, *, explained: bool) -> None:
     refusal = job.try_send([item])
     if refusal is not None and job.still_open([item]):
         job.refuse(item, refusal, explained=explained)
-
-
-_ONES_OWN: Final = frozenset(
-    {"username", "firstname", "lastname", "email", "idnumber", "createpassword", "suspended", "password"}
-)
-"""Fields that are each person's own, or that no probe can tell about."""
-
-
-@dataclass
-class SharedValues:
-    """What is known of the values of one load; several threads may use it."""
-
-    rule: StopRule = field(default_factory=StopRule)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _why: dict[Value, Sentence | None] = field(default_factory=dict)
-    _persons: Counter[Value] = field(default_factory=Counter)
-    _total: int = 0
-
-    def expect(self, items: Sequence[Sendable]) -> None:
-        """Take note of everyone who is about to be sent: how many share a value says whether the load goes on without it.
-
-        Who was refused in an earlier run too does not count, as everywhere in the rule.
-        """
-        counting = [item for item in items if item.index not in self.rule.expected]
-        self._total = len(counting)
-        self._persons = Counter(value for item in counting for value in _values(item))
-
-    def known_bad(self, items: Sequence[Item]) -> dict[int, Value]:
-        """Give, by index, the value of whoever has one that Moodle is known not to take."""
-        with self._lock:
-            return {item.index: value for item in items for value in _values(item) if self._why.get(value)}
-
-    def find(self, wire: Wire, items: Sequence[Sendable]) -> tuple[dict[int, Value], int]:
-        """Ask Moodle about the values in a refused batch that nobody has asked about; as ``known_bad``, and the calls made.
-
-        Asked about are languages, auth plugins and themes, and whatever else two persons of the batch share. Nothing is written.
-        """
-        with self._lock:
-            counts = Counter(value for item in items for value in _values(item))
-            new = [value for value, n in counts.items() if (n > 1 or value[0] in CHOICES) and value not in self._why]
-            before = wire.calls["probe"]
-            refused = set(refused_values(new, wire.takes_values))
-            for value in new:
-                self._why[value] = (
-                    Sentence("load.value_refused", not_taken=not_taken(value))
-                    if value in refused
-                    else self._no_account(value, items)
-                )
-            calls = wire.calls["probe"] - before
-        return self.known_bad(items), calls
-
-    @staticmethod
-    def _no_account(value: Value, items: Sequence[Sendable]) -> Sentence | None:
-        """Say why new accounts cannot have this auth plugin, which the probe, an update, does not tell; None if they can."""
-        if value[0] != "auth":
-            return None
-        new = [
-            item.wire
-            for item in items
-            if isinstance(item.wire, NewAccount) and item.wire.fields.get("auth") == value[1]
-        ]
-        with_password = all(one.fields.get("createpassword") for one in new)
-        return unfit_for_new([value[1]], with_password=with_password).get(value[1]) if new else None
-
-    def why(self, value: Value) -> Sentence:
-        """Say what is wrong with a value that is known to be bad, and what a person does about it."""
-        return in_turn([self._why[value] or not_taken(value), mend_value(value[0])])
-
-    def reason_to_stop(self, value: Value) -> ValueNotTaken | None:
-        """Give the error to stop with where more have this value than the rule bears; None where the others can be brought in."""
-        with_it, total = self._persons[value], self._total
-        if with_it < self.rule.minimum or with_it <= self.rule.share * total:
-            return None
-        return ValueNotTaken(
-            Sentence(
-                "load.value_not_taken",
-                why=self._why[value] or not_taken(value),
-                with_it=with_it,
-                total=total,
-                mend=mend_value(value[0]),
-            ),
-            field=value[0],
-            failed=with_it,
-            attempted=total,
-        )
-
-
-def _values(item: Sendable) -> Iterable[Value]:
-    return ((name, str(value)) for name, value in item.wire.fields.items() if name not in _ONES_OWN and value != "")

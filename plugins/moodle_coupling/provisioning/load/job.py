@@ -15,9 +15,10 @@ from moodle_coupling.errors import (
     MoodleRequestTooLarge,
     NotAMoodle,
 )
-from moodle_coupling.provisioning.load.culprits import Sendable, SharedValues
+from moodle_coupling.provisioning.load.culprits import Sendable
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.provisioning.load.proof import Proof
+from moodle_coupling.provisioning.load.shared_values import SharedValues
 from moodle_coupling.provisioning.lookups import Found, look_up
 from moodle_coupling.provisioning.wire import Stopped, Wire
 from moodle_coupling.words.sentence import Sentence

@@ -18,11 +18,12 @@ from moodle_coupling.errors import (
     ValueNotTaken,
 )
 from moodle_coupling.provisioning.load.book import Book, StopRule
-from moodle_coupling.provisioning.load.culprits import Sendable, SharedValues
+from moodle_coupling.provisioning.load.culprits import Sendable
 from moodle_coupling.provisioning.load.job import Load, Pace
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus, outcomes_frame
 from moodle_coupling.provisioning.load.proof import FIRST
 from moodle_coupling.provisioning.load.rows import ChangeItem, sort_rows, split_shared
+from moodle_coupling.provisioning.load.shared_values import SharedValues
 from moodle_coupling.provisioning.load.writes import CreateJob, UpdateJob, create_batch, update_batch
 from moodle_coupling.provisioning.lookups import CREATE_SIZE, UPDATE_SIZE, batches, lookup_batches
 from moodle_coupling.provisioning.wire import Moodle, Stopped, Wire
