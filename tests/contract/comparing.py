@@ -19,6 +19,9 @@ _VOLATILE_PREFERENCES = ("auth_manual_passwordupdatetime", "last_time_enrolments
 # The accounts behind links have other ids here, and the lab's plugin for OpenID Connect was a stub.
 _LINK = re.compile(r"(/user/profile\.php\?id=)(\d+)")
 _STUB = "OIDC stub"
+# The context of a course has another number here, and accounts that a message names have other ids.
+_CONTEXT_OF_A_PICTURE = re.compile(r"/pluginfile\.php/\d+/")
+_ACCOUNT_IN_MESSAGE = re.compile(r"(record already exists: cohort\(\w+=[\w-]+ id=|to this user \()(\d+)")
 _TIMES_OF_A_REPORT = ("timecreated", "timemodified")
 _OWN_TIME = re.compile(r"\.1795\d{6}$")
 
@@ -70,7 +73,9 @@ def _compare(recorded: Any, answered: Any, path: str, ids: Ids, url: str) -> lis
         return found + [d for n, (a, b) in enumerate(pairs) for d in _compare(a, b, f"{path}[{n}]", ids, url)]
     if isinstance(recorded, str):
         recorded = _LINK.sub(lambda m: m[1] + str(ids.here(int(m[2]))), recorded).replace(_STUB, "OpenID Connect")
+        recorded = _ACCOUNT_IN_MESSAGE.sub(lambda m: m[1] + str(ids.here(int(m[2]))), recorded)
         recorded = re.sub(r"http://127\.0\.0\.1:\d+", url, recorded)
+        recorded, answered = (_CONTEXT_OF_A_PICTURE.sub("/pluginfile.php/N/", text) for text in (recorded, answered))
         recorded, answered = _OWN_TIME.sub(".TIME", recorded), re.sub(r"\.\d{10}$", ".TIME", answered)
         if CUT in recorded:
             recorded = recorded.split(CUT)[0]
@@ -87,6 +92,8 @@ def _compare_objects(recorded: Any, answered: Any, path: str, ids: Ids, url: str
         old, new, where = recorded[key], answered[key], f"{path}.{key}"
         if key in ("id", "itemid", "userid"):
             found += _difference(where, ids.here(old), new)
+        elif key == "userids":
+            found += _difference(where, [ids.here(userid) for userid in old], new)
         elif key == "totalrowcount" or (key in _TIMES_OF_A_REPORT and "source" in recorded):
             # How many there were on the lab's site, and when its report was made; `replay` counts those here.
             found += _difference(where, type(old), type(new))

@@ -34,6 +34,7 @@ _PROFILE_FIELDS = [
     ProfileField("afspraak", "Afspraak", datatype="datetime", startyear=1990, endyear=2030, with_time=True),
     ProfileField("skypenaam", "Skype", datatype="social"),
 ]
+_MAY_ASSIGN = {"none": (), "the role of the service user may assign Student (5)": (5,)}
 _SETTINGS = ("extendedusernamechars", "allowaccountssameemail", "hiddenuserfields", "showuseridentity")
 _REPORTS = {1: "Moodle coupling", 3: "Alle velden"}
 _ALL_FIELDS = (
@@ -80,6 +81,8 @@ def as_before(site: SandboxMoodle, recording: Recording) -> Iterator[None]:
     settings = {name: before[name] for name in _SETTINGS if name in before}
     assert before.get("profile_field", _DESCRIBED[0]) in _DESCRIBED
     assert before.get("site_timezone", TIMEZONE) == TIMEZONE
+    if "role_allow_assign" in before:
+        settings["assignable_roles"] = _MAY_ASSIGN[before["role_allow_assign"]]
     if "report" in before:
         settings["reports"] = [_report(recording)]
     allowed = set(before.get("capabilities_of_the_service_user", LEAST_CAPABILITIES | {"moodle/reportbuilder:view"}))
@@ -106,7 +109,7 @@ def make_ready(site: SandboxMoodle, recording: Recording, ids: Ids, call: Call) 
     if isinstance(created, list):
         site.table.reserve_ids(created[0]["id"])  # so that those of the calls left out keep their place
     for account in before.get("accounts", ()):
-        if site.account(account["username"]) is None:
+        if "email" in account and site.account(account["username"]) is None:
             _create(call, {"auth": "oidc", **account})
     if before.get("account_2") == "suspended":
         second = site.account(before["accounts"][1]["username"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import requests
+from contract.access import access_differences, is_about_access, make_access_ready, with_accounts
 from contract.circumstances import BEFORE, circumstances
 from contract.comparing import Ids, debuginfo_differences, differences
 from contract.effects import effect_differences
@@ -81,12 +82,15 @@ class Replay:
             )[0]["id"]
         if recording.order >= FIRST_OF_OTHER_SITES:
             make_ready(self.site, recording, self.ids, self._made_ready)
+        if is_about_access(recording):
+            make_access_ready(self.site, recording, self.ids)
         with self._circumstances(recording):
             answer = self._call(recording)
         if recording.function == "core_user_create_users" and answer.headers["Content-Type"] == "application/json":
             self._learn(recording, answer)
         found = differences(recording, answer, self.ids, self.site.url)
-        found += effect_differences(recording, self.site, self.ids)
+        effects = access_differences if is_about_access(recording) else effect_differences
+        found += effects(recording, self.site, self.ids)
         if isinstance(recording.body, dict) and "totalrowcount" in recording.body.get("data", {}):
             found += self._total(answer)
         if "debuginfo_if_debugging" in recording.data:
@@ -149,7 +153,7 @@ class Replay:
 
     def _params(self, params: dict[str, Any]) -> dict[str, Any]:
         """Give parameters with recorded ids replaced by the sandbox's."""
-        params = dict(params)
+        params = with_accounts(params, self.ids.here)
         if "users" in params:
             params["users"] = [{**u, "id": self.ids.here(u["id"])} if "id" in u else u for u in params["users"]]
         if "userids" in params:

@@ -94,6 +94,20 @@ def test_a_sandbox_runs_until_it_is_ended(tmp_path):
         assert "t0ken" not in terminal.head + terminal.rest
 
 
+def test_cohorts_and_courses_come_from_a_file(tmp_path, capsys):
+    access = tmp_path / "access.json"
+    access.write_text('{"cohorts": [{"name": "Docenten", "members": ["admin"]}], "courses": [{"shortname": "BHV"}]}')
+    with Terminal("--access", str(access), "--token", "t0ken") as terminal:
+        state = requests.get(f"{terminal.url}/sandbox/state", timeout=30).json()
+
+        assert "cohorts: 1   courses: 1 " in terminal.head
+        assert [state["cohorts"][0]["members"], state["courses"][0]["shortname"]] == [[2], "BHV"]
+
+    access.write_text('{"cohorts": [{"name": "Docenten", "members": ["nobody"]}]}')
+    assert run("--access", str(access), "--port", "0") == 1
+    assert "nobody" in capsys.readouterr().err
+
+
 def test_a_random_token_is_shown_and_ctrl_c_ends_it():
     with Terminal(MOODLE_SANDBOX_TOKEN="") as terminal:
         shown = terminal.process.stdout.readline()

@@ -18,6 +18,7 @@ from moodle_coupling.sandbox.coachview import SandboxCoachview, ServerSettings
 from moodle_coupling.sandbox.coachview.samples import PeopleFile, generate_people, read_people
 from moodle_coupling.sandbox.coachview.sandbox import CLIENT_ID
 from moodle_coupling.sandbox.moodle import SandboxMoodle, SiteSettings
+from moodle_coupling.sandbox.moodle.access_file import read_access_file
 from moodle_coupling.sandbox.moodle.accounts import UsernameTaken
 from moodle_coupling.sandbox.moodle.people_file import read_accounts
 
@@ -53,6 +54,7 @@ def _add_moodle(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     _add_common(parser, _MOODLE_PORT, _FAULT_HELP, "a site setting, such as max_input_vars=1000")
     parser.add_argument("--accounts", type=Path, metavar="FILE", help="CSV with the accounts to start with")
+    parser.add_argument("--access", type=Path, metavar="FILE", help="JSON with the cohorts and courses to start with")
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="keep the accounts in this file (default: in memory)"
     )
@@ -102,7 +104,8 @@ def run_moodle(arguments: argparse.Namespace) -> int:
         return 1
     lines = [
         f"Sandbox Moodle {sandbox.settings.release} at {sandbox.url}  (Ctrl-C ends it)",
-        f"  accounts: {len(sandbox.table.all())}   controls: {sandbox.url}/sandbox/state, calls, faults, settings",
+        f"  accounts: {len(sandbox.table.all())}   cohorts: {len(sandbox.access.cohorts())}   "
+        f"courses: {len(sandbox.access.courses())}   controls: {sandbox.url}/sandbox/state, access, calls, faults, settings",
     ]
     if not (arguments.token or os.environ.get(TOKEN_VARIABLE)):
         lines.append(f"  token:    {sandbox.token}")
@@ -157,6 +160,8 @@ def _moodle(arguments: argparse.Namespace) -> SandboxMoodle:
         for spec in arguments.fault:
             sandbox.faults.add(spec)
         _add_accounts(sandbox, accounts, arguments.accounts)
+        if arguments.access:
+            sandbox.add_access(read_access_file(arguments.access))
     except BaseException:
         sandbox.stop()
         raise

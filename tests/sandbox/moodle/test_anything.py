@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moodle_coupling.sandbox.moodle import SandboxMoodle
+from moodle_coupling.sandbox.moodle import ACCESS_FUNCTIONS, SandboxMoodle
 from moodle_coupling.sandbox.moodle.app import Request
 from moodle_coupling.sandbox.moodle.descriptions import CREATE_PARAMETERS, UPDATE_PARAMETERS
 
@@ -23,25 +23,73 @@ names = st.one_of(
         st.sampled_from(["type", "value"]),
     ),
     st.builds("values[{}]".format, st.integers(0, 3)),
+    st.builds(
+        "{}[{}][{}]".format,
+        st.sampled_from(["members", "enrolments", "cohorts", "groups", "options"]),
+        st.integers(0, 1),
+        st.sampled_from(
+            [
+                "cohortid",
+                "userid",
+                "courseid",
+                "roleid",
+                "groupid",
+                "name",
+                "value",
+                "idnumber",
+                "description",
+                "cohorttype][type",
+                "cohorttype][value",
+                "usertype][type",
+                "usertype][value",
+                "categorytype][type",
+                "categorytype][value",
+            ]
+        ),
+    ),
+    st.sampled_from(["courseid", "query", "context[contextlevel]", "cohortids[0]", "groupids[0]", "value", "userid"]),
     st.sampled_from(["field", "criteria[0][key]", "criteria[0][value]", "userids[0]", "userids[]"]),
     st.text(alphabet="users[]0. =", max_size=8),
 )
 values = st.one_of(
     st.sampled_from(
-        ["jan", "admin", "manual", "oidc", "1", "0", "2", "50", "email", "id", "jan@example.org", "%", "en"]
+        [
+            "jan",
+            "admin",
+            "manual",
+            "oidc",
+            "1",
+            "0",
+            "2",
+            "50",
+            "email",
+            "id",
+            "jan@example.org",
+            "%",
+            "en",
+            "5",
+            "system",
+            "idnumber",
+            "onlyactive",
+            "sortby",
+            "jansen",
+        ]
     ),
     st.text(max_size=12),
     st.binary(max_size=8),
 )
 FUNCTIONS = [
     "core_user_create_users", "core_user_update_users", "core_user_get_users_by_field", "core_user_get_users",
-    "core_user_delete_users", "core_webservice_get_site_info", "nonsense", "",
+    "core_user_delete_users", "core_webservice_get_site_info", "nonsense", "", *ACCESS_FUNCTIONS,
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def moodle():
-    sandbox = SandboxMoodle(accounts=[{"username": "jan", "email": "jan@example.org"}])
+    sandbox = SandboxMoodle(
+        accounts=[{"username": "jan", "email": "jan@example.org"}],
+        access={"cohorts": [{"name": "Een"}], "courses": [{"shortname": "BHV", "participants": [{"username": "jan"}]}]},
+    )
     yield sandbox
     sandbox.stop()
 

@@ -241,7 +241,7 @@ def test_a_deleted_users_token_is_unknown(site, client):
 
 
 def test_a_function_of_moodle_that_is_not_in_the_service_is_no_unknown_function(client):
-    assert client.call("core_cohort_get_cohorts")["errorcode"] == "accessexception"
+    assert client.call("core_cohort_update_cohorts")["errorcode"] == "accessexception"
     assert client.call("core_user_nonsense")["errorcode"] == "invalidrecordunknown"
 
 

@@ -7,9 +7,18 @@ from moodle_coupling.sandbox.moodle.profile_fields import ProfileField
 from moodle_coupling.sandbox.moodle.reports import CustomReport
 from moodle_coupling.sandbox.moodle.sandbox import SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.site import SiteSettings
-from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES, FUNCTIONS, REPORT_FUNCTIONS, Token
+from moodle_coupling.sandbox.moodle.tokens import (
+    ACCESS_FUNCTIONS,
+    ACCOUNT_FUNCTIONS,
+    CAPABILITIES,
+    FUNCTIONS,
+    REPORT_FUNCTIONS,
+    Token,
+)
 
 __all__ = [
+    "ACCESS_FUNCTIONS",
+    "ACCOUNT_FUNCTIONS",
     "CAPABILITIES",
     "FUNCTIONS",
     "REPORT_FUNCTIONS",

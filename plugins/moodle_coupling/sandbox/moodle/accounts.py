@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.collation import POSTGRESQL, collation_key, equality_key
+from moodle_coupling.sandbox.moodle.database import Database
 from moodle_coupling.sandbox.moodle.site import SiteSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _TEXTS = (
@@ -59,37 +59,18 @@ class Accounts:
 
     def __init__(self, path: Path | str = ":memory:", site: SiteSettings | None = None) -> None:
         self._site = site or SiteSettings()
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self.database = Database(path)
+        self._lock, self._connection = self.database.lock, self.database.connection
         self._connection.executescript(_SCHEMA)
         self._last_id = self._connection.execute("SELECT COALESCE(MAX(id), 0) FROM user").fetchone()[0]
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
-        with self._lock:
-            self._connection.close()
+        self.database.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Run a block whole or not at all; inside another one it is undone alone."""
-        with self._lock:
-            nested = self._connection.in_transaction
-            begin, end, undo = (
-                ("SAVEPOINT step", "RELEASE step", "ROLLBACK TO step; RELEASE step")
-                if nested
-                else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
-            )
-            self._connection.execute(begin)
-            try:
-                yield
-            except BaseException:
-                for statement in undo.split("; "):
-                    self._connection.execute(statement)
-                raise
-            self._connection.execute(end)
+        return self.database.transaction()
 
     def reserve_ids(self, first: int) -> None:
         """Let new accounts start at id ``first``, or later."""

@@ -28,6 +28,7 @@ from moodle_coupling.sandbox.moodle.php import is_empty, read_form
 from moodle_coupling.sandbox.server import Answer, web_server_page
 
 if TYPE_CHECKING:
+    from moodle_coupling.sandbox.moodle.access import AccessTables
     from moodle_coupling.sandbox.moodle.accounts import Accounts
     from moodle_coupling.sandbox.moodle.php import PhpArray
     from moodle_coupling.sandbox.moodle.site import SiteSettings
@@ -103,11 +104,12 @@ class Call:
 
 
 class RestServer:
-    """Moodle's REST server over a site, its accounts and its tokens."""
+    """Moodle's REST server over a site, its accounts, its cohorts and courses, and its tokens."""
 
-    def __init__(self, site: SiteSettings, accounts: Accounts, tokens: Tokens) -> None:
+    def __init__(self, site: SiteSettings, accounts: Accounts, access: AccessTables, tokens: Tokens) -> None:
         self.site = site
         self.accounts = accounts
+        self.access = access
         self.tokens = tokens
 
     def read(self, request: Request) -> Call:
@@ -161,7 +163,7 @@ class RestServer:
     def _run(self, call: Call, address: str) -> tuple[Any, Any]:
         token, user = self._authenticated(call.secret, address)
         function = self._function(call.function, token)
-        context = Context(self.site, self.accounts, token, user, call.work)
+        context = Context(self.site, self.accounts, self.access, token, user, call.work)
         parameters = checked_parameters(function.parameters, call.parameters(), self.site)
         result = function.run(context, parameters)
         return function.returns, cleaned_answer(function.returns, result, self.site)
@@ -177,7 +179,7 @@ class RestServer:
         if not token.allows_address(address):
             raise access_denied(f"Invalid service - IP:{address} is not supported - check this allowed user")
         self._check_user(user)
-        if not Context(self.site, self.accounts, token, user).may("webservice/rest:use"):
+        if not Context(self.site, self.accounts, self.access, token, user).may("webservice/rest:use"):
             raise access_denied(
                 "You are not allowed to use the rest protocol (missing capability: webservice/rest:use)"
             )

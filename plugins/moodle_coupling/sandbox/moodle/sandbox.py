@@ -9,8 +9,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.errors import SettingError
 from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
 from moodle_coupling.sandbox.faults import FaultsInForce
+from moodle_coupling.sandbox.moodle.access import SYSTEM, AccessTables
+from moodle_coupling.sandbox.moodle.access_file import read_access
 from moodle_coupling.sandbox.moodle.accounts import Accounts
 from moodle_coupling.sandbox.moodle.answers import login_page, php_warnings
 from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from moodle_coupling.sandbox.moodle.access_file import StartingAccess, StartingCohort, StartingCourse
     from moodle_coupling.sandbox.server import HttpRequest
 
 
@@ -66,14 +70,25 @@ class Control(Controls):
         super().__init__(
             sandbox,
             secret,
-            {("GET", "state"): lambda _body: self._state(), ("POST", "accounts"): self._add_accounts},
+            {
+                ("GET", "state"): lambda _body: self._state(),
+                ("POST", "accounts"): self._add_accounts,
+                ("POST", "access"): self._add_access,
+            },
         )
 
     def _state(self) -> dict[str, Any]:
-        return {"accounts": self._sandbox.accounts(deleted=True), "settings": self._sandbox.settings.as_json()}
+        return {
+            "accounts": self._sandbox.accounts(deleted=True),
+            **self._sandbox.access.as_json(),
+            "settings": self._sandbox.settings.as_json(),
+        }
 
     def _add_accounts(self, body: Any) -> dict[str, Any]:
         return {"ids": self._sandbox.add_accounts(body)}
+
+    def _add_access(self, body: Any) -> dict[str, Any]:
+        return self._sandbox.add_access(read_access(body))
 
 
 REST_PATH = "/webservice/rest/server.php"
@@ -128,7 +143,8 @@ class SandboxMoodle:
     """A Moodle that is not one.
 
     ``url`` is its root without a trailing slash, ``token`` the service user's. ``settings`` may be changed at any
-    moment; ``faults`` and ``calls`` are what they say.
+    moment; ``faults`` and ``calls`` are what they say. ``access`` are the cohorts and courses to start with, as in a file
+    (:mod:`moodle_coupling.sandbox.moodle.access_file`).
     """
 
     def __init__(
@@ -136,6 +152,7 @@ class SandboxMoodle:
         *,
         settings: SiteSettings | dict[str, Any] | None = None,
         accounts: Iterable[dict[str, Any]] = (),
+        access: dict[str, Any] | None = None,
         state: Path | str = ":memory:",
         token: str = "",
         control_secret: str = "",
@@ -144,6 +161,7 @@ class SandboxMoodle:
         if isinstance(settings, dict):
             self.settings.change(settings)
         self.table = Accounts(state, self.settings)
+        self.access = AccessTables(self.table.database, self.settings)
         self.tokens = Tokens()
         self.token = token or secrets.token_hex(16)
         self.faults = FaultsInForce(Fault)
@@ -151,10 +169,11 @@ class SandboxMoodle:
         self.control = Control(self, control_secret)
         self.url = ""
         self._times = ServiceTimes()
-        self._rest = RestServer(self.settings, self.table, self.tokens)
+        self._rest = RestServer(self.settings, self.table, self.access, self.tokens)
         self._server: SandboxServer | None = None
         self._add_first_accounts()
         self.add_accounts(accounts)
+        self.add_access(read_access({} if access is None else access))
         self.tokens.add(Token(self.token, SERVICE_USER))
 
     def _add_first_accounts(self) -> None:
@@ -197,9 +216,54 @@ class SandboxMoodle:
                 self.table.set_profile(userid, name.removeprefix(_PROFILE_PREFIX), value)
         return userid
 
+    def add_access(self, access: StartingAccess) -> dict[str, list[int]]:
+        """Put cohorts and courses straight into the tables with who is in them, and return their ids.
+
+        A cohort whose idnumber, or a course whose shortname is there already is left as it is. Raises
+        :class:`SettingError` for a username that nobody has.
+        """
+        with self.table.transaction():
+            return {
+                "cohorts": [self._add_cohort(cohort) for cohort in access.cohorts],
+                "courses": [self._add_course(course) for course in access.courses],
+            }
+
+    def _add_cohort(self, cohort: StartingCohort) -> int:
+        existing = self.access.cohort("idnumber", cohort.idnumber)
+        if existing:
+            return int(existing["id"])
+        row = {name: getattr(cohort, name) for name in ("name", "idnumber", "description")}
+        categoryid = self.access.category(cohort.category) if cohort.category else SYSTEM
+        cohortid = self.access.add_cohort({**row, "visible": int(cohort.visible), "categoryid": categoryid})
+        for username in cohort.members:
+            self.access.add_member(cohortid, self._id_of(username))
+        return cohortid
+
+    def _add_course(self, course: StartingCourse) -> int:
+        existing = self.access.course("shortname", course.shortname)
+        if existing:
+            return int(existing["id"])
+        row = {name: getattr(course, name) for name in ("shortname", "idnumber", "manual")}
+        row |= {"fullname": course.fullname or course.shortname, "visible": int(course.visible)}
+        row |= {"categoryid": self.access.category(course.category), "enablecompletion": int(course.completion)}
+        courseid = self.access.add_course(row)
+        for one in course.participants:
+            userid = self._id_of(one.username)
+            self.access.enrol(courseid, userid, one.role, int(one.suspended), one.timestart, one.timeend)
+        return courseid
+
+    def _id_of(self, username: str) -> int:
+        found = self.table.find("username", [username])
+        if not found:
+            raise SettingError(f"There is no account with username {username!r} for the sandbox's cohorts and courses.")
+        return int(found[0]["id"])
+
     def remove_accounts(self, userids: Iterable[int]) -> None:
         """Take accounts away without a trace, as no web service can."""
-        self.table.remove(userids)
+        gone = list(userids)
+        self.table.remove(gone)
+        for userid in gone:
+            self.access.forget(userid)
 
     def accounts(self, *, deleted: bool = False) -> list[dict[str, Any]]:
         """Return what stands in the database: per account its columns, and ``profile_fields`` by shortname."""
@@ -312,12 +376,13 @@ def running_moodle(
     *,
     settings: SiteSettings | dict[str, Any] | None = None,
     accounts: Iterable[dict[str, Any]] = (),
+    access: dict[str, Any] | None = None,
     state: Path | str = ":memory:",
     token: str = "",
     port: int = 0,
 ) -> Iterator[SandboxMoodle]:
     """Run a sandbox Moodle on 127.0.0.1 for the length of a block; port 0 takes a free one."""
-    sandbox = SandboxMoodle(settings=settings, accounts=accounts, state=state, token=token)
+    sandbox = SandboxMoodle(settings=settings, accounts=accounts, access=access, state=state, token=token)
     sandbox.start(port=port, poll=0.01)
     try:
         yield sandbox

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from moodle_coupling.sandbox.controls import Settings
+from moodle_coupling.sandbox.controls import Settings, like
 from moodle_coupling.sandbox.moodle.collation import DATABASES, MARIADB, POSTGRESQL
 from moodle_coupling.sandbox.moodle.profile_fields import ProfileField, profile_fields
 from moodle_coupling.sandbox.moodle.reports import CustomReport, custom_reports
 from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEBUG_LEVELS = {"none": 0, "minimal": 5, "normal": 15, "all": 30719, "developer": 32767}
 RELEASES = {"5.1": ("5.1+ (Build: 20251017)", "2025100600.02"), "4.5": ("4.5.5+ (Build: 20250613)", "2024100705.01")}
@@ -18,6 +21,10 @@ _AUTHS = (
     "db", "email", "ldap", "lti", "manual", "nologin", "none", "oauth2", "oidc", "shibboleth", "webservice",
 )  # fmt: skip
 AUTHS = {"5.1": _AUTHS, "4.5": (*_AUTHS, "cas", "mnet")}
+# The roles of a new site, as number:shortname.
+_ROLES = (
+    "1:manager", "2:coursecreator", "3:editingteacher", "4:teacher", "5:student", "6:guest", "7:user", "8:frontpage",
+)  # fmt: skip
 MAINTENANCE = ("off", "cli", "config")
 
 
@@ -76,6 +83,8 @@ class SiteSettings(Settings):
     profile_fields: list[ProfileField] = field(default_factory=_default_fields)
     reports: list[CustomReport] = field(default_factory=list)
     admins: tuple[int, ...] = (2,)
+    roles: tuple[str, ...] = _ROLES
+    assignable_roles: tuple[int, ...] = (5,)
     realistic: bool = False
     email_indexed: bool = False
 
@@ -103,28 +112,58 @@ class SiteSettings(Settings):
         """Return the profile field of exactly that shortname."""
         return next((f for f in self.profile_fields if f.shortname == shortname), None)
 
+    def role_names(self) -> dict[int, str]:
+        """Return the shortname of each role, by its id."""
+        pairs = (role.partition(":") for role in self.roles)
+        return {int(number): shortname for number, _, shortname in pairs}
+
+    def front_page(self) -> str:
+        """Return the shortname of the course that is the site's front page."""
+        return "".join(c for c in self.sitename.lower() if c.isalnum())
+
     def read(self, name: str, value: Any) -> Any:
         """Return a value as the setting holds it."""
-        if name == "profile_fields":
-            return profile_fields(value)
-        if name == "reports":
-            return custom_reports(value)
-        if name == "timezone":
-            return _timezone(str(value))
-        if name == "prohibited":
-            return _capabilities(super().read(name, value))
-        return super().read(name, value)
+        reader = _READERS.get(name)
+        return reader(value) if reader else super().read(name, value)
 
 
-def _timezone(name: str) -> str:
+def _timezone(value: Any) -> str:
+    name = str(value)
     try:
         return ZoneInfo(name).key
     except (ValueError, ZoneInfoNotFoundError) as error:
         raise ValueError("use a name such as Europe/Amsterdam") from error
 
 
-def _capabilities(names: tuple[str, ...]) -> tuple[str, ...]:
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, like((), value)))
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return tuple(map(int, _texts(value)))
+
+
+def _roles(value: Any) -> tuple[str, ...]:
+    roles = _texts(value)
+    odd = [role for role in roles if not (role.partition(":")[0].isdecimal() and role.partition(":")[2])]
+    if odd:
+        raise ValueError(f"write {odd[0]!r} as number:shortname, such as 5:student")
+    return roles
+
+
+def _capabilities(value: Any) -> tuple[str, ...]:
+    names = _texts(value)
     unknown = [name for name in names if name not in CAPABILITIES]
     if unknown:
         raise ValueError(f"there is no capability {unknown[0]!r}; there are {', '.join(CAPABILITIES)}")
     return names
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "profile_fields": profile_fields,
+    "reports": custom_reports,
+    "timezone": _timezone,
+    "prohibited": _capabilities,
+    "roles": _roles,
+    "assignable_roles": _numbers,
+}

@@ -16,6 +16,18 @@ CAPABILITIES: dict[str, str] = {
     "moodle/site:viewuseridentity": "See full user identity in lists",
     "moodle/reportbuilder:view": "View custom reports",
     "moodle/reportbuilder:viewall": "View all custom reports",
+    "moodle/cohort:view": "View site-wide cohorts",
+    "moodle/cohort:assign": "Add and remove cohort members",
+    "moodle/cohort:manage": "Create, delete and move cohorts",
+    "moodle/course:view": "View courses without participation",
+    "moodle/course:viewhiddencourses": "View hidden courses",
+    "moodle/course:viewparticipants": "View participants",
+    "moodle/course:enrolreview": "Review course enrolments",
+    "moodle/course:managegroups": "Manage groups",
+    "moodle/site:accessallgroups": "Access all groups",
+    "moodle/role:assign": "Assign roles to users",
+    "enrol/manual:enrol": "Enrol users",
+    "enrol/manual:unenrol": "Unenrol users from the course",
 }
 LEAST_CAPABILITIES = frozenset(
     {
@@ -24,7 +36,14 @@ LEAST_CAPABILITIES = frozenset(
     }
 )  # fmt: skip
 """What the coupling needs on a site that hides nothing."""
-FUNCTIONS = (
+ACCESS_CAPABILITIES = frozenset(
+    {
+        "moodle/cohort:view", "moodle/cohort:assign", "moodle/course:view", "moodle/course:viewparticipants",
+        "moodle/role:assign", "enrol/manual:enrol", "enrol/manual:unenrol",
+    }
+)  # fmt: skip
+"""What it needs besides for cohorts and visible courses."""
+ACCOUNT_FUNCTIONS = (
     "core_webservice_get_site_info",
     "core_user_create_users",
     "core_user_update_users",
@@ -32,6 +51,28 @@ FUNCTIONS = (
     "core_user_get_users_by_field",
     "core_user_delete_users",
 )
+ACCESS_FUNCTIONS = (
+    "core_cohort_get_cohorts",
+    "core_cohort_search_cohorts",
+    "core_cohort_create_cohorts",
+    "core_cohort_delete_cohorts",
+    "core_cohort_add_cohort_members",
+    "core_cohort_delete_cohort_members",
+    "core_cohort_get_cohort_members",
+    "enrol_manual_enrol_users",
+    "enrol_manual_unenrol_users",
+    "core_course_get_courses",
+    "core_course_get_courses_by_field",
+    "core_enrol_get_enrolled_users",
+    "core_group_create_groups",
+    "core_group_get_course_groups",
+    "core_group_add_group_members",
+    "core_group_get_group_members",
+    "core_group_delete_group_members",
+    "core_completion_get_course_completion_status",
+)
+FUNCTIONS = (*ACCOUNT_FUNCTIONS, *ACCESS_FUNCTIONS)
+"""What the service has unless someone says otherwise."""
 REPORT_FUNCTIONS = ("core_reportbuilder_list_reports", "core_reportbuilder_retrieve_report")
 """Not in the service unless someone puts them there."""
 

@@ -361,6 +361,7 @@ def _delete(context: Context, userid: int) -> None:
             "timemodified": now,
         },
     )
+    context.access.forget(userid)
 
 
 def _free_name(context: Context, user: dict[str, Any], now: int) -> str:

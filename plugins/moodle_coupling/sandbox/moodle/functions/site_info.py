@@ -62,6 +62,7 @@ def get_site_info(context: Context, _parameters: dict[str, Any]) -> dict[str, An
     """Return the site and the token's user. The private access key in it is a secret on a real site."""
     user, site, admin = context.user, context.site, context.is_admin()
     release, version = RELEASES[site.release]
+    plugins = f"{version[:8]}00"  # a plugin has a version of its own, the day of the release
     version = _BEFORE_UPGRADE if site.upgrade_pending else version
     return {
         "sitename": site.sitename,
@@ -71,7 +72,10 @@ def get_site_info(context: Context, _parameters: dict[str, Any]) -> dict[str, An
         "userid": user["id"],
         "siteurl": site.siteurl,
         "userpictureurl": picture_url(site.siteurl, "f1"),
-        "functions": [{"name": name, "version": version} for name in context.token.functions],
+        "functions": [
+            {"name": name, "version": plugins if name.startswith("enrol_") else version}
+            for name in context.token.functions
+        ],
         "downloadfiles": 0,
         "uploadfiles": 0,
         "release": release,
