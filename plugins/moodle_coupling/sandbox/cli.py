@@ -102,10 +102,11 @@ def run_moodle(arguments: argparse.Namespace) -> int:
         return _failed(str(error))
     if not _started(sandbox, "Moodle", arguments):
         return 1
+    access = sandbox.access
+    there = f"cohorts: {len(access.cohorts())}   courses: {len(access.courses())}"
     lines = [
         f"Sandbox Moodle {sandbox.settings.release} at {sandbox.url}  (Ctrl-C ends it)",
-        f"  accounts: {len(sandbox.table.all())}   cohorts: {len(sandbox.access.cohorts())}   "
-        f"courses: {len(sandbox.access.courses())}   controls: {sandbox.url}/sandbox/state, access, calls, faults, settings",
+        f"  accounts: {len(sandbox.table.all())}   {there}   controls: {sandbox.url}/sandbox/state, calls, faults, settings",
     ]
     if not (arguments.token or os.environ.get(TOKEN_VARIABLE)):
         lines.append(f"  token:    {sandbox.token}")

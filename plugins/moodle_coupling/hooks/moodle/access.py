@@ -115,8 +115,10 @@ class AccessCalls(MoodleCalls):
         """
         if not rows:
             return []
-        answer = self.call(ADD_COHORT_MEMBERS, members=[records.member_to_add(row) for row in rows])
-        return records.member_results(answer, rows)
+        different = list(dict.fromkeys(rows))
+        answer = self.call(ADD_COHORT_MEMBERS, members=[records.member_to_add(row) for row in different])
+        results = {result.row: result for result in records.member_results(answer, different)}
+        return [results[row] for row in rows]
 
     def delete_cohort_members(self, rows: Sequence[Membership]) -> None:
         """Take members out of cohorts in one call, all or none; who is not in it is passed over. Needs moodle/cohort:assign.
