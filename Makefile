@@ -43,7 +43,7 @@ test-clock: ## the tests that read a clock, at each moment at which such code go
 	@files=$$(grep -rl --include='test_*.py' 'mark\.clock' tests | sort | tr '\n' ' '); printf '%s\n' $(MOMENTS) | xargs -P 2 -I {} \
 		$(PY) -m pytest -q -m clock -k "not postgresql" -p no:cacheprovider --moment {} $$files
 
-test-moodle: ## hook, loading and DAG tests on a real Moodle: make test-moodle MOODLE_URL=https://… MOODLE_TOKEN=…
+test-moodle: ## hook, loading and DAG tests on a real Moodle: make test-moodle MOODLE_URL=https://… MOODLE_TOKEN=… [MOODLE_COURSE=…]
 	@scripts/bootstrap.sh dev
 	@if [ -z "$$MOODLE_URL" ] || [ -z "$$MOODLE_TOKEN" ]; then echo "say: make test-moodle MOODLE_URL=https://moodle.example.org MOODLE_TOKEN=…" >&2; exit 2; fi
 	$(PY) -m pytest -q -m any_moodle

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 from contract.any_site import MoodleSite
-from contract.sandboxes import SANDBOXES, sandbox_of_kind
+from contract.sandboxes import COURSE, SANDBOXES, sandbox_of_kind
 from hypothesis import HealthCheck, settings
 from ledger.postgres import Postgres, PostgresMissing
 
@@ -131,8 +131,15 @@ def moodle_site(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> 
     with requests.Session() as session:
         if request.param == "real":
             site = MoodleSite(os.environ["MOODLE_URL"].rstrip("/"), os.environ.get("MOODLE_TOKEN", ""), session)
+            site.course = os.environ.get("MOODLE_COURSE", "")
             yield site
             left = site.clean_up()
+            if site.cohorts or site.enrolled:
+                _tell(
+                    pytestconfig,
+                    f"\nLeft in {site.url} (the token may not delete them): cohort ids {site.cohorts}, {site.prefix}*; "
+                    f"enrolments {sorted(site.enrolled)} (course id, user id)",
+                )
             if left:
                 _tell(
                     pytestconfig,
@@ -141,8 +148,10 @@ def moodle_site(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> 
         else:
             with sandbox_of_kind(request.param) as sandbox:
                 before = len(sandbox.accounts())
-                site = MoodleSite(sandbox.url, sandbox.token, session)
+                site = MoodleSite(sandbox.url, sandbox.token, session, course=COURSE)
                 yield site
                 left = site.clean_up()
+                assert sandbox.access.cohorts() == []
+                assert not any(sandbox.access.enrolments(course["id"]) for course in sandbox.access.courses())
                 assert len(sandbox.accounts()) == before + len(left)
                 assert not left or "core_user_delete_users" not in site.functions()

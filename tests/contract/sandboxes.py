@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle import FUNCTIONS, REPORT_FUNCTIONS, CustomReport, ProfileField, running_moodle
-from moodle_coupling.sandbox.moodle.tokens import LEAST_CAPABILITIES
+from moodle_coupling.sandbox.moodle.tokens import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,9 @@ _STRANGERS = [
 ]
 _REPORT = CustomReport(4, "Moodle coupling", audience=(SERVICE_USER,))
 _MAY_NOT_DELETE = tuple(name for name in FUNCTIONS if name != "core_user_delete_users")
+_RIGHTS_TO_CLEAN_UP = {"moodle/user:delete", "moodle/cohort:manage"}
+COURSE = "PROEF"
+"""The shortname of the course that enrolments are tried in."""
 # What of a site differs: its settings, who is there already, and what the token may call.
 SANDBOXES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], tuple[str, ...]]] = {
     "quiet": ({"profile_fields": []}, [], FUNCTIONS),
@@ -41,7 +44,7 @@ SANDBOXES: dict[str, tuple[dict[str, Any], list[dict[str, Any]], tuple[str, ...]
 def sandbox_of_kind(kind: str) -> Iterator[SandboxMoodle]:
     """Run a sandbox of a kind for the length of a block; the service user has the least rights."""
     settings, accounts, functions = SANDBOXES[kind]
-    rights = LEAST_CAPABILITIES | {"moodle/reportbuilder:view", "moodle/user:delete"}
-    with running_moodle(settings=settings, accounts=accounts) as sandbox:
+    rights = LEAST_CAPABILITIES | ACCESS_CAPABILITIES | _RIGHTS_TO_CLEAN_UP | {"moodle/reportbuilder:view"}
+    with running_moodle(settings=settings, accounts=accounts, access={"courses": [{"shortname": COURSE}]}) as sandbox:
         sandbox.restrict_token(functions=functions, capabilities=rights)
         yield sandbox

@@ -376,6 +376,12 @@ def in_call(function: str, said: Sentence) -> Sentence:
     return Sentence(IN_CALL, call=function, said=said)
 
 
+def without_function(error: MoodleError) -> Sentence | str:
+    """Give what an error says after the name of the function."""
+    said = error.said.parameters.get("said") if error.said.code == IN_CALL else None
+    return said if isinstance(said, Sentence) else str(error).split(": ", 1)[-1]
+
+
 def answer_lost(function: str, what: Sentence, advice: Sentence | None = None) -> AnswerLost:
     """Give the error for a call without a whole answer; ``what`` happened, as a clause, and what can be done about it.
 

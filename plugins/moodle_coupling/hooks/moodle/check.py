@@ -24,7 +24,14 @@ from moodle_coupling.errors import (
     MoodleUnreachable,
     NotAMoodle,
 )
-from moodle_coupling.hooks.moodle.answers import IN_CALL, SITE_INFO
+from moodle_coupling.hooks.moodle.access_probes import (
+    AccessSite,
+    AccessWants,
+    Problem,
+    cohort_problems,
+    course_problems,
+)
+from moodle_coupling.hooks.moodle.answers import SITE_INFO, without_function
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.probes import (
     Sample,
@@ -40,7 +47,7 @@ from moodle_coupling.hooks.moodle.records import CREATE_USERS, GET_USERS, GET_US
 from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_lines, in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from moodle_coupling.hooks.moodle.probes import Site
     from moodle_coupling.hooks.moodle.records import SiteInfo
@@ -95,6 +102,7 @@ class Wants:
     ``profile_fields``: the shortnames it writes, and the type it says of each, '' for none. ``compared``: fields that a site may hide and that it writes to accounts
     that are there. ``known_ids``: accounts it wrote to, which show whether they can be seen. ``values``: what it gives in
     fields, whoever it is for, and where that stands in the mapping file. ``with_password``: Moodle is to make passwords.
+    ``access``: what of cohorts and courses it gives; nothing, unless it is said.
     """
 
     profile_fields: Mapping[str, str] = field(default_factory=dict)
@@ -102,25 +110,28 @@ class Wants:
     known_ids: Sequence[int] = ()
     values: Mapping[Value, Sentence | str] = field(default_factory=dict)
     with_password: bool = True
+    access: AccessWants = field(default_factory=AccessWants)
 
 
 NOTHING: Final = Wants()
 
 
-def check_site(hook: Site, wants: Wants = NOTHING) -> list[Finding]:
+def check_site(hook: AccessSite, wants: Wants = NOTHING) -> list[Finding]:
     """Find out whether a run can work on the hook's Moodle, with what the mapping ``wants`` of it.
 
-    Only reads, besides one create and one update that Moodle is certain to refuse. Raises CouplingPaused when the hook's
+    Only reads, besides writes that Moodle is certain to refuse: of an account, and where access is wanted of a cohort and of
+    enrolments; and the service user is taken out of a cohort that it is not in. Raises CouplingPaused when the hook's
     guard does, SettingError for a wrong connection; whatever Moodle answers becomes a finding.
     """
     try:
         info = hook.site_info(patient=False)
     except MoodleError as error:
         return [_no_way_in(hook, error)]
-    missing = [name for name in NEEDED_FUNCTIONS if name not in info.functions]
+    needed = [*NEEDED_FUNCTIONS, *wants.access.functions()]
+    missing = [name for name in needed if name not in info.functions]
     findings = [*_about_site(hook, info), _functions(missing)]
-    for needed, probe in _probes(hook, wants):
-        if needed in info.functions:
+    for functions, probe in _probes(hook, wants):
+        if info.functions.issuperset(functions):
             findings += _probed(hook, probe)
     return list(dict.fromkeys(findings))
 
@@ -181,12 +192,6 @@ def _access_denied(hook: Site, error: MoodleAccessDenied) -> Finding:
     return Finding(Level.ERROR, code, Sentence(f"check.{code}"), Sentence(f"check.{code}.mend"))
 
 
-def _without_function(error: MoodleError) -> Sentence | str:
-    """Give what an error says after the name of the function."""
-    said = error.said.parameters.get("said") if error.said.code == IN_CALL else None
-    return said if isinstance(said, Sentence) else str(error).split(": ", 1)[-1]
-
-
 def _web_services_enabled(hook: Site) -> bool | None:
     """Ask the function every Moodle's login page for its app answers, without a token; None when it does not tell."""
     name = "tool_mobile_get_public_config"
@@ -227,14 +232,25 @@ def _functions(missing: Sequence[str]) -> Finding:
 # ---- probes ----------------------------------------------------------------------------------------------------------
 
 
-def _probes(hook: Site, wants: Wants) -> list[tuple[str, Callable[[], list[Finding]]]]:
-    return [
-        (CREATE_USERS, lambda: [_may_create(hook)]),
-        (UPDATE_USERS, lambda: [_may_update(hook)]),
-        (UPDATE_USERS, lambda: list(_values(hook, wants))),
-        (GET_USERS_BY_FIELD, lambda: _visibility(take_sample(hook, wants.compared, wants.known_ids), wants)),
-        (GET_USERS_BY_FIELD, lambda: list(_capacity(hook, len(wants.profile_fields)))),
-    ]
+def _probes(hook: AccessSite, wants: Wants) -> Iterator[tuple[Sequence[str], Callable[[], list[Finding]]]]:
+    """Give what is tried, and the functions it needs; a probe whose functions are missing says nothing more."""
+    yield [CREATE_USERS], lambda: [_may_create(hook)]
+    yield [UPDATE_USERS], lambda: [_may_update(hook)]
+    yield [UPDATE_USERS], lambda: list(_values(hook, wants))
+    yield [GET_USERS_BY_FIELD], lambda: _visibility(take_sample(hook, wants.compared, wants.known_ids), wants)
+    yield [GET_USERS_BY_FIELD], lambda: list(_capacity(hook, len(wants.profile_fields)))
+    access = wants.access
+    if access.cohorts:
+        functions = replace(access, courses=False).functions()
+        yield functions, lambda: _access("cohorts", cohort_problems(hook, access))
+    if access.courses:
+        functions = replace(access, cohorts=False).functions()
+        yield functions, lambda: _access("courses", course_problems(hook, access))
+
+
+def _access(what: str, problems: Iterable[Problem]) -> list[Finding]:
+    found = [Finding(Level.ERROR if one.stops else Level.WARNING, one.code, one.said, one.mend) for one in problems]
+    return found or [Finding(Level.OK, f"may_{what}", Sentence(f"check.may_{what}"))]
 
 
 def _probed(hook: Site, probe: Callable[[], list[Finding]]) -> list[Finding]:
@@ -242,7 +258,7 @@ def _probed(hook: Site, probe: Callable[[], list[Finding]]) -> list[Finding]:
         return probe()
     except MoodleServiceUserBlocked as error:
         # site_info still answers such a user, nothing else does; every probe says the same, with another function.
-        said = Sentence("check.service_user_blocked", said=_without_function(error))
+        said = Sentence("check.service_user_blocked", said=without_function(error))
         return [Finding(Level.ERROR, "service_user_blocked", said)]
     except MoodleError as error:
         return [_no_way_in(hook, error)]
@@ -294,7 +310,7 @@ def _how_bad(where: Sentence | str) -> Level:
 
 
 def _capability_missing(code: str, capability: str, error: MoodleError) -> Finding:
-    said = Sentence("check.capability_missing", capability=capability, said=_without_function(error))
+    said = Sentence("check.capability_missing", capability=capability, said=without_function(error))
     return Finding(Level.ERROR, code, said, Sentence("check.role"))
 
 
