@@ -52,7 +52,7 @@ def test_other_addresses_are_refused_without_repeating_them(url: str, says: str)
 
 def test_a_description_holds_neither_password_nor_options() -> None:
     described = describe(read_address("postgresql://u:s3cret@db.example.org/ledger?sslpassword=al50s3cret"))
-    assert described == "PostgreSQL database 'ledger' on db.example.org"
+    assert str(described) == "PostgreSQL database 'ledger' on db.example.org"
 
 
 def test_the_default_is_a_file_below_airflow_home(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class TestSqlSource:
     def test_a_table_and_a_connection_are_enough(self):
         source = make(source=SQL).source
         assert isinstance(source, SqlSource)
-        assert source.where(Path("/")) == "hr.persons of connection 'hr_db'"
+        assert str(source.where(Path("/"))) == "hr.persons of connection 'hr_db'"
         assert (source.changed_column, source.overlap_minutes, source.chunk_size) == ("", 10, 10_000)
 
     def test_a_query_loses_its_semicolon(self):

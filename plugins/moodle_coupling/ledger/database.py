@@ -61,12 +61,13 @@ def read_address(url: str) -> URL:
     return address
 
 
-def describe(address: URL) -> str:
+def describe(address: URL) -> Sentence:
     """Tell which database it is: no password, and no options (which may hold one)."""
     if address.get_backend_name() == "sqlite":
-        return f"SQLite file {address.database}"
-    host = address.host or address.query.get("host") or "the local socket"
-    return f"PostgreSQL database '{address.database or ''}' on {host if isinstance(host, str) else ', '.join(host)}"
+        return Sentence("ledger.place.sqlite", file=str(address.database))
+    host = address.host or address.query.get("host") or Sentence("ledger.place.socket")
+    shown = ", ".join(host) if isinstance(host, tuple) else host
+    return Sentence("ledger.place.postgresql", database=address.database or "", host=shown)
 
 
 def sqlite_path(address: URL) -> Path | None:
@@ -145,7 +146,7 @@ os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
 @contextlib.contextmanager
-def translated(place: str) -> Iterator[None]:
+def translated(place: Sentence) -> Iterator[None]:
     """Turn what a driver says about a database that does not answer into LedgerUnavailable."""
     try:
         yield
@@ -159,6 +160,6 @@ def translated(place: str) -> Iterator[None]:
         raise _unavailable(place, error) from error
 
 
-def _unavailable(place: str, error: DatabaseError | InterfaceError) -> LedgerUnavailable:
+def _unavailable(place: Sentence, error: DatabaseError | InterfaceError) -> LedgerUnavailable:
     said = str(error.orig).strip().splitlines() or [type(error).__name__]
     return LedgerUnavailable(Sentence("ledger.unavailable", place=place, said=said[0]))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+    from moodle_coupling.words.sentence import Sentence
+
 
 class Ledger:
     """One open ledger. Safe to share between threads; after a fork it makes new connections by itself.
@@ -32,7 +34,7 @@ class Ledger:
         return f"<Ledger {self.place}>"
 
     @property
-    def place(self) -> str:
+    def place(self) -> Sentence:
         """Which database it is, without secrets."""
         return describe(self._engine.url)
 

@@ -66,7 +66,7 @@ def head() -> str:
     return str(_scripts().get_current_head())
 
 
-def check(connection: Connection, place: str) -> None:
+def check(connection: Connection, place: Sentence) -> None:
     """Refuse a schema that is not the one this code was written for."""
     found, wanted = _revision(connection), head()
     if found == wanted:
@@ -80,7 +80,7 @@ def check(connection: Connection, place: str) -> None:
     raise _newer(place, found, wanted)
 
 
-def missing(place: str) -> LedgerSchemaError:
+def missing(place: Sentence) -> LedgerSchemaError:
     """Give the error for a ledger that was never made."""
     return LedgerSchemaError(Sentence("ledger.schema.missing", place=place, command=UPGRADE_COMMAND))
 
@@ -102,14 +102,14 @@ def _migrate(url: str, revision: str, *, down: bool = False) -> str:
         engine.dispose()
 
 
-def _made(path: Path, place: str) -> None:
+def _made(path: Path, place: Sentence) -> None:
     try:
         make_file(path)
     except OSError as error:
         raise LedgerSchemaError(Sentence("ledger.not_made", place=place, said=error.strerror)) from error
 
 
-def _check_ours(connection: Connection, place: str) -> None:
+def _check_ours(connection: Connection, place: Sentence) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     found = _revision(connection)
@@ -120,7 +120,7 @@ def _check_ours(connection: Connection, place: str) -> None:
         raise LedgerSchemaError(Sentence("ledger.schema.other_tables", place=place, tables=", ".join(others[:3])))
 
 
-def _newer(place: str, found: str, wanted: str) -> LedgerSchemaError:
+def _newer(place: Sentence, found: str, wanted: str) -> LedgerSchemaError:
     return LedgerSchemaError(
         Sentence("ledger.schema.newer", place=place, found=found, wanted=wanted, command=UPGRADE_COMMAND)
     )

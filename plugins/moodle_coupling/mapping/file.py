@@ -95,13 +95,13 @@ def source_base(path: Path) -> Path:
     return path.resolve().parent
 
 
-def source_path(mapping: Mapping) -> str:
+def source_path(mapping: Mapping) -> Sentence:
     """Give where the persons of a mapping come from, for people: an absolute path, an address, a table; '+' between several.
 
     For a mapping made in code a relative path starts at the working directory.
     """
     base = source_base(mapping.path) if mapping.path else Path.cwd()
-    return " + ".join(source.where(base) for source in mapping.sources)
+    return Sentence("sources.where.all", parts=[source.where(base) for source in mapping.sources])
 
 
 def json_schema() -> dict[str, Any]:

@@ -166,9 +166,11 @@ class SqlSource(SourceSettings):
     )
     chunk_size: int = Field(10_000, ge=100, le=100_000, description="Rows that are fetched at a time.")
 
-    def where(self, base: Path) -> str:  # noqa: ARG002  # the same question to every kind of source
+    def where(self, base: Path) -> Sentence:  # noqa: ARG002  # the same question to every kind of source
         """Give the table or the query's place, and the connection."""
-        return f"{self.table or 'the query'} of connection '{self.connection}'"
+        if not self.table:
+            return Sentence("sources.where.query", connection=self.connection)
+        return Sentence("sources.where.table", table=self.table, connection=self.connection)
 
     @field_validator("connection")
     @classmethod
@@ -219,9 +221,9 @@ class CoachviewSource(SourceSettings):
         "a person with another one counts as without extern id. Empty: all count.",
     )
 
-    def where(self, base: Path) -> str:  # noqa: ARG002  # the same question to every kind of source
+    def where(self, base: Path) -> Sentence:  # noqa: ARG002  # the same question to every kind of source
         """Give the connection."""
-        return f"Coachview of connection '{self.connection}'"
+        return Sentence("sources.where.coachview", connection=self.connection)
 
     @field_validator("connection")
     @classmethod

@@ -12,6 +12,7 @@ from moodle_coupling.contract.fields import PROFILE_PREFIX, TEXT_FIELDS
 from moodle_coupling.contract.frames import ACCOUNTS
 from moodle_coupling.errors import InputError, SettingError
 from moodle_coupling.people.frames import empty
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,10 +37,7 @@ def accounts_frame(accounts: Iterable[Account]) -> pd.DataFrame:
     """
     rows = list(accounts)
     if rows and all(account.email is None for account in rows):
-        raise SettingError(
-            "None of the accounts read from Moodle shows an e-mail address: the token may not see it, and matching "
-            "would take everyone for new. Give the service user moodle/site:viewuseridentity."
-        )
+        raise SettingError(Sentence("accounts.no_addresses"))
     frame = pd.DataFrame({"id": pd.Series([account.id for account in rows], dtype="int64")})
     for name in TEXT_FIELDS:
         frame[name] = pd.Series([account.value(name) or "" for account in rows], dtype="str")
@@ -68,7 +66,7 @@ def read_accounts_csv(path: Path) -> pd.DataFrame:
     width = len(header)
     for number, row in rows:
         if len(row) != width:
-            raise InputError(f"{path}, line {number}: {len(row)} values under {width} headings. Mend the line.")
+            raise InputError(Sentence("accounts.width", file=str(path), line=number, values=len(row), headings=width))
     frame = pd.DataFrame(
         {
             name: pd.Series([row[at] for _, row in rows], dtype="str")
@@ -85,7 +83,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise InputError(f"Accounts file {path} cannot be read: {error.strerror or error}.") from error
+        why = error.strerror or str(error)
+        raise InputError(Sentence("accounts.unreadable", file=str(path), why=why)) from error
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -96,9 +95,10 @@ def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         rows = [(reader.line_num, row) for row in reader if any(value.strip() for value in row)]
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: this is no CSV ({error}).") from error
+        said = Sentence("accounts.no_csv", file=str(path), line=reader.line_num, why=str(error))
+        raise InputError(said) from error
     if not rows:
-        raise InputError(f"Accounts file {path} is empty: it needs a heading line with {', '.join(REQUIRED)}.")
+        raise InputError(Sentence("accounts.empty", file=str(path), headings=list(REQUIRED)))
     return [heading.strip() for heading in rows[0][1]], rows[1:]
 
 
@@ -106,10 +106,10 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     columns = [_column(heading) for heading in header]
     missing = [name for name in REQUIRED if name not in columns]
     if missing:
-        raise InputError(f"Accounts file {path} has no column {' or '.join(missing)}; it has: {', '.join(header)}.")
+        raise InputError(Sentence("accounts.no_column", file=str(path), missing=missing, there=header))
     double = sorted({name for name in columns if columns.count(name) > 1})
     if double:
-        raise InputError(f"Accounts file {path} has more than one column for {', '.join(double)}.")
+        raise InputError(Sentence("accounts.column_twice", file=str(path), columns=double))
     return columns
 
 
@@ -129,9 +129,10 @@ def _ids(path: Path, rows: list[tuple[int, list[str]]], at: int) -> list[int]:
     for number, row in rows:
         text = row[at].strip()
         if not (text.isascii() and text.isdigit()) or len(text) > 18:
-            raise InputError(f"{path}, line {number}: id '{text}' is no account number.")
+            raise InputError(Sentence("accounts.no_number", file=str(path), line=number, id=text))
         if int(text) in ids:
-            raise InputError(f"{path}, line {number}: account {text} is on line {ids[int(text)]} already.")
+            before = ids[int(text)]
+            raise InputError(Sentence("accounts.twice", file=str(path), line=number, id=text, before=before))
         ids[int(text)] = number
     return list(ids)
 
@@ -144,6 +145,6 @@ def _suspended(path: Path, rows: list[tuple[int, list[str]]], columns: list[str]
     for number, row in rows:
         text = row[at].strip().lower()
         if text not in _TRUE | _FALSE:
-            raise InputError(f"{path}, line {number}: suspended is '{text}'; write 0 or 1.")
+            raise InputError(Sentence("accounts.suspended", file=str(path), line=number, value=text))
         flags.append(text in _TRUE)
     return flags

@@ -14,6 +14,7 @@ from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Write
 from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.people.reasons import Reasons
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,11 +54,16 @@ def type_of(shortname: str, mapping: Mapping, types: Mapping_[str, str]) -> str:
     said, shown = mapping.profile_fields[shortname].type or "", types.get(shortname, "")
     if not contradicts(said, shown):
         return shown or said
-    msg = (
-        f"Coupling '{mapping.environment}': profile_fields.{shortname}.type is '{said}', and in Moodle the field is of type "
-        f"'{shown}'. Nothing was written. Correct the mapping file ({mapping.path or mapping.environment})."
+    raise MappingError(
+        Sentence(
+            "matching.profile_type",
+            coupling=mapping.environment,
+            field=shortname,
+            said=said,
+            shown=shown,
+            file=str(mapping.path or mapping.environment),
+        )
     )
-    raise MappingError(msg)
 
 
 def _converted(found: Typed, column: str, setting: ProfileValue, type_: str) -> Typed:

@@ -61,4 +61,4 @@ class _Document:
             with held(self._ledger(), self._key) as (document, now):
                 yield Held(document, now.timestamp())
         except (LedgerUnavailable, LedgerSchemaError, LedgerUrlError) as error:
-            raise StateAway(str(error)) from error
+            raise StateAway(error.said) from error

@@ -152,7 +152,7 @@ def found(extract: Extract, candidates: pd.DataFrame, mine: pd.DataFrame, person
     )
 
 
-def _not_found(extract: Extract, candidates: pd.DataFrame, person: str, where: str) -> Step:
+def _not_found(extract: Extract, candidates: pd.DataFrame, person: str, where: Sentence) -> Step:
     near = near_ids(person, [id_ for name in _IDS for id_ in candidates[name].unique()])
     lines = [Sentence("explain.nobody", where=where, n=extract.counts.persons)]
     if near:

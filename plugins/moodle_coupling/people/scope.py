@@ -9,6 +9,7 @@ import numpy as np
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping.patterns import NoPattern, linear_pattern
 from moodle_coupling.people.arrow import as_mask, pa, pc
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,5 +60,5 @@ def _matching(pattern: str, texts: Texts, where: str) -> Mask:
     try:
         return as_mask(pc.match_substring_regex(texts, linear_pattern(pattern)))
     except (NoPattern, pa.ArrowInvalid) as error:
-        msg = f"{where}.matches: '{pattern}': {error}. Mend it in the mapping file."
-        raise MappingError(msg) from None
+        why = error.args[0] if isinstance(error, NoPattern) else str(error)
+        raise MappingError(Sentence("people.no_pattern", where=where, pattern=pattern, why=why)) from None

@@ -11,6 +11,7 @@ from moodle_coupling.errors import InputError, MappingError
 from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.people.arrow import choose, is_blank, same_text, to_texts
 from moodle_coupling.people.cleaning import clean_texts, damaged
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,16 +35,10 @@ class Table:
 
     def __init__(self, persons: pd.DataFrame, environment: str, file: str) -> None:
         if ROW not in persons:
-            msg = (
-                f"The persons frame has no column '{ROW}'; see moodle_coupling.contract.columns for what it must hold."
-            )
-            raise InputError(msg)
+            raise InputError(Sentence("people.no_row", column=ROW))
         self.rows: NDArray[np.int64] = persons[ROW].to_numpy(dtype=np.int64)
         if persons[ROW].duplicated().any():
-            msg = (
-                f"The persons frame has the same '{ROW}' more than once; it is the key of a person within one extract."
-            )
-            raise InputError(msg)
+            raise InputError(Sentence("people.row_twice", column=ROW))
         self._persons = persons
         self._environment = environment
         self._file = file
@@ -89,12 +84,16 @@ class Table:
         if name in _DECLARED:
             return same_text("", len(self))
         choices = [*_DECLARED, *map(str, self._persons.columns)]
-        msg = (
-            f"Coupling '{self._environment}': {key or 'a column'} names '{name}', and the persons have no such column"
-            f"{did_you_mean(name, choices) or '.'} Name one of ours, or say in source.columns under which heading of "
-            f"the file it stands ({self._file})."
+        raise MappingError(
+            Sentence(
+                "people.no_such_column",
+                coupling=self._environment,
+                key=key or Sentence("people.a_column"),
+                name=name,
+                hint=did_you_mean(name, choices) or ".",
+                file=self._file,
+            )
         )
-        raise MappingError(msg)
 
 
 def first_filled(texts: Texts, otherwise: Texts) -> Texts:

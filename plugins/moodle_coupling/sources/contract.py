@@ -73,10 +73,6 @@ class Brought:
     source: str = ""
 
 
-def _start(part: tuple[str, int]) -> int:
-    return part[1]
-
-
 @dataclass(frozen=True, slots=True)
 class Extract:
     """Persons as read, not cleaned.
@@ -89,7 +85,6 @@ class Extract:
     ``watermark`` is the next run's ``Wanted.since``, once this run has ended well; opaque, '' when there is nothing to say.
     ``fingerprint`` is the SHA-256 of a file's bytes, '' for other sources. ``warnings`` are sentences for the log, without
     names or addresses of persons. ``kept`` is to be stored beside the persons, for ``Wanted.known``; mostly empty.
-    ``starts``, where there are several sources: the name of each, and the ``row`` after which its persons begin.
     ``brought`` says of each source, in the mapping's order, which columns it has; ``left_alone`` which of the mapping's fields
     nothing is known of, by our column, so that they must stay as they are in Moodle.
     """
@@ -104,14 +99,8 @@ class Extract:
     fingerprint: str = ""
     warnings: tuple[Sentence, ...] = ()
     kept: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    starts: tuple[tuple[str, int], ...] = ()
     brought: tuple[Brought, ...] = ()
     left_alone: tuple[str, ...] = ()
-
-    def place(self, row: int) -> str:
-        """Say where a person stands: 'line 12', or 'line 12 of <source>' where there are several."""
-        name, start = max(((name, start) for name, start in self.starts if start < row), key=_start, default=("", 0))
-        return f"line {row - start} of {name}" if name else f"line {row}"
 
 
 class Mode(StrEnum):
@@ -153,7 +142,7 @@ class Source(Protocol):
         """Its ``type`` in the mapping file; 'several' for more than one."""
 
     @property
-    def where(self) -> str:
+    def where(self) -> Sentence | str:
         """Where it reads, for people: a path, an address, a table; never a secret."""
 
     @property

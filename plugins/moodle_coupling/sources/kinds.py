@@ -73,7 +73,7 @@ def _open(settings: tuple[AnySource, ...], base: Path, idnumber: IdnumberFrom, t
     from moodle_coupling.sources.several.combination import Joining
     from moodle_coupling.sources.several.source import SeveralReader
 
-    names = tuple(each.name or part.where for each, part in zip(settings, parts, strict=True))
+    names = tuple(each.name or str(part.where) for each, part in zip(settings, parts, strict=True))
     return SeveralReader(parts, names, Joining(idnumber, told))
 
 

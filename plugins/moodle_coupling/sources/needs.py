@@ -75,7 +75,7 @@ class NeededColumns:
         return self.source.kind
 
     @property
-    def where(self) -> str:
+    def where(self) -> Sentence | str:
         """As the source itself."""
         return self.source.where
 

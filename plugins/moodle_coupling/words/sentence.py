@@ -9,7 +9,7 @@ and stands in every file but en.po.
 
 In a text ``{name}`` is a parameter as it is; a list is written 'a, b and c', a sentence in it in the same language. What
 else can be asked for: ``{n:number}`` 1,234; ``{share:percent}`` 5.2 %; ``{names:and}``, ``{names:or}``; ``{names:ten}`` at
-most ten of them and how many more; ``{names:comma}`` 'a, b, c'; ``{parts:while}`` 'a, while b'; ``{parts:clauses}`` 'A; b.';
+most ten of them and how many more; ``{names:comma}`` 'a, b, c'; ``{parts:plus}`` 'a + b'; ``{parts:while}`` 'a, while b'; ``{parts:clauses}`` 'A; b.';
 ``{parts:lines}`` one below the other; ``{text:capital}`` with a capital first; ``{share:precise}`` 5.2184 %, with all decimals that it has. An entry with
 a plural chooses by ``n``.
 Codes ``list.and`` and the like say how lists are joined.
@@ -247,6 +247,7 @@ _WRITTEN: Final[dict[str, Callable[[Texts, Any], str]]] = {
     "and": lambda texts, names: texts.listed(names, "and"),
     "or": lambda texts, names: texts.listed(names, "or"),
     "comma": lambda texts, names: ", ".join(texts.shown(name) for name in names),
+    "plus": lambda texts, parts: " + ".join(map(texts.shown, parts)),
     "ten": lambda texts, names: texts.listed(names[:_TEN], more=len(names[_TEN:])),
     "capital": lambda texts, value: _capital(texts.shown(value)),
     "precise": lambda texts, share: texts.percentage(share, _PRECISE),

@@ -18,6 +18,7 @@ from moodle_coupling.hooks.connection import (
     split_address,
     wrong,
 )
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -127,9 +128,9 @@ def from_connection(conn: CoachviewConnection) -> CoachviewSettings:
         parallel_requests=extras.whole("parallel_requests", 2, (1, 8)),
         daily_budget=budget,
         budget_reserve=_reserve(conn_id, extras.whole("budget_reserve", min(250, budget // 2), (0, 1_000_000)), budget),
-        person_id_key=extras.text("person_id_key", _DOTTED, "a key of a person's row such as id or externId") or "id",
+        person_id_key=extras.text("person_id_key", _DOTTED, Sentence("connection.coachview.person_key")) or "id",
         free_fields=FreeShape(extras.one_of("free_fields", FreeShape.AUTO, FreeShape)),
-        public_free_fields=extras.words("public_free_fields", _FREE_CODE, "codes such as VrijveldAfdeling"),
+        public_free_fields=extras.words("public_free_fields", _FREE_CODE, Sentence("connection.coachview.free_codes")),
         categories_via=CategoriesVia(extras.one_of("categories_via", CategoriesVia.PER_PERSON, CategoriesVia)),
         full_read=FullRead(extras.one_of("full_read", FullRead.WINDOWS, FullRead)),
         first_day=extras.day("first_day", FIRST_DAY),
@@ -144,7 +145,7 @@ _SCOPE: Final = r"[!#-\[\]-~]+"  # RFC 6749, appendix A.4
 
 
 class _Extras(Extras):
-    def words(self, name: str, pattern: str, wanted: str) -> tuple[str, ...]:
+    def words(self, name: str, pattern: str, wanted: Sentence) -> tuple[str, ...]:
         found = tuple(dict.fromkeys(self.text(name).replace(",", " ").split()))
         for word in found:
             if not re.fullmatch(pattern, word):
@@ -154,7 +155,7 @@ class _Extras(Extras):
     def one_of(self, name: str, default: str, values: type[StrEnum]) -> str:
         value = self.text(name) or default
         if value not in tuple(values):
-            raise self.refusal(name, f"one of {', '.join(values)}", value)
+            raise self.refusal(name, Sentence("connection.one_of", values=[str(each) for each in values]), value)
         return value
 
     def day(self, name: str, default: dt.date) -> dt.date:
@@ -162,29 +163,30 @@ class _Extras(Extras):
         try:
             day = dt.date.fromisoformat(value)
         except ValueError:
-            raise self.refusal(name, "a day such as 2010-01-31", value) from None
+            raise self.refusal(name, Sentence("connection.coachview.day"), value) from None
         if not dt.date(1900, 1, 2) <= day <= dt.date(2100, 1, 1):
-            raise self.refusal(name, "a day from 1900-01-02 to 2100-01-01", value)
+            raise self.refusal(name, Sentence("connection.coachview.day_between"), value)
         return day
 
 
 def _filled(conn_id: str, label: str, value: object) -> str:
     text = str(value or "").strip()
     if not text:
-        raise wrong(conn_id, label, "is empty. Make an API client in Coachview and put its id and secret here.")
+        raise wrong(conn_id, label, Sentence("connection.coachview.client_empty"))
     if not text.isprintable():
-        raise wrong(conn_id, label, "holds a control character; paste it anew.")
+        raise wrong(conn_id, label, Sentence("connection.coachview.client_odd"))
     return text
 
 
 def _scopes(extras: _Extras) -> tuple[str, ...]:
     """Give the scopes to ask for; ``api`` is always one of them."""
-    return tuple(dict.fromkeys(["api", *(extras.words("scopes", _SCOPE, "names such as Personen.Lezen") or SCOPES)]))
+    named = extras.words("scopes", _SCOPE, Sentence("connection.coachview.scopes"))
+    return tuple(dict.fromkeys(["api", *(named or SCOPES)]))
 
 
 def _reserve(conn_id: str, reserve: int, budget: int) -> int:
     if reserve >= budget:
-        raise wrong(conn_id, "budget_reserve", f"must be less than the daily budget of {budget}, not {reserve}.")
+        raise wrong(conn_id, "budget_reserve", Sentence("connection.coachview.reserve", budget=budget, reserve=reserve))
     return reserve
 
 
@@ -195,27 +197,17 @@ _URL: Final = "Coachview URL"
 
 def _base_url(conn: CoachviewConnection, conn_id: str, *, allow_http: bool) -> str:
     pasted = (conn.host or "").strip() or LIVE
-    parts, port = split_address(conn_id, _URL, pasted, f"Give the address, such as {LIVE}.")
+    parts, port = split_address(conn_id, _URL, pasted, Sentence("connection.coachview.give_address", example=LIVE))
     _refuse_secrets(conn_id, parts)
     host = parts.hostname or ""
     scheme, path = scheme_and_path(conn, parts, _PASTED_PAGE)
     scheme = scheme or ("http" if is_loopback(host) else "https")
     if scheme == "http" and not (allow_http and is_loopback(host)):
-        raise wrong(
-            conn_id,
-            _URL,
-            "is plain http, on which the client secret and personal data travel readable. Use https; only for a "
-            "Coachview on this machine (the sandbox) plain http can be allowed, with allow_http.",
-        )
+        raise wrong(conn_id, _URL, Sentence("connection.coachview.plain_http"))
     return join_address(conn_id, _URL, scheme, host, port or conn.port, path)
 
 
 def _refuse_secrets(conn_id: str, parts: SplitResult) -> None:
     query = {key.lower() for key, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if parts.username or parts.password or query & _SECRET_IN_QUERY:
-        raise wrong(
-            conn_id,
-            _URL,
-            "holds a user name, password, secret or token, where anyone who sees the connection can read it. Leave only "
-            "the address; client id and secret have their own fields.",
-        )
+        raise wrong(conn_id, _URL, Sentence("connection.coachview.secret_in_address"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moodle_coupling.errors import AnswerLost, NotAMoodle
 from moodle_coupling.hooks.moodle.answers import answer_lost, in_call, plain_text
-from moodle_coupling.hooks.moodle.records import number, rows_of, text_in
+from moodle_coupling.hooks.moodle.records import number, rows_of, text_in, why_of
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -217,10 +217,10 @@ def _read(answer: object, function: str, read: Callable[[dict[str, Any]], T]) ->
     try:
         return [read(row) for row in rows_of(answer)]
     except ValueError as error:
-        raise _unfit(function, str(error)) from None
+        raise _unfit(function, why_of(error)) from None
 
 
-def _unfit(function: str, why: str) -> NotAMoodle:
+def _unfit(function: str, why: Sentence) -> NotAMoodle:
     return NotAMoodle(in_call(function, Sentence("moodle.other_answer", why=why)), function=function)
 
 
@@ -237,7 +237,7 @@ def members_in(answer: object, ids: Sequence[int]) -> dict[int, frozenset[int]]:
     found = dict(_read(answer, GET_COHORT_MEMBERS, _members_of))
     lacking = [id_ for id_ in ids if id_ not in found]
     if lacking:
-        raise _unfit(GET_COHORT_MEMBERS, f"cohort {lacking[0]} is not in it")
+        raise _unfit(GET_COHORT_MEMBERS, Sentence("moodle.record.no_cohort", cohort=lacking[0]))
     return {id_: found[id_] for id_ in ids}
 
 
@@ -261,7 +261,8 @@ def _cohort(row: dict[str, Any]) -> Cohort:
 def _members_of(row: dict[str, Any]) -> tuple[int, frozenset[int]]:
     ids = row.get("userids")
     if not isinstance(ids, list):
-        raise ValueError("a cohort without a list of members")  # noqa: TRY004  # one kind of error for all that the answer can be
+        # One kind of error for all that the answer can be.
+        raise ValueError(Sentence("moodle.record.no_members"))  # noqa: TRY004
     return number(row.get("cohortid")), frozenset(map(number, ids))
 
 
@@ -290,7 +291,7 @@ def cohorts_made(answer: object, sent: Sequence[NewCohort]) -> list[Cohort]:
     try:
         made = [_cohort({"visible": True, **row}) for row in rows_of(answer)]
     except ValueError as error:
-        what = Sentence("moodle.other_answer", why=str(error))
+        what = Sentence("moodle.other_answer", why=why_of(error))
         raise answer_lost(CREATE_COHORTS, what, Sentence("moodle.read_back")) from None
     if [one.idnumber for one in made] != [one.idnumber for one in sent]:
         said = Sentence("moodle.other_cohorts_created", sent=len(sent), made=len(made))

@@ -25,8 +25,10 @@ SAMPLE_IDS: Final = 200
 """The lowest ids are asked for; a site's guest and first administrator have 1 and 2, or 1 to 20 on a database cluster."""
 
 _SEE_HIDDEN: Final = Sentence("check.see_hidden")
-EMAIL_HIDDEN: Final = Sentence("check.email_hidden", by_site=Sentence("check.hidden_by_site", label="Email address"))
-SUSPENDED_HIDDEN: Final = Sentence("check.hidden_by_site", label="Suspended account")
+EMAIL_HIDDEN: Final = Sentence(
+    "check.email_hidden", by_site=Sentence("check.hidden_by_site", label=Sentence("check.label.email"))
+)
+SUSPENDED_HIDDEN: Final = Sentence("check.hidden_by_site", label=Sentence("check.label.suspended"))
 
 
 def unseen_field(field: str) -> tuple[Sentence, Sentence]:

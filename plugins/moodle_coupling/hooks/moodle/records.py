@@ -10,7 +10,7 @@ from moodle_coupling.contract.account import Account
 from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS
 from moodle_coupling.errors import AnswerLost, InputError, NotAMoodle
 from moodle_coupling.hooks.moodle.answers import answer_lost, in_call, plain_text
-from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.sentence import Sentence, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,27 +166,33 @@ def all_accounts_in(answer: object, function: str) -> list[Account]:
     try:
         return [account(item) for item in rows_of(answer)]
     except ValueError as error:
-        said = in_call(function, Sentence("moodle.no_accounts", why=str(error)))
+        said = in_call(function, Sentence("moodle.no_accounts", why=why_of(error)))
         raise NotAMoodle(said, function=function) from None
+
+
+def why_of(error: ValueError) -> Sentence:
+    """Give what these readers raise with; a text where something else did."""
+    return error.args[0] if error.args and isinstance(error.args[0], Sentence) else text(str(error))
 
 
 def number(value: object) -> int:
     """Read an id or a count of Moodle's: a whole number from 0 up, which a database can hold; raises ValueError."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if not is_whole and not (isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value)):
-        raise ValueError(f"{str(value)[:20]!r} is no number of Moodle's")
+        raise ValueError(Sentence("moodle.record.no_number", value=repr(str(value)[:20])))
     found = int(value)  # type: ignore[call-overload]
     if not 0 <= found < 2**63:
-        raise ValueError(f"{str(found)[:20]} is no number of Moodle's")
+        raise ValueError(Sentence("moodle.record.no_number", value=str(found)[:20]))
     return int(found)
 
 
 def rows_of(answer: object) -> list[dict[str, Any]]:
     """Give the rows of a list of records; raises ValueError when it is no such list."""
     if not isinstance(answer, list):
-        raise ValueError("it is no list")  # noqa: TRY004  # one kind of error for all that the answer can be
+        # One kind of error for all that the answer can be.
+        raise ValueError(Sentence("moodle.record.no_list"))  # noqa: TRY004
     if not all(isinstance(item, dict) for item in answer):
-        raise ValueError("something in it is no record")
+        raise ValueError(Sentence("moodle.record.no_record_in_it"))
     return answer
 
 
@@ -208,7 +214,7 @@ def created_accounts(answer: object, sent: Sequence[NewAccount], function: str) 
     try:
         made = [CreatedAccount(number(item.get("id")), str(item.get("username", ""))) for item in rows_of(answer)]
     except ValueError as error:
-        what = Sentence("moodle.no_created_accounts", why=str(error))
+        what = Sentence("moodle.no_created_accounts", why=why_of(error))
         raise answer_lost(function, what, Sentence("moodle.read_back")) from None
     if len(made) != len(sent):
         said = Sentence("moodle.other_number_created", sent=len(sent), made=len(made))
@@ -241,15 +247,16 @@ def site_info(answer: object, function: str) -> SiteInfo:
     try:
         return _site_info(answer)
     except ValueError as error:
-        said = in_call(function, Sentence("moodle.no_site_info", why=str(error)))
+        said = in_call(function, Sentence("moodle.no_site_info", why=why_of(error)))
         raise NotAMoodle(said, function=function) from None
 
 
 def _site_info(answer: object) -> SiteInfo:
     if not isinstance(answer, dict):
-        raise ValueError("it is no record")  # noqa: TRY004  # one kind of error for all that the answer can be
+        # One kind of error for all that the answer can be.
+        raise ValueError(Sentence("moodle.record.no_record"))  # noqa: TRY004
     if "functions" not in answer:
-        raise ValueError("it does not name the service's functions")
+        raise ValueError(Sentence("moodle.record.no_functions"))
     functions = rows_of(answer["functions"] or [])
     return SiteInfo(
         sitename=text_in(answer, "sitename"),

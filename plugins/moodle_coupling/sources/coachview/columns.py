@@ -83,7 +83,7 @@ class Columns:
             ]
         return found
 
-    def confidential(self, codes: Collection[str], where: str) -> Sentence:
+    def confidential(self, codes: Collection[str], where: Sentence) -> Sentence:
         """Say that columns name free fields that must not be read."""
         named = ", ".join(f"source.columns.{name} ({key})" for name, key in self._said.items() if key in codes)
         return Sentence("sources.coachview.confidential", where=where, named=named)

@@ -46,7 +46,7 @@ class CoachviewReader:
     """The persons of one Coachview. The watermark is the day on which a reading began."""
 
     settings: CoachviewSource
-    where: str
+    where: Sentence
     kind: str = "coachview"
     incremental: bool = True
 
@@ -70,7 +70,7 @@ class CoachviewReader:
 class _Reading:
     """One reading: the hook, and what it gave so far."""
 
-    def __init__(self, settings: CoachviewSource, hook: CoachviewHook, where: str) -> None:
+    def __init__(self, settings: CoachviewSource, hook: CoachviewHook, where: Sentence) -> None:
         self._settings = settings
         self._hook = hook
         self._where = where
@@ -170,7 +170,7 @@ class _Reading:
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def _told(where: Sentence) -> Iterator[None]:
     """Begin the text of Coachview's errors with the source."""
     try:
         yield

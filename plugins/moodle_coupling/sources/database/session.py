@@ -101,7 +101,7 @@ def _moment(value: object) -> dt.datetime | None:
 
 
 @contextmanager
-def reading(connection_id: str, where: str) -> Iterator[Session]:
+def reading(connection_id: str, where: Sentence) -> Iterator[Session]:
     """Open an Airflow connection for reading; what goes wrong in it is told as ours, with ``where``.
 
     On PostgreSQL and SQLite everything is read in one read-only transaction that sees one moment (REPEATABLE READ). Other
@@ -122,7 +122,7 @@ def reading(connection_id: str, where: str) -> Iterator[Session]:
             connection.close()
 
 
-def _hook(connection_id: str, where: str) -> Any:
+def _hook(connection_id: str, where: Sentence) -> Any:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
     from airflow.sdk import BaseHook
     from airflow.sdk.exceptions import AirflowException
@@ -175,11 +175,11 @@ def _plain(rows: Any) -> Sequence[Sequence[Any]]:
 
 
 @contextmanager
-def _told(where: str) -> Iterator[None]:
+def _told(where: Sentence) -> Iterator[None]:
     try:
         yield
     except (SourceError, SourceUnavailable) as error:
-        said = error.said if where in str(error) else Sentence("sources.at", where=where, said=error.said)
+        said = error.said if str(where) in str(error) else Sentence("sources.at", where=where, said=error.said)
         raise type(error)(said) from error.__cause__
     except Exception as error:
         kinds = {kind.__name__ for kind in type(error).__mro__}

@@ -34,7 +34,7 @@ class SqlReader:
     """A table or a query of a database."""
 
     settings: SqlSource
-    where: str
+    where: Sentence
     now: Callable[[], dt.datetime] = _now
     kind: str = "sql"
 
@@ -136,7 +136,7 @@ def _check(session: Session, read: int, announced: int, again: Callable[[], int]
 class _Rows:
     """Rows on their way to an extract; their changed_column goes into ``moments``."""
 
-    def __init__(self, settings: SqlSource, where: str, names: Sequence[str], moments: Moments) -> None:
+    def __init__(self, settings: SqlSource, where: Sentence, names: Sequence[str], moments: Moments) -> None:
         self._settings = settings
         self._records = Records(find_headings(names, settings.columns, where, _CURE))
         self._changed_at = self._find_changed(names)

@@ -240,8 +240,7 @@ def _in_time(seconds: float, work: Callable[[], Any]) -> Any:
     try:
         found, error = answers.get(timeout=seconds)
     except queue.Empty:
-        msg = f"no answer within {seconds:g} seconds"
-        raise TimeoutError(msg) from None
+        raise TimeoutError(Sentence("sources.place.no_answer", seconds=f"{seconds:g}")) from None
     if error is not None:
         raise error
     return found
@@ -304,7 +303,8 @@ def _told(where: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SourceError(Sentence("sources.place.absent", where=where)) from error
     except Exception as error:  # botocore, asyncssh, azure, google: each has a tree of its own
-        said = _QUERY.sub("?…", str(error)).strip()[:300] or Sentence("sources.nothing_said")
+        ours = next((part for part in error.args if isinstance(part, Sentence)), None)
+        said = ours or _QUERY.sub("?…", str(error)).strip()[:300] or Sentence("sources.nothing_said")
         failed = Sentence("sources.place.unreadable", where=where, error=type(error).__name__, said=said)
         names = " ".join(kind.__name__ for kind in type(error).__mro__)
         if isinstance(error, ImportError) or _NOT_LET_IN.search(names):

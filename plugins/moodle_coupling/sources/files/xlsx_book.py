@@ -102,7 +102,8 @@ def told(file: str) -> Iterator[None]:
     try:
         yield
     except LIBRARY_ERRORS as error:
-        said = str(error).partition("\n")[0][:120] or type(error).__name__
+        ours = next((part for part in error.args if isinstance(part, Sentence)), None)
+        said = ours or str(error).partition("\n")[0][:120] or type(error).__name__
         raise SourceError(Sentence("sources.xlsx.unreadable", file=file, said=said)) from error
 
 
@@ -134,8 +135,7 @@ def _letters(found: re.Match[str]) -> str:
 
 
 def _refuse_doctype(*_: object) -> None:
-    msg = "it holds a document type declaration, which no workbook has"
-    raise ValueError(msg)
+    raise ValueError(Sentence("sources.xlsx.doctype"))
 
 
 def _plain(name: str) -> str:

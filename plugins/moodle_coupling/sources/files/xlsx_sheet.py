@@ -231,8 +231,7 @@ def merges(book: Book, sheet: Sheet) -> list[Merge]:
         if place and place[3]:
             found.append(Merge(int(place[2]), column_number(place[1]), int(place[4]), column_number(place[3])))
             if len(found) > _MERGES:
-                msg = f"it has more than {_MERGES} merged cells"
-                raise ValueError(msg)
+                raise ValueError(Sentence("sources.xlsx.merged", most=_MERGES))
 
     for _ in parse(book.chunks(sheet.member), start):
         pass

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from moodle_coupling.sources.contract import Extract, ExtractCounts, Mode, Wanted
 from moodle_coupling.sources.persons import completed
-from moodle_coupling.sources.several.combination import Joining, Part, combined, starts
+from moodle_coupling.sources.several.combination import Joining, Part, combined
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from moodle_coupling.sources.contract import Source
@@ -28,9 +29,9 @@ class SeveralReader:
     kind: str = "several"
 
     @property
-    def where(self) -> str:
+    def where(self) -> Sentence:
         """Where each of them reads."""
-        return " + ".join(part.where for part in self.parts)
+        return Sentence("sources.where.all", parts=[part.where for part in self.parts])
 
     @property
     def incremental(self) -> bool:
@@ -84,7 +85,6 @@ class SeveralReader:
         )
         blank = sum(each.counts.blank for each in found)
         repeated = sum(each.counts.repeated for each in found)
-        begin = starts([each.persons for each in found])
         return Extract(
             persons,
             left_out,
@@ -99,7 +99,6 @@ class SeveralReader:
             },
             complete=all(each.complete for each in found),
             warnings=tuple(warning for each in found for warning in each.warnings),
-            starts=tuple(zip(self.names, begin, strict=True)),
             brought=tuple(
                 replace(part, source=name)
                 for name, each in zip(self.names, found, strict=True)

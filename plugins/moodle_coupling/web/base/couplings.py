@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.settings import mappings_folder
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.words.sentence import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,9 @@ def _state(folder: Path) -> list[tuple[str, int, int]]:
     except FileNotFoundError:
         return []  # no folder (yet)
     except OSError as error:
-        msg = f"The folder of mapping files {folder} cannot be read: {error.strerror}."
-        raise SettingError(msg) from error
+        raise SettingError(
+            Sentence("mapping.folder.unreadable", folder=str(folder), why=str(error.strerror))
+        ) from error
     return sorted(found)
 
 
