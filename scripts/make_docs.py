@@ -123,6 +123,11 @@ def _rows(schema: dict[str, Any], part: dict[str, Any], prefix: str) -> Iterator
         default = "**must be said**" if name in required else _default(spec)
         yield f"| `{key}` | {_takes(schema, spec)} | {default} | {_cell(spec.get('description', '')).replace('<', '&lt;')} |"
         kinds = [each for option in spec.get("anyOf", ()) if "properties" in (each := _resolved(schema, option))]
+        if len(kinds) == 1 and not any(
+            "enum" in option for option in spec["anyOf"]
+        ):  # but for limits, which may be 'off'
+            yield from _rows(schema, kinds[0], f"{key}.")
+            continue
         for each in kinds if len(kinds) > 1 else [spec]:
             inner, step = _inner(schema, each)
             if inner:

@@ -118,7 +118,7 @@ def test_a_forgotten_person_leaves_no_trace_and_every_count_stays(ledger: Ledger
     keep_keys(ledger, {1002: ["email person2@example.org", "username user"], 1003: ["idnumber x3"]})
     gone = forget_person(ledger, None, PersonIds(person_ids=("p2",)))
     assert gone == Forgotten(
-        links=1, outcomes=1, mismatches=1, activities=2, absences=1, protections=0, mentions=1, account_keys=2
+        links=1, outcomes=1, mismatches=1, activities=2, absences=1, protections=0, mentions=1, account_keys=2, access=0
     )
     kept = everything_kept(ledger)
     for trace in ("p2", "x2", "user2", "Chloé", "Öztürk", "erson2@", "1002"):
@@ -255,7 +255,15 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     recent = ended(ledger, "recent", outcomes([3], at=limit))
     activity.note(ledger, by="anna", environment="demo", action="resume")
     assert purge(ledger, limit) == Purged(
-        outcomes=3, intentions=0, runs=2, mismatches=1, activities=1, quarantines=1, account_keys=1, shared_documents=0
+        outcomes=3,
+        intentions=0,
+        runs=2,
+        mismatches=1,
+        activities=1,
+        quarantines=1,
+        account_keys=1,
+        shared_documents=0,
+        access_outcomes=0,
     )
     assert len(run_outcomes(ledger, recent)) == 1
     assert len(unsettled(ledger, underway)) == 1

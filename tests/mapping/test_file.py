@@ -545,8 +545,13 @@ class TestExamples:
             ("limits", "Limits"),
             ("notify", "Notify"),
             ("schedule", "Schedule"),
+            ("access", "Access"),
         ):
             shown[part] = set(said[key])
+        shown["AccessSafeguards"] = set(said["access"]["safeguards"])
+        shown["AccessRule"] = {key for rule in said["access"]["rules"] for key in rule}
+        named = (rule.get(kind) for rule in said["access"]["rules"] for kind in ("cohort", "course"))
+        shown["Targets"] = {key for each in named if isinstance(each, dict) for key in each}
         shown["Limit"] = {key for each in said["safeguards"].values() if isinstance(each, dict) for key in each}
         shown["FieldValue"] = {key for field in (said["fields"] | said["profile_fields"]).values() for key in field}
         shown["Condition"] = {key for condition in said["scope"]["include"] for key in condition}

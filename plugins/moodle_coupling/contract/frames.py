@@ -207,6 +207,115 @@ OUTCOMES: Final = Frame(
     ),
 )
 
+_OF_ACCESS: Final = (
+    Column("kind", TEXT, "A TargetKind: cohort or course."),
+    Column("target", TEXT, "The cohort or course, as the mapping or the list names it."),
+)
+_WINDOW: Final = (
+    Column("role", TEXT, "Shortname of the role in a course; '' in a cohort."),
+    Column("timestart", "int64", "Unix time of the begin; 0 is no bound."),
+    Column("timeend", "int64", "Unix time of the end; 0 is no bound."),
+    Column("suspended", "bool", "The enrolment is suspended."),
+)
+
+ACCESS_LIST: Final = Frame(
+    "access_list",
+    "A list of access as read: one row per person and target, all texts.",
+    (
+        Column("line", "int64", "As an editor counts."),
+        *_WHO,
+        Column("idnumber", TEXT, "Where the list names persons by that."),
+        Column("cohort", TEXT, "ID number of a cohort."),
+        Column("course", TEXT, "A course, by what the mapping says."),
+        Column("role", TEXT, "Shortname of a role; '' for student."),
+        Column("from", TEXT, "First day."),
+        Column("until", TEXT, "Last day."),
+        Column("state", TEXT, "What the mapping's states translate."),
+    ),
+)
+
+ACCESS_WANTED: Final = Frame(
+    "access_wanted",
+    "Who belongs in which cohort and course: one row per person and target, whatever the day.",
+    (
+        Column("row", ID, "Of the person; missing where a list names nobody of the source."),
+        *_WHO,
+        Column("idnumber", TEXT, "Of the person."),
+        *_OF_ACCESS,
+        *_WINDOW,
+        Column("code", TEXT, "An AccessCode where nothing can be given; '' elsewhere."),
+        Column("value", TEXT, "What was the matter with: a date, a state, the lines of a list."),
+    ),
+)
+
+ACCESS_TARGETS: Final = Frame(
+    "access_targets",
+    "The cohorts and courses that a run looks at.",
+    (
+        *_OF_ACCESS,
+        Column("target_id", ID, "Moodle's number; missing where it is not there."),
+        Column("code", TEXT, "An AccessCode where nothing can be written to it; '' elsewhere."),
+        Column("create", "bool", "A cohort that is not there and that the load makes."),
+    ),
+)
+
+ACCESS_MEMBERS: Final = Frame(
+    "access_members",
+    "Who is in the cohorts and courses that a run looks at.",
+    (*_OF_ACCESS, Column("account_id", "int64", "Moodle's id of the account.")),
+)
+
+ACCESS_GIVEN: Final = Frame(
+    "access_given",
+    "What this coupling gave, and what it found there already, as the ledger remembers it.",
+    (
+        Column("account_id", "int64", "Moodle's id of the account."),
+        Column("idnumber", TEXT, "Of the account, when it was given."),
+        Column("person_id", TEXT, "Of the person."),
+        *_OF_ACCESS,
+        Column("target_id", "int64", "Moodle's number of the cohort or course."),
+        *_WINDOW,
+        Column("ours", "bool", "We gave it; otherwise it was there already."),
+    ),
+)
+
+ACCESS_PLAN: Final = Frame(
+    "access_plan",
+    "What a run intends with access: one row per person and target, by row and then by account.",
+    (
+        Column("row", ID, "Of the person; missing where there is none of the source."),
+        *_WHO,
+        Column("idnumber", TEXT, "Of the person or account."),
+        Column("account_id", ID, "Missing when the account is made by the same run."),
+        *_OF_ACCESS,
+        Column("target_id", ID, "Missing when the cohort is made by the same run."),
+        *_WINDOW,
+        Column("role_id", "int64", "Moodle's number of the role; 0 in a cohort."),
+        Column("action", TEXT, "An AccessAction."),
+        Column("code", TEXT, "An AccessCode: why."),
+        Column("value", TEXT, "What was the matter with, where the code is about a value."),
+    ),
+)
+
+ACCESS_OUTCOMES: Final = Frame(
+    "access_outcomes",
+    "What became of each row of a plan of access.",
+    (
+        Column("position", "int64", "The row's place in the plan, from 0."),
+        *_WHO,
+        Column("idnumber", TEXT, "As in the plan."),
+        Column("account_id", ID, "The account; missing when there is none."),
+        *_OF_ACCESS,
+        *_WINDOW,
+        Column("action", TEXT, "As in the plan."),
+        Column("status", TEXT, "An OutcomeStatus."),
+        Column("code", TEXT, "An AccessCode, or what the load came upon."),
+        Column("message", TEXT, "A sentence: what happened."),
+        Column("target_id", ID, "Moodle's number of the cohort or course."),
+        Column("at", WHEN, "When."),
+    ),
+)
+
 STAGED: Final = {
     frame.name: frame
     for frame in (
@@ -222,6 +331,12 @@ STAGED: Final = {
         PLAN,
         UNCHANGED,
         OUTCOMES,
+        ACCESS_LIST,
+        ACCESS_WANTED,
+        ACCESS_TARGETS,
+        ACCESS_MEMBERS,
+        ACCESS_PLAN,
+        ACCESS_OUTCOMES,
     )
 }
 """By the name of their file in a run's folder."""

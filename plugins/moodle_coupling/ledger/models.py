@@ -272,6 +272,63 @@ class LinkRow(Base):
     seen_at: Mapped[dt.datetime]
 
 
+class AccessRow(Base):
+    """One account's access to one cohort or course: given by us, or found there when it was due."""
+
+    __tablename__ = "access"
+    __table_args__ = (Index("ix_access_person_id", "person_id"), Index("ix_access_idnumber", "idnumber"))
+
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[str] = mapped_column(primary_key=True)
+    """As the mapping or the list names it."""
+    target_id: Mapped[int]
+    idnumber: Mapped[str]
+    person_id: Mapped[str]
+    role: Mapped[str]
+    timestart: Mapped[int]
+    timeend: Mapped[int]
+    suspended: Mapped[bool]
+    ours: Mapped[bool]
+    """We gave it, so we may take it back."""
+    run: Mapped[str]
+    """The run that gave it, or changed it last."""
+    given_at: Mapped[dt.datetime]
+    changed_at: Mapped[dt.datetime]
+
+
+class AccessOutcomeRow(Base):
+    """What became of one row of a plan of access: the latest try, of whom there was something to do."""
+
+    __tablename__ = "access_outcomes"
+    __table_args__ = (
+        UniqueConstraint("run", "plan_no", "position"),
+        Index("ix_access_outcomes_environment_at", "environment", "at"),
+        Index("ix_access_outcomes_person_id", "person_id", "at"),
+        Index("ix_access_outcomes_idnumber", "idnumber", "at"),
+    )
+
+    id: Mapped[Number]
+    run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    plan_no: Mapped[int]
+    position: Mapped[int]
+    """The row's place in the plan of that number."""
+    environment: Mapped[str]
+    person_id: Mapped[str]
+    extern_id: Mapped[str]
+    idnumber: Mapped[str]
+    account_id: Mapped[int | None]
+    kind: Mapped[str]
+    target: Mapped[str]
+    role: Mapped[str]
+    action: Mapped[str]
+    status: Mapped[str]
+    code: Mapped[str]
+    message: Mapped[str]
+    at: Mapped[dt.datetime]
+
+
 class AbsenceRow(Base):
     """An account whose idnumber belongs to no person of the source, and since when; removed when that ends."""
 

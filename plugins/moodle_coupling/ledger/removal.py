@@ -13,6 +13,8 @@ from moodle_coupling.ledger.accounts import key_digest
 from moodle_coupling.ledger.columns import StoredText
 from moodle_coupling.ledger.models import (
     AbsenceRow,
+    AccessOutcomeRow,
+    AccessRow,
     AccountKeyRow,
     ActivityRow,
     Base,
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
 
+_ACCESS: Any = AccessRow.__table__
+_ACCESS_OUTCOMES: Any = AccessOutcomeRow.__table__
 _ACCOUNT_KEYS: Any = AccountKeyRow.__table__
 _ACTIVITY: Any = ActivityRow.__table__
 _INTENTIONS: Any = IntentionRow.__table__
@@ -73,6 +77,7 @@ class Purged:
     quarantines: int
     account_keys: int
     shared_documents: int
+    access_outcomes: int
 
 
 def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
@@ -80,7 +85,7 @@ def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
 
     Deleted too are the account keys of an environment in which everyone was last read before it, and counts and tokens of a
     source that were last changed before it.
-    Kept whatever their age: links, absences, protections (also those on mismatches that are deleted), runs under way and
+    Kept whatever their age: links, access given, absences, protections (also those on mismatches that are deleted), runs under way and
     all that hangs on them, mismatches that are open, decided or applied, and for each environment its latest run that
     came to its end (a first load waits for approval).
     """
@@ -95,6 +100,7 @@ def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
             later.c.environment == _RUNS.c.environment, later.c.state == "done", later.c.ended > _RUNS.c.ended
         )
         unread = select(_READINGS.c.environment).where(_READINGS.c.at < older_than)
+        access_outcomes = deleted(_ACCESS_OUTCOMES, _ACCESS_OUTCOMES.c.run.in_(over))
         return Purged(
             outcomes=deleted(_OUTCOMES, _OUTCOMES.c.run.in_(over)),
             intentions=deleted(_INTENTIONS, _INTENTIONS.c.run.in_(over)),
@@ -104,6 +110,7 @@ def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
             quarantines=deleted(_QUARANTINES, _QUARANTINES.c.lifted_at < older_than),
             account_keys=deleted(_ACCOUNT_KEYS, _ACCOUNT_KEYS.c.environment.in_(unread)),
             shared_documents=deleted(_SHARED_DOCUMENTS, _SHARED_DOCUMENTS.c.changed_at < older_than),
+            access_outcomes=access_outcomes,
         )
 
 
@@ -143,6 +150,7 @@ class Forgotten:
     protections: int
     mentions: int
     account_keys: int
+    access: int
 
 
 def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Forgotten:
@@ -167,10 +175,11 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
         outcomes = _forget_outcomes(connection, environment, known)
         mismatches = _forget_mismatches(connection, environment, known)
         activities = _forget_activity(connection, environment, known, accounts)
+        access = _forget_access(connection, environment, known, accounts)
         mentions = sum(
             _forget_mentions(connection, environment, table, traces) for table in Base.metadata.sorted_tables
         )
-    return Forgotten(links, outcomes, mismatches, activities, absences, protections, mentions, account_keys)
+    return Forgotten(links, outcomes, mismatches, activities, absences, protections, mentions, account_keys, access)
 
 
 def traces_of(ledger: Ledger, environment: str | None, ids: PersonIds) -> Traces:
@@ -281,6 +290,27 @@ def _forget_outcomes(connection: Connection, environment: str | None, ids: Perso
             connection.execute(update(table).where(*same).values(key=f"forgotten {new}"))
     blank = dict.fromkeys((*_NAMES, *_KEYS, "message"), "") | {"account_id": None, "row": None, "changes": "{}"}
     return connection.execute(update(_OUTCOMES).where(who).values(blank)).rowcount
+
+
+def _forget_access(
+    connection: Connection, environment: str | None, ids: PersonIds, accounts: set[tuple[str, int]]
+) -> int:
+    """Forget what the person was given, which nobody takes back any more, and blank what became of it."""
+    total = 0
+    for table in (_ACCESS, _ACCESS_OUTCOMES):
+        theirs = [
+            and_(
+                table.c.environment == where, table.c.account_id == which, table.c.person_id.in_(("", *ids.person_ids))
+            )
+            for where, which in accounts
+        ]
+        who = or_(_who(table, environment, ids), *theirs)
+        blank: dict[str, Any] = dict.fromkeys(("person_id", "extern_id", "idnumber", "message"), "") | {
+            "account_id": None
+        }
+        change = delete(table) if table is _ACCESS else update(table).values(blank)
+        total += connection.execute(change.where(who)).rowcount
+    return total
 
 
 def _forget_mismatches(connection: Connection, environment: str | None, ids: PersonIds) -> int:

@@ -6,6 +6,7 @@ Reading one from disk is ``mapping.file``, which knows YAML; this does not.
 from __future__ import annotations
 
 from moodle_coupling.contract.recipes import UsernameRecipe
+from moodle_coupling.mapping.access import Access, AccessRule, LeaverAccess, ListState, MissingTargets, TakeBack
 from moodle_coupling.mapping.model import ENVIRONMENT, Mapping, MoodleField
 from moodle_coupling.mapping.parts import (
     Condition,
@@ -28,18 +29,23 @@ from moodle_coupling.mapping.source import AnySource, CoachviewSource, FileSourc
 
 __all__ = [
     "ENVIRONMENT",
+    "Access",
+    "AccessRule",
     "AnySource",
     "CoachviewSource",
     "Condition",
     "FieldValue",
     "FileSource",
     "IdnumberFrom",
+    "LeaverAccess",
     "LeaverPolicy",
     "Leavers",
     "Limit",
     "Limits",
+    "ListState",
     "Mapping",
     "Matching",
+    "MissingTargets",
     "MoodleField",
     "Notify",
     "Safeguards",
@@ -48,6 +54,7 @@ __all__ = [
     "SnapshotSettings",
     "SnapshotStrategy",
     "SqlSource",
+    "TakeBack",
     "Unmatched",
     "Username",
     "UsernameRecipe",

@@ -205,7 +205,21 @@ def _used_columns(data: Any) -> Iterator[tuple[Location, str]]:
     conditions = _at(data, "scope", "include")
     for position, condition in enumerate(conditions if isinstance(conditions, list | tuple) else ()):
         named.append((("scope", "include", position, "column"), _at(condition, "column")))
+    named += _access_columns(data)
     yield from ((where, column) for where, column in named if isinstance(column, str))
+
+
+def _access_columns(data: Any) -> Iterator[tuple[Location, Any]]:
+    rules = _at(data, "access", "rules")
+    for position, rule in enumerate(rules if isinstance(rules, list | tuple) else ()):
+        here: Location = ("access", "rules", position)
+        for kind in ("cohort", "course"):
+            yield (*here, kind, "column"), _at(rule, kind, "column")
+        for bound, column in _items(_at(rule, "window")):
+            yield (*here, "window", bound), column
+        conditions = _at(rule, "when")
+        for at, condition in enumerate(conditions if isinstance(conditions, list | tuple) else ()):
+            yield (*here, "when", at, "column"), _at(condition, "column")
 
 
 def _column_problems(data: Any, extra: list[str]) -> Iterator[tuple[Location, Sentence]]:

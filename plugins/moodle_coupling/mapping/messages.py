@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 
 from pydantic import BaseModel, ValidationError
 
+from moodle_coupling.mapping.access import ACCESS_KINDS, access_kind_of
 from moodle_coupling.mapping.checks import did_you_mean, set_elsewhere
 from moodle_coupling.mapping.document import Document, Problem, key_path
 from moodle_coupling.mapping.model import Mapping
@@ -142,15 +143,15 @@ _SENTENCES: Final[dict[str, Callable[[ErrorDetails, _Place], Sentence]]] = {
 def _unknown_key(place: _Place) -> Sentence:
     where = place.where
     key, known = str(where[-1]), _keys(place.above)
-    if key in _SECRETS and (len(where) == 1 or where[0] == "source"):
+    of_list = where[:2] == ("access", "source")
+    if key in _SECRETS and (len(where) == 1 or where[0] == "source" or of_list):
         return Sentence("mapping.key.secret_of_moodle" if len(where) == 1 else "mapping.key.secret_of_source")
     if where[0] == "fields" and (elsewhere := set_elsewhere(key)):
         return Sentence("mapping.key.not_here", key=key, where=elsewhere)
     if key == "<<":
         return Sentence("mapping.key.merge")
-    if where[0] == "source" and (
-        kind := next((kind for kind, model in KINDS.items() if key in model.model_fields), "")
-    ):
+    kinds: dict[str, Any] = {**ACCESS_KINDS} if of_list else {**KINDS} if where[0] == "source" else {}
+    if kind := next((kind for kind, model in kinds.items() if key in model.model_fields), ""):
         return Sentence("mapping.key.of_another_source", kind=kind)
     hint = did_you_mean(key, known) or Sentence("mapping.hint.known_here", there=", ".join(known))
     return Sentence("mapping.key.unknown", hint=hint)
@@ -180,6 +181,8 @@ def _annotation(place: _Place) -> Any:
         value = value.get(step) if isinstance(value, dict) else _item(value, step)
         if place.where[0] == "source" and number == (1 if isinstance(step, int) else 0):
             annotation = kind_of(value)
+        elif place.where[: number + 1] == ("access", "source"):
+            annotation = access_kind_of(value)
         else:
             annotation = _inner(annotation, step)
     return annotation

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD_NAMES
 from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS, PROFILE_PREFIX
+from moodle_coupling.mapping.access import Access  # noqa: TC001  # pydantic needs it, as above
 from moodle_coupling.mapping.checks import Location, problems
 from moodle_coupling.mapping.parts import (
     FieldValue,
@@ -112,6 +113,9 @@ class Mapping(Part):
     )
     limits: Limits = Field(
         default_factory=Limits, description="How much may go wrong before a load stops or a run counts as failed."
+    )
+    access: Access | None = Field(
+        None, description="Who gets access to which cohorts and courses, given and taken back; none when not said."
     )
     notify: Notify = Field(default_factory=Notify, description="Who is told when a person is needed.")
     schedule: Schedule = Field(default_factory=Schedule, description="When the DAGs run; by hand only when not said.")

@@ -192,6 +192,16 @@ class FieldValue(Part):
 _ALWAYS_SAID: Final = frozenset({"column", "value", "default", "write"})
 
 
+def date_format_problem(value: str) -> Sentence | None:
+    """Say why dates cannot be read by this format of Python's strptime, None when they can."""
+    day = dt.datetime(2024, 5, 21, 13, 30, tzinfo=dt.UTC)
+    try:
+        read = dt.datetime.strptime(day.strftime(value), value)  # noqa: DTZ007  # a test
+    except (ValueError, re.error) as error:
+        return Sentence("mapping.profile.no_date_format", format=value, error=str(error))
+    return None if read.date() == day.date() else Sentence("mapping.profile.not_a_whole_date", format=value)
+
+
 class ProfileValue(FieldValue):
     """A profile field's value, and what the field is in Moodle: the site says so too, as soon as an account shows it."""
 
@@ -230,13 +240,8 @@ class ProfileValue(FieldValue):
     @field_validator("date_format")
     @classmethod
     def _reads_a_date(cls, value: str | None) -> str | None:
-        day = dt.datetime(2024, 5, 21, 13, 30, tzinfo=dt.UTC)
-        try:
-            read = dt.datetime.strptime(day.strftime(value), value) if value is not None else day  # noqa: DTZ007  # a test
-        except (ValueError, re.error) as error:
-            raise ValueError(Sentence("mapping.profile.no_date_format", format=value, error=str(error))) from None
-        if read.date() != day.date():
-            raise ValueError(Sentence("mapping.profile.not_a_whole_date", format=value))
+        if value is not None and (problem := date_format_problem(value)):
+            raise ValueError(problem)
         return value
 
     @field_validator("time_zone")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.people.arrow import Texts
 
-NOT_WRITTEN: Final = frozenset({"title", "source", "snapshot", "schedule", "limits", "safeguards", "notify"})
+NOT_WRITTEN: Final = frozenset({"title", "source", "snapshot", "schedule", "limits", "safeguards", "access", "notify"})
 """Parts of a mapping that decide nothing about what is written to a person's account: where the persons come from shows
 in their values."""
 

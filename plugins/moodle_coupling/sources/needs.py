@@ -115,7 +115,19 @@ def needed(mapping: Mapping) -> dict[str, Sentence | str]:
     if "inactive" in mapping.scope.model_fields_set and not mapping.scope.inactive:
         found["inactive"] = "scope.inactive"
     conditions = {one.column: f"scope.include[{place}]" for place, one in enumerate(mapping.scope.include)}
-    return found | named_fields(mapping) | conditions
+    return found | named_fields(mapping) | conditions | access_columns(mapping)
+
+
+def access_columns(mapping: Mapping) -> dict[str, str]:
+    """Give the columns that rules of access name: column → the key that does."""
+    found: dict[str, str] = {}
+    for place, rule in enumerate(mapping.access.rules if mapping.access else ()):
+        here = f"access.rules[{place}]"
+        if rule.targets.column is not None:
+            found[rule.targets.column] = f"{here}.{rule.kind}"
+        found |= dict.fromkeys(rule.window.values(), f"{here}.window")
+        found |= {one.column: f"{here}.when[{at}]" for at, one in enumerate(rule.when)}
+    return found
 
 
 def named_fields(mapping: Mapping) -> dict[str, str]:
@@ -202,11 +214,12 @@ def _absent(mapping: Mapping, parts: Sequence[_Part]) -> Iterator[tuple[str, Sen
 def _left_alone(mapping: Mapping, parts: Sequence[_Part]) -> tuple[str, ...]:
     """Give the columns of fields that are not there and that no heading can stand for, so that none was renamed.
 
-    Who belongs, who somebody is and what the account is called never hang on such a column.
+    Who belongs, who somebody is, what the account is called and who gets access never hang on such a column.
     """
     if any(part.unknown for part in parts):
         return ()
-    only_fields = named_fields(mapping).keys() - {one.column for one in mapping.scope.include} - _IDENTIFYING
+    judged = {one.column for one in mapping.scope.include} | access_columns(mapping).keys()
+    only_fields = named_fields(mapping).keys() - judged - _IDENTIFYING
     return tuple(column for column, _ in _absent(mapping, parts) if column in only_fields)
 
 

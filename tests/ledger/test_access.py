@@ -1,0 +1,151 @@
+"""What the ledger remembers of access: what was given, by which run, and what became of each row of a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from moodle_coupling.contract.frames import ACCESS_GIVEN, ACCESS_OUTCOMES
+from moodle_coupling.ledger.access import (
+    access_of_person,
+    access_outcomes,
+    count_access,
+    ever_gave,
+    given_access,
+    intention_key,
+    note_found,
+    settle_access,
+)
+from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
+from moodle_coupling.ledger.removal import PersonIds, forget_person, purge
+from moodle_coupling.ledger.runs import begin_run, end_run
+from moodle_coupling.ledger.words import RunState
+from moodle_coupling.people.frames import made
+
+if TYPE_CHECKING:
+    from ledger.conftest import Clock
+
+    from moodle_coupling.ledger.ledger import Ledger
+
+
+def rows(*some: dict[str, Any]) -> pd.DataFrame:
+    unsaid: dict[str, Any] = dict.fromkeys(ACCESS_OUTCOMES.texts, "")
+    unsaid |= {"position": 0, "account_id": 101, "person_id": "p1", "idnumber": "x1", "kind": "course", "target": "BHV"}
+    unsaid |= {"target_id": 7, "role": "student", "timestart": 5, "timeend": 9, "suspended": False}
+    unsaid |= {"action": "give", "status": "done", "at": pd.Timestamp("2026-03-01T01:00Z")}
+    return made(ACCESS_OUTCOMES, [unsaid | row for row in some])
+
+
+@pytest.fixture
+def run(ledger: Ledger) -> str:
+    found = begin_run(ledger, "demo", "dag", "run", mode="full").id
+    plan_intentions(ledger, found, [intention_key(position) for position in range(4)], digest="plan")
+    return found
+
+
+def known(ledger: Ledger) -> list[tuple[Any, ...]]:
+    found = given_access(ledger, "demo")
+    assert ACCESS_GIVEN.misfit(found) is None
+    return list(
+        found[["account_id", "kind", "target", "timestart", "timeend", "ours"]].itertuples(index=False, name=None)
+    )
+
+
+def test_what_was_given_is_remembered_and_what_was_taken_back_is_not(ledger: Ledger, run: str) -> None:
+    assert not ever_gave(ledger, "demo")
+    settle_access(ledger, run, rows({}, {"position": 1, "account_id": 102, "kind": "cohort", "target": "a"}))
+    assert known(ledger) == [(101, "course", "BHV", 5, 9, True), (102, "cohort", "a", 5, 9, True)]
+    settle_access(ledger, run, rows({"position": 2, "action": "take_back"}))
+    assert known(ledger) == [(102, "cohort", "a", 5, 9, True)]
+    assert ever_gave(ledger, "demo")
+    assert not ever_gave(ledger, "other")
+
+
+def test_an_extension_changes_the_window_and_not_when_it_was_given(ledger: Ledger, run: str, clock: Clock) -> None:
+    settle_access(ledger, run, rows({}))
+    before = access_of_person(ledger, "demo", person_ids=["p1"])
+    clock.forward(days=1)
+    settle_access(ledger, run, rows({"position": 1, "action": "extend", "timeend": 99}))
+    after = access_of_person(ledger, "demo", idnumbers=["x1"])
+    assert after["timeend"].tolist() == [99]
+    assert after["given_at"].tolist() == before["given_at"].tolist()
+
+
+@pytest.mark.parametrize("status", ["failed", "rejected", "skipped"])
+def test_only_what_was_done_counts_as_given_or_as_taken_back(ledger: Ledger, run: str, status: str) -> None:
+    settle_access(ledger, run, rows({"status": status}))
+    assert known(ledger) == []
+    settle_access(ledger, run, rows({"position": 1}, {"position": 2, "action": "take_back", "status": status}))
+    assert len(known(ledger)) == 1
+
+
+def test_what_was_sent_and_never_answered_counts_as_given_for_nobody_had_it_before(ledger: Ledger, run: str) -> None:
+    lost = {"status": "unknown"}
+    settle_access(ledger, run, rows(lost, {"position": 1, "account_id": 102, "action": "take_back", **lost}))
+    assert known(ledger) == [(101, "course", "BHV", 5, 9, True)]
+
+
+def test_the_window_by_which_a_cohort_is_given_is_noted_anew(ledger: Ledger, run: str) -> None:
+    cohort = {"kind": "cohort", "target": "a", "role": ""}
+    settle_access(ledger, run, rows(cohort))
+    note_found(ledger, "demo", run, rows({**cohort, "timeend": 77}), rows()[["account_id", "kind", "target"]])
+    assert known(ledger) == [(101, "cohort", "a", 5, 77, True)]
+
+
+def test_a_final_outcome_stands_and_another_is_followed_by_the_later_try(ledger: Ledger, run: str) -> None:
+    settle_access(ledger, run, rows({"status": "failed"}, {"position": 1, "account_id": 102}))
+    settle_access(ledger, run, rows({"status": "done"}, {"position": 1, "account_id": 102, "status": "failed"}))
+    assert access_outcomes(ledger, run)["status"].tolist() == ["done", "done"]
+    assert access_outcomes(ledger, run, statuses=["failed"]).empty
+    assert len(known(ledger)) == 2
+
+
+def test_telling_twice_doubles_nothing(ledger: Ledger, run: str) -> None:
+    for _ in range(2):
+        settle_access(ledger, run, rows({}))
+    assert len(access_outcomes(ledger, run)) == len(known(ledger)) == 1
+    with pytest.raises(ValueError, match="doubles"):
+        settle_access(ledger, run, rows({}, {}))
+
+
+def test_a_settled_row_is_no_longer_in_doubt(ledger: Ledger, run: str) -> None:
+    mark_sent(ledger, run, [intention_key(0), intention_key(1)], "batch")
+    settle_access(ledger, run, rows({}))
+    states = unsettled(ledger, run).set_index("key")["state"]
+    assert dict(states) == {"access 1": "sent", "access 2": "planned", "access 3": "planned"}
+
+
+def test_what_was_found_there_is_not_ours_until_we_give_it(ledger: Ledger, run: str) -> None:
+    nobody = rows()[["account_id", "kind", "target"]]
+    note_found(ledger, "demo", run, rows({}), nobody)
+    assert known(ledger) == [(101, "course", "BHV", 5, 9, False)]
+    assert count_access(ledger, "demo").empty
+    settle_access(ledger, run, rows({}))
+    note_found(ledger, "demo", run, rows({"timeend": 77}), nobody)
+    assert known(ledger) == [(101, "course", "BHV", 5, 9, True)]
+    assert count_access(ledger, "demo")["number"].tolist() == [1]
+
+
+def test_what_somebody_else_took_away_is_forgotten(ledger: Ledger, run: str) -> None:
+    settle_access(ledger, run, rows({}, {"position": 1, "account_id": 102}))
+    note_found(ledger, "demo", run, rows(), rows({})[["account_id", "kind", "target"]])
+    assert [row[0] for row in known(ledger)] == [102]
+
+
+def test_a_forgotten_person_leaves_no_access_behind(ledger: Ledger, run: str) -> None:
+    settle_access(ledger, run, rows({}, {"position": 1, "account_id": 102, "person_id": "p2", "idnumber": "x2"}))
+    assert forget_person(ledger, "demo", PersonIds(person_ids=("p1",), idnumbers=("x1",))).access == 2
+    assert [row[0] for row in known(ledger)] == [102]
+    told = access_outcomes(ledger, run)
+    assert told["person_id"].tolist() == ["", "p2"]
+    assert told["account_id"].isna().tolist() == [True, False]
+
+
+def test_old_outcomes_go_and_what_was_given_stays(ledger: Ledger, run: str, clock: Clock) -> None:
+    settle_access(ledger, run, rows({}))
+    end_run(ledger, run, RunState.DONE)
+    gone = purge(ledger, clock.forward(days=400))
+    assert gone.access_outcomes == 1
+    assert len(known(ledger)) == 1
