@@ -28,6 +28,7 @@ INTERNALS = {
     "airflow.sdk.crypto",
     "airflow.sdk.definitions.param",
     "airflow.sdk.execution_time",
+    "airflow.sdk.execution_time.comms",
     "airflow.sdk.io",
     "airflow.utils.session",
     "airflow.utils.types",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from airflow.api_fastapi.auth.managers.base_auth_manager import BaseAuthManager
@@ -66,6 +66,27 @@ def in_task() -> bool:
     from airflow.sdk.execution_time import task_runner
 
     return getattr(task_runner, "SUPERVISOR_COMMS", None) is not None
+
+
+def skip_tasks(task_ids: Sequence[str]) -> None:
+    """Have tasks of this run skipped that come after the one that runs now; only in a task.
+
+    Why: what a task raises to skip others (``DownstreamTasksSkipped``) gives back nothing that a mapped task can be mapped over.
+    After it: that exception, when its task may return a value too; or a task that passes at once, and takes a second.
+    """
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import SkipDownstreamTasks
+
+    task_runner.SUPERVISOR_COMMS.send(SkipDownstreamTasks(tasks=list(task_ids)))
+
+
+def withdraw_outlets(context: Any) -> None:
+    """Have the task that runs now announce none of its assets when it ends well.
+
+    Why: a task that succeeds is an event of all its outlets, and a dry run loads nothing. After it: an ``AssetAlias``, which hides
+    from Airflow's graph which DAG the asset comes from; or a task of its own that announces.
+    """
+    context["task"].outlets = []
 
 
 def fernet() -> Fernet:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from ledger.workers import in_processes
 from sqlalchemy import inspect, text
 
@@ -19,6 +22,7 @@ from moodle_coupling.ledger.models import Base
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def execute(url: str, statement: str) -> None:
@@ -41,6 +45,23 @@ def definitions(url: str) -> list[str]:
         found = connection.execute(text(words), {"version": schema.VERSION_TABLE}).scalars().all()
     engine.dispose()
     return sorted(re.sub(r"\(standing\)", "standing", re.sub(r"\s+", " ", line)) for line in found)
+
+
+def test_the_schema_that_this_code_needs_is_the_last_one_that_alembic_finds() -> None:
+    """It is read from the files, since a task of a run should not have to import Alembic."""
+    scripts = ScriptDirectory.from_config(schema._config())
+    assert schema.head() == scripts.get_current_head()
+    assert schema._known() == {script.revision for script in scripts.walk_revisions()}
+
+
+def test_opening_a_ledger_imports_no_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    schema.upgrade(url)
+    code = (
+        "import sys; from moodle_coupling.ledger.ledger import open_ledger; open_ledger(sys.argv[1]); "
+        "assert 'sqlalchemy' in sys.modules; assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, url], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
 def test_the_migrations_make_exactly_the_models(ledger: Ledger) -> None:

@@ -13,13 +13,21 @@ from moodle_coupling.ledger.schema import upgrade
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file of a ledger that is up to date and empty, to be copied."""
+    path = tmp_path_factory.mktemp("ledger") / "empty.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def coupling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path) -> Coupling:
+def coupling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path, empty_ledger: Path) -> Coupling:
     staging = tmp_path / "staging"
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__STAGING_URL", f"file://{staging}")
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(tmp_path))
     ledger_url = f"sqlite:///{tmp_path / 'ledger.db'}"
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LEDGER_URL", ledger_url)
-    upgrade(ledger_url)
+    shutil.copy(empty_ledger, tmp_path / "ledger.db")
     shutil.copy(ROOT / "dags/moodle_coupling_dags.py", migrated / "dags")
     return Coupling(tmp_path, "trial", staging, migrated)

@@ -112,7 +112,7 @@ def test_a_run_that_cannot_see_what_it_needs_does_not_start(
     before = moodle.accounts()
     run = coupling.reconcile() if full else coupling.run()
     assert run.state == "failed"
-    assert run.tasks["check_site"] == "failed"
+    assert run.tasks["plan"] == "failed"
     assert moodle.accounts() == before
 
 

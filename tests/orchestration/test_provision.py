@@ -6,8 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.models.asset import AssetEvent, AssetModel
+from airflow.utils.session import create_session
 from orchestration.coupling import Coupling, connect
+from sqlalchemy import select
 
+from moodle_coupling.orchestration.names import users_asset
 from moodle_coupling.sandbox.moodle import CAPABILITIES, SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:
@@ -62,6 +66,9 @@ def test_a_second_run_writes_nothing(coupling: Coupling, moodle: SandboxMoodle) 
     assert again.state == "success"
     assert again.actions == {"none": 4, "reject": 1}
     assert moodle.accounts() == before
+    assert {name for name, state in again.tasks.items() if state == "success"} == {"prepare", "plan", "report"}
+    assert set(again.frame("outcomes")["status"]) == {"skipped", "rejected"}
+    assert list(again.frame("outcomes")["row"]) == list(again.frame("plan")["row"])
 
 
 def test_only_what_changed_is_written(coupling: Coupling, moodle: SandboxMoodle) -> None:
@@ -85,8 +92,26 @@ def test_a_dry_run_plans_and_writes_nothing(coupling: Coupling, moodle: SandboxM
     assert run.state == "success"
     assert run.actions["create"] == 3
     assert moodle.accounts() == before
-    assert run.tasks["load"] == run.tasks["announce"] == "skipped"
+    assert run.tasks["approve"] == run.tasks["load"] == "skipped"
     assert run.tasks["report"] == "success"
+
+
+def announced(coupling: Coupling) -> list[int]:
+    """Give how many accounts were made, of each event of the accounts' asset."""
+    with create_session() as session:
+        query = select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id).order_by(AssetEvent.id)
+        events = session.scalars(query.where(AssetModel.name == users_asset(coupling.name).name)).all()
+        return [event.extra["done_create"] for event in events]
+
+
+def test_a_load_is_an_event_of_the_accounts_and_a_dry_run_is_none(coupling: Coupling, moodle: SandboxMoodle) -> None:
+    coupling.persons(PERSONS)
+    before = len(announced(coupling))
+    coupling.run(dry_run=True)
+    assert len(announced(coupling)) == before
+    coupling.run()
+    coupling.run()
+    assert announced(coupling)[before:] == [3, 0]
 
 
 def test_a_run_for_one_person_gives_the_same_name_as_a_run_for_all(coupling: Coupling, moodle: SandboxMoodle) -> None:
@@ -104,7 +129,7 @@ def test_an_unknown_person_id_fails_and_names_it(coupling: Coupling, moodle: San
     run = coupling.run(person_ids=["CV-3", "CV-99"])
 
     assert run.state == "failed"
-    assert run.tasks["transform"] == "failed"
+    assert run.tasks["prepare"] == "failed"
     assert by_idnumber(moodle) == {}
 
 
@@ -129,7 +154,7 @@ def test_a_paused_environment_gets_no_request_at_all(
     run = coupling.run()
 
     assert len(moodle.calls.all()) == before
-    assert run.tasks["check_site"] == run.tasks["load"] == run.tasks["report"] == "skipped"
+    assert set(run.tasks.values()) == {"skipped"}
     assert not run.has("plan.parquet")
 
 
@@ -139,7 +164,7 @@ def test_a_token_that_sees_no_idnumbers_gets_no_run(coupling: Coupling, moodle: 
     run = coupling.run()
 
     assert run.state == "failed"
-    assert run.tasks["check_site"] == "failed"
+    assert run.tasks["plan"] == "failed"
     assert by_idnumber(moodle) == {}
 
 

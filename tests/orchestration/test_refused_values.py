@@ -32,7 +32,7 @@ def test_the_check_at_the_start_of_a_run_names_the_mappings_value(coupling: Coup
     coupling.persons(PERSONS)
     run = coupling.run()
     assert run.state == "failed"
-    assert run.tasks["check_site"] == "failed"
+    assert run.tasks["plan"] == "failed"
     assert len(moodle.accounts()) == 3
     moodle.settings.change({"langs": "en,nl"})
     assert coupling.run().actions == {"create": 30}

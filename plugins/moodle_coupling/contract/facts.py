@@ -55,6 +55,44 @@ class SnapshotFacts(Told):
     unseen: tuple[str, ...] = ()
 
 
+class PlanPart(BaseModel):
+    """One part of a plan: the rows ``start`` up to ``stop`` as they were cut, and the digest of its file.
+
+    ``loads``: a task of its own loads it; else nothing is written for it, and it was settled where it was cut.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    number: int
+    start: int
+    stop: int
+    digest: str
+    loads: bool
+
+
+class PlanParts(Told):
+    """Into which parts the plan of that digest was cut."""
+
+    FILE: ClassVar[str] = "parts.json"
+    plan: str
+    parts: tuple[PlanPart, ...]
+
+
+class StepDone(BaseModel):
+    """A step that came to its end: in which series of tries (Run.series), when, and what it counted."""
+
+    model_config = ConfigDict(frozen=True)
+    series: int
+    at: dt.datetime
+    counts: dict[str, int]
+
+
+class StepsDone(Told):
+    """The steps of a task that a later try of it need not do again, by name."""
+
+    FILE: ClassVar[str] = "done.json"
+    steps: dict[str, StepDone]
+
+
 class Stopped(Told):
     """That a load stopped itself, and why: a sentence as written, or a text."""
 

@@ -186,6 +186,12 @@ PLAN: Final = Frame(
     ),
 )  # fmt: skip
 
+PART: Final = Frame(
+    "part",
+    "A part of the plan as one task loads it, in part-<number>.",
+    (*PLAN.columns, Column("fingerprint", TEXT, "Of the person, as in fingerprints; '' for an account of nobody.")),
+)
+
 UNCHANGED: Final = Frame("unchanged", "Rows of the plan of who was not looked at.", PLAN.columns)
 
 OUTCOMES: Final = Frame(
@@ -329,6 +335,7 @@ STAGED: Final = {
         PROFILE_TYPES,
         UNREADABLE,
         PLAN,
+        PART,
         UNCHANGED,
         OUTCOMES,
         ACCESS_LIST,

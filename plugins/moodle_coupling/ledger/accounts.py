@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.bulk import TEXT, Staged, staged
+from moodle_coupling.ledger.bulk import TEXT, Staged, chosen_keys, staged
 from moodle_coupling.ledger.columns import BigId, UtcTime, frame_of
 from moodle_coupling.ledger.models import AbsenceRow, AccountKeyRow, LinkRow, ReadingRow
 
@@ -40,15 +40,22 @@ def links_frame(ledger: Ledger, environment: str) -> pd.DataFrame:
     return frame.rename(columns={"suspended_by": "suspended_by_us"})
 
 
-def fingerprints(ledger: Ledger, environment: str) -> pd.DataFrame:
-    """Give what was last written to each account: idnumber, account_id (int64), fingerprint and username ('' if unknown)."""
-    return _known(ledger, environment, ("idnumber", "account_id", "fingerprint", "username"))
+def fingerprints(ledger: Ledger, environment: str, *, idnumbers: Sequence[str] | None = None) -> pd.DataFrame:
+    """Give what was last written to each account: idnumber, account_id (int64), fingerprint and username ('' if unknown).
+
+    ``idnumbers`` asks for those only.
+    """
+    return _known(ledger, environment, ("idnumber", "account_id", "fingerprint", "username"), idnumbers)
 
 
-def _known(ledger: Ledger, environment: str, names: Sequence[str]) -> pd.DataFrame:
+def _known(
+    ledger: Ledger, environment: str, names: Sequence[str], idnumbers: Sequence[str] | None = None
+) -> pd.DataFrame:
     columns = [_LINKS.c[name] for name in names]
-    with ledger.reading() as connection:
-        rows = connection.execute(select(*columns).where(_LINKS.c.environment == environment)).all()
+    query = select(*columns).where(_LINKS.c.environment == environment)
+    wanted = None if idnumbers is None else sorted(set(map(cells.key_text, idnumbers)))
+    with ledger.reading() as connection, chosen_keys(connection, _LINKS.c.idnumber, wanted) as chosen:
+        rows = connection.execute(query.where(*chosen)).all()
     return frame_of(rows, columns).astype({"account_id": "int64"})
 
 

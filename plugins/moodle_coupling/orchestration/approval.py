@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.approvals import Approval
     from moodle_coupling.orchestration.run import Run
 
+APPROVE: Final = "approve"
+"""The task's id."""
 PLAN: Final = "plan"
 """The field of the form that says which plan an answer is about; a page of an earlier plan sends that plan's."""
 
@@ -40,7 +42,10 @@ class PlanApproval(ApprovalOperator):
         super().__init__(defaults=self.REJECT, **kwargs)
 
     def execute(self, context: Context) -> Any:
-        """Pass at once when nothing tripped, on a dry run, or when this very plan is answered already."""
+        """Pass at once when nothing tripped, on a dry run, or when this very plan is answered already.
+
+        In a run the first two are skipped by the task 'plan'; a task that is cleared by itself begins all the same.
+        """
         from moodle_coupling.ledger.approvals import ask
         from moodle_coupling.ledger.runs import set_state
         from moodle_coupling.ledger.words import RunState
@@ -124,7 +129,7 @@ def _decided(asked: Approval) -> Sentence:
 def approval_task(mapping_path: str, hours: int, notifiers: list[BaseNotifier]) -> PlanApproval:
     """Make the approval step of a provision DAG."""
     return PlanApproval(
-        task_id="approve",
+        task_id=APPROVE,
         task_display_name="Safeguards and approval",
         doc_md="Passes at once, unless a safeguard has tripped: then a human approves or rejects exactly this plan.",
         mapping_path=mapping_path,

@@ -16,10 +16,10 @@ from airflow.sdk import (
 )
 
 from moodle_coupling import settings
-from moodle_coupling.contract.facts import RunCounts
+from moodle_coupling.airflow_internals import skip_tasks
 from moodle_coupling.contract.markdown import code, plain
 from moodle_coupling.errors import CouplingError, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
-from moodle_coupling.orchestration.approval import approval_task
+from moodle_coupling.orchestration.approval import APPROVE, approval_task
 from moodle_coupling.orchestration.names import persons_asset, pool_name, provision_id, reconcile_id, users_asset
 from moodle_coupling.orchestration.notices import notifiers
 from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.orchestration.parts import Chunk
+    from moodle_coupling.orchestration.planning import Planned
     from moodle_coupling.orchestration.run import Run
 
 
@@ -130,82 +132,56 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
     environment = mapping.environment
     pool = pool_name(environment)
 
-    @task(task_display_name="Check the site", pool=pool)
-    def check_site() -> Any:
-        """Refuse a paused environment, and a site on which a run cannot be right."""
-        from moodle_coupling.orchestration import steps
+    @task(task_display_name="Extract and transform persons", inlets=[persons_asset(environment)])
+    def prepare() -> Any:
+        """Refuse a paused environment, read the source, clean names, make usernames, apply the rules."""
+        from moodle_coupling.orchestration.preparation import prepare
 
-        return _step(steps.check, mapping_path, paused="skip")
+        return _step(prepare, mapping_path, paused="skip")
 
-    @task(task_display_name="Extract persons", inlets=[persons_asset(environment)])
-    def extract() -> Any:
-        """Read the source: everyone, or what changed since the last good run."""
-        from moodle_coupling.orchestration import steps
-
-        return _step(steps.extract, mapping_path)
-
-    @task(task_display_name="Transform to candidates")
-    def transform() -> Any:
-        """Clean names, make usernames, apply the rules."""
-        from moodle_coupling.orchestration import steps
-
-        return _step(steps.transform, mapping_path)
-
-    @task(task_display_name="Snapshot of Moodle", pool=pool)
-    def snapshot() -> Any:
-        """Read the accounts that matter."""
-        from moodle_coupling.orchestration import steps
-
-        return _step(steps.snapshot, mapping_path, paused="wait")
-
-    @task(task_display_name="Match and plan")
+    @task(task_display_name="Check the site, match and plan", pool=pool)
     def plan() -> Any:
-        """Match candidates and accounts, and plan what to do."""
-        from moodle_coupling.orchestration import steps
+        """Check the site, read the accounts that matter, match them with the candidates, and plan what to do."""
+        from moodle_coupling.orchestration.planning import plan
 
-        return _step(steps.plan, mapping_path)
-
-    @task(task_display_name="Cut into chunks")
-    def chunks() -> Any:
-        """Cut the plan into parts for the mapped load; none on a dry run."""
-        from moodle_coupling.orchestration import steps
-
-        return _step(steps.chunks, mapping_path)
+        return _planned(_step(plan, mapping_path, paused="wait"))
 
     @task(
         task_display_name="Load in batches",
         pool=pool,
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         map_index_template="{{ task.op_kwargs['chunk']['start'] + 1 }}-{{ task.op_kwargs['chunk']['stop'] }}",
     )
     def load(chunk: dict[str, int]) -> Any:
         """Write one part of the plan into Moodle."""
-        from moodle_coupling.orchestration import steps
+        from moodle_coupling.orchestration.parts import Chunk, load_chunk
 
-        part = steps.Chunk(**chunk)  # type: ignore[typeddict-item]
-        return _step(lambda run: steps.load_chunk(run, part), mapping_path, paused="wait")
-
-    @task(task_display_name="Report", trigger_rule=TriggerRule.ALL_DONE)
-    def report(parts: Any) -> Any:
-        """Merge outcomes and say what happened, also when the load did not finish."""
-        return _report(mapping_path, parts)
+        part = Chunk(number=chunk["number"], start=chunk["start"], stop=chunk["stop"])
+        return _step(lambda run: load_chunk(run, part), mapping_path, paused="wait")
 
     @task(
-        task_display_name="Announce",
+        task_display_name="Report",
+        trigger_rule=TriggerRule.ALL_DONE,
         inlets=[persons_asset(environment)],
         outlets=[users_asset(environment)],
     )
-    def announce(counts: Any) -> None:
-        """Emit the asset event with the counts, and let the next run begin where this one ended; not after a dry run."""
-        _announce(mapping_path, environment, counts)
+    def report() -> Any:
+        """Merge outcomes and say what happened, also when the load did not finish; announce what was loaded."""
+        return _report(mapping_path)
 
-    checked, candidates = check_site(), transform()
-    accounts, planned, parts = snapshot(), plan(), chunks()
-    extract() >> candidates
+    planned = plan()
     approved = approval_task(mapping_path, mapping.safeguards.approval_hours, notifiers(mapping))
-    [checked, candidates] >> accounts >> planned >> approved >> parts
-    reported = report(parts)
-    load.expand(chunk=parts) >> reported
-    announce(reported)
+    loaded = load.expand(chunk=planned)
+    prepare() >> planned >> approved >> loaded >> report()
+
+
+def _planned(found: Planned) -> list[Chunk]:
+    """Give the parts to load, tell the counts, and have the approval skipped where nobody need be asked."""
+    for step, counts in found.counts.items():
+        get_current_context()["ti"].xcom_push(key=step, value=counts)
+    if not found.asks:
+        skip_tasks([APPROVE])
+    return found.chunks
 
 
 def _step(step: Callable[[Run], Any], mapping_path: str, *, paused: str = "") -> Any:
@@ -250,7 +226,7 @@ def _wait(stop: Exception, until: dt.datetime) -> NoReturn:
     raise AirflowRescheduleException(until) from stop  # type: ignore[no-untyped-call]
 
 
-def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
+def _report(mapping_path: str) -> Any:
     from moodle_coupling.orchestration.run import open_run
     from moodle_coupling.orchestration.run_end import report_and_end
 
@@ -258,23 +234,7 @@ def _report(mapping_path: str, parts: list[dict[str, int]] | None) -> Any:
     ti = context["ti"]
     found = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id) or {}
     states = {str(name): str(state) for name, state in found.items()}
-    return report_and_end(open_run(mapping_path, context), parts or [], states, context)
-
-
-def _announce(mapping_path: str, environment: str, counts: dict[str, int]) -> None:
-    from airflow.sdk.exceptions import AirflowSkipException
-
-    from moodle_coupling.orchestration.extraction import move_watermark
-    from moodle_coupling.orchestration.run import open_run
-
-    context = get_current_context()
-    if not RunCounts(counts).loaded:
-        msg = "Nothing was loaded: a dry run, or the plan was rejected."
-        raise AirflowSkipException(msg)
-    run = open_run(mapping_path, context)
-    if not run.partial:
-        move_watermark(run, run.source_state)
-    context["outlet_events"][users_asset(environment)].extra = dict(counts)
+    return report_and_end(open_run(mapping_path, context), states, context)
 
 
 def schedule_of(cron: str | None, timezone: str) -> CronTriggerTimetable | None:
@@ -291,13 +251,20 @@ Brings the persons of the source into the Moodle environment **{mapping.environm
 (Airflow connection {code(mapping.connection)}), as {code(path.name)} says.
 
 ```
-extract ─▶ transform ─┐
-check site ───────────┴▶ snapshot ─▶ match and plan ─▶ safeguards and approval ─▶ chunks ─▶ load ─▶ report ─▶ announce
+prepare ─▶ plan ─▶ approve ─▶ load ─▶ report
 ```
+
+| task | what it does |
+|---|---|
+| **prepare** | reads the source (extract) and makes candidates (transform) |
+| **plan** | checks the site, reads the accounts that matter (snapshot), matches, plans, weighs the plan |
+| **approve** | waits for a person where a safeguard has tripped; skipped where none has |
+| **load** | writes the plan, one task for each part of it; skipped where there is nothing to write |
+| **report** | says what happened, however the run ended, and announces what was loaded |
 
 * Nothing is written before **load**. Trigger with *Dry run* to see the plan only.
 * A plan that looks like a mistake (an empty source, many suspensions, the first load ever …) waits for approval at
-  **safeguards and approval**; approve or reject it there, or under Browse → Required Actions.
+  **approve**; approve or reject it there, or under Browse → Required Actions.
 * To pause: set the variable {code(f"moodle_coupling_paused__{mapping.connection}")} to `true`. A load that is under way stops
   within one batch, and goes on by itself when the variable is set to `false` or removed.
 * Re-running a finished run changes nothing: what Moodle already holds is not written again.

@@ -62,7 +62,7 @@ def _dags_of(mapping: Mapping, path: Path, *, tell: bool) -> dict[str, DAG]:
         made = broken_dags(MappingFileError(path, [Problem(1, 1, "", said)]))
     else:
         for dag in made if tell else ():
-            dag.get_task("check_site").on_failure_callback = notifiers(mapping, FAILED_SUBJECT, FAILED_BODY)
+            dag.get_task("prepare").on_failure_callback = notifiers(mapping, FAILED_SUBJECT, FAILED_BODY)
     return {dag.dag_id: dag for dag in made}
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from moodle_coupling.contract.frames import FINGERPRINTS
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import fingerprints, record_links
 from moodle_coupling.ledger.cells import plan_digest
@@ -17,9 +16,8 @@ from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsett
 from moodle_coupling.ledger.outcomes import refused_before, run_outcomes, settle
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import FINAL, IntentionState, RunState
-from moodle_coupling.matching.frames import Action
+from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.unchanged import links_to_forget, which_to_remember
-from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.decisions import carried_out
 from moodle_coupling.orchestration.environment_hold import held, let_go
 from moodle_coupling.orchestration.pause import who
@@ -162,7 +160,7 @@ BY_US: Final = "coupling"
 
 
 def load_part(run: Run, part: pd.DataFrame, digest: str, lease: Lease) -> LoadResult:
-    """Load a part of the plan that ``digest`` names, and write down which accounts are linked by now, and as what.
+    """Load a part (PART) of the plan that ``digest`` names, and write down which accounts are linked by now, and as what.
 
     A crash between the two costs nothing: the next run finds the accounts linked and writes them down.
     """
@@ -182,18 +180,20 @@ def load_part(run: Run, part: pd.DataFrame, digest: str, lease: Lease) -> LoadRe
 
 
 def _refused_before(run: Run, part: pd.DataFrame) -> frozenset[int]:
-    """Give the positions of whom Moodle refused in another run of the last days."""
+    """Give the positions of whom Moodle refused in another run of the last days; none where nothing is written."""
+    if not part["action"].isin([action.value for action in WRITING_ACTIONS]).any():
+        return frozenset()
     known = refused_before(run.ledger, run.record.id, run.mapping.environment, within=_LATELY)
     return frozenset(at for at, idnumber in enumerate(part["idnumber"]) if idnumber in known)
 
 
 def _remember(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:
     environment = run.mapping.environment
-    prints = staging.read_frame(run.folder, FINGERPRINTS.name).set_index("row")["fingerprint"]
-    for links in new_links(part, outcomes, prints):
+    for links in new_links(part, outcomes, part["fingerprint"]):
         if len(links):
             record_links(run.ledger, environment, links)
-    stale = links_to_forget(part, outcomes, fingerprints(run.ledger, environment))
+    known = fingerprints(run.ledger, environment, idnumbers=list(part["idnumber"]))
+    stale = links_to_forget(part, outcomes, known)
     if len(stale):
         record_links(run.ledger, environment, stale)
 
@@ -201,7 +201,7 @@ def _remember(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:
 def new_links(part: pd.DataFrame, outcomes: pd.DataFrame, prints: pd.Series[str]) -> list[pd.DataFrame]:
     """Give frames for ``record_links``: who is as the source has it (with fingerprint), whom else we wrote, whom we suspended.
 
-    ``outcomes`` has one row for each of ``part``, in the same order; ``prints`` the fingerprint by row in the source.
+    ``outcomes`` has one row for each of ``part``, in the same order; ``prints`` the fingerprint on the index of ``part``.
     """
     remembered = which_to_remember(part, outcomes)
     done = (outcomes["status"] == "done").set_axis(part.index)
@@ -212,7 +212,7 @@ def new_links(part: pd.DataFrame, outcomes: pd.DataFrame, prints: pd.Series[str]
             "account_id": account.fillna(part["account_id"]),
             "person_id": part["person_id"],
             "username": part["username"],
-            "fingerprint": part["row"].map(prints).fillna("").where(remembered, ""),
+            "fingerprint": prints.where(remembered, ""),
             "created_by_us": (part["action"] == Action.CREATE.value)
             & outcomes["code"].set_axis(part.index).isin(("", *NOT_WHOLE)),
         }
@@ -276,7 +276,7 @@ def writer(ledger: Ledger, mapping: Mapping) -> Callable[[pd.DataFrame, MoodleHo
 
 def _remember_links(ledger: Ledger, environment: str, plan: pd.DataFrame, outcomes: pd.DataFrame) -> None:
     # The fingerprint is not known here, so the next run looks at this person itself.
-    no_fingerprints = pd.Series("", index=plan["row"], dtype="str")
+    no_fingerprints = pd.Series("", index=plan.index, dtype="str")
     for links in new_links(plan, outcomes, no_fingerprints):
         if len(links):
             record_links(ledger, environment, links)

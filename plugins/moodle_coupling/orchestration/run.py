@@ -44,6 +44,7 @@ class Run:
     ``person_ids`` and ``account_ids`` (orphans) are empty for everyone; ``full`` compares every account of the Moodle, so
     that orphans show; ``dry_run`` stops after the plan; ``scheduled`` is False when a person started it. ``holder`` is the
     run's name in messages and leases. ``source_state`` is the state store of the source's asset, in the tasks that have it.
+    ``series`` tells tries of a task that follow each other by themselves from those after somebody cleared it.
     """
 
     mapping: Mapping
@@ -58,6 +59,7 @@ class Run:
     dry_run: bool = False
     scheduled: bool = False
     started_by: str = ""
+    series: int = 0
     source_state: State | None = None
 
     @property
@@ -105,6 +107,7 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
         dry_run=bool(params.get("dry_run")),
         scheduled=str(dag_run.run_type) in {"scheduled", "DagRunType.SCHEDULED", "backfill"},
         source_state=_source_state(context, mapping.environment),
+        series=int(context["ti"].max_tries or 0),  # clearing a task raises it, and nothing else does
         started_by=str(getattr(dag_run, "triggering_user_name", None) or "a manual run"),
     )
 

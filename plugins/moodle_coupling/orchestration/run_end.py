@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from moodle_coupling import settings
+from moodle_coupling.airflow_internals import withdraw_outlets
+from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.ledger import quarantine
 from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.runs import end_run, get_run
 from moodle_coupling.ledger.words import RunState
-from moodle_coupling.orchestration import staging, steps
+from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.environment_hold import let_go
+from moodle_coupling.orchestration.extraction import move_watermark
+from moodle_coupling.orchestration.names import users_asset
 from moodle_coupling.orchestration.notices import mismatches_digest, tell
+from moodle_coupling.orchestration.reporting import report
 from moodle_coupling.orchestration.safety import why_stopped
 from moodle_coupling.words.sentence import LINES, Sentence
 
@@ -28,13 +34,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def report_and_end(run: Run, parts: list[dict[str, int]], states: Mapping[str, str], context: Any) -> dict[str, int]:
+def report_and_end(run: Run, states: Mapping[str, str], context: Any) -> dict[str, int]:
     """Say what happened and write down how the run ended, however it ended; raises what makes the run a failure.
 
-    ``states`` are those of the run's tasks so far, by task id (of a mapped task with its index). Gives the counts.
+    After a load the next run begins where this one ended, and the asset of the accounts has an event with the counts; a run that
+    loaded nothing (a dry run, a rejected plan) announces nothing. ``states`` are those of the run's tasks so far, by task id (of
+    a mapped task with its index). Gives the counts.
     """
     try:
-        text, counts = _report(run, parts, states)
+        text, counts = _report(run, states)
+        _announce(run, counts, context)
     except AirflowSkipException as skip:
         end_run(run.ledger, run.record.id, RunState.STOPPED, reason=_reason(skip))
         raise
@@ -50,16 +59,26 @@ def report_and_end(run: Run, parts: list[dict[str, int]], states: Mapping[str, s
         _tidy(run)
 
 
-def _report(run: Run, parts: list[dict[str, int]], states: Mapping[str, str]) -> tuple[str, dict[str, int]]:
+def _report(run: Run, states: Mapping[str, str]) -> tuple[str, dict[str, int]]:
     broken = sorted(name for name, state in states.items() if state in {"failed", "upstream_failed"})
     if not staging.has_frame(run.folder, PLAN.name):
         if broken:
             raise AirflowFailException(Sentence("run.no_plan", task=broken[0]))
         raise AirflowSkipException(Sentence("run.skipped"))
-    text, counts = steps.report(run, [steps.Chunk(**part) for part in parts])  # type: ignore[typeddict-item]
+    loads = [state for name, state in states.items() if re.fullmatch(r"load(_\d+)?", name)]
+    text, counts = report(run, loaded=any(state not in {"skipped", "upstream_failed"} for state in loads))
     if broken:
         raise AirflowFailException(Sentence("run.tasks_failed", tasks=", ".join(broken)))
     return text, counts
+
+
+def _announce(run: Run, counts: dict[str, int], context: Any) -> None:
+    if not RunCounts(counts).loaded:
+        withdraw_outlets(context)
+        return
+    if not run.partial:
+        move_watermark(run, run.source_state)
+    context["outlet_events"][users_asset(run.mapping.environment)].extra = dict(counts)
 
 
 def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:

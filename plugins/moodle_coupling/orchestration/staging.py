@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import io
 import os
 import re
@@ -73,11 +74,12 @@ def copy(file: ObjectStoragePath, folder: ObjectStoragePath) -> None:
     _write_whole(folder / file.name, file.read_bytes())
 
 
-def write_frame(folder: ObjectStoragePath, name: str, frame: pd.DataFrame) -> None:
-    """Write a frame as ``<name>.parquet``, whole or not at all."""
+def write_frame(folder: ObjectStoragePath, name: str, frame: pd.DataFrame) -> str:
+    """Write a frame as ``<name>.parquet``, whole or not at all; gives the digest of the file."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     _write_whole(folder / f"{name}.parquet", buffer.getvalue())
+    return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
 def write_text(folder: ObjectStoragePath, name: str, text: str) -> None:
@@ -85,18 +87,22 @@ def write_text(folder: ObjectStoragePath, name: str, text: str) -> None:
     _write_whole(folder / name, text.encode())
 
 
-def read_frame(folder: ObjectStoragePath, name: str, *, checked: bool = True) -> pd.DataFrame:
+def read_frame(folder: ObjectStoragePath, name: str, *, checked: bool = True, digest: str = "") -> pd.DataFrame:
     """Read a frame; a :class:`SettingError` says what is likely wrong when it is not there, or not as contract.frames declares it.
 
-    Without ``checked`` its columns are taken as they come.
+    Without ``checked`` its columns are taken as they come. With ``digest`` it must be the very file of which
+    :func:`write_frame` gave that.
     """
     import pandas as pd
 
     path = folder / f"{name}.parquet"
     try:
-        frame = pd.read_parquet(io.BytesIO(path.read_bytes()))
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise SettingError(_not_there(path)) from error
+    if digest and hashlib.sha256(data).hexdigest() != digest:
+        raise SettingError(Sentence("staging.altered", file=str(path)))
+    frame = pd.read_parquet(io.BytesIO(data))
     declared = staged(name) if checked else None
     wrong = declared.misfit(frame) if declared else None
     if wrong:
@@ -133,6 +139,13 @@ def drop_facts(folder: ObjectStoragePath, kind: type[Told]) -> None:
 def has_frame(folder: ObjectStoragePath, name: str) -> bool:
     """Tell whether ``<name>.parquet`` is in the folder."""
     return bool((folder / f"{name}.parquet").exists())
+
+
+def drop_frames(folder: ObjectStoragePath, prefix: str) -> None:
+    """Remove the frames ``<prefix><number>`` of a plan before this one, if there are any."""
+    for file in folder.iterdir():
+        if file.name.startswith(prefix) and file.name.endswith(".parquet"):
+            file.unlink()
 
 
 class FolderKeeper:
