@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger.cli import add_db_parser
 from moodle_coupling.orchestration.commands import add_airflow_parsers
+from moodle_coupling.orchestration.decision_commands import add_decide_parser
 from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 from moodle_coupling.settings import ledger_url, texts
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_preview_parser(subparsers)
     add_airflow_parsers(subparsers)
+    add_decide_parser(subparsers)
     add_db_parser(subparsers, ledger_url)
     _add_schema_parser(subparsers)
     add_sandbox_parser(subparsers)

@@ -20,7 +20,8 @@ from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.web.base import forms
 from moodle_coupling.web.mismatches import export as mismatch_export
-from moodle_coupling.web.mismatches.export import as_csv, as_xlsx
+from moodle_coupling.web.mismatches.export import as_csv
+from moodle_coupling.web.mismatches.workbook import as_xlsx
 
 DANGEROUS = [
     "=1+1",
@@ -142,7 +143,7 @@ class TestCells:
 
     @pytest.mark.parametrize("text", DANGEROUS)
     def test_no_formula_in_xlsx(self, text):
-        with as_xlsx(iter([[text]]), "x") as file:
+        with as_xlsx([([text], {})], "x", {}) as file:
             cell = load_workbook(file).active["A1"]
         assert (cell.data_type, cell.quotePrefix) == ("s", True)
 
@@ -151,7 +152,7 @@ class TestCells:
         assert guarded(text) == text
 
     def test_a_text_longer_than_a_cell(self):
-        with as_xlsx(iter([["x" * 40_000]]), "x") as file:
+        with as_xlsx([(["x" * 40_000], {})], "x", {}) as file:
             assert len(load_workbook(file).active["A1"].value) == 32_767
 
 

@@ -201,6 +201,13 @@ def mark_applied(ledger: Ledger, run: str, decisions: Collection[int]) -> int:
     return count
 
 
+def is_decidable(record: Mapping[str, Any]) -> bool:
+    """Tell whether a (further) decision is taken on a mismatch, a row of a page: what a run carried out is decided no more."""
+    held_off = record["kind"] == DecisionKind.DO_NOT_TOUCH and record["lapsed_at"] is None
+    status = record["status"]
+    return status in {MismatchStatus.OPEN, MismatchStatus.DECIDED} or (status == MismatchStatus.APPLIED and held_off)
+
+
 def decision_history(ledger: Ledger, mismatch: int) -> list[Decision]:
     """Give every decision ever taken on a mismatch, oldest first."""
     query = select(_DECISIONS).where(_DECISIONS.c.mismatch == mismatch).order_by(_DECISIONS.c.id)

@@ -59,15 +59,7 @@ MISMATCH_STATUSES: Final = {
     "gone": Word(say("Gone")),
     "lapsed": Word(say("Lapsed"), Tone.WARN),
 }
-DECISIONS: Final = {
-    "link": Word(say("Link")),
-    "rekey": Word(say("Re-key")),
-    "create_separate": Word(say("Create separate")),
-    "do_not_touch": Word(say("Do not touch")),
-    "suspend": Word(say("Suspend")),
-    "ignore": Word(say("Ignore")),
-    "later": Word(say("Decide later")),
-}
+DECISIONS: Final = {str(kind): Word(f"decision.{kind}") for kind in contract.DecisionKind}
 
 
 def word(table: dict[str, Word], key: str) -> Word:

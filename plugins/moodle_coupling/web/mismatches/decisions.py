@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from moodle_coupling.contract.verdicts import DecisionKind, Tone
-from moodle_coupling.ledger.decisions import Choice, decide, decide_many
+from moodle_coupling.ledger.decisions import Choice, decide, decide_many, is_decidable
 from moodle_coupling.ledger.decisions import unprotect as unprotect_account
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
@@ -25,7 +25,7 @@ from moodle_coupling.web.mismatches.choices import choices, option_of, shares_ad
 from moodle_coupling.web.mismatches.facts import read_facts
 from moodle_coupling.web.mismatches.listing import meant, read_filters
 from moodle_coupling.web.mismatches.pages import MismatchId, common, list_path, one_values, readable
-from moodle_coupling.web.mismatches.rows import Reader, is_decidable, records
+from moodle_coupling.web.mismatches.rows import Reader, records
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
@@ -192,7 +192,7 @@ def decide_one(
             wish = Choice(DecisionKind.LATER, by=access.name)  # the ledger refuses it, and says who was first
         decide(ledger, mismatch, version, wish)
     except (AlreadyDecided, MismatchChanged) as refused:
-        notice = Notice(_why_refused(refused, texts), Tone.WARN)
+        notice = Notice(why_refused(refused, texts), Tone.WARN)
     else:
         notice = Notice(texts("Decided: {decision}.", decision=texts(words.DECISIONS[wish.kind].text)), Tone.GOOD)
     values = one_values(request, access, readable(access, mismatch)) | {"swapped": True}
@@ -246,11 +246,11 @@ def _decide(request: Request, access: Access, kind: str, rows: str, note: str) -
         raise HTTPException(400)
     texts, chosen = texts_for(request), DecisionKind(name)
     found = decide_all(the_ledger(), access, versions, chosen, note=note.strip(), proposed=only == PROPOSED)
-    refused = [(one.mismatch, _why_refused(one, texts)) for one in found.refused]
+    refused = [(one.mismatch, why_refused(one, texts)) for one in found.refused]
     return {"kind": chosen, "found": found, "refused": refused}
 
 
-def _why_refused(refused: AlreadyDecided | MismatchChanged, texts: Texts) -> str:
+def why_refused(refused: AlreadyDecided | MismatchChanged, texts: Texts) -> str:
     """Say who was first, with what and when, or what became of the mismatch."""
     if isinstance(refused, AlreadyDecided):
         return texts(

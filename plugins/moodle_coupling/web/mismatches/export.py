@@ -1,22 +1,22 @@
-"""Export: exactly what is filtered, as a table for a spreadsheet."""
+"""Export: exactly what is filtered, as a table for a spreadsheet, in which it can be decided on and brought back (sheet.py)."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
 import io
-import re
-import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import FormData
 
-from moodle_coupling.contract.spreadsheet import guarded, is_risky
+from moodle_coupling.contract.spreadsheet import guarded
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, mismatch_page, mismatch_versions
+from moodle_coupling.orchestration.decision_sheet import ACCOUNT, DECISION, NOTE, NUMBER, VERSION, kind_code
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import Access, AccessDep
 from moodle_coupling.web.base.forms import FormDep
@@ -25,6 +25,7 @@ from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.mismatches.listing import read_filters
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED
+from moodle_coupling.web.mismatches.workbook import as_xlsx
 from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 1000
 """Mismatches read at a time."""
 HEADS: Final = (
-    say("Number"),
+    NUMBER,
     say("Environment"),
     say("What is the matter"),
     say("Status"),
@@ -51,35 +52,62 @@ HEADS: Final = (
     say("Account: e-mail"),
     say("Evidence"),
     say("Proposed"),
-    say("Decision"),
-    say("Decided account"),
+    DECISION,
+    ACCOUNT,
     say("Decided by"),
     say("Decided at (UTC)"),
-    say("Note"),
+    NOTE,
     say("First seen (UTC)"),
     say("Last seen (UTC)"),
     say("Times seen"),
+    VERSION,
 )
+_WIDTHS: Final = {
+    NUMBER: 9,
+    say("What is the matter"): 32,
+    say("field.email"): 30,
+    say("Evidence"): 60,
+    DECISION: 22,
+    NOTE: 40,
+    VERSION: 0,
+}
+"""Widths of columns in characters, 0 for one that is hidden; the others have _USUAL."""
+_USUAL: Final = 18
 _PERSON: Final = ("idnumber", "firstname", "lastname", "email")
 _ACCOUNT: Final = ("username", "idnumber", "firstname", "lastname", "email")
-_NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-_LONGEST: Final = 32_767
-"""Characters in a cell of a spreadsheet."""
 router = APIRouter()
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _PIECE: Final = 1 << 16
 """Bytes sent at a time."""
 
 
-def table(ledger: Ledger, reader: Reader, ids: Sequence[int], texts: Texts) -> Iterator[list[Any]]:
-    """Give the rows of a table, the head first, of the mismatches with these ids as the user may see them."""
-    yield [texts(head) for head in HEADS]
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a table: its cells, and what can be chosen in the columns Decision and Account."""
+
+    cells: list[Any]
+    decisions: tuple[str, ...] = ()
+    accounts: tuple[int, ...] = ()
+
+    @property
+    def choices(self) -> dict[int, tuple[Any, ...]]:
+        """Give what can be chosen, by column."""
+        return {HEADS.index(DECISION): self.decisions, HEADS.index(ACCOUNT): self.accounts}
+
+
+def table(ledger: Ledger, reader: Reader, ids: Sequence[int], texts: Texts) -> Iterator[Line]:
+    """Give the lines of a table, the head first, of the mismatches with these ids as the user may see them."""
+    yield Line([texts(head) for head in HEADS])
     readable = reader.access.environments()
     for start in range(0, len(ids), AT_ONCE):
         chosen = MismatchFilter(readable=readable, ids=ids[start : start + AT_ONCE])
         page = mismatch_page(ledger, chosen, sort="id", descending=False, limit=None)
         for row in reader.rows(page.rows):
-            yield _cells(row, texts)
+            accounts = tuple(
+                dict.fromkeys(option.account_id for option in row.options if option.account_id is not None)
+            )
+            decisions = tuple(dict.fromkeys(texts(kind_code(option.kind, row.verdict)) for option in row.options))
+            yield Line(_cells(row, texts), decisions, accounts if len(accounts) > 1 else ())
 
 
 def as_csv(rows: Iterator[list[Any]], separator: str) -> Iterator[str]:
@@ -94,36 +122,6 @@ def as_csv(rows: Iterator[list[Any]], separator: str) -> Iterator[str]:
             buffer.seek(0)
             buffer.truncate()
     yield buffer.getvalue()
-
-
-def as_xlsx(rows: Iterator[list[Any]], title: str) -> IO[bytes]:
-    """Write rows as a workbook into a file without a name, which is gone when it is closed."""
-    from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(title)
-    sheet.freeze_panes = "A2"
-
-    def cell(value: Any) -> Any:
-        if isinstance(value, dt.datetime):
-            return value.astimezone(dt.UTC).replace(tzinfo=None)
-        if not isinstance(value, str):
-            return value
-        text = _NO_XML.sub("\ufffd", value[:_LONGEST])
-        if not is_risky(text):
-            return text
-        made = WriteOnlyCell(sheet, value=text)
-        made.data_type = "s"  # text, whatever it looks like
-        made.quotePrefix = True  # and it stays so when somebody edits the cell
-        return made
-
-    for row in rows:
-        sheet.append([cell(value) for value in row])
-    file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
-    book.save(file)
-    file.seek(0)
-    return file
 
 
 def _plain(value: Any) -> str:
@@ -147,7 +145,7 @@ def _cells(row: Row, texts: Texts) -> list[Any]:
         *(_joined(cell.text for cell in lines[name].cells) for name in _ACCOUNT),
         row.evidence,
         texts(PROPOSED[row.proposal]) if row.proposal in PROPOSED else "",
-        texts(words.word(words.DECISIONS, stands.kind).text) if stands else "",
+        texts(kind_code(stands.kind, row.verdict)) if stands else "",
         stands.account_id if stands else None,
         stands.by if stands else "",
         stands.at if stands else None,
@@ -155,6 +153,7 @@ def _cells(row: Row, texts: Texts) -> list[Any]:
         row.first_seen,
         row.last_seen,
         row.times_seen,
+        row.version,
     ]
 
 
@@ -166,7 +165,7 @@ def _joined(texts: Iterator[str]) -> str:
 def export_csv(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Give what is filtered as CSV in UTF-8: with semicolons in Dutch, with commas in English."""
     texts = texts_for(request)
-    rows = _exported(form, access, texts, "CSV")
+    rows = (line.cells for line in _exported(form, access, texts, "CSV"))
     return _download(as_csv(rows, texts("export.separator")), "text/csv; charset=utf-8", texts, "csv")
 
 
@@ -174,12 +173,13 @@ def export_csv(request: Request, access: AccessDep, form: FormDep) -> Response:
 def export_xlsx(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Give what is filtered as a workbook."""
     texts = texts_for(request)
-    file = as_xlsx(_exported(form, access, texts, "XLSX"), texts("Mismatches"))
+    lines = ((line.cells, line.choices) for line in _exported(form, access, texts, "XLSX"))
+    file = as_xlsx(lines, texts("Mismatches"), {at: _WIDTHS.get(head, _USUAL) for at, head in enumerate(HEADS)})
     return _download(_pieces(file), XLSX, texts, "xlsx")
 
 
-def _exported(form: FormData, access: Access, texts: Texts, kind: str) -> Iterator[list[Any]]:
-    """Fix which mismatches are meant, note the export in each environment, and give the rows."""
+def _exported(form: FormData, access: Access, texts: Texts, kind: str) -> Iterator[Line]:
+    """Fix which mismatches are meant, note the export in each environment, and give the lines."""
     ledger = the_ledger()
     chosen = read_filters(form, access).for_ledger(access, dt.datetime.now(dt.UTC))
     ids = [number for number, _ in mismatch_versions(ledger, chosen)]
@@ -187,7 +187,7 @@ def _exported(form: FormData, access: Access, texts: Texts, kind: str) -> Iterat
         if not chosen.environments or environment in chosen.environments:
             detail = f"{kind}: {number} mismatches"
             activity.note(ledger, by=access.name, environment=environment, action="export", detail=detail)
-    return table(ledger, Reader(access, texts, deciding=False), ids, texts)
+    return table(ledger, Reader(access, texts, deciding=kind == "XLSX"), ids, texts)
 
 
 def _download(body: Iterator[Any], media_type: str, texts: Texts, suffix: str) -> Response:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
+from moodle_coupling.ledger.decisions import is_decidable
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import Option
 from moodle_coupling.matching.evidence import evidence_of
@@ -191,13 +192,6 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     plain = frame.astype(object)
     found: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")  # type: ignore[assignment]
     return found
-
-
-def is_decidable(record: Mapping[str, Any]) -> bool:
-    """Tell whether the ledger takes a (further) decision on a mismatch: what a run carried out is decided no more."""
-    held_off = record["kind"] == DecisionKind.DO_NOT_TOUCH and record["lapsed_at"] is None
-    status = record["status"]
-    return status in {MismatchStatus.OPEN, MismatchStatus.DECIDED} or (status == MismatchStatus.APPLIED and held_off)
 
 
 _AS_IT_IS: Final = (

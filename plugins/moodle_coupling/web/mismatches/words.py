@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.web.base import words
+from moodle_coupling.orchestration.decision_sheet import kind_code
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.mismatches.choices import value_of
 from moodle_coupling.web.mismatches.facts import NAME, Agreement
@@ -16,21 +16,21 @@ from moodle_coupling.web.mismatches.facts import NAME, Agreement
 if TYPE_CHECKING:
     from moodle_coupling.words.sentence import Texts
 
-LABELS: Final = {
-    DecisionKind.LINK: (say("Link"), say("Link to account {account}")),
-    DecisionKind.REKEY: (say("Re-key"), say("Re-key account {account}")),
-    DecisionKind.CREATE_SEPARATE: (say("Create separate"), ""),
-    DecisionKind.DO_NOT_TOUCH: (say("Do not touch"), say("Do not touch account {account}")),
-    DecisionKind.SUSPEND: (say("Suspend"), say("Suspend account {account}")),
+NAMED: Final = {
+    "decision.link": say("Link to account {account}"),
+    "decision.reactivate": say("Reactivate account {account}"),
+    "decision.rekey": say("Re-key account {account}"),
+    "decision.do_not_touch": say("Do not touch account {account}"),
+    "decision.suspend": say("Suspend account {account}"),
 }
-"""What a decision is called on a button: without an account, and with one."""
+"""What a decision is called on a button that names its account, by its code."""
 FIELD_WORDS: Final = {NAME: say("Name"), **{field.name: f"field.{field.name}" for field in FIELDS}}
 SIGNS: Final = {
     Agreement.SAME: say("agrees"),
     Agreement.NEARLY: say("agrees but for letter case, accents or spaces"),
     Agreement.DIFFERS: say("differs"),
 }
-PROPOSED: Final = {"link": say("Link"), "re-key": say("Re-key"), "suspend": say("Suspend")}
+PROPOSED: Final = {"link": "decision.link", "re-key": "decision.rekey", "suspend": "decision.suspend"}
 STATES: Final = {
     MismatchStatus.OPEN: say("It is open again: nothing is done with this decision."),
     MismatchStatus.DECIDED: say("The next run carries this out, if nothing changes before."),
@@ -48,13 +48,7 @@ HOLDING: Final = {
 }
 """What a decision means that no run has anything to do for."""
 OVER: Final = {
-    MismatchStatus.APPLIED: say(
-        "What was decided is done, so it is decided no more. If it is found again it is open again."
-    ),
-    MismatchStatus.GONE: say("A run did not find this any more, so there is nothing to decide."),
-    MismatchStatus.LAPSED: say(
-        "The facts changed: there is another mismatch of the same person or account to decide on."
-    ),
+    status: f"mismatch.over.{status}" for status in (MismatchStatus.APPLIED, MismatchStatus.GONE, MismatchStatus.LAPSED)
 }
 """Why nothing can be decided, by status."""
 FOR_MANY: Final = {
@@ -97,12 +91,12 @@ BUTTONS: Final = {
 }
 
 
-def label(texts: Texts, kind: str, account_id: int | None) -> str:
-    """Name a decision, and the account it is about where there is one to name."""
-    bare, named = LABELS.get(DecisionKind(kind), ("", ""))
-    if named and account_id is not None:
-        return texts(named, account=account_id)
-    return texts(bare or words.word(words.DECISIONS, kind).text)
+def label(texts: Texts, kind: str, account_id: int | None, verdict: str = "") -> str:
+    """Name a decision on a mismatch with this verdict, and the account it is about where there is one to name."""
+    code = kind_code(kind, verdict)
+    if account_id is not None and code in NAMED:
+        return texts(NAMED[code], account=account_id)
+    return texts(code)
 
 
 def for_templates(texts: Texts) -> dict[str, Any]:
