@@ -22,8 +22,8 @@ from unidecode import unidecode
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
 from moodle_coupling.contract.columns import PERSON_COLUMNS
+from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping.checks import COUNTRIES
 from moodle_coupling.people.cleaning import clean_one
 from moodle_coupling.people.numbering import assign_usernames, numbered
 from moodle_coupling.people.transform import transform

@@ -160,7 +160,8 @@ def _base(mapping: Mapping) -> Path:
 def _read_accounts(
     mapping: Mapping, arguments: argparse.Namespace, candidates: pd.DataFrame, texts: Texts, *, full: bool
 ) -> _Accounts:
-    from moodle_coupling.matching.accounts import no_accounts, read_accounts_csv
+    from moodle_coupling.matching.accounts import no_accounts
+    from moodle_coupling.sources.files.accounts_file import read_accounts_csv
 
     if not arguments.accounts:
         say(texts.say(Sentence("preview.no_accounts")))

@@ -2,52 +2,54 @@
 
 from __future__ import annotations
 
-from json.encoder import encode_basestring as quoted
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
-from moodle_coupling.contract.fields import CREATE_FIELDS, MAPPED_FIELDS, NAME_FIELDS, NEVER_EMPTIED, PROFILE_PREFIX
+from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS, NEVER_EMPTIED, PROFILE_PREFIX
 from moodle_coupling.mapping import FieldValue, Write
 from moodle_coupling.matching.compare import differs, is_empty
+from moodle_coupling.matching.written import Pieces, quoted
+from moodle_coupling.people.arrow import is_blank as is_nothing
+from moodle_coupling.people.arrow import is_in, join, pa, same_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
+    from numpy.typing import NDArray
 
     from moodle_coupling.mapping import Mapping
-
-    Mask = npt.NDArray[np.bool_]
+    from moodle_coupling.people.arrow import Mask, Texts
 
 _NEEDS_PASSWORD: Final = NEEDS_PASSWORD | {""}  # '' becomes manual
 
 
 class Changes:
-    """JSON texts of changes that grow field by field; one per row, '{}' as long as nothing is added."""
+    """Changes by row number of the plan, which grow field by field."""
 
     def __init__(self, rows: int) -> None:
-        self._parts = [""] * rows
+        self._pieces = Pieces(rows)
 
-    def add(self, where: Iterable[int], field: str, old: Iterable[str] | None, new: Iterable[str]) -> None:
+    def add(self, where: NDArray[np.intp], field: str, old: Texts | None, new: Texts) -> None:
         """Add ``field`` at the row numbers ``where``; ``old`` None stands for null."""
-        name = quoted(field)
-        if old is None:
-            for at, value in zip(where, new, strict=True):
-                self._parts[at] += f", {name}: [null, {quoted(value)}]"
-            return
-        for at, before, value in zip(where, old, new, strict=True):
-            self._parts[at] += f", {name}: [{quoted(before)}, {quoted(value)}]"
+        if len(where):
+            held = "null" if old is None else quoted(old)
+            self._pieces.add(where, join(f"{encode_basestring(field)}: [", held, ", ", quoted(new), "]"))
 
-    def add_flag(self, where: Iterable[int], field: str, pair: str) -> None:
+    def add_flag(self, where: NDArray[np.intp], field: str, pair: str) -> None:
         """Add a field that is not text; ``pair`` is the JSON of old and new without brackets."""
-        for at in where:
-            self._parts[at] += f", {quoted(field)}: [{pair}]"
+        self._pieces.add(where, same_text(f"{encode_basestring(field)}: [{pair}]", len(where)))
 
-    def texts(self) -> list[str]:
-        """Give the JSON objects."""
-        return ["{" + part[2:] + "}" for part in self._parts]
+    def any(self) -> Mask:
+        """Tell which rows have a change."""
+        return self._pieces.any()
+
+    def texts(self) -> Texts:
+        """Give the JSON objects, '{}' where nothing was added."""
+        return self._pieces.between("{", "}")
 
 
 def further_fields(persons: pd.DataFrame) -> list[str]:
@@ -56,15 +58,17 @@ def further_fields(persons: pd.DataFrame) -> list[str]:
     return [name for name in MAPPED_FIELDS if name in persons.columns] + profile
 
 
-def add_create(changes: Changes, persons: pd.DataFrame, at: npt.NDArray[np.intp], mapping: Mapping) -> None:
-    """Add every filled field of ``persons`` (``username`` already final), who stand at the row numbers ``at``."""
-    for field in [*CREATE_FIELDS, *further_fields(persons)]:
-        filled = (persons[field] != "").to_numpy()
-        changes.add(at[filled], field, None, persons[field].to_numpy()[filled])
-    if mapping.password == "none":  # noqa: S105  # the setting's name, no password
-        return
-    auth = persons["auth"] if "auth" in persons else persons["username"].where(persons["username"] == "", "")
-    changes.add_flag(at[auth.isin(_NEEDS_PASSWORD).to_numpy()], "createpassword", "null, true")
+def add_create(
+    changes: Changes, at: NDArray[np.intp], fields: Iterable[str], column: Callable[[str], Texts], mapping: Mapping
+) -> None:
+    """Add every filled field of new persons, who stand at the row numbers ``at``; ``column`` gives their values."""
+    for field in fields:
+        values = column(field)
+        filled = ~is_nothing(values)
+        changes.add(at[filled], field, None, values.filter(pa.array(filled)))
+    if mapping.password != "none":  # noqa: S105  # the setting's name, no password
+        needs = is_in(column("auth"), _NEEDS_PASSWORD) if "auth" in fields else np.ones(len(at), dtype=bool)
+        changes.add_flag(at[needs], "createpassword", "null, true")
 
 
 def policy_of(field: str, mapping: Mapping) -> Write:
@@ -80,9 +84,7 @@ def may_be_emptied(field: str, mapping: Mapping) -> bool:
     return field not in NEVER_EMPTIED and setting is not None and setting.column is not None
 
 
-def to_write(
-    field: str, old: pd.Series[str], new: pd.Series[str], mapping: Mapping, *, barred: Mask, remarked: Mask
-) -> Mask:
+def to_write(field: str, old: Texts, new: Texts, mapping: Mapping, *, barred: Mask, remarked: Mask) -> Mask:
     """Tell which rows of an existing account get ``new`` in ``field``.
 
     ``barred`` are rows whose value must not be written; ``remarked`` rows with any reason on that field, where an empty
@@ -90,11 +92,13 @@ def to_write(
     """
     policy = policy_of(field, mapping)
     if policy == Write.ON_CREATE:
-        return barred & ~barred
-    wanted: Mask = differs(field, old, new).to_numpy() & ~barred
-    filled = (new != "").to_numpy()
+        return np.zeros(len(barred), dtype=bool)
+    wanted = differs(field, old, new) & ~barred
+    if not wanted.any():
+        return wanted
+    filled = ~is_nothing(new)
     if policy == Write.IF_EMPTY:
-        return wanted & filled & is_empty(field, old).to_numpy()
+        return wanted & filled & is_empty(field, old)
     if not may_be_emptied(field, mapping):
         return wanted & filled
     return wanted & (filled | ~remarked)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from unidecode import unidecode
+from moodle_coupling.people.cleaning import in_ascii
 
 _PARTICLES: Final = (
     "a aan af ait al ben bij bin da de dei del della den der des di dos du e el en het i ibn im in la le les "
@@ -252,16 +252,16 @@ def _bearing(name: str) -> list[str]:
 
 
 def _words(name: str) -> list[str]:
-    plain = re.sub(r"['’`´]", "" if len(name) > 3 else " ", unidecode(name).casefold())
+    plain = re.sub(r"['’`´]", "" if len(name) > 3 else " ", in_ascii(name).casefold())
     return [word for word in re.split(r"[^a-z]+", plain) if word]
 
 
 def _squeezed(name: str) -> str:
-    return re.sub(r"[^a-z]", "", unidecode(name).casefold())
+    return re.sub(r"[^a-z]", "", in_ascii(name).casefold())
 
 
 def _folded(address: str) -> str:
-    return unidecode(address).strip().casefold()
+    return in_ascii(address).strip().casefold()
 
 
 def _sound(word: str) -> str:

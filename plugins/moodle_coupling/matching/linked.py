@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
+import numpy as np
 
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.mapping import Write
-from moodle_coupling.matching.compare import folded, is_blank
+from moodle_coupling.matching.compare import is_blank, pairs
 from moodle_coupling.matching.evidence import NAMED, first_of, persons_listed
+from moodle_coupling.matching.judged import VERDICT_CODES
 from moodle_coupling.matching.likeness import Identity, has_another_name, is_somebody_else
-from moodle_coupling.matching.questions import pairs
+from moodle_coupling.matching.written import of_each, quoted, sentences
+from moodle_coupling.people.arrow import blank_where, equal, pa
+from moodle_coupling.people.arrow import is_blank as is_nothing
+from moodle_coupling.people.cleaning import folded
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from moodle_coupling.matching.view import View
+    from moodle_coupling.matching.judged import Judged
+    from moodle_coupling.matching.view import Places, View
+    from moodle_coupling.people.arrow import Texts
 
 _NAMES: Final = ("firstname", "lastname")
 _COMPARED: Final = (*_NAMES, "email")
@@ -28,167 +33,166 @@ _OWNERS: Final = 3
 """How many persons are named of each account that holds an address."""
 
 
-def judge_linked(view: View, exact: pd.DataFrame) -> pd.DataFrame:
-    """Judge the persons of ``exact`` (``p``, ``a``: index labels of persons and accounts with equal idnumbers).
+def judge_linked(view: View, judged: Judged, mine: Places, theirs: Places) -> None:
+    """Judge the persons ``mine`` (places, ascending) by the accounts ``theirs`` with equal idnumbers, pair by pair.
 
-    Gives, by person's index label: ``a`` (Int64), ``verdict``, ``evidence``, ``others`` (lists of account labels),
-    ``email_kept`` (the e-mail address in Moodle stays as it is, since the new one is another account's).
+    The e-mail address in Moodle stays as it is where the new one is another account's (``email_kept``).
     """
-    several = exact["p"].duplicated(keep=False)
-    return pd.concat([_judge_one(view, exact[~several].set_index("p")["a"]), _judge_several(view, exact[several])])
+    many = np.bincount(mine, minlength=len(judged.verdicts))[mine] > 1
+    _judge_one(view, judged, mine[~many], theirs[~many])
+    _judge_several(view, judged, mine[many], theirs[many])
 
 
-def _judge_several(view: View, exact: pd.DataFrame) -> pd.DataFrame:
-    groups = exact.groupby("p")["a"].agg(list)
-    idnumbers = view.persons["idnumber"].loc[groups.index]
-    off = [view.all_protected(found) for found in groups]
-    evidence = [
-        Sentence(
-            "evidence.duplicate_account_protected" if protected else "evidence.duplicate_account",
-            idnumber=idnumber,
-            accounts=first_of([view.account(a) for a in found]),
-        ).written()
-        for idnumber, found, protected in zip(idnumbers, groups, off, strict=True)
-    ]
-    verdicts = [(Verdict.PROTECTED if protected else Verdict.DUPLICATE_ACCOUNT).value for protected in off]
-    return pd.DataFrame(
-        {
-            "a": pd.Series(pd.NA, index=groups.index, dtype="Int64"),
-            "verdict": pd.Series(verdicts, index=groups.index, dtype="object"),
-            "evidence": pd.Series(evidence, index=groups.index, dtype="str"),
-            "others": groups,
-            "email_kept": False,
-        }
-    )
+def _judge_several(view: View, judged: Judged, mine: Places, theirs: Places) -> None:
+    groups = grouped(mine, theirs)
+    evidence, idnumbers = [], view.mine("idnumber")
+    for p, found in groups.items():
+        off = view.all_protected(found)
+        judged.verdicts[p] = VERDICT_CODES[Verdict.PROTECTED if off else Verdict.DUPLICATE_ACCOUNT]
+        evidence.append(
+            Sentence(
+                "evidence.duplicate_account_protected" if off else "evidence.duplicate_account",
+                idnumber=idnumbers[p].as_py(),
+                accounts=first_of([view.account(a) for a in found]),
+            )
+        )
+    places = np.array(list(groups), dtype=np.intp)
+    judged.evidence.put(places, of_each(evidence))
+    judged.other_accounts.put(places, listed_ids(view, groups))
+    judged.pointed.append(theirs)
 
 
-def _judge_one(view: View, at: pd.Series[int]) -> pd.DataFrame:
-    persons = view.persons.loc[at.index]
-    accounts = view.accounts.loc[at].set_axis(at.index)
-    why = view.protected.loc[at].set_axis(at.index)
-    by_us = view.suspended_by_us.loc[at].set_axis(at.index)
+def _judge_one(view: View, judged: Judged, mine: Places, theirs: Places) -> None:
+    judged.accounts[mine] = theirs
+    judged.verdicts[mine] = VERDICT_CODES[Verdict.LINKED]
+    holders = other_holders(view, mine, theirs)
+    kept = np.array(list(holders), dtype=np.intp)
+    judged.email_kept[kept] = True
+    judged.other_accounts.put(kept, listed_ids(view, holders))
+    judged.pointed.append(np.array([a for found in holders.values() for a in found], dtype=np.intp))
 
-    frame = pd.DataFrame({"a": at.astype("Int64"), "verdict": Verdict.LINKED.value, "evidence": ""})
-    frame["others"] = other_holders(view, at).reindex(at.index)
-    frame["others"] = frame["others"].map(lambda found: found if isinstance(found, list) else [])
-    frame["email_kept"] = frame["others"].map(len) > 0
-    told = _Telling(view, frame, persons["idnumber"])
-
-    told.say(frame["email_kept"], Verdict.EMAIL_TAKEN, "evidence.email_taken", _holders(view, frame))
-    suspended = accounts["suspended"]
+    judged.verdicts[kept] = VERDICT_CODES[Verdict.EMAIL_TAKEN]
+    judged.evidence.put(kept, of_each(_taken_addresses(view, judged, holders)))
+    suspended, by_us = view.suspended[theirs], view.suspended_by_us[theirs]
+    inactive = view.persons["inactive"].to_numpy(dtype=bool)[mine]
     # Verdict and columns say all of those who returned.
-    frame.loc[suspended & by_us & ~persons["inactive"], ["verdict", "evidence"]] = [Verdict.RETURNED.value, ""]
-    told.say(suspended & ~by_us, Verdict.HELD, "evidence.held")
-    other = reassigned(view, at)
-    found = pd.Series(frame.index.isin(other.index), index=frame.index)
-    known = found & (other.reindex(frame.index).fillna("") != "")
-    told.say(found & ~known, Verdict.ID_REASSIGNED, "evidence.reassigned_differs")
-    told.say(known, Verdict.ID_REASSIGNED, "evidence.reassigned_known", lambda p: {"person": other[p]})
+    returned = mine[suspended & by_us & ~inactive]
+    judged.verdicts[returned] = VERDICT_CODES[Verdict.RETURNED]
+    judged.evidence.put(returned, "")
+    _say(view, judged, mine[suspended & ~by_us], Verdict.HELD, "evidence.held")
+    other = reassigned(view, mine, theirs)
+    unknown = np.array([p for p, known in other.items() if not known], dtype=np.intp)
+    _say(view, judged, unknown, Verdict.ID_REASSIGNED, "evidence.reassigned_differs")
+    known = {p: name for p, name in other.items() if name}
+    person = quoted(pa.array(list(known.values()), type=pa.large_string()))
+    _say(view, judged, np.array(list(known), dtype=np.intp), Verdict.ID_REASSIGNED, "evidence.reassigned_known", person=person)  # fmt: skip
     # Nothing is written where the account seems somebody else's, its address neither.
-    frame.loc[found, "email_kept"] = False
-    told.say(why != "", Verdict.PROTECTED, "evidence.protected", lambda p: {"why": view.why_protected(int(at[p]))})
-    return frame
+    judged.email_kept[list(other)] = False
+    off = view.protected[theirs]
+    why = pa.array([view.why[a] for a in theirs[off].tolist()], type=pa.large_string())
+    _say(view, judged, mine[off], Verdict.PROTECTED, "evidence.protected", why=why)
 
 
-@dataclass(frozen=True)
-class _Telling:
-    """Puts verdicts and written sentences into the frame of persons with one account each."""
-
-    view: View
-    frame: pd.DataFrame
-    idnumbers: pd.Series[str]
-
-    def say(
-        self,
-        where: pd.Series[bool],
-        verdict: Verdict,
-        code: str,
-        more: Callable[[int], dict[str, Any]] = lambda _: {},
-    ) -> None:
-        """Give those persons a verdict and a sentence; ``more`` are its parameters besides account and idnumber."""
-        some = self.frame.index[where]
-        written = [
-            Sentence(code, account=self.view.account(int(a)), idnumber=self.idnumbers[p], **more(p)).written()
-            for p, a in zip(some, self.frame["a"][some], strict=True)
-        ]
-        self.frame.loc[some, "verdict"] = verdict.value
-        self.frame.loc[some, "evidence"] = pd.Series(written, index=some, dtype="str")
+def _say(view: View, judged: Judged, some: Places, verdict: Verdict, code: str, **more: Texts) -> None:
+    """Give those persons a verdict and a sentence; ``more`` are its parameters besides account and idnumber."""
+    if not len(some):
+        return
+    judged.verdicts[some] = VERDICT_CODES[verdict]
+    named = view.accounts_named(judged.accounts[some])
+    idnumbers = quoted(view.mine("idnumber").take(pa.array(some)))
+    judged.evidence.put(some, sentences(code, account=named, idnumber=idnumbers, **more))
 
 
-def _holders(view: View, frame: pd.DataFrame) -> Callable[[int], dict[str, Any]]:
-    """Give what names the accounts that hold the address a person would get, and whose they are."""
-    named = {a for found in frame["others"][frame["email_kept"]] for a in found[:NAMED]}
-    idnumbers = view.accounts["idnumber"]
-    owners = view.owners(idnumbers.loc[sorted(named)])
+def _taken_addresses(view: View, judged: Judged, holders: dict[int, list[int]]) -> list[Sentence]:
+    """Say which accounts hold the address that a person would get, and whose they are."""
+    named = np.unique(np.array([a for found in holders.values() for a in found[:NAMED]], dtype=np.intp))
+    theirs, emails, idnumbers = view.theirs("idnumber"), view.mine("email"), view.mine("idnumber")
+    owners = view.owners(named)
 
     def name(a: int) -> Sentence:
-        account, whose = view.account(a), owners.get(idnumbers[a])
+        account, whose = view.account(a), owners.get(theirs[a].as_py())
         if not whose:
             return account
         return Sentence("name.account_of", account=account, persons=persons_listed(whose[:_OWNERS]))
 
-    def holders(p: int) -> dict[str, Any]:
-        found = frame["others"][p]
-        names = first_of([name(a) for a in found[:NAMED]], len(found[NAMED:]))
-        return {"email": view.persons["email"][p], "holders": names}
+    return [
+        Sentence(
+            "evidence.email_taken",
+            account=view.account(int(judged.accounts[p])),
+            idnumber=idnumbers[p].as_py(),
+            email=emails[p].as_py(),
+            holders=first_of([name(a) for a in found[:NAMED]], len(found[NAMED:])),
+        )
+        for p, found in holders.items()
+    ]
 
-    return holders
+
+def grouped(keys: Places, values: Places) -> dict[int, list[int]]:
+    """Give the values of each key, both in the order in which they come."""
+    found: dict[int, list[int]] = {}
+    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+        found.setdefault(key, []).append(value)
+    return found
 
 
-def other_holders(view: View, at: pd.Series[int]) -> pd.Series[Any]:
+def listed_ids(view: View, groups: dict[int, list[int]]) -> Texts:
+    """Give the ids of each group of accounts, as JSON."""
+    ids = [view.ids[found].tolist() for found in groups.values()]
+    return pa.array([str(each) for each in ids], type=pa.large_string())
+
+
+def other_holders(view: View, mine: Places, theirs: Places) -> dict[int, list[int]]:
     """Give the other accounts that hold the address a person would get, where Moodle forbids that; only those found.
 
-    ``at``: person's label → label of the account that is, or becomes, the person's.
+    ``theirs``: for each person of ``mine`` the account that is, or becomes, the person's.
     """
-    persons = view.persons.loc[at.index]
-    accounts = view.accounts.loc[at].set_axis(at.index)
     policy = view.email_policy()
-    new, old = folded(persons["email"]), folded(accounts["email"])
-    wanted = (new != "") & (new != old) & ~view.email_barred.loc[at.index]
-    if policy == Write.IF_EMPTY:
-        wanted &= is_blank(accounts["email"])
     if policy == Write.ON_CREATE or view.mapping.matching.shared_email:
-        wanted &= False
-    found = pairs(new[wanted], folded(view.accounts["email"]))
-    return found.sort_values(["p", "a"]).groupby("p")["a"].agg(list)
+        return {}
+    new, old = view.mine("email").take(pa.array(mine)), view.theirs("email").take(pa.array(theirs))
+    some = np.flatnonzero(~equal(new, old) & ~is_nothing(new) & ~view.email_barred[mine])
+    new, old = folded(new.take(pa.array(some))), old.take(pa.array(some))
+    wanted = ~equal(new, folded(old))
+    if policy == Write.IF_EMPTY:
+        wanted &= is_blank(old)
+    some = some[wanted]
+    found, holders = pairs(new.filter(pa.array(wanted)), view.theirs_folded("email"))
+    return grouped(mine[some[found]], holders)
 
 
-def reassigned(view: View, at: pd.Series[int]) -> pd.Series[str]:
-    """Give the persons whose account seems somebody else's, by label: the person that the ledger knows it by, '' for none.
+def reassigned(view: View, mine: Places, theirs: Places) -> dict[int, str]:
+    """Give the persons whose account seems somebody else's: the person that the ledger knows it by, '' for none.
 
     Those with '' differ in first name, last name and e-mail address.
-    ``at``: person's label → label of the account that has the idnumber. Names are judged (docs/decisions/0019) only where a
-    plain comparison of whole columns leaves a doubt: usually a few of many.
+    ``theirs``: for each person of ``mine`` the account that has the idnumber. Names are judged (docs/decisions/0019) only where
+    a plain comparison of whole columns leaves a doubt: usually a few of many.
     """
     if not set(_NAMES) <= set(view.accounts.columns):
-        return pd.Series(index=at.index[:0], dtype="str")
-    persons = view.persons.loc[at.index]
-    accounts = view.accounts.loc[at].set_axis(at.index)
-    known = view.known_person.loc[at].set_axis(at.index)
-    first, last = (persons[name] != accounts[name] for name in _NAMES)
-    elsewhere = (known != "") & (persons["person_id"] != "") & (known != persons["person_id"]) & (first | last)
-    doubtful = elsewhere | (first & last & (persons["email"] != accounts["email"]))
-    doubtful[doubtful] = elsewhere[doubtful] | (
-        folded(persons["email"][doubtful]) != folded(accounts["email"][doubtful])
-    )
-    some = doubtful.index[doubtful]
+        return {}
+    ours, others = pa.array(mine), pa.array(theirs)
+    differ = [~equal(view.mine(name).take(ours), view.theirs(name).take(others)) for name in _NAMES]
+    some = np.flatnonzero(differ[0] | differ[1])
+    mine, theirs, both = mine[some], theirs[some], (differ[0] & differ[1])[some]
+    ours, others = pa.array(mine), pa.array(theirs)
+    known, person_ids = view.known_person.take(others), view.mine("person_id").take(ours)
+    elsewhere = ~is_nothing(known) & ~is_nothing(person_ids) & ~equal(known, person_ids)
+    emails = folded(view.mine("email").take(ours)), folded(view.theirs("email").take(others))
+    doubtful = elsewhere | (both & ~equal(*emails))
     found: dict[int, str] = {}
-    for p, mine, theirs, other in zip(
-        some,
-        _identities(persons.loc[some]),
-        _identities(accounts.loc[some]),
-        known.where(elsewhere, "").loc[some],
+    for p, one, other, person in zip(
+        mine[doubtful].tolist(),
+        _identities(view.mine, mine[doubtful]),
+        _identities(view.theirs, theirs[doubtful]),
+        blank_where(known, ~elsewhere).filter(pa.array(doubtful)).to_pylist(),
         strict=True,
     ):
-        if other and has_another_name(mine, theirs):
-            found[p] = other
-        elif is_somebody_else(mine, theirs):
+        if person and has_another_name(one, other):
+            found[p] = person
+        elif is_somebody_else(one, other):
             found[p] = ""
-    return pd.Series(found, index=pd.Index(list(found), dtype=at.index.dtype), dtype="str")
+    return found
 
 
-def _identities(frame: pd.DataFrame) -> list[Identity]:
-    return [
-        Identity(*(text.strip()[:_LONGEST] for text in texts))
-        for texts in zip(*(frame[name] for name in _COMPARED), strict=True)
-    ]
+def _identities(column: Callable[[str], Texts], places: Places) -> list[Identity]:
+    texts = (column(name).take(pa.array(places)).to_pylist() for name in _COMPARED)
+    return [Identity(*(text.strip()[:_LONGEST] for text in each)) for each in zip(*texts, strict=True)]

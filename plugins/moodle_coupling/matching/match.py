@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.verdicts import Verdict
+from moodle_coupling.matching.compare import pairs_of_numbers
 from moodle_coupling.matching.duplicates import find_duplicates
+from moodle_coupling.matching.judged import VERDICT_CODES, Judged
 from moodle_coupling.matching.linked import judge_linked
 from moodle_coupling.matching.orphans import find_orphans
-from moodle_coupling.matching.questions import find_points, judge_questions, pairs
+from moodle_coupling.matching.questions import judge_questions, points_of
+from moodle_coupling.people.arrow import blank_where, to_series, together
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from moodle_coupling.matching.orphans import Orphans
     from moodle_coupling.matching.view import View
 
 MATCH_COLUMNS: Final = (
@@ -42,43 +46,61 @@ def match_view(view: View, *, full: bool, account_ids: Collection[int] = ()) -> 
 
     ``account_ids``: the orphans among these accounts, though not full. Nothing depends on the order of the rows.
     """
-    standing = view.persons[~view.rejected]
-    doubles = _duplicates(view, standing)
-    exact = pairs(standing["idnumber"], view.accounts["idnumber"])
-    linked = judge_linked(view, exact[~exact["p"].isin(doubles.index)].sort_values(["p", "a"], ignore_index=True))
-    unlinked = standing.index.difference(pd.Index(exact["p"]))
+    judged = Judged(len(view.persons))
+    standing = ~view.rejected
+    doubles = _judge_doubles(view, judged, standing)
+
+    keys = view.idnumbers
+    places = np.flatnonzero(standing)
+    at, theirs = pairs_of_numbers(keys.persons[places], keys.accounts, keys.counts)
+    mine = places[at]
+    single = ~doubles[mine]
+    judge_linked(view, judged, mine[single], theirs[single])
+
+    unlinked = standing.copy()
+    unlinked[mine] = False
     # Duplicates are rejected, but their questions stand: nobody else is linked to an account that they point at.
-    points = find_points(standing.loc[unlinked], view.accounts, view.mapping)
-    questions = judge_questions(view, points, unlinked.difference(doubles.index))
-    judged = pd.concat([linked, questions, doubles]).reindex(view.persons.index)
-    judged["others"] = judged["others"].map(lambda found: found if isinstance(found, list) else [])
-
-    persons = view.persons[["row", "person_id", "extern_id", "idnumber"]].join(judged)
-    parts = [persons]
+    points = points_of(view, np.flatnonzero(unlinked))
+    judge_questions(view, judged, points, unlinked & ~doubles)
+    judged.pointed.append(points.accounts)
+    orphans = None
     if full or account_ids:
-        parts.append(find_orphans(view, judged, points, only=None if full else account_ids))
-    return _finished(view, pd.concat(parts, ignore_index=True))
+        orphans = find_orphans(view, judged, only=None if full else account_ids)
+    return _frame(view, judged, orphans)
 
 
-def _duplicates(view: View, standing: pd.DataFrame) -> pd.DataFrame:
+def _judge_doubles(view: View, judged: Judged, standing: np.ndarray) -> np.ndarray:
+    """Reject persons who share an idnumber or an address, and tell which they are."""
     # An address that Moodle refuses anyway ('none@none') says nothing about who somebody is.
-    addresses = standing["email"].where(~view.email_barred.loc[standing.index], "")
-    doubles = find_duplicates(standing.assign(email=addresses), by_email=not view.mapping.matching.shared_email)
-    return doubles.rename(columns={"field": "shared_field"}).assign(verdict=Verdict.DUPLICATE_PERSON.value)
+    emails = None
+    if not view.mapping.matching.shared_email:
+        emails = blank_where(view.mine("email"), view.email_barred | ~standing)
+    found = find_duplicates(view, standing, emails)
+    doubles = np.zeros(len(standing), dtype=bool)
+    doubles[found.places] = True
+    judged.verdicts[doubles] = VERDICT_CODES[Verdict.DUPLICATE_PERSON]
+    judged.evidence.put(found.places, found.evidence)
+    judged.shared_field.put(found.places, found.fields)
+    return doubles
 
 
-def _finished(view: View, rows: pd.DataFrame) -> pd.DataFrame:
-    ids = view.accounts["id"]
-    at = rows["a"].astype("Int64") if "a" in rows else pd.Series(pd.NA, index=rows.index, dtype="Int64")
-    rows["account_id"] = at.map(ids).astype("Int64")
-    rows["row"] = rows["row"].astype("Int64")
-    rows["other_accounts"] = [
-        json.dumps([int(ids[a]) for a in found]) if isinstance(found, list) and found else "[]"
-        for found in rows["others"]
-    ]
-    frame = rows.reindex(columns=list(MATCH_COLUMNS))
-    for name in ("may_link", "email_kept", "question_open", "explained"):
-        frame[name] = frame[name].astype("boolean").fillna(value=False).astype("bool")
-    for name in ("person_id", "extern_id", "idnumber", "verdict", "evidence", "proposal", "shared_field"):
-        frame[name] = frame[name].astype("object").fillna("").astype("str")
-    return frame
+def _frame(view: View, judged: Judged, orphans: Orphans | None) -> pd.DataFrame:
+    persons = len(judged.verdicts)
+    more = 0 if orphans is None else len(orphans.places)
+    ids = np.full(persons + more, 0, dtype=np.int64)
+    known = np.r_[judged.accounts >= 0, np.ones(more, dtype=bool)]
+    ids[:persons][known[:persons]] = view.ids[judged.accounts[known[:persons]]]
+    rows = np.zeros(persons + more, dtype=np.int64)
+    rows[:persons] = view.persons["row"].to_numpy(dtype=np.int64)
+    texts = {name: view.mine(name) for name in ("person_id", "extern_id", "idnumber")} | judged.texts()
+    flags = {"may_link": judged.may_link, "email_kept": judged.email_kept}
+    flags |= {name: np.zeros(persons, dtype=bool) for name in ("question_open", "explained")}
+    if orphans is not None:
+        ids[persons:] = view.ids[orphans.places]
+        texts = {name: together(found, orphans.texts[name]) for name, found in texts.items()}
+        flags = {name: np.r_[found, orphans.flags[name]] for name, found in flags.items()}
+    columns = {name: to_series(found) for name, found in texts.items()}
+    columns |= {name: pd.Series(found) for name, found in flags.items()}
+    columns["account_id"] = pd.Series(pd.arrays.IntegerArray(ids, ~known))
+    columns["row"] = pd.Series(pd.arrays.IntegerArray(rows, np.arange(persons + more) >= persons))
+    return pd.DataFrame({name: columns[name] for name in MATCH_COLUMNS})

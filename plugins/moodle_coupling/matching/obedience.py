@@ -7,14 +7,17 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.verdicts import KEPT_UP, DecisionKind, Verdict, offered
-from moodle_coupling.matching.compare import folded
+from moodle_coupling.matching.compare import pairs
 from moodle_coupling.matching.decisions import Account, choosable
 from moodle_coupling.matching.evidence import account_named, evidence_of, persons_listed
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.linked import other_holders
+from moodle_coupling.people.arrow import pa
+from moodle_coupling.people.cleaning import folded
 from moodle_coupling.words.sentence import Sentence, after, read
 
 if TYPE_CHECKING:
@@ -80,24 +83,27 @@ class Decided:
 def look_up(view: View, frame: pd.DataFrame, decided: pd.DataFrame) -> Decided:
     """Look up what the decisions (Remembered.decided) are about; those on rows that are not in ``frame`` are left out."""
     persons = frame["row"].notna()
-    by_row, orphans = _numbers(frame["row"][persons]), _numbers(frame["account_id"][~persons])
+    by_row = _numbers(frame["row"][frame["row"].isin(decided["row"].dropna()).fillna(value=False)])
+    nobodys = frame["account_id"][~persons]
+    orphans = _numbers(nobodys[nobodys.isin(decided["orphan"].dropna())])
     decisions = _decisions(decided, by_row, orphans)
     ats = sorted({decision.at for decision in decisions})
     rows = dict(zip(ats, _records(frame.loc[ats, list(_READ)]), strict=True))
     meant = {account for row in rows.values() for account in pointed(row)}
-    known = view.accounts[view.accounts["id"].isin(meant)]
-    ids = [int(id_) for id_ in known["id"]]
-    written = persons & (frame["verdict"].isin(KEPT_UP) | frame["may_link"])
+    places = view.places(meant)
+    known, ids = view.accounts.iloc[places], view.ids[places].tolist()
+    here = frame["account_id"].isin(list(meant)).fillna(value=False)
+    written = here & persons & (frame["verdict"].isin(KEPT_UP) | frame["may_link"])
     return Decided(
         decisions=decisions,
         rows=rows,
-        orphans=orphans,
+        orphans=_numbers(frame["account_id"][here & ~persons]) | orphans,
         accounts={account.id: account for account in map(_account, _records(known))},
-        labels=dict(zip(ids, known.index, strict=True)),
-        protected=dict(zip(ids, view.protected.loc[known.index], strict=True)),
-        owners=view.owners(known["idnumber"], outside=False),
+        labels=dict(zip(ids, places.tolist(), strict=True)),
+        protected={id_: view.why.get(place, "") for id_, place in zip(ids, places.tolist(), strict=True)},
+        owners=view.owners(places, outside=False),
         holders=_holders(view, decisions),
-        taken=_numbers(frame["account_id"][written].dropna()),
+        taken=_numbers(frame["account_id"][written]),
     )
 
 
@@ -127,14 +133,14 @@ def _account(values: dict[str, Any]) -> Account:
 
 
 def _holders(view: View, decisions: list[Decision]) -> dict[int, int]:
-    who = [decision.at for decision in decisions if decision.kind == DecisionKind.CREATE_SEPARATE]
-    emails = view.persons["email"].reindex(who).dropna()
-    if view.mapping.matching.shared_email or emails.empty:
+    persons = len(view.persons)
+    who = [one.at for one in decisions if one.kind == DecisionKind.CREATE_SEPARATE and one.at < persons]
+    if view.mapping.matching.shared_email or not who:
         return {}
-    wanted, theirs = folded(emails), folded(view.accounts["email"])
-    some = theirs[theirs.isin(set(wanted) - {""})]
-    by_address = dict(zip(some, view.accounts["id"].loc[some.index], strict=True))
-    return {int(at): int(by_address[email]) for at, email in wanted.items() if email in by_address}  # type: ignore[call-overload]
+    wanted = folded(view.mine("email").take(pa.array(who)))
+    found, places = pairs(wanted, view.theirs_folded("email"))
+    # Of several accounts with one address the last.
+    return {who[one]: int(view.ids[a]) for one, a in zip(found.tolist(), places.tolist(), strict=True)}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -232,7 +238,7 @@ class _Work:
         if row["verdict"] == Verdict.ID_REASSIGNED and holder != row["account_id"]:
             return self._free_idnumber(decision, row)
         if holder is not None:
-            email = self.view.persons["email"][decision.at]
+            email = self.view.mine("email")[decision.at].as_py()
             raise _Impossible("not_done.address_taken", account=account_named(holder), email=email)
         self._set(decision.at, account_id=pd.NA, forced=Action.CREATE.value)
         return decision.told()
@@ -329,12 +335,12 @@ class _Work:
 
     def _tell_holders(self) -> None:
         """Note whose address is another account's, so that the account given keeps its own."""
-        given = pd.Series({at: self.known.labels[account] for at, account in self.given.items()}, dtype="int64")
-        if given.empty:
+        if not self.given:
             return
-        found, ids = other_holders(self.view, given).to_dict(), self.view.accounts["id"]
+        theirs = np.array([self.known.labels[account] for account in self.given.values()], dtype=np.intp)
+        found = other_holders(self.view, np.array(list(self.given), dtype=np.intp), theirs)
         for at in self.given:
-            holders = [int(ids[a]) for a in found.get(at, ())]
+            holders = self.view.ids[found.get(at, [])].tolist()
             self._set(at, email_kept=bool(holders), holders=json.dumps(holders))
 
     def _obeyed(self, at: int, decision: Decision, evidence: str, **values: Any) -> None:

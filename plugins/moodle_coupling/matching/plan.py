@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,24 +21,30 @@ from moodle_coupling.matching.changes import (
 from moodle_coupling.matching.drift import Drift
 from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import SUSPEND, Action
+from moodle_coupling.matching.judged import VERDICT_CODES, verdict_numbers, verdict_texts
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.names import final_usernames, to_rename
 from moodle_coupling.matching.obedience import NOT_POSSIBLE, Obeyed, obey
-from moodle_coupling.matching.orphans import Leaver, fate_of
+from moodle_coupling.matching.orphans import fates_of
 from moodle_coupling.matching.profile import with_types
 from moodle_coupling.matching.reasons import Reasons
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.view import View, make_view
+from moodle_coupling.matching.written import Notes, followed, quoted, sentences
+from moodle_coupling.people.arrow import choose, equal, is_in, pa, same_text, taken, to_series, to_texts, together
+from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.words.sentence import Sentence, after
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from collections.abc import Mapping as Mapping_
 
-    import numpy.typing as npt
-
     from moodle_coupling.mapping import Mapping
+    from moodle_coupling.matching.view import Places
+    from moodle_coupling.people.arrow import Mask, Texts
 
+_ACTIONS: Final = tuple(map(str, Action))
+_ACTION_CODES: Final = {action: number for number, action in enumerate(_ACTIONS)}
 _UPDATED_BY_DECISION: Final = (Action.LINK, Action.UPDATE, Action.REACTIVATE)
 
 
@@ -82,11 +89,13 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
         unreadable=unreadable,
     )
     obeyed = obey(view, match_view(view, full=full, account_ids=account_ids), known.decided)
-    draft = _Draft.start(view, obeyed, reasons, Drift.of(view, known))
+    draft = _Draft.start(view, obeyed, reasons, Drift(view, known, len(obeyed.frame)))
+    del obeyed, typed, candidates, accounts
+    view.forget_folded()
     draft.plan_creates()
     draft.plan_updates()
     # Whose id was spoilt on the way may be any account's person.
-    everyone_known = everyone_known and "idnumber_spoilt" not in set(reasons["code"])
+    everyone_known = everyone_known and not equal(to_texts(reasons["code"]), "idnumber_spoilt").any()
     draft.plan_orphans(known, everyone_known=everyone_known)
     draft.plan_decided()
     return draft.finished()
@@ -94,223 +103,263 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
 
 @dataclass
 class _Draft:
-    """A plan in the making; the row numbers of all parts are those of ``frame``, persons first."""
+    """A plan in the making; the row numbers of all parts are those of ``frame``, persons first.
+
+    ``accounts`` are the places of the rows' accounts, -1 for none; ``verdicts`` and ``actions`` are numbers. ``given`` are the
+    reasons of the persons in scope, and ``given_at`` the rows that they are of.
+    """
 
     view: View
     frame: pd.DataFrame
+    accounts: Places
+    verdicts: np.ndarray
+    actions: np.ndarray
+    usernames: Notes
+    evidence: Notes
+    proposal: Notes
     given: pd.DataFrame
+    given_at: Places
     changes: Changes
     reasons: Reasons
     drift: Drift
 
     @classmethod
     def start(cls, view: View, obeyed: Obeyed, given: pd.DataFrame, drift: Drift) -> _Draft:
-        frame = obeyed.frame.assign(action=Action.NONE.value)
-        at_account = pd.Series(view.accounts.index, index=view.accounts["id"])
-        frame["a"] = frame["account_id"].map(at_account).astype("Int64")
-        known = view.accounts.reindex(frame["a"].fillna(-1).astype("int64")).set_axis(frame.index)
-        persons = len(view.persons)
-        frame["username"] = known["username"].fillna("").astype("str")
-        for name in NAME_FIELDS:
-            theirs = known[name].fillna("").astype("str") if name in known else pd.Series("", index=frame.index)
-            frame[name] = pd.concat([view.persons[name], theirs.iloc[persons:]]).astype("str")
-        positions = pd.Series(view.persons.index, index=view.persons["row"])
-        mine = given[given["row"].isin(positions.index)]
-        draft = cls(view, frame, mine, Changes(len(frame)), Reasons(len(frame)), drift)
-        draft.given = draft.given.assign(at=draft.given["row"].map(positions))
-        draft.reasons.add_given(draft.given)
-        draft.reasons.add_verdicts(frame["verdict"], frame["evidence"], frame["shared_field"])
-        for at, why in obeyed.impossible.items():
-            draft.reasons.add(at, NOT_POSSIBLE, "", why)
-            written = frame["evidence"][at] or evidence_of(frame.loc[at].to_dict()).written()
-            frame.loc[at, "evidence"] = after(written, why)
+        frame, length = obeyed.frame, len(obeyed.frame)
+        ids = frame["account_id"].to_numpy(dtype=np.int64, na_value=-1)
+        places = np.minimum(np.searchsorted(view.ids, ids), max(len(view.ids) - 1, 0))
+        accounts = np.where(view.ids[places] == ids, places, -1) if len(view.ids) else np.full(length, -1)
+        rows = view.persons["row"].to_numpy(dtype=np.int64)
+        of_given = given["row"].to_numpy(dtype=np.int64)
+        mine = np.isin(of_given, rows)
+        draft = cls(
+            view=view,
+            frame=frame,
+            accounts=accounts,
+            verdicts=verdict_numbers(to_texts(frame["verdict"])),
+            actions=np.full(length, _ACTION_CODES[Action.NONE], dtype=np.int8),
+            usernames=Notes(length, taken(view.theirs("username"), accounts)),
+            evidence=Notes(length, to_texts(frame["evidence"])),
+            proposal=Notes(length, to_texts(frame["proposal"])),
+            given=given[mine],
+            given_at=np.searchsorted(rows, of_given[mine]),
+            changes=Changes(length),
+            reasons=Reasons(length),
+            drift=drift,
+        )
+        draft.reasons.add_given(draft.given, draft.given_at)
+        draft.reasons.add_verdicts(draft.verdicts, draft.text("evidence"), draft.text("shared_field"))
+        draft._tell_impossible(obeyed)
         draft._reject()
         return draft
 
-    def _reject(self) -> None:
-        unmatched = self.frame["verdict"] == ""
-        self._tell_disagreement(unmatched)
-        rejected = unmatched | (self.frame["verdict"] == Verdict.DUPLICATE_PERSON)
-        self.frame.loc[rejected, "action"] = Action.REJECT.value
-        for at in self.frame.index[unmatched]:
-            if not self.reasons.has(at):
-                self.reasons.add(at, "idnumber_missing", "idnumber", Sentence("reason.no_idnumber"))
+    def text(self, name: str, rows: Places | None = None) -> Texts:
+        """Give a column of the match frame, of all rows or some."""
+        texts = to_texts(self.frame[name])
+        return texts if rows is None else texts.take(pa.array(rows))
 
-    def _tell_disagreement(self, unmatched: pd.Series[bool]) -> None:
+    def mine(self, name: str, persons: Places) -> Texts:
+        """Give a column of some persons."""
+        return self.view.mine(name).take(pa.array(persons))
+
+    def _where(self, *verdicts: Verdict) -> Mask:
+        return np.isin(self.verdicts, [VERDICT_CODES[verdict] for verdict in verdicts])
+
+    def _forced(self, *actions: Action) -> Mask:
+        """Tell which rows have an action that was decided on."""
+        return is_in(self.text("forced"), map(str, actions))
+
+    def _act(self, rows: Places | Mask, action: Action) -> None:
+        self.actions[rows] = _ACTION_CODES[action]
+
+    @cached_property
+    def _is_person(self) -> Mask:
+        mask: Mask = self.frame["row"].notna().to_numpy(dtype=bool)
+        return mask
+
+    def _tell_impossible(self, obeyed: Obeyed) -> None:
+        for at, why in obeyed.impossible.items():
+            self.reasons.add(at, NOT_POSSIBLE, "", why)
+            row = self.frame.loc[at].to_dict() | {
+                "username": taken(self.view.theirs("username"), self.accounts[[at]])[0].as_py()
+            }
+            written = row["evidence"] or evidence_of(row).written()
+            self.evidence.put(np.array([at]), after(written, why))
+
+    def _reject(self) -> None:
+        unmatched = self.verdicts == VERDICT_CODES[""]
+        self._tell_disagreement(unmatched)
+        self._act(unmatched | self._where(Verdict.DUPLICATE_PERSON), Action.REJECT)
+        silent = np.flatnonzero(unmatched & ~self.reasons.any())
+        self.reasons.add_all(silent, "idnumber_missing", "idnumber", Sentence("reason.no_idnumber").written())
+
+    def _tell_disagreement(self, unmatched: Mask) -> None:
         """Make a mismatch of each person on whom the sources do not agree: nothing is written, and somebody must judge."""
-        said = self.given[self.given["code"] == Verdict.SOURCES_DISAGREE].drop_duplicates("at").set_index("at")["said"]
-        said = said[unmatched[said.index].to_numpy()]
-        self.frame.loc[said.index, "verdict"] = Verdict.SOURCES_DISAGREE.value
-        self.frame.loc[said.index, "evidence"] = said
+        some = np.flatnonzero(equal(to_texts(self.given["code"]), Verdict.SOURCES_DISAGREE))
+        _, first = np.unique(self.given_at[some], return_index=True)
+        some = some[first]
+        some = some[unmatched[self.given_at[some]]]
+        at = self.given_at[some]
+        self.verdicts[at] = VERDICT_CODES[Verdict.SOURCES_DISAGREE]
+        self.evidence.put(at, to_texts(self.given["said"]).take(pa.array(some)))
 
     def plan_creates(self) -> None:
         """Give new persons a username and all their fields; reject whom Moodle would refuse."""
-        new = self.frame.index[(self.frame["verdict"] == Verdict.NEW) | (self.frame["forced"] == Action.CREATE)]
-        stopped = set(self.given.loc[self.given["blocks"] != "", "at"])
-        stopped |= self._incomplete(new[~new.isin(stopped)])
-        rejected = new[new.isin(stopped)]
-        self.frame.loc[rejected, "action"] = Action.REJECT.value
-        created = new.difference(rejected)
-        self.frame.loc[created, "action"] = Action.CREATE.value
+        new = self._where(Verdict.NEW) | self._forced(Action.CREATE)
+        stopped = np.zeros(len(self.frame), dtype=bool)
+        stopped[self.given_at[~is_nothing(to_texts(self.given["blocks"]))]] = True
+        stopped |= self._incomplete(np.flatnonzero(new & ~stopped))
+        self._act(new & stopped, Action.REJECT)
+        created = np.flatnonzero(new & ~stopped)
+        self._act(created, Action.CREATE)
         renamed = self._renamed()
-        names = final_usernames(self.view, created.union(renamed))
-        self._explain_numbers(names.loc[created])
-        self.frame.loc[created, "username"] = names.loc[created]
-        add_create(
-            self.changes,
-            self.view.persons.loc[created].assign(username=names.loc[created]),
-            created.to_numpy(),
-            self.view.mapping,
-        )
-        written = self._written()
-        self.drift.note_usernames(
-            self.frame["username"].loc[written],
-            self.view.persons["idnumber"].loc[written],
-            written=written.isin(renamed),
-        )
-        present = self.frame.loc[renamed, "username"]
-        self.changes.add(renamed, "username", present, names.loc[renamed])
-        self.frame.loc[renamed, "username"] = names.loc[renamed]
+        named = np.union1d(created, renamed)
+        names = final_usernames(self.view, named)
+        of_created = names.take(pa.array(np.searchsorted(named, created)))
+        self._explain_numbers(created, of_created)
+        self.usernames.put(created, of_created)
 
-    def _incomplete(self, new: pd.Index[int]) -> set[int]:
+        def column(field: str) -> Texts:
+            return of_created if field == "username" else self.mine(field, created)
+
+        fields = [*CREATE_FIELDS, *further_fields(self.view.persons)]
+        add_create(self.changes, created, fields, column, self.view.mapping)
+        written = self._written
+        self.drift.note_usernames(self.view, written, self.accounts[written], renamed=np.isin(written, renamed))
+        present = self.view.theirs("username").take(pa.array(self.accounts[renamed]))
+        of_renamed = names.take(pa.array(np.searchsorted(named, renamed)))
+        self.changes.add(renamed, "username", present, of_renamed)
+        self.usernames.put(renamed, of_renamed)
+
+    def _incomplete(self, new: Places) -> Mask:
         """Find new persons without a field that Moodle demands, of whom the source's rules said nothing."""
-        found: set[int] = set()
+        found = np.zeros(len(self.frame), dtype=bool)
         for field in CREATE_FIELDS:
-            values = self.view.persons[field].loc[new]
-            for at in new[(values == "").to_numpy()]:
-                found.add(at)
-                self.reasons.add(at, f"{field}_missing", field, Sentence(f"reason.{field}_needed"))
+            at = new[is_nothing(self.mine(field, new))]
+            found[at] = True
+            self.reasons.add_all(at, f"{field}_missing", field, Sentence(f"reason.{field}_needed").written())
         return found
 
-    def _explain_numbers(self, names: pd.Series[str]) -> None:
-        bases = self.view.persons["username"].loc[names.index]
-        numbered = names.index[(names != bases).to_numpy()]
-        given = (self.frame.loc[numbered, "evidence"], self.frame.loc[numbered, "idnumber"])
-        evidence = [
-            after(written, Sentence("evidence.numbered", base=base, name=name))
-            if written
-            else Sentence("evidence.new_numbered", idnumber=idnumber, base=base, name=name).written()
-            for written, idnumber, base, name in zip(*given, bases[numbered], names[numbered], strict=True)
-        ]
-        self.frame.loc[numbered, "evidence"] = pd.Series(evidence, index=numbered, dtype="str")
+    def _explain_numbers(self, created: Places, names: Texts) -> None:
+        bases = self.mine("username", created)
+        other = ~equal(names, bases)
+        if not other.any():
+            return
+        some, mask = created[other], pa.array(other)
+        named = {"base": quoted(bases.filter(mask)), "name": quoted(names.filter(mask))}
+        evidence, idnumbers = self.evidence.texts().take(pa.array(some)), quoted(self.text("idnumber", some))
+        alone = sentences("evidence.new_numbered", idnumber=idnumbers, **named)
+        told = followed(evidence, sentences("evidence.numbered", **named))
+        self.evidence.put(some, choose(is_nothing(evidence), alone, told))
 
-    def _written(self) -> pd.Index[int]:
+    @cached_property
+    def _written(self) -> Places:
         """Persons whose existing account is brought up to date."""
-        by_decision = self.frame["forced"].isin([action.value for action in _UPDATED_BY_DECISION])
-        written = self.frame["verdict"].isin(KEPT_UP) | self.frame["may_link"] | by_decision
-        return self.frame.index[written & self.frame["row"].notna()]
+        written = self._where(*KEPT_UP) | self.frame["may_link"].to_numpy() | self._forced(*_UPDATED_BY_DECISION)
+        return np.flatnonzero(written & self._is_person)
 
-    def _renamed(self) -> pd.Index[int]:
-        written = self._written()
-        barred = self._with_reason("username", blocking=True)
-        return to_rename(self.view, self.frame["a"].loc[written[~barred[written]]].astype("int64"))
+    def _renamed(self) -> Places:
+        some = self._written[~self._with_reason("username", blocking=True)[self._written]]
+        return some[to_rename(self.view, some, self.accounts[some])]
 
-    def _with_reason(self, field: str, *, blocking: bool) -> npt.NDArray[np.bool_]:
+    def _with_reason(self, field: str, *, blocking: bool) -> Mask:
         """Tell which rows of the plan have a (blocking) reason on that field."""
-        some = self.given[self.given["field"] == field]
+        some = equal(to_texts(self.given["field"]), field)
         if blocking:
-            some = some[some["blocks"] != ""]
+            some &= ~is_nothing(to_texts(self.given["blocks"]))
         mask = np.zeros(len(self.frame), dtype=bool)
-        mask[some["at"].to_numpy(dtype="int64")] = True
+        mask[self.given_at[some]] = True
         return mask
 
     def plan_updates(self) -> None:
         """Write what differs to linked accounts, and the idnumber to those that the mapping allows to link."""
-        written = self._written()
-        at = written.to_numpy()
-        persons = self.view.persons.loc[written]
-        accounts = self.view.accounts.loc[self.frame["a"].loc[written].astype("int64")].set_axis(written)
+        written = self._written
+        accounts = pa.array(self.accounts[written])
         self._tell_kept_emails(written)
-        for field in [*NAME_FIELDS, *further_fields(persons)]:
-            old = self._present(accounts, field)
-            if old is None:
-                continue
-            barred = self._with_reason(field, blocking=True)[at]
+        for field in [*NAME_FIELDS, *further_fields(self.view.persons)]:
+            if field not in self.view.accounts and not field.startswith(PROFILE_PREFIX):
+                continue  # not read, which is not the same as empty; Moodle shows no profile field that is
+            old, new = self.view.theirs(field).take(accounts), self.mine(field, written)
+            barred = self._with_reason(field, blocking=True)[written]
             if field == "email":
-                barred |= self.frame["email_kept"].to_numpy()[at]
-            remarked = self._with_reason(field, blocking=False)[at]
-            where = to_write(field, old, persons[field], self.view.mapping, barred=barred, remarked=remarked)
-            self.changes.add(at[where], field, old[where], persons[field][where])
-            self.drift.note(field, old, persons[field], barred=barred, written=where)
+                barred |= self.frame["email_kept"].to_numpy()[written]
+            remarked = self._with_reason(field, blocking=False)[written]
+            where = to_write(field, old, new, self.view.mapping, barred=barred, remarked=remarked)
+            mask = pa.array(where)
+            self.changes.add(written[where], field, old.filter(mask), new.filter(mask))
+            self.drift.note(field, written, old, new, barred=barred, written=where)
         self._link()
         self._reactivate()
-        changed = np.array([text != "{}" for text in self.changes.texts()], dtype=bool)
-        waiting = (self.frame["action"] == Action.NONE) & changed
-        self.frame.loc[waiting, "action"] = Action.UPDATE.value
+        self._act((self.actions == _ACTION_CODES[Action.NONE]) & self.changes.any(), Action.UPDATE)
 
-    @staticmethod
-    def _present(accounts: pd.DataFrame, field: str) -> pd.Series[str] | None:
-        """Give what the accounts hold in a field; None when that was not read, which is not the same as empty."""
-        if field in accounts:
-            return accounts[field]
-        if field.startswith(PROFILE_PREFIX):  # Moodle shows no empty profile field: nobody has it filled in
-            return pd.Series("", index=accounts.index, dtype="str")
-        return None
-
-    def _tell_kept_emails(self, written: pd.Index[int]) -> None:
+    def _tell_kept_emails(self, written: Places) -> None:
         """Say it where the verdict does not: of those who returned while their new address is another's."""
-        kept = self.frame.loc[written]
-        kept = kept[kept["email_kept"] & (kept["verdict"] != Verdict.EMAIL_TAKEN)]
-        for at, email, others in zip(kept.index, kept["email"], kept["holders"], strict=True):
+        kept = self.frame["email_kept"].to_numpy() & ~self._where(Verdict.EMAIL_TAKEN)
+        some = written[kept[written]]
+        emails, holders = self.mine("email", some).to_pylist(), self.text("holders", some).to_pylist()
+        for at, email, others in zip(some.tolist(), emails, holders, strict=True):
             said = Sentence("evidence.email_kept", email=email, accounts=others[1:-1])
             self.reasons.add(at, Verdict.EMAIL_TAKEN.value, "email", said)
 
     def _link(self) -> None:
-        linked = self.frame.index[self.frame["may_link"] | (self.frame["forced"] == Action.LINK)]
-        self.frame.loc[linked, "action"] = Action.LINK.value
-        present = self.view.accounts["idnumber"].loc[self.frame["a"].loc[linked].astype("int64")]
-        self.changes.add(linked, "idnumber", present, self.frame.loc[linked, "idnumber"])
+        linked = np.flatnonzero(self.frame["may_link"].to_numpy() | self._forced(Action.LINK))
+        self._act(linked, Action.LINK)
+        present = self.view.theirs("idnumber").take(pa.array(self.accounts[linked]))
+        self.changes.add(linked, "idnumber", present, self.text("idnumber", linked))
 
     def _reactivate(self) -> None:
-        returned = self.frame.index[
-            (self.frame["verdict"] == Verdict.RETURNED) | (self.frame["forced"] == Action.REACTIVATE)
-        ]
-        self.frame.loc[returned, "action"] = Action.REACTIVATE.value
+        returned = np.flatnonzero(self._where(Verdict.RETURNED) | self._forced(Action.REACTIVATE))
+        self._act(returned, Action.REACTIVATE)
         self.changes.add_flag(returned, "suspended", "true, false")
 
     def plan_orphans(self, known: Remembered, *, everyone_known: bool) -> None:
         """Do with orphans what the mapping's leaver policy says, and say why not where it is not done."""
-        orphans = self.frame[(self.frame["verdict"] == Verdict.ORPHAN) & (self.frame["forced"] == "")]
-        at_account = orphans["a"].astype("int64")
-        suspended = self.view.accounts["suspended"].loc[at_account]
-        ours = self.view.linked_by_us.loc[at_account]
-        leaving, listed, waiting = [], [], {}
-        facts = (orphans[name] for name in ("evidence", "question_open", "explained", "account_id"))
-        for at, evidence, asked, explained, account, is_suspended, is_ours in zip(
-            orphans.index, *facts, suspended, ours, strict=True
-        ):
-            since = known.gone_since.get(int(account))
-            leaver = Leaver(asked, is_suspended, is_ours, explained, since)
-            fate = fate_of(leaver, self.view.mapping.leavers, known.now, everyone_known=everyone_known)
-            told = after(evidence, fate.why) if fate.why else evidence
-            self.reasons.add(at, Verdict.ORPHAN.value, "idnumber", told)
+        orphans = np.flatnonzero(self._where(Verdict.ORPHAN) & is_nothing(self.text("forced")))
+        flags = {
+            "asked": self.frame["question_open"].to_numpy()[orphans],
+            "suspended": self.view.suspended[self.accounts[orphans]],
+            "ours": self.view.linked_by_us[self.accounts[orphans]],
+            "explained": self.frame["explained"].to_numpy()[orphans],
+        }
+        ids, evidence = self.view.ids[self.accounts[orphans]], self.evidence.texts()
+        for fate, which in fates_of(ids, flags, known, self.view.mapping.leavers, everyone_known=everyone_known):
+            some = orphans[which]
+            told = evidence.take(pa.array(some))
+            if fate.why:
+                told = followed(told, same_text(fate.why.written(), len(some)))
+            self.reasons.add_all(some, Verdict.ORPHAN.value, "idnumber", told)
             if fate.suspend:
-                leaving.append(at)
+                self._suspend(some)
             if fate.listed:
-                listed.append(at)
+                self.proposal.put(some, SUSPEND)
             if fate.for_now:
-                waiting[at] = told
-        self._suspend(leaving)
-        self.frame.loc[listed, "proposal"] = SUSPEND
-        self.frame.loc[list(waiting), "evidence"] = list(waiting.values())
+                self.evidence.put(some, told)
 
     def plan_decided(self) -> None:
         """Suspend what was decided on, and take an idnumber off the accounts that must not keep it."""
-        others = self.frame["row"].isna()
-        self._suspend(list(self.frame.index[self.frame["forced"] == Action.SUSPEND]))
-        freed = self.frame.index[others & (self.frame["forced"] == Action.UPDATE)]
-        self.frame.loc[freed, "action"] = Action.UPDATE.value
-        present = self.view.accounts["idnumber"].loc[self.frame["a"].loc[freed].astype("int64")]
-        self.changes.add(freed, "idnumber", present, [""] * len(freed))
+        self._suspend(np.flatnonzero(self._forced(Action.SUSPEND)))
+        freed = np.flatnonzero(~self._is_person & self._forced(Action.UPDATE))
+        self._act(freed, Action.UPDATE)
+        present = self.view.theirs("idnumber").take(pa.array(self.accounts[freed]))
+        self.changes.add(freed, "idnumber", present, same_text("", len(freed)))
 
-    def _suspend(self, at: list[int]) -> None:
-        self.frame.loc[at, "action"] = Action.SUSPEND.value
+    def _suspend(self, at: Places) -> None:
+        self._act(at, Action.SUSPEND)
         self.changes.add_flag(at, "suspended", "false, true")
 
     def finished(self) -> pd.DataFrame:
-        self.frame["changes"] = pd.Series(self.changes.texts(), index=self.frame.index, dtype="str")
-        self.frame["reasons"] = pd.Series(self.reasons.texts(), index=self.frame.index, dtype="str")
-        self.frame["drift"] = pd.Series(self.drift.texts(len(self.frame)), index=self.frame.index, dtype="str")
-        plan = self.frame[list(PLAN.names)].copy()
-        plan[PLAN.texts] = plan[PLAN.texts].astype("str")
-        return plan
+        """Give the plan (PLAN)."""
+        others = self.accounts[len(self.view.persons) :]
+        names = {name: together(self.view.mine(name), taken(self.view.theirs(name), others)) for name in NAME_FIELDS}
+        texts = names | {
+            "verdict": verdict_texts(self.verdicts),
+            "action": pa.array(_ACTIONS, type=pa.large_string()).take(pa.array(self.actions)),
+            "username": self.usernames.texts(),
+            "changes": self.changes.texts(),
+            "reasons": self.reasons.texts(),
+            "evidence": self.evidence.texts(),
+            "proposal": self.proposal.texts(),
+            "drift": self.drift.texts(),
+        }
+        columns = {name: to_series(texts[name]) if name in texts else self.frame[name] for name in PLAN.names}
+        return pd.DataFrame(columns)

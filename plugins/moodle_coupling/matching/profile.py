@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
@@ -12,7 +13,17 @@ from moodle_coupling.contract.profile_types import ProfileType, contradicts, dat
 from moodle_coupling.contract.profile_values import NO_OPTION, near_option, to_moodle
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Write
-from moodle_coupling.people.arrow import to_texts
+from moodle_coupling.people.arrow import (
+    as_mask,
+    blank_where,
+    change_where,
+    equal,
+    is_blank,
+    pa,
+    pc,
+    to_series,
+    to_texts,
+)
 from moodle_coupling.people.reasons import Reasons
 from moodle_coupling.words.sentence import Sentence
 
@@ -22,6 +33,10 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.mapping.parts import ProfileValue
+
+
+_LONG_STAMP: Final = r"^-?\p{Nd}{8,11}$"
+"""What can be a timestamp: a date of the source, written without signs between, is no longer than eight characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +90,9 @@ def _converted(found: Typed, column: str, setting: ProfileValue, type_: str) -> 
     options = _options(setting, accounts, column)
     if column in accounts and type_ == ProfileType.DATETIME:
         zone = setting.time_zone or ""
-        stored = accounts[column].map({text: date_stored(text, zone) for text in accounts[column].unique()})
-        accounts = accounts.assign(**{column: stored.astype("str")})
+        texts = to_texts(accounts[column])
+        stored = change_where(texts, ~is_blank(texts), lambda text: date_stored(text, zone))
+        accounts = accounts.assign(**{column: to_series(stored).set_axis(accounts.index)})
     if column in accounts and type_ == ProfileType.CHECKBOX:
         accounts = accounts.assign(**{column: accounts[column].replace("", "0")})
     if column not in accounts and type_ == ProfileType.CHECKBOX:
@@ -92,36 +108,45 @@ def _converted(found: Typed, column: str, setting: ProfileValue, type_: str) -> 
 def _options(setting: ProfileValue, accounts: pd.DataFrame, column: str) -> frozenset[str]:
     if setting.options is not None:
         return frozenset(setting.options)
-    return frozenset(accounts[column]) - {""} if column in accounts else frozenset()
+    return frozenset(pc.unique(to_texts(accounts[column])).to_pylist()) - {""} if column in accounts else frozenset()
 
 
 def _sent(
     found: Typed, column: str, setting: ProfileValue, type_: str, options: Collection[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    texts = found.candidates[column]
-    left_out = found.candidates["row"].isin(found.reasons.loc[found.reasons["field"] == column, "row"]) & (texts == "")
-    told = {text: to_moodle(text, type_, setting, options) for text in texts.unique()}
-    values = texts.map({text: value for text, (value, _) in told.items()}).where(~left_out, "").astype("str")
-    codes = texts.map({text: code for text, (_, code) in told.items()}).where(~left_out, "")
+    texts = to_texts(found.candidates[column])
+    rows = found.reasons.loc[(found.reasons["field"] == column).to_numpy(), "row"]
+    left_out = np.isin(found.candidates["row"], rows) & is_blank(texts)
+    coded = pc.dictionary_encode(texts)
+    told = [to_moodle(text, type_, setting, options) for text in coded.dictionary.to_pylist()]
+    values, codes = (
+        blank_where(pa.array([pair[at] for pair in told], type=pa.large_string()).take(coded.indices), left_out)
+        for at in (0, 1)
+    )
     noted = Reasons(found.candidates["row"].to_numpy(), found.candidates["in_scope"].to_numpy(dtype=bool))
-    for code in sorted(set(codes) - {""}):
+    for code in sorted({code for _, code in told} - {""}):
         meant = (lambda text: near_option(text, options)) if code == NO_OPTION else None
-        noted.add(code, (codes == code).to_numpy(), to_texts(texts), column, likeliest=meant)
+        noted.add(code, equal(codes, code), texts, column, likeliest=meant)
     more = noted.frame()
     reasons = pd.concat([found.reasons, more], ignore_index=True) if len(more) else found.reasons
-    return found.candidates.assign(**{column: values}), reasons
+    sent = to_series(values).set_axis(found.candidates.index)
+    return found.candidates.assign(**{column: sent}), reasons
 
 
 def _undeclared_dates(found: Typed, column: str) -> Typed:
     """Leave a field of unknown type alone, but where Moodle holds the very date that the source says, as a timestamp."""
     if column not in found.accounts:
         return found
+    held = to_texts(found.accounts[column])
+    stamps = as_mask(pc.match_substring_regex(held, _LONG_STAMP))
+    if not stamps.any():
+        return found
     keys = found.candidates.drop_duplicates("idnumber").set_index("idnumber")[column]
-    said = found.accounts["idnumber"].map(keys).astype("object").fillna("")
-    held = found.accounts[column]
-    same = [len(old) > 8 and is_that_date(old, new) for old, new in zip(held, said, strict=True)]
+    said = found.accounts["idnumber"][stamps].map(keys).astype("object").fillna("")
+    pairs = list(zip(held.filter(pa.array(stamps)).to_pylist(), said, strict=True))
+    alike = {(old, new) for old, new in set(pairs) if len(old) > 8 and is_that_date(old, new)}
+    texts = pa.array([new if (old, new) in alike else old for old, new in pairs], type=pa.large_string())
+    changed = to_series(pc.replace_with_mask(held, pa.array(stamps), texts))
     return Typed(
-        found.candidates,
-        found.reasons,
-        found.accounts.assign(**{column: held.where(~pd.Series(same, index=held.index), said)}),
+        found.candidates, found.reasons, found.accounts.assign(**{column: changed.set_axis(found.accounts.index)})
     )

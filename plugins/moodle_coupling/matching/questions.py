@@ -6,77 +6,123 @@ Whoever points at none is new; everyone else is a question that a human must ans
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
+import numpy as np
 
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.contract.verdicts import Verdict
-from moodle_coupling.matching.compare import folded, is_blank, loose
+from moodle_coupling.matching.compare import is_blank, loose, nothing, pairs
 from moodle_coupling.matching.evidence import account_named, clauses, first_of, persons_listed
+from moodle_coupling.matching.judged import VERDICT_CODES
+from moodle_coupling.matching.linked import grouped, listed_ids
+from moodle_coupling.matching.written import Pieces, numbers, of_each, quoted, sentences
+from moodle_coupling.people.arrow import blank_where, equal, is_in, join, pa, scattered
+from moodle_coupling.people.arrow import is_blank as is_nothing
+from moodle_coupling.people.cleaning import folded
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from moodle_coupling.mapping import Mapping
-    from moodle_coupling.matching.view import View
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from moodle_coupling.matching.judged import Judged
+    from moodle_coupling.matching.view import Places, View
+    from moodle_coupling.people.arrow import Mask, Texts
 
 NEAR: Final = "idnumber"
 EMAIL: Final = "email"
 USERNAME: Final = "username"
 KEYS: Final = (NEAR, EMAIL, USERNAME)
+_NAMES: Final = ("firstname", "lastname")
 
 
-def find_points(persons: pd.DataFrame, accounts: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
-    """Give one row per person, key and account pointed at.
+@dataclass(frozen=True)
+class Points:
+    """Who points at which account, a pair for each key: places of persons and accounts, and the number of the key in KEYS."""
 
-    ``p`` and ``a`` are the frames' index labels, ``key`` is one of NEAR, EMAIL, USERNAME.
+    persons: Places
+    accounts: Places
+    keys: Places
 
-    ``persons`` are those of whom no account has the exact idnumber.
-    """
-    near = pairs(folded(persons["idnumber"]), folded(accounts["idnumber"]))
-    emails = _email_points(persons, accounts, shared=mapping.matching.shared_email)
-    usernames = _username_points(persons, accounts, identifying=RECIPES[mapping.username.recipe].identifies)
-    return pd.concat(
-        [near.assign(key=NEAR), emails.assign(key=EMAIL), usernames.assign(key=USERNAME)], ignore_index=True
-    ).sort_values(["p", "a", "key"], ignore_index=True)
+    @cached_property
+    def distinct(self) -> tuple[Places, Places]:
+        """Persons and accounts, each pair once, by person and then by account."""
+        if not len(self.persons):
+            return self.persons, self.accounts
+        order = np.lexsort((self.accounts, self.persons))
+        persons, accounts = self.persons[order], self.accounts[order]
+        first = np.r_[True, (persons[1:] != persons[:-1]) | (accounts[1:] != accounts[:-1])]
+        return persons[first], accounts[first]
+
+    def by_key(self, key: str) -> Places:
+        """Give the persons who point by a key."""
+        persons: Places = self.persons[self.keys == KEYS.index(key)]
+        return persons
 
 
-def pairs(left: pd.Series[str], right: pd.Series[str]) -> pd.DataFrame:
-    """Give the index labels ``p`` of left and ``a`` of right whose texts are equal and not empty."""
-    persons = pd.DataFrame({"text": left.to_numpy(), "p": left.index}).loc[lambda frame: frame["text"] != ""]
-    accounts = pd.DataFrame({"text": right.to_numpy(), "a": right.index})
-    return persons.merge(accounts, on="text")[["p", "a"]]
+def points_of(view: View, persons: Places) -> Points:
+    """Give at which accounts these persons (places) point, of whom no account has the exact idnumber."""
+    mine = pa.array(persons)
+    found = find_points(lambda name: view.mine(name).take(mine), view)
+    return Points(persons[found.persons], found.accounts, found.keys)
 
 
-def _email_points(persons: pd.DataFrame, accounts: pd.DataFrame, *, shared: bool) -> pd.DataFrame:
-    if not shared:
-        return pairs(folded(persons["email"]), folded(accounts["email"]))
+def find_points(column: Callable[[str], Texts], view: View) -> Points:
+    """Give at which accounts persons point; ``column`` gives a column of theirs."""
+    found = [
+        pairs(folded(column(NEAR)), view.theirs_folded(NEAR)),
+        _email_points(column, view),
+        _username_points(column, view),
+    ]
+    keys = np.repeat(np.arange(len(KEYS)), [len(persons) for persons, _ in found])
+    persons, accounts = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Points(persons, accounts, keys)
+
+
+def _email_points(column: Callable[[str], Texts], view: View) -> tuple[Places, Places]:
+    emails, theirs = folded(column(EMAIL)), view.theirs_folded(EMAIL)
+    if not view.mapping.matching.shared_email:
+        return pairs(emails, theirs)
+    if not set(_NAMES) <= set(view.accounts.columns):
+        return pairs(nothing(0), theirs)
     # Address and name in one key: an address of a whole department would otherwise pair everyone with everyone.
-    ours, theirs = _address_and_name(persons), _address_and_name(accounts)
-    return pairs(ours, theirs)
+    some = np.flatnonzero(is_in(theirs, emails) & ~is_nothing(theirs))
+    there = pa.array(some)
+    persons, accounts = pairs(
+        _address_and_name(emails, *(column(name) for name in _NAMES)),
+        _address_and_name(theirs.take(there), *(view.theirs(name).take(there) for name in _NAMES)),
+    )
+    return persons, some[accounts]
 
 
-def _address_and_name(people: pd.DataFrame) -> pd.Series[str]:
-    emails = folded(people["email"])
-    if not {"firstname", "lastname"} <= set(people.columns):
-        return emails.where(emails == "", "")
-    names = loose(people["firstname"] + people["lastname"])
-    keys = emails + "\n" + names
-    return keys.where((emails != "") & (names != ""), "")
+def _address_and_name(emails: Texts, firstnames: Texts, lastnames: Texts) -> Texts:
+    names = loose(join(firstnames, lastnames))
+    return blank_where(join(emails, "\n", names), is_nothing(emails) | is_nothing(names))
 
 
-def _username_points(persons: pd.DataFrame, accounts: pd.DataFrame, *, identifying: bool) -> pd.DataFrame:
-    # A name makes a question only while the account has no idnumber; otherwise the two are namesakes.
-    asked = accounts if identifying else accounts[is_blank(accounts["idnumber"])]
-    return pairs(folded(persons["username"]), folded(asked["username"]))
+def _username_points(column: Callable[[str], Texts], view: View) -> tuple[Places, Places]:
+    theirs = view.theirs_folded(USERNAME)
+    if not RECIPES[view.mapping.username.recipe].identifies:
+        # A name makes a question only while the account has no idnumber; otherwise the two are namesakes.
+        theirs = blank_where(theirs, ~is_blank(view.theirs(NEAR)))
+    return pairs(folded(column(USERNAME)), theirs)
 
 
 @dataclass(frozen=True)
 class _Crowd:
     """Who else is at an account: persons that point at it too, and persons whose exact idnumber it has."""
 
-    pointing: dict[Any, list[int]]
+    pointing: dict[int, list[int]]
     owners: dict[str, list[str | Sentence]]
+
+    @classmethod
+    def at(cls, view: View, points: Points) -> _Crowd:
+        persons, accounts = points.distinct
+        several = np.bincount(accounts, minlength=len(view.accounts))[accounts] > 1
+        return cls(grouped(accounts[several], persons[several]), view.owners(accounts))
 
     def rivals(self, view: View, p: int, accounts: list[int]) -> list[str | Sentence]:
         """Name who points at one of the accounts besides ``p``."""
@@ -84,56 +130,43 @@ class _Crowd:
         return [view.person(other) for other in sorted(others)]
 
 
-def judge_questions(view: View, points: pd.DataFrame, who: pd.Index[int]) -> pd.DataFrame:
-    """Judge the persons ``who`` by what they point at; ``points`` may hold other persons' too, who are then named.
-
-    Gives, by person's index label: ``a`` (Int64), ``verdict``, ``evidence``, ``others`` (lists of account labels),
-    ``proposal``, ``may_link``.
-    """
-    distinct = points.drop_duplicates(["p", "a"])
-    shared = distinct[distinct["a"].duplicated(keep=False)]
-    crowd = _Crowd(
-        pointing=shared.groupby("a")["p"].agg(list).to_dict(),
-        owners=view.owners(view.accounts["idnumber"].loc[distinct["a"].unique()]),
-    )
-    mine = distinct[distinct["p"].isin(who)]
-    count = mine.groupby("p").size()
-    single = mine[mine["p"].isin(count.index[count == 1])].set_index("p")["a"]
-    judged = pd.concat(
-        [
-            _frame(who.difference(count.index), Verdict.NEW),
-            _judge_single(view, points, single, crowd),
-            _judge_ambiguous(view, points, count.index[count > 1], crowd),
-        ]
-    )
-    return _with_unreadable(judged, _unreadable(view))
+def judge_questions(view: View, judged: Judged, points: Points, who: Mask) -> None:
+    """Judge the persons ``who`` by what they point at; ``points`` may hold other persons' too, who are then named."""
+    crowd = _Crowd.at(view, points)
+    persons, accounts = points.distinct
+    count = np.bincount(persons, minlength=len(who))
+    count[~who] = -1
+    judged.verdicts[count == 0] = VERDICT_CODES[Verdict.NEW]
+    single = count[persons] == 1
+    _judge_single(view, judged, points, _Pointers(persons[single], accounts[single], crowd))
+    _judge_ambiguous(view, judged, points, count > 1, crowd)
+    _tell_unreadable(view, judged, who)
 
 
-def _frame(who: pd.Index[int], verdict: Verdict) -> pd.DataFrame:
-    frame = pd.DataFrame({"a": pd.Series(pd.NA, index=who, dtype="Int64"), "verdict": verdict.value}, index=who)
-    frame["others"] = pd.Series([[] for _ in who], index=who, dtype="object")
-    return frame.assign(evidence="", proposal="", may_link=False)
-
-
-def _judge_ambiguous(view: View, points: pd.DataFrame, who: pd.Index[int], crowd: _Crowd) -> pd.DataFrame:
-    found: dict[int, dict[str, list[int]]] = {int(p): {} for p in who}
-    some = points[points["p"].isin(who)]
-    for p, a, key in zip(some["p"], some["a"], some["key"], strict=True):
-        found[p].setdefault(key, []).append(int(a))
-    frame = _frame(pd.Index(list(found), dtype="int64"), Verdict.AMBIGUOUS)
-    evidence = [_ambiguous_sentence(view, p, by_key, crowd).written() for p, by_key in found.items()]
-    frame["evidence"] = pd.Series(evidence, index=frame.index, dtype="str")
-    frame["others"] = [sorted({a for accounts in by_key.values() for a in accounts}) for by_key in found.values()]
-    frame.loc[[view.all_protected(others) for others in frame["others"]], "verdict"] = Verdict.PROTECTED.value
-    return frame
+def _judge_ambiguous(view: View, judged: Judged, points: Points, who: Mask, crowd: _Crowd) -> None:
+    found: dict[int, dict[str, list[int]]] = {}
+    order = np.lexsort((points.accounts, points.persons))
+    order = order[who[points.persons[order]]]
+    some = (each[order].tolist() for each in (points.persons, points.accounts, points.keys))
+    for p, a, key in zip(*some, strict=True):
+        found.setdefault(p, {}).setdefault(KEYS[key], []).append(a)
+    places = np.array(list(found), dtype=np.intp)
+    pointed = {p: sorted({a for accounts in by_key.values() for a in accounts}) for p, by_key in found.items()}
+    judged.verdicts[places] = [
+        VERDICT_CODES[Verdict.PROTECTED if view.all_protected(accounts) else Verdict.AMBIGUOUS]
+        for accounts in pointed.values()
+    ]
+    said = [_ambiguous_sentence(view, p, by_key, crowd) for p, by_key in found.items()]
+    judged.evidence.put(places, of_each(said))
+    judged.other_accounts.put(places, listed_ids(view, pointed))
 
 
 def _ambiguous_sentence(view: View, p: int, by_key: dict[str, list[int]], crowd: _Crowd) -> Sentence:
-    person = view.persons.loc[p]
+    person = {name: view.mine(name)[p].as_py() for name in KEYS}
     pointing = [
         Sentence(
             "clause.key_at",
-            key=_key(key, str(person[key])),
+            key=_key(key, person[key]),
             accounts=first_of([_with_idnumber(view, a, crowd) for a in by_key[key]]),
         )
         for key in KEYS
@@ -156,7 +189,7 @@ def _key(key: str, value: str) -> Sentence:
 
 
 def _with_idnumber(view: View, a: int, crowd: _Crowd) -> Sentence:
-    account, idnumber = view.account(a), view.accounts["idnumber"][a]
+    account, idnumber = view.account(a), view.theirs("idnumber")[a].as_py()
     if not idnumber.strip():
         return Sentence("name.account_without", account=account)
     owners = crowd.owners.get(idnumber)
@@ -165,103 +198,139 @@ def _with_idnumber(view: View, a: int, crowd: _Crowd) -> Sentence:
     return Sentence("name.account_with_of", account=account, idnumber=idnumber, persons=persons_listed(owners))
 
 
-def _judge_single(view: View, points: pd.DataFrame, single: pd.Series[int], crowd: _Crowd) -> pd.DataFrame:
-    frame = _single_facts(view, points, single)
-    rivals = [crowd.rivals(view, p, [a]) for p, a in zip(frame.index, frame["at"], strict=True)]
-    frame["rivals"] = pd.Series(rivals, index=frame.index, dtype="object")
-    owners = [crowd.owners.get(idnumber, []) for idnumber in frame["theirs"]]
-    frame["owners"] = pd.Series(owners, index=frame.index, dtype="object")
-    frame["verdict"] = _single_verdicts(frame)
-    evidence = [_single_sentence(view, fact).written() for fact in _records(frame)]
-    frame["evidence"] = pd.Series(evidence, index=frame.index, dtype="str")
-    alone = frame["rivals"].map(len) == 0
-    unowned = frame["owners"].map(len) == 0
-    frame["proposal"] = ""
-    rekey = frame["verdict"].isin([Verdict.ID_CASE, Verdict.ID_OTHER_SCHEME]) & alone & unowned
-    frame.loc[rekey, "proposal"] = "re-key"
-    missing = frame["verdict"] == Verdict.ID_MISSING
-    frame.loc[missing & alone & frame[EMAIL] & frame["same_surname"], "proposal"] = "link"
-    allowed = pd.Series(data=False, index=frame.index)
+@dataclass(frozen=True)
+class _Pointers:
+    """Persons who point at one account each, and that account."""
+
+    persons: Places
+    accounts: Places
+    crowd: _Crowd
+
+
+def _judge_single(view: View, judged: Judged, points: Points, pointers: _Pointers) -> None:
+    mine, at = pointers.persons, pointers.accounts
+    if not len(mine):
+        return
+    ours, others = pa.array(mine), pa.array(at)
+    theirs = view.theirs(NEAR).take(others)
+    by_key = {key: np.isin(mine, points.by_key(key)) for key in KEYS}
+    other_id = view.mine("other_id").take(ours)
+    missing = is_blank(theirs)
+    verdicts = np.full(len(mine), VERDICT_CODES[Verdict.ID_DIFFERS], dtype=np.int8)
+    verdicts[equal(theirs, other_id) & ~is_nothing(other_id)] = VERDICT_CODES[Verdict.ID_OTHER_SCHEME]
+    verdicts[missing] = VERDICT_CODES[Verdict.ID_MISSING]
+    verdicts[by_key[NEAR]] = VERDICT_CODES[Verdict.ID_CASE]
+    verdicts[view.protected[at]] = VERDICT_CODES[Verdict.PROTECTED]
+    judged.verdicts[mine], judged.accounts[mine] = verdicts, at
+    judged.other_accounts.put(mine, join("[", numbers(view.ids[at]), "]"))
+
+    rivals = _rivals(view, pointers)
+    owners = _owners(theirs, pointers.crowd)
+    alone, unowned = _without(rivals, len(mine)), _without(owners, len(mine))
+    judged.evidence.put(mine, _single_sentences(view, pointers, verdicts, by_key, owners, rivals))
+    rekeyed = np.isin(verdicts, [VERDICT_CODES[Verdict.ID_CASE], VERDICT_CODES[Verdict.ID_OTHER_SCHEME]])
+    judged.proposal.put(mine[rekeyed & alone & unowned], "re-key")
+    open_ = (verdicts == VERDICT_CODES[Verdict.ID_MISSING]) & alone
+    surname = loose(view.theirs("lastname").take(others))
+    same_surname = ~is_nothing(surname) & equal(loose(view.mine("lastname").take(ours)), surname)
+    judged.proposal.put(mine[open_ & by_key[EMAIL] & same_surname], "link")
+    allowed = np.zeros(len(mine), dtype=bool)
     for key in view.mapping.matching.link_on:
-        allowed |= frame[key]
+        allowed |= by_key[key]
     # Someone suspended that account on purpose: linking it would answer a question that nobody asked us.
-    frame["may_link"] = missing & alone & allowed & ~frame["suspended"]
-    frame["others"] = [[a] for a in frame["at"]]
-    frame["a"] = frame["at"].astype("Int64")
-    return frame[["a", "verdict", "evidence", "others", "proposal", "may_link"]]
+    judged.may_link[mine] = open_ & allowed & ~view.suspended[at]
 
 
-def _single_facts(view: View, points: pd.DataFrame, single: pd.Series[int]) -> pd.DataFrame:
-    who, at = single.index, pd.Index(single)
-    persons, accounts = view.persons.loc[who], view.accounts.loc[at].set_axis(who)
-    frame = pd.DataFrame({"at": single, "mine": persons["idnumber"], "other_id": persons["other_id"]}, index=who)
-    for key in KEYS:
-        frame[key] = who.isin(points.loc[points["key"] == key, "p"])
-        frame[f"my_{key}"] = persons[key]
-    frame["theirs"] = accounts["idnumber"]
-    frame["suspended"] = accounts["suspended"]
-    frame["protected"] = view.protected.loc[at].set_axis(who)
-    surname = loose(accounts["lastname"]) if "lastname" in accounts else pd.Series("", index=who, dtype="str")
-    frame["same_surname"] = (surname != "") & (loose(persons["lastname"]) == surname)
-    return frame
+def _rivals(view: View, pointers: _Pointers) -> dict[int, list[str | Sentence]]:
+    """Name, by number of the pair, who points at the account too."""
+    crowd = pointers.crowd
+    some = np.flatnonzero(np.isin(pointers.accounts, list(crowd.pointing)))
+    pairs_ = zip(some.tolist(), pointers.persons[some].tolist(), pointers.accounts[some].tolist(), strict=True)
+    found = {number: crowd.rivals(view, p, [a]) for number, p, a in pairs_}
+    return {number: names for number, names in found.items() if names}
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in fact.items()} for fact in frame.to_dict("records")]
+def _owners(theirs: Texts, crowd: _Crowd) -> dict[int, list[str | Sentence]]:
+    """Name, by number of the pair, whose idnumber the account has exactly."""
+    some = np.flatnonzero(is_in(theirs, crowd.owners))
+    return {number: crowd.owners[theirs[number].as_py()] for number in some.tolist()}
 
 
-def _single_verdicts(frame: pd.DataFrame) -> pd.Series[str]:
-    verdicts = pd.Series(Verdict.ID_DIFFERS.value, index=frame.index, dtype="object")
-    verdicts[(frame["theirs"] == frame["other_id"]) & (frame["other_id"] != "")] = Verdict.ID_OTHER_SCHEME.value
-    verdicts[is_blank(frame["theirs"])] = Verdict.ID_MISSING.value
-    verdicts[frame[NEAR]] = Verdict.ID_CASE.value
-    verdicts[frame["protected"] != ""] = Verdict.PROTECTED.value
-    return verdicts
+def _without(some: dict[int, Any], length: int) -> Mask:
+    mask = np.ones(length, dtype=bool)
+    mask[list(some)] = False
+    return mask
 
 
-def _single_sentence(view: View, fact: dict[str, Any]) -> Sentence:
-    keys = [_key(key, str(fact[f"my_{key}"])) for key in (EMAIL, USERNAME) if fact[key]]
-    account, theirs = view.account(fact["at"]), fact["theirs"]
-    if fact[NEAR]:
-        parts = [Sentence("clause.near", idnumber=fact["mine"], account=account, theirs=theirs)]
-        parts += [Sentence("clause.keys_too", n=len(keys), keys=keys)] if keys else []
-    else:
-        pointing = Sentence(_their_id(fact), n=len(keys), keys=keys, account=account, theirs=theirs)
-        parts = [Sentence("clause.nobody", idnumber=fact["mine"]), pointing]
-    owners, rivals, why = fact["owners"], fact["rivals"], view.why_protected(fact["at"])
-    if owners:
-        parts.append(Sentence("clause.owners", persons=persons_listed(owners)))
-    if rivals:
-        parts.append(Sentence("clause.rivals", n=len(rivals), persons=persons_listed(rivals)))
-    if why:
-        parts.append(Sentence("clause.protected", why=why))
-    return clauses(parts)
+def _single_sentences(  # each is a fact of its own
+    view: View,
+    pointers: _Pointers,
+    verdicts: np.ndarray,
+    by_key: dict[str, Mask],
+    owners: dict[int, list[str | Sentence]],
+    rivals: dict[int, list[str | Sentence]],
+) -> Texts:
+    """Say at which account each person points, and what is known of it."""
+    mine, at = pointers.persons, pointers.accounts
+    everyone, ours, others = np.arange(len(mine)), pa.array(mine), pa.array(at)
+    idnumbers, theirs = quoted(view.mine(NEAR).take(ours)), view.theirs(NEAR).take(others)
+    keys = Pieces(len(mine))
+    for key, code in ((EMAIL, "name.key_email"), (USERNAME, "name.key_username")):
+        found = everyone[by_key[key]]
+        keys.add(found, sentences(code, value=quoted(view.mine(key).take(pa.array(mine[found])))))
+    listed = {"n": numbers(keys.counts()), "keys": keys.between("[", "]")}
+    account = {"account": view.accounts_named(at), "theirs": quoted(theirs)}
+
+    parts, near = Pieces(len(mine)), by_key[NEAR]
+
+    def say(some: Mask, code: str, **parameters: Texts) -> None:
+        mask = pa.array(some)
+        if some.any():
+            filled = {name: texts.filter(mask) for name, texts in parameters.items()}
+            parts.add(everyone[some], sentences(code, **filled))
+
+    say(near, "clause.near", idnumber=idnumbers, **account)
+    say(near & (keys.counts() > 0), "clause.keys_too", **listed)
+    say(~near, "clause.nobody", idnumber=idnumbers)
+    missing, suspended = is_blank(theirs), view.suspended[at]
+    owned, scheme = ~_without(owners, len(mine)), verdicts == VERDICT_CODES[Verdict.ID_OTHER_SCHEME]
+    for some, code in (
+        (missing & suspended, "clause.at_none_suspended"),
+        (missing & ~suspended, "clause.at_none"),
+        (~missing & scheme, "clause.at_other_id"),
+        (~missing & ~scheme & owned, "clause.at_owned"),
+        (~missing & ~scheme & ~owned, "clause.at_unknown"),
+    ):
+        say(~near & some, code, **listed, **account)
+    for code, names in (("clause.owners", owners), ("clause.rivals", rivals)):
+        counted = [{"n": len(each)} if code == "clause.rivals" else {} for each in names.values()]
+        said = [Sentence(code, persons=persons_listed(e), **n) for e, n in zip(names.values(), counted, strict=True)]
+        parts.add(np.array(list(names), dtype=np.intp), of_each(said))
+    off = view.protected[at]
+    why = scattered(len(mine), everyone[off], pa.array([view.why[a] for a in at[off].tolist()], type=pa.large_string()))
+    say(off, "clause.protected", why=why)
+    return sentences("clauses", parts=parts.between("[", "]"))
 
 
-def _their_id(fact: dict[str, Any]) -> str:
-    """Give the code that says at what kind of account a person points."""
-    if not str(fact["theirs"]).strip():
-        return "clause.at_none_suspended" if fact["suspended"] else "clause.at_none"
-    if fact["verdict"] == Verdict.ID_OTHER_SCHEME:
-        return "clause.at_other_id"
-    return "clause.at_owned" if fact["owners"] else "clause.at_unknown"
-
-
-def _unreadable(view: View) -> pd.Series[str]:
-    """Give, by person's label, a written sentence on the account that is there and that Moodle cannot show.
+def _tell_unreadable(view: View, judged: Judged, who: Mask) -> None:
+    """Say of whom the account is there and cannot be shown, whatever else was found of a person without one: nothing is written.
 
     Its key is an idnumber or an address: the recipe makes no username that Moodle cannot show. Where addresses may be shared,
     one says nothing about whose the account is.
     """
-    shared, persons = view.mapping.matching.shared_email, view.persons
-    found: dict[int, str] = {}
     # An idnumber says more: it comes last, and wins.
-    for key in (NEAR,) if shared else (EMAIL, NEAR):
-        asked = {value.strip().casefold() for name, value in view.unreadable if name == key}
-        texts = folded(persons[key]) if asked else persons[key].iloc[:0]
-        for p in texts.index[texts.isin(asked - {""})]:
-            found[p] = _hidden(view.links, key, str(persons[key][p]), str(persons["idnumber"][p])).written()
-    return pd.Series(found, index=pd.Index(list(found), dtype=persons.index.dtype), dtype="str")
+    for key in (NEAR,) if view.mapping.matching.shared_email else (EMAIL, NEAR):
+        asked = {value.strip().casefold() for name, value in view.unreadable if name == key} - {""}
+        if not asked:
+            continue
+        texts, idnumbers = view.mine(key), view.mine(NEAR)
+        some = np.flatnonzero(is_in(folded(texts), asked) & who)
+        said = [_hidden(view.links, key, texts[p].as_py(), idnumbers[p].as_py()) for p in some.tolist()]
+        judged.verdicts[some], judged.accounts[some] = VERDICT_CODES[Verdict.UNREADABLE], -1
+        judged.evidence.put(some, of_each(said))
+        judged.other_accounts.put(some, "[]")
+        judged.proposal.put(some, "")
+        judged.may_link[some] = False
 
 
 def _hidden(links: pd.DataFrame | None, key: str, value: str, idnumber: str) -> Sentence:
@@ -269,18 +338,3 @@ def _hidden(links: pd.DataFrame | None, key: str, value: str, idnumber: str) -> 
     account = account_named(int(known[0])) if known else Sentence("name.an_account")
     code = "evidence.unreadable_idnumber" if key == NEAR else "evidence.unreadable_email"
     return Sentence(code, account=account, value=value)
-
-
-def _with_unreadable(judged: pd.DataFrame, unreadable: pd.Series[str]) -> pd.DataFrame:
-    """Say of whom the account cannot be read, whatever else was found of a person without one: nothing is written."""
-    some = judged.index.intersection(unreadable.index)
-    if some.empty:
-        return judged
-    judged = judged.copy()
-    judged.loc[some, "verdict"] = Verdict.UNREADABLE.value
-    judged.loc[some, "evidence"] = unreadable[some]
-    judged.loc[some, "a"] = pd.NA
-    judged.loc[some, "proposal"] = ""
-    judged.loc[some, "may_link"] = False
-    judged["others"] = [[] if at in some else others for at, others in judged["others"].items()]
-    return judged

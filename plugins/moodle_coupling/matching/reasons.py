@@ -6,13 +6,19 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from moodle_coupling.contract.verdicts import VERDICTS, Verdict
-from moodle_coupling.words.sentence import Sentence, embedded, text, with_sentences
+from moodle_coupling.matching.judged import VERDICT_CODES
+from moodle_coupling.matching.written import Pieces, embedded_all, of_each, quoted_codes
+from moodle_coupling.people.arrow import equal, join, pa, pc, same_text, to_texts
+from moodle_coupling.words.sentence import Sentence, text, with_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from moodle_coupling.people.arrow import Mask, Texts
 
 _FIELD_OF: Final = {str(verdict): row.field for verdict, row in VERDICTS.items() if row.field is not None}
 
@@ -39,32 +45,58 @@ class Reasons:
     """Reasons by row number of the plan, in the order in which they are added."""
 
     rows: int
-    _by_row: dict[int, list[str]] = field(default_factory=dict)
+    _pieces: Pieces = field(init=False)
 
-    def add(self, at: int, code: str, of_field: str, said: Sentence | str) -> None:
-        """Add one reason to one row; ``said`` is a sentence, or one that is written."""
-        written = said.written() if isinstance(said, Sentence) else embedded(said)
-        reason = f'{{"code": {json.dumps(code)}, "field": {json.dumps(of_field)}, "said": {written}}}'
-        self._by_row.setdefault(at, []).append(reason)
+    def __post_init__(self) -> None:
+        self._pieces = Pieces(self.rows)
 
-    def add_given(self, reasons: pd.DataFrame) -> None:
-        """Add the reasons of REASON_COLUMNS, with the plan's row number in ``at``."""
-        some = reasons.sort_values(["at", "field", "code", "said"], kind="stable")
-        for at, code, of_field, said in zip(some["at"], some["code"], some["field"], some["said"], strict=True):
-            self.add(int(at), code, of_field, said)
+    def add(self, at: int, code: str, of_field: str, said: Sentence) -> None:
+        """Add one reason to one row."""
+        self.add_all(np.array([at]), code, of_field, of_each([said]))
 
-    def add_verdicts(self, verdicts: Iterable[str], evidence: Iterable[str], shared: Iterable[str]) -> None:
+    def add_all(self, at: NDArray[np.intp], code: str, of_field: str, said: Texts | str) -> None:
+        """Add a reason to each of these rows; ``said`` are written sentences, or one for all."""
+        given = embedded_all(said) if not isinstance(said, str) else said
+        begin = f'{{"code": {json.dumps(code)}, "field": {json.dumps(of_field)}, "said": '
+        if len(at):
+            self._pieces.add(
+                at, same_text(f"{begin}{given}}}", len(at)) if isinstance(given, str) else join(begin, given, "}")
+            )
+
+    def add_given(self, reasons: pd.DataFrame, at: NDArray[np.intp]) -> None:
+        """Add the reasons of REASON_COLUMNS to the rows ``at``; those of one row by field, code and what they say."""
+        if reasons.empty:
+            return
+        names = ("field", "code", "said")
+        fields, codes, said = (to_texts(reasons[name]) for name in names)
+        several = np.bincount(at)[at] > 1
+        if several.any():
+            table = pa.table({"at": at, "field": fields, "code": codes, "said": said})
+            places = np.flatnonzero(several)
+            keys = [(name, "ascending") for name in table.column_names]
+            ordered = pc.sort_indices(table.take(pa.array(places)), sort_keys=keys).to_numpy()
+            order = np.r_[np.flatnonzero(~several), places[ordered]]
+            at = at[order]
+            fields, codes, said = (texts.take(pa.array(order)) for texts in (fields, codes, said))
+        written = ('{"code": ', quoted_codes(codes), ', "field": ', quoted_codes(fields), ', "said": ')
+        self._pieces.add(at, join(*written, embedded_all(said), "}"))
+
+    def add_verdicts(self, verdicts: NDArray[np.int8], evidence: Texts, shared: Texts) -> None:
         """Add the evidence of every verdict that keeps a person from being created or updated as it should."""
-        for at, (verdict, written, shared_field) in enumerate(zip(verdicts, evidence, shared, strict=True)):
-            if verdict == Verdict.DUPLICATE_PERSON:
-                self.add(at, verdict, shared_field, written)
-            elif verdict in _FIELD_OF:
-                self.add(at, verdict, _FIELD_OF[verdict], written)
+        for verdict, of_field in _FIELD_OF.items():
+            at = np.flatnonzero(verdicts == VERDICT_CODES[verdict])
+            if len(at):
+                self.add_all(at, verdict, of_field, evidence.take(pa.array(at)))
+        doubles = verdicts == VERDICT_CODES[Verdict.DUPLICATE_PERSON]
+        for of_field in ("idnumber", "email"):
+            at = np.flatnonzero(doubles & equal(shared, of_field)) if doubles.any() else np.flatnonzero(doubles)
+            if len(at):
+                self.add_all(at, Verdict.DUPLICATE_PERSON.value, of_field, evidence.take(pa.array(at)))
 
-    def has(self, at: int) -> bool:
-        """Tell whether the row has any reason."""
-        return at in self._by_row
+    def any(self) -> Mask:
+        """Tell which rows have any reason."""
+        return self._pieces.any()
 
-    def texts(self) -> list[str]:
+    def texts(self) -> Texts:
         """Give the JSON arrays, one per row."""
-        return [f"[{', '.join(self._by_row[at])}]" if at in self._by_row else "[]" for at in range(self.rows)]
+        return self._pieces.between("[", "]")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.markdown import plain
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.reasons import reasons_of
+from moodle_coupling.people.arrow import as_mask, pa, pc, to_texts
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.mapping import Limit, Safeguards
+    from moodle_coupling.people.arrow import Mask
     from moodle_coupling.words.sentence import Texts
 
 FIRST_LOAD: Final = "first_load"
@@ -192,10 +194,12 @@ def _masks(plan: pd.DataFrame) -> dict[str, pd.Series[bool]]:
     }
 
 
-def _writes(changes: pd.Series[str], field: str) -> pd.Series[bool]:
+def _writes(changes: pd.Series[str], field: str) -> Mask:
     """Tell which changes write the field; only texts with the word in them are read as JSON."""
-    mask = changes.str.contains(f'"{field}"', regex=False).astype("bool")
-    return changes.where(mask, "").map(lambda text: text != "" and field in json.loads(text)).astype("bool")
+    texts = to_texts(changes)
+    mask = as_mask(pc.match_substring(texts, f'"{field}"'))
+    mask[mask] = [field in json.loads(text) for text in texts.filter(pa.array(mask)).to_pylist()]
+    return mask
 
 
 def _total(code: str, facts: Facts) -> int:

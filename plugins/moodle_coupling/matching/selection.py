@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.matching.compare import folded
+import numpy as np
+import pandas as pd
+
+from moodle_coupling.people.arrow import is_blank, is_in, pa, pc, to_texts
+from moodle_coupling.people.cleaning import folded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    import pandas as pd
 
 _IDS: Final = ("person_id", "extern_id", "idnumber")
 
@@ -55,12 +57,13 @@ def beside(candidates: pd.DataFrame, mask: pd.Series[bool]) -> pd.Series[bool]:
     Judged alone, a person with a double would look single, and a namesake would get the other's username. Letter case
     and surrounding spaces do not count, as in matching.
     """
-    near = mask & False
-    some = candidates[mask]
-    if some.empty:
-        return near
+    near = np.zeros(len(candidates), dtype=bool)
+    chosen_, some = mask.to_numpy(dtype=bool), pa.array(mask.to_numpy(dtype=bool))
+    if not chosen_.any():
+        return pd.Series(near, index=candidates.index, dtype="bool")
     for column in ("idnumber", "email", "username"):
-        values = folded(candidates[column])
-        near |= values.isin(set(values[mask]) - {""})
-    near |= candidates["idnumber"].isin(set(some["other_id"]) - {""})
-    return near & ~mask
+        values = folded(to_texts(candidates[column]))
+        near |= is_in(values, pc.unique(values.filter(some))) & ~is_blank(values)
+    idnumbers = to_texts(candidates["idnumber"])
+    near |= is_in(idnumbers, pc.unique(to_texts(candidates["other_id"]).filter(some))) & ~is_blank(idnumbers)
+    return pd.Series(near & ~chosen_, index=candidates.index, dtype="bool")

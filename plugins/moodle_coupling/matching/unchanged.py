@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.frames import PLAN
@@ -14,6 +15,10 @@ from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import UNCHANGED
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.selection import beside
+from moodle_coupling.people.arrow import as_mask, pa, pc, to_texts
+
+if TYPE_CHECKING:
+    from moodle_coupling.people.arrow import Mask
 
 _DONE: Final = "done"
 _OURS: Final = frozenset({Action.CREATE, Action.UPDATE, Action.LINK, Action.REACTIVATE})
@@ -50,8 +55,10 @@ def split_unchanged(
     remembered = known.drop_duplicates("idnumber", keep=False).set_index("idnumber")["fingerprint"]
     before = _found(remembered, candidates["idnumber"])
     stopped = candidates["row"].isin(reasons.loc[reasons["blocks"] == "all", "row"])
-    idnumbers = candidates["idnumber"]
-    doubled = in_scope & idnumbers.isin(idnumbers[in_scope & idnumbers[in_scope].duplicated(keep=False)])
+    idnumbers = to_texts(candidates["idnumber"])
+    coded = pc.dictionary_encode(idnumbers).indices.to_numpy()
+    often = np.bincount(coded[in_scope.to_numpy()], minlength=len(coded)) > 1
+    doubled = in_scope & often[coded]
     same = (before != "") & (before == prints) & ~is_blank(idnumbers)
     look = in_scope & (~same | stopped | doubled)
     look = (look | beside(candidates, look)) & in_scope
@@ -109,7 +116,7 @@ def which_to_remember(plan: pd.DataFrame, outcomes: pd.DataFrame) -> pd.Series[b
     actions, verdicts = plan["action"], plan["verdict"]
     written = actions.isin([action.value for action in _OURS]) & (status == _DONE) & (code == "")
     right = (actions == Action.NONE.value) & (verdicts == Verdict.LINKED.value) & (status == "skipped")
-    kept_email = plan["reasons"].map(_keeps_email).astype("bool")
+    kept_email = _keeps_email(plan["reasons"])
     looked = plan["row"].notna() & (plan["evidence"] != UNCHANGED)
     return (written | right) & looked & ~kept_email & (verdicts != Verdict.EMAIL_TAKEN.value)
 
@@ -126,9 +133,14 @@ def links_to_forget(plan: pd.DataFrame, outcomes: pd.DataFrame, known: pd.DataFr
     return known[mask].assign(fingerprint="").reset_index(drop=True)
 
 
-def _keeps_email(reasons: str) -> bool:
-    code = Verdict.EMAIL_TAKEN.value
-    return code in reasons and any(reason["code"] == code for reason in json.loads(reasons))
+def _keeps_email(reasons: pd.Series[str]) -> Mask:
+    """Tell in which rows' reasons it stands that the account keeps its address."""
+    code, texts = Verdict.EMAIL_TAKEN.value, to_texts(reasons)
+    kept = as_mask(pc.match_substring(texts, code))
+    # The word may stand in a value too: only those few are read as JSON.
+    read = texts.filter(pa.array(kept)).to_pylist()
+    kept[kept] = [any(reason["code"] == code for reason in json.loads(each)) for each in read]
+    return kept
 
 
 def _outcome_of(plan: pd.DataFrame, outcomes: pd.DataFrame, column: str) -> pd.Series[str]:

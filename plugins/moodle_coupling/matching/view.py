@@ -2,85 +2,171 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from moodle_coupling.matching.accounts import ALWAYS_PROTECTED, REQUIRED
-from moodle_coupling.matching.compare import folded, is_blank
+from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import account_named, person_named, persons_in
+from moodle_coupling.matching.written import numbers, quoted, sentences
+from moodle_coupling.people.arrow import choose, equal, is_in, pa, pc, same_text, taken, to_texts, together
+from moodle_coupling.people.arrow import is_blank as is_nothing
+from moodle_coupling.people.cleaning import folded
 from moodle_coupling.words.sentence import Sentence, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Mapping as Mapping_
 
-    from moodle_coupling.mapping import Mapping, Write
+    from numpy.typing import NDArray
 
-LINK_COLUMNS: Final = ("account_id", "idnumber", "suspended_by_us")
-"""Columns that links must have; of ``person_id`` it may be unknown whose it is."""
+    from moodle_coupling.mapping import Mapping, Write
+    from moodle_coupling.people.arrow import Mask, Texts
+
+    Places = NDArray[np.intp]
+
+_OF_EVERYONE: Final = ("row", "person_id", "extern_id", "idnumber", "email", "username", "firstname", "lastname")
+_FLAGS: Final = ("in_scope", "inactive")
+
+
+@dataclass(frozen=True)
+class Idnumbers:
+    """Idnumbers as numbers: equal ones have the same, in the order of ``everyone``, ``persons`` and ``accounts``.
+
+    ``counts`` tells of each number whether it is an idnumber, and not ''.
+    """
+
+    everyone: Places
+    persons: Places
+    accounts: Places
+    counts: Mask
+
+    def of(self, some: Places) -> Mask:
+        """Tell of each number whether it is among these."""
+        mask = np.zeros(len(self.counts), dtype=bool)
+        mask[some] = True
+        return mask & self.counts
 
 
 @dataclass(frozen=True)
 class View:
-    """Frames side by side; every series has the index of the frame that it says something about.
+    """Frames side by side; a person or account is known by its place, which is its index label too.
 
-    ``everyone`` are all candidates by row, then the bystanders; ``persons`` those candidates in scope, on a running
-    index; ``accounts`` by id, on a running index. ``rejected``, ``email_barred`` are per person, ``protected`` (why, as a
-    written sentence, '' if not), ``linked_by_us``, ``suspended_by_us``, ``known_person`` (the PersonId under which the ledger knows it, '' for none)
-    per account. ``links``: what the ledger knows, as it came. ``unreadable``: (field, value) of accounts that are there and that
-    Moodle cannot show.
+    ``everyone`` are all candidates by row, then the bystanders; ``persons`` those candidates in scope; ``accounts`` by id.
+    ``rejected``, ``email_barred`` are per person; ``linked_by_us``, ``suspended_by_us``, ``known_person`` and
+    ``known_username`` (the PersonId under which the ledger knows it and the username it had; '' for none) per account. ``why``: protected accounts → why, as a written sentence. ``links``: what the
+    ledger knows, as it came. ``unreadable``: (field, value) of accounts that are there and that Moodle cannot show.
     """
 
     mapping: Mapping
     everyone: pd.DataFrame
     persons: pd.DataFrame
     accounts: pd.DataFrame
-    rejected: pd.Series[bool]
-    email_barred: pd.Series[bool]
-    protected: pd.Series[str]
-    linked_by_us: pd.Series[bool]
-    suspended_by_us: pd.Series[bool]
-    known_person: pd.Series[str]
+    rejected: Mask
+    email_barred: Mask
+    why: dict[int, str]
+    linked_by_us: Mask
+    suspended_by_us: Mask
+    known_person: Texts
+    known_username: Texts
+    idnumbers: Idnumbers
     links: pd.DataFrame | None = None
     unreadable: tuple[tuple[str, str], ...] = ()
+    _mine: dict[str, Texts] = field(default_factory=dict)
+    _theirs: dict[str, Texts] = field(default_factory=dict)
+    _folded: dict[str, Texts] = field(default_factory=dict)
 
-    def owners(self, idnumbers: Iterable[str], *, outside: bool = True) -> dict[str, list[str | Sentence]]:
-        """Give, for those idnumbers that a person has, what those persons are called; ``outside``: also those out of scope."""
-        some = self.everyone[self.everyone["idnumber"].isin(set(idnumbers) - {""})]
-        some = some if outside else some[some["in_scope"]]
+    def mine(self, name: str) -> Texts:
+        """Give a column of the persons."""
+        if name not in self._mine:
+            self._mine[name] = to_texts(self.persons[name])
+        return self._mine[name]
+
+    def theirs(self, name: str) -> Texts:
+        """Give a column of the accounts; '' where it was not read."""
+        if name not in self._theirs:
+            read_ = name in self.accounts
+            self._theirs[name] = to_texts(self.accounts[name]) if read_ else same_text("", len(self.accounts))
+        return self._theirs[name]
+
+    def theirs_folded(self, name: str) -> Texts:
+        """Give a column of the accounts without letter case and surrounding spaces."""
+        if name not in self._folded:
+            self._folded[name] = folded(self.theirs(name))
+        return self._folded[name]
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """The accounts' ids, ascending."""
+        return self.accounts["id"].to_numpy(dtype=np.int64)
+
+    @cached_property
+    def suspended(self) -> Mask:
+        """Which accounts are suspended."""
+        return self.accounts["suspended"].to_numpy(dtype=bool)
+
+    @cached_property
+    def protected(self) -> Mask:
+        """Which accounts are never written."""
+        mask = np.zeros(len(self.accounts), dtype=bool)
+        mask[list(self.why)] = True
+        return mask
+
+    def forget_folded(self) -> None:
+        """Let go of what only matching needs: several columns of all accounts."""
+        self._folded.clear()
+
+    def places(self, ids: Iterable[int]) -> Places:
+        """Give the places of those accounts that are there, ascending."""
+        return np.flatnonzero(np.isin(self.ids, np.fromiter(ids, dtype=np.int64)))
+
+    def owners(self, places: Places, *, outside: bool = True) -> dict[str, list[str | Sentence]]:
+        """Give who has the idnumber of one of these accounts, by idnumber, as they are called; ``outside``: also out of scope."""
+        numbers_ = self.idnumbers
+        mask = numbers_.of(numbers_.accounts[places])[numbers_.everyone]
+        if not outside:
+            mask &= self.everyone["in_scope"].to_numpy(dtype=bool)
+        some = self.everyone[mask]
         found: dict[str, list[str | Sentence]] = {}
         for idnumber, name, inside in zip(some["idnumber"], persons_in(some), some["in_scope"], strict=True):
             found.setdefault(str(idnumber), []).append(name if inside else Sentence("name.outside", name=name))
         return found
 
     def person(self, p: int) -> str | Sentence:
-        """Name a person (index label)."""
+        """Name a person."""
         person_ids, extern_ids, rows = self._people
-        return person_named(person_ids[p], extern_ids[p], int(rows[p]))
+        return person_named(person_ids[p].as_py(), extern_ids[p].as_py(), int(rows[p]))
 
     def account(self, a: int) -> Sentence:
-        """Name an account (index label)."""
-        ids, usernames = self._accounts
-        return account_named(int(ids[a]), usernames[a])
+        """Name an account."""
+        return account_named(int(self.ids[a]), self._usernames[a].as_py())
+
+    def accounts_named(self, places: Places) -> Texts:
+        """Name accounts, as written sentences."""
+        ids, usernames = numbers(self.ids[places]), self._usernames.take(pa.array(places))
+        named = sentences("name.account", id=ids, username=quoted(usernames))
+        nameless = is_nothing(usernames)
+        return choose(nameless, sentences("name.account_number", id=ids), named) if nameless.any() else named
 
     def why_protected(self, a: int) -> Sentence | None:
-        """Say why an account (index label) is never written; None if it may be."""
-        return read(self.protected[a])
-
-    @cached_property
-    def _people(self) -> tuple[Any, Any, Any]:
-        return tuple(self.persons[name].to_numpy() for name in ("person_id", "extern_id", "row"))  # type: ignore[return-value]
-
-    @cached_property
-    def _accounts(self) -> tuple[Any, Any]:
-        return self.accounts["id"].to_numpy(), self.accounts["username"].to_numpy()
+        """Say why an account is never written; None if it may be."""
+        return read(self.why.get(a, ""))
 
     def all_protected(self, accounts: Iterable[int]) -> bool:
-        """Tell whether every one of these accounts (index labels) is protected."""
-        return all(self.protected[a] != "" for a in accounts)
+        """Tell whether every one of these accounts is protected."""
+        return all(a in self.why for a in accounts)
+
+    @cached_property
+    def _people(self) -> tuple[Texts, Texts, Any]:
+        return self.mine("person_id"), self.mine("extern_id"), self.persons["row"].to_numpy()
+
+    @cached_property
+    def _usernames(self) -> Texts:
+        return self.theirs("username")
 
     def email_policy(self) -> Write:
         """Say when the e-mail address of an existing account is written."""
@@ -103,75 +189,119 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
 
     ``unreadable``: (field, value) of accounts that are there and that Moodle cannot show.
     """
-    everyone = candidates.sort_values("row", ignore_index=True)
-    persons = everyone[everyone["in_scope"]].reset_index(drop=True)
+    candidates = _in_order(candidates, "row")
+    inside = candidates["in_scope"].to_numpy(dtype=bool)
+    persons = candidates if inside.all() else candidates[inside].reset_index(drop=True)
+    everyone = candidates[[name for name in (*_OF_EVERYONE, *_FLAGS) if name in candidates]]
+    if bystanders is not None and len(bystanders):
+        everyone = pd.concat([everyone, bystanders[list(everyone.columns)]], ignore_index=True)
     known = _accounts(accounts)
     stopped, barred = _stopped(persons, reasons)
     ours = _links_of(known, links)
+    idnumbers = _numbered(everyone, np.flatnonzero(inside), known)
     return View(
         mapping=mapping,
-        everyone=everyone if bystanders is None else pd.concat([everyone, bystanders], ignore_index=True),
+        everyone=everyone,
         persons=persons,
         accounts=known,
-        rejected=stopped | is_blank(persons["idnumber"]),
+        rejected=stopped | is_blank(to_texts(persons["idnumber"])),
         email_barred=barred,
-        protected=_protected(known, mapping, service_userid, protections or {}),
-        linked_by_us=ours["linked"],
-        suspended_by_us=ours["suspended"],
-        known_person=ours["person_id"],
+        why=_protected(known, mapping, service_userid, protections or {}),
+        linked_by_us=ours.linked,
+        suspended_by_us=ours.suspended,
+        known_person=ours.person_id,
+        known_username=ours.username,
+        idnumbers=idnumbers,
         links=links,
         unreadable=tuple(unreadable),
     )
+
+
+def _in_order(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    # Sorting copies everything, also where the order is right already.
+    if frame[name].is_monotonic_increasing:
+        return frame.reset_index(drop=True)
+    return frame.sort_values(name, ignore_index=True)
 
 
 def _accounts(accounts: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in REQUIRED if name not in accounts.columns]
     if missing:
         raise KeyError(f"accounts frame without {', '.join(missing)}")
-    known = accounts.sort_values("id", ignore_index=True)
+    known = _in_order(accounts, "id")
     return known if "suspended" in known.columns else known.assign(suspended=False)
 
 
-def _stopped(persons: pd.DataFrame, reasons: pd.DataFrame | None) -> tuple[pd.Series[bool], pd.Series[bool]]:
+def _numbered(everyone: pd.DataFrame, persons: Places, accounts: pd.DataFrame) -> Idnumbers:
+    texts = together(to_texts(everyone["idnumber"]), to_texts(accounts["idnumber"]))
+    coded = pc.dictionary_encode(texts)
+    found = coded.indices.to_numpy().astype(np.intp)
+    of_everyone = found[: len(everyone)]
+    return Idnumbers(of_everyone, of_everyone[persons], found[len(everyone) :], ~is_nothing(coded.dictionary))
+
+
+def _stopped(persons: pd.DataFrame, reasons: pd.DataFrame | None) -> tuple[Mask, Mask]:
     if reasons is None or reasons.empty:
-        nobody = pd.Series(data=False, index=persons.index)
-        return nobody, nobody
-    rejected = reasons.loc[reasons["blocks"] == "all", "row"]
-    emails = reasons.loc[(reasons["blocks"] == "create") & (reasons["field"] == "email"), "row"]
-    return persons["row"].isin(rejected), persons["row"].isin(emails)
+        return np.zeros(len(persons), dtype=bool), np.zeros(len(persons), dtype=bool)
+    blocks = reasons["blocks"]
+    emails = (blocks == "create") & (reasons["field"] == "email")
+    rows = persons["row"].to_numpy()
+    return np.isin(rows, reasons.loc[blocks == "all", "row"]), np.isin(rows, reasons.loc[emails, "row"])
 
 
 def _protected(
     accounts: pd.DataFrame, mapping: Mapping, service_userid: int | None, marked: Mapping_[int, str]
-) -> pd.Series[str]:
-    """Say why an account is never written; by name and not by id, since the admin is not number 2 everywhere."""
-    said = {id_: Sentence("protected.by", by=by).written() for id_, by in marked.items()}
-    mapped = Sentence("protected.mapping").written()
-    why = pd.Series([said.get(int(id_), "") for id_ in accounts["id"]], index=accounts.index, dtype="str")
-    usernames = folded(accounts["username"])
-    why[accounts["idnumber"].isin(mapping.matching.protected_idnumbers) & ~is_blank(accounts["idnumber"])] = mapped
-    why[usernames.isin({name.strip().casefold() for name in mapping.matching.protected_usernames})] = mapped
+) -> dict[int, str]:
+    """Say why accounts are never written; by name and not by id, since the admin is not number 2 everywhere."""
+    ids, idnumbers = accounts["id"].to_numpy(dtype=np.int64), to_texts(accounts["idnumber"])
+    usernames = folded(to_texts(accounts["username"]))
+    settings, mapped = mapping.matching, Sentence("protected.mapping").written()
+    by_hand = np.flatnonzero(np.isin(ids, np.fromiter(marked, dtype=np.int64)))
+    why = {int(a): Sentence("protected.by", by=marked[int(ids[a])]).written() for a in by_hand}
+    found = is_in(idnumbers, settings.protected_idnumbers)
+    found[found] = ~is_blank(idnumbers.filter(pa.array(found)))
+    found |= is_in(usernames, {name.strip().casefold() for name in settings.protected_usernames})
+    why |= dict.fromkeys(np.flatnonzero(found).tolist(), mapped)
     if service_userid is not None:
-        why[accounts["id"] == service_userid] = Sentence("protected.service").written()
+        said = Sentence("protected.service").written()
+        why |= dict.fromkeys(np.flatnonzero(ids == service_userid).tolist(), said)
     for name in ALWAYS_PROTECTED:
-        why[usernames == name] = Sentence("protected.builtin", name=name).written()
+        said = Sentence("protected.builtin", name=name).written()
+        why |= dict.fromkeys(np.flatnonzero(equal(usernames, name)).tolist(), said)
     return why
 
 
-def _links_of(accounts: pd.DataFrame, links: pd.DataFrame | None) -> pd.DataFrame:
-    if links is None:
-        links = pd.DataFrame(
-            {
-                "account_id": pd.Series(dtype="int64"),
-                "idnumber": pd.Series(dtype="str"),
-                "suspended_by_us": pd.Series(dtype="bool"),
-            }
-        )
-    links = links if "person_id" in links.columns else links.assign(person_id="")
-    one_each = links[[*LINK_COLUMNS, "person_id"]].drop_duplicates("account_id", keep="last").set_index("account_id")
-    found = one_each.reindex(accounts["id"]).set_axis(accounts.index)
+@dataclass(frozen=True)
+class _Links:
+    """What the ledger knows of each account."""
+
+    linked: Mask
+    suspended: Mask
+    person_id: Texts
+    username: Texts
+
+
+def _links_of(accounts: pd.DataFrame, links: pd.DataFrame | None) -> _Links:
+    length = len(accounts)
+    if links is None or links.empty:
+        nobody = np.zeros(length, dtype=bool)
+        return _Links(nobody, nobody, same_text("", length), same_text("", length))
+    at = _place_of_each(accounts["id"].to_numpy(dtype=np.int64), links["account_id"].to_numpy(dtype=np.int64))
+    there = at >= 0
     # A link holds for the idnumber it was made on: an account that was re-keyed by hand is not ours to suspend.
-    linked = (found["idnumber"] == accounts["idnumber"]).fillna(value=False).astype("bool")
-    suspended = found["suspended_by_us"].map(lambda value: value is True or value == 1).astype("bool")
-    person = found["person_id"].where(linked, "").fillna("").astype("str")
-    return pd.DataFrame({"linked": linked, "suspended": suspended, "person_id": person})
+    linked = there & equal(taken(to_texts(links["idnumber"]), at), to_texts(accounts["idnumber"]))
+    by_us = np.zeros(length, dtype=bool)
+    by_us[there] = (links["suspended_by_us"].fillna(value=False).to_numpy() == 1)[at[there]]
+    known = [
+        taken(to_texts(links[name]), np.where(linked, at, -1)) if name in links.columns else same_text("", length)
+        for name in ("person_id", "username")
+    ]
+    return _Links(linked, by_us, *known)
+
+
+def _place_of_each(wanted: NDArray[np.int64], values: NDArray[np.int64]) -> Places:
+    """Give the place in ``values`` where each is last, -1 where it is not there."""
+    order = np.argsort(values, kind="stable")
+    at = np.searchsorted(values[order], wanted, side="right") - 1
+    found = order[np.maximum(at, 0)] if len(order) else np.full(len(wanted), -1, dtype=np.intp)
+    return np.where((at >= 0) & (values[found] == wanted), found, -1)

@@ -33,7 +33,7 @@ def to_texts(values: pd.Series | Iterable[str]) -> Texts:
     else:
         found = pa.array([_as_text(value) for value in values], type=pa.large_string())
     if isinstance(found, pa.ChunkedArray):
-        found = found.combine_chunks()
+        found = found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
     return pc.fill_null(found, "") if found.null_count else found
 
 
@@ -58,6 +58,46 @@ def join(*parts: Texts, by: str = "") -> Texts:
     """Return the parts of each row joined by ``by``; a part may also be one text for all."""
     texts = [pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in parts]
     return pc.binary_join_element_wise(*texts, pa.scalar(by, pa.large_string()))
+
+
+def together(*texts: Texts) -> Texts:
+    """Return arrays behind each other as one."""
+    return pa.concat_arrays(texts)
+
+
+def taken(texts: Texts, places: NDArray[np.intp], otherwise: str = "") -> Texts:
+    """Return the texts at these places, and ``otherwise`` where a place is negative."""
+    absent = places < 0
+    if not absent.any():
+        return texts.take(pa.array(places))
+    found = together(texts, pa.array([otherwise], type=pa.large_string()))
+    return found.take(pa.array(np.where(absent, len(texts), places)))
+
+
+def scattered(length: int, places: NDArray[np.intp], texts: Texts, otherwise: str = "") -> Texts:
+    """Return ``length`` texts: ``texts`` at their places, of which the last counts, and ``otherwise`` at all others."""
+    at = np.full(length, -1, dtype=np.intp)
+    at[places] = np.arange(len(places))
+    return taken(texts, at, otherwise)
+
+
+def is_in(texts: Texts, values: Texts | Iterable[str]) -> Mask:
+    """Return which texts are among the values."""
+    wanted = values if isinstance(values, pa.Array) else pa.array(list(values), type=pa.large_string())
+    return as_mask(pc.is_in(texts, value_set=wanted))
+
+
+def equal(texts: Texts, others: Texts | str) -> Mask:
+    """Return which texts are the same as their counterpart, or as one text."""
+    return as_mask(pc.equal(texts, pa.scalar(others, pa.large_string()) if isinstance(others, str) else others))
+
+
+def not_ascii(texts: Texts) -> Mask:
+    """Return which texts hold any letter beyond ASCII."""
+    data, _ = bytes_of(texts)
+    if not len(data) or data.max() < 0x80:
+        return np.zeros(len(texts), dtype=bool)
+    return ~as_mask(pc.string_is_ascii(texts))
 
 
 def choose(mask: Mask, yes: Texts, no: Texts) -> Texts:
@@ -97,7 +137,8 @@ def rows_at(positions: NDArray[np.intp], offsets: NDArray[np.int64]) -> Mask:
 def rows_with(texts: Texts, table: NDArray[np.bool_]) -> Mask:
     """Return which texts hold a byte for which ``table`` (256 booleans) is true."""
     data, offsets = bytes_of(texts)
-    return rows_at(np.flatnonzero(table[data]), offsets)
+    marked = data.tobytes().translate(table.tobytes())
+    return rows_at(np.flatnonzero(np.frombuffer(marked, dtype=np.bool_)), offsets)
 
 
 def change_where(texts: Texts, mask: Mask, change: Callable[[str], str]) -> Texts:

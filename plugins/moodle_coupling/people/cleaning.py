@@ -7,15 +7,24 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from unidecode import unidecode
 
-from moodle_coupling.people.arrow import as_mask, bytes_of, change_where, pa, pc, rows_at, to_series, to_texts
+from moodle_coupling.people.arrow import (
+    as_mask,
+    bytes_of,
+    change_where,
+    not_ascii,
+    pa,
+    pc,
+    rows_at,
+    to_series,
+    to_texts,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.people.arrow import Mask, Texts
-
-_SUSPECT_BYTE: Final = np.array([byte < 0x20 or byte > 0x7E for byte in range(256)])
 
 # Invisible in every script: controls, soft hyphen, zero-width space, word joiners, BOM, bidi marks and embeddings,
 # interlinear annotation and tag characters.
@@ -84,7 +93,7 @@ def clean_text(values: pd.Series) -> pd.Series:
 def _suspects(texts: Texts) -> Mask:
     """Return which texts hold anything but printable ASCII, a double space, or a space at an end."""
     data, offsets = bytes_of(texts)
-    mask = rows_at(np.flatnonzero(_SUSPECT_BYTE[data]), offsets)
+    mask = rows_at(np.flatnonzero((data < 0x20) | (data > 0x7E)), offsets)
     space = data == 0x20
     if not space.any():
         return mask
@@ -107,3 +116,36 @@ def damaged(texts: Texts) -> Mask:
     mask = suspect.copy()
     mask[suspect] = as_mask(pc.match_substring_regex(texts.filter(pa.array(suspect)), _DAMAGED))
     return mask
+
+
+def trimmed(texts: Texts) -> Texts:
+    """Return texts as they count when two are compared: Unicode NFC, without surrounding spaces."""
+    return pc.utf8_trim_whitespace(
+        change_where(texts, not_ascii(texts), lambda text: unicodedata.normalize("NFC", text))
+    )
+
+
+def without_case(texts: Texts) -> Texts:
+    """Return texts without letter case, as ``str.casefold`` has it."""
+    return change_where(pc.ascii_lower(texts), not_ascii(texts), str.casefold)
+
+
+def folded(texts: Texts) -> Texts:
+    """Return texts without surrounding spaces and letter case."""
+    return without_case(trimmed(texts))
+
+
+class _Latin(dict[int, str]):
+    """What Unidecode makes of each letter, asked once: it does so letter by letter, and asking costs most."""
+
+    def __missing__(self, letter: int) -> str:
+        self[letter] = found = unidecode(chr(letter))
+        return found
+
+
+_LATIN: Final = _Latin()
+
+
+def in_ascii(text: str) -> str:
+    """Return a text as Unidecode writes it."""
+    return text if text.isascii() else text.translate(_LATIN)

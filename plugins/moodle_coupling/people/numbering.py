@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from unidecode import unidecode
 
-from moodle_coupling.people.arrow import pa, pc, to_texts
+from moodle_coupling.people.arrow import equal, is_blank, is_in, not_ascii, pa, pc, to_series, to_texts, together
+from moodle_coupling.people.cleaning import folded, in_ascii
 from moodle_coupling.people.usernames import MAX_USERNAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
+
+    from moodle_coupling.people.arrow import Mask, Texts
+
+_DIGITS: Final = 8
+"""Digits of a number behind a name; there are no more people than that."""
 
 
 def numbered(base: str, number: int) -> str:
@@ -31,7 +36,25 @@ def taken_names(usernames: Iterable[str]) -> set[str]:
     PostgreSQL would take both; a name is given or not whatever the database.
     """
     taken = {unicodedata.normalize("NFC", name).strip().casefold() for name in usernames}
-    return taken | {unidecode(name).casefold() for name in taken if not name.isascii()}
+    return taken | {in_ascii(name).casefold() for name in taken if not name.isascii()}
+
+
+def names_in_the_way(usernames: Texts, bases: Texts) -> set[str]:
+    """Return those of ``taken_names`` that are one of the bases, or one with a number behind it; others do not matter to them."""
+    names = folded(usernames)
+    odd = not_ascii(names)
+    if odd.any():
+        some = names.filter(pa.array(odd)).to_pylist()
+        names = together(names, pa.array([in_ascii(name).casefold() for name in some], type=pa.large_string()))
+    # A number takes the place of a long base's end.
+    longest = pc.max(pc.utf8_length(bases)).as_py() or 0
+    cuts = range(max(0, longest + _DIGITS - MAX_USERNAME) + 1) if longest + _DIGITS > MAX_USERNAME else (0,)
+    stems = [_stems(pc.utf8_slice_codeunits(bases, 0, MAX_USERNAME - cut)) for cut in cuts] if len(bases) else []
+    return set(names.filter(pa.array(is_in(_stems(names), together(*stems)))).to_pylist()) if stems else set()
+
+
+def _stems(names: Texts) -> Texts:
+    return pc.ascii_rtrim(names, characters="0123456789")
 
 
 def assign_usernames(bases: pd.Series, order: pd.Series, taken: Collection[str]) -> pd.Series:
@@ -44,13 +67,13 @@ def assign_usernames(bases: pd.Series, order: pd.Series, taken: Collection[str])
     ``order`` holds the person ids, row for row with ``bases``; ``taken`` the usernames that exist. Persons with the same
     id and the same base are told apart by nothing but their row.
     """
-    names = bases.to_numpy(dtype=object)
+    texts = to_texts(bases)
+    mask = _contested(texts, taken)
+    names, ids = (column.filter(pa.array(mask)).to_numpy(zero_copy_only=False) for column in (texts, to_texts(order)))
     given = names.copy()
-    contested = np.flatnonzero(_contested(bases, taken))
-    ids = order.to_numpy(dtype=object)[contested]
     used = set(taken)
     next_number: dict[str, int] = {}
-    for row in contested[id_order(ids, names[contested])]:
+    for row in id_order(ids, names).tolist():
         base = names[row]
         name = base
         if name in used:
@@ -60,7 +83,8 @@ def assign_usernames(bases: pd.Series, order: pd.Series, taken: Collection[str])
             next_number[base] = number + 1
         used.add(name)
         given[row] = name
-    return pd.Series(given, index=bases.index, name=bases.name, dtype="str")
+    found = to_series(pc.replace_with_mask(texts, pa.array(mask), pa.array(given, type=pa.large_string())))
+    return pd.Series(found.array, index=bases.index, name=bases.name)
 
 
 def id_order(ids: NDArray[np.object_], bases: NDArray[np.object_] | None = None) -> NDArray[np.intp]:
@@ -96,14 +120,15 @@ def _id_key(person_id: str) -> tuple[int, int, str, str]:
     return (1 if person_id else 2), 0, person_id, person_id
 
 
-def _contested(bases: pd.Series, taken: Collection[str]) -> NDArray[np.bool_]:
+def _contested(texts: Texts, taken: Collection[str]) -> Mask:
     """Return the rows that may not simply keep their base.
 
     A base that occurs once, is not taken and ends in no digit is safe: a numbered name always ends in a digit.
     """
-    filled = bases.ne("").to_numpy(dtype=bool)
-    repeated = bases.duplicated(keep=False).to_numpy(dtype=bool)
-    digit = bases.str.slice(-1).isin(list("0123456789")).to_numpy(dtype=bool)
-    known = bases.isin(list(taken)).to_numpy(dtype=bool) if taken else np.zeros(len(bases), dtype=bool)
-    contested: NDArray[np.bool_] = filled & (repeated | digit | known)
-    return contested
+    coded = pc.dictionary_encode(texts)
+    repeated = np.bincount(coded.indices.to_numpy(), minlength=len(coded.dictionary)) > 1
+    different = coded.dictionary
+    numbered_ = ~equal(_stems(different), different)
+    contested = (repeated | numbered_ | is_in(different, taken)) & ~is_blank(different)
+    mask: Mask = contested[coded.indices.to_numpy()]
+    return mask

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.people.arrow import is_blank, pa, pc
+from moodle_coupling.people.arrow import as_mask, choose, equal, is_blank, join, pa, pc
+from moodle_coupling.people.cleaning import without_case
 
 if TYPE_CHECKING:
     from moodle_coupling.people.arrow import Texts
@@ -39,16 +40,37 @@ def surnames(infix: Texts, lastname: Texts) -> Surnames:
     rows = ~is_blank(infix)
     if not rows.any():
         return Surnames(infix, lastname, lastname)
-    mask = pa.array(rows)
-    some = zip(infix.filter(mask).to_pylist(), lastname.filter(mask).to_pylist(), strict=True)
-    parts = [_parts(particles, surname) for particles, surname in some]
+    known = pc.dictionary_encode(infix)
+    kinds = [_kind(particles) for particles in known.dictionary.to_pylist()]
+    between, first = (
+        pa.array([kind[at] for kind in kinds], type=pa.large_string()).take(known.indices) for at in (0, 1)
+    )
+    # Only where a surname begins as its particles do, or has a comma, can it hold them too.
+    plain = rows & ~is_blank(first) & ~is_blank(lastname)
+    plain &= ~equal(pc.utf8_slice_codeunits(without_case(lastname), 0, 1), first)
+    plain &= ~as_mask(pc.match_substring(lastname, ", "))
+    whole = choose(plain, join(infix, between, lastname), lastname)
+    doubtful = rows & ~plain
+    if not doubtful.any():
+        return Surnames(infix, lastname, whole)
+    mask = pa.array(doubtful)
+    parts = [
+        _parts(*each) for each in zip(*(texts.filter(mask).to_pylist() for texts in (infix, lastname)), strict=True)
+    ]
     columns = [pa.array(texts, type=pa.large_string()) for texts in zip(*parts, strict=True)]
     return Surnames(
         *(
-            pc.replace_with_mask(whole, mask, part)
-            for whole, part in zip((infix, lastname, lastname), columns, strict=True)
+            pc.replace_with_mask(texts, mask, part)
+            for texts, part in zip((infix, lastname, whole), columns, strict=True)
         )
     )
+
+
+def _kind(infix: str) -> tuple[str, str]:
+    """Return what stands behind the particles, and the letter that they begin with, without case; '' where they are none."""
+    if not infix or _NONE.fullmatch(infix):
+        return "", ""
+    return "" if infix[-1] in APOSTROPHES + _HYPHENS else " ", infix.casefold()[:1]
 
 
 @lru_cache(maxsize=20_000)

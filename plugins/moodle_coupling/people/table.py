@@ -43,6 +43,7 @@ class Table:
         self._environment = environment
         self._file = file
         self._cleaned: dict[str, Texts] = {}
+        self._damaged: dict[str, Mask] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -73,7 +74,9 @@ class Table:
         """Return which texts of a column came damaged; looked for before cleaning, which takes half the signs away."""
         if name not in self._persons or self._persons[name].dtype == bool:
             return np.zeros(len(self), dtype=bool)
-        return damaged(to_texts(self._persons[name]))
+        if name not in self._damaged:
+            self._damaged[name] = damaged(to_texts(self._persons[name]))
+        return self._damaged[name].copy()
 
     def _read(self, name: str, key: str) -> Texts:
         if name in self._persons:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import FieldValue, Mapping
     from moodle_coupling.people.arrow import Mask, Texts
+    from moodle_coupling.people.particles import Surnames
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,10 @@ def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
         unread = table.texts(INACTIVE_UNREAD)
         reasons.add("inactive_unclear", ~is_blank(unread), unread)
     note_sources(table, reasons)
-    columns |= _names(table, mapping, reasons)
+    parts = surnames(table.texts("infix"), table.texts("lastname"))
+    columns |= _names(table, mapping, parts, reasons)
     columns["email"] = _email(table, mapping, reasons)
-    columns["username"] = _username(table, mapping, columns["email"], reasons)
+    columns["username"] = _username(table, mapping, parts, columns["email"], reasons)
     further = _fields(table, mapping, reasons)
     frame = reasons.frame()
     candidates = pd.DataFrame(
@@ -158,11 +160,11 @@ def _spoilt(ids: Texts) -> Mask:
     return checks.is_spoilt(ids) | damaged(ids)
 
 
-def _names(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts]:
+def _names(table: Table, mapping: Mapping, parts: Surnames, reasons: Reasons) -> dict[str, Texts]:
     surname = table.texts("lastname")
     spoilt = table.damaged("lastname")
     if mapping.infix_before_lastname:
-        surname = surnames(table.texts("infix"), surname).whole
+        surname = parts.whole
         spoilt |= table.damaged("infix")
     names = {"firstname": table.texts("firstname"), "lastname": surname}
     names |= _stand_ins(names, mapping)
@@ -220,10 +222,9 @@ def _email(table: Table, mapping: Mapping, reasons: Reasons) -> Texts:
     return chosen
 
 
-def _username(table: Table, mapping: Mapping, email: Texts, reasons: Reasons) -> Texts:
+def _username(table: Table, mapping: Mapping, parts: Surnames, email: Texts, reasons: Reasons) -> Texts:
     recipe = RECIPES[mapping.username.recipe]
-    columns = {name: table.texts(name) for name in ("firstname", "infix", "lastname", "initials", "extern_id")}
-    parts = surnames(columns["infix"], columns["lastname"])
+    columns = {name: table.texts(name) for name in ("firstname", "initials", "extern_id")}
     columns |= {"infix": parts.infix, "lastname": parts.surname}
     columns["extern_id"] = blank_where(columns["extern_id"], checks.is_spoilt(columns["extern_id"]))
     columns["email"] = email

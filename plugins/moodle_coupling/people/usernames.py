@@ -7,10 +7,10 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from unidecode import unidecode
 
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.people.arrow import as_mask, blank_where, change_where, choose, is_blank, join, pc, rows_with
+from moodle_coupling.people.cleaning import in_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +70,7 @@ def plain_maker(transliterate: Mapping[str, str]) -> Callable[[str], str]:
         if own is not None:
             text = own.sub(lambda found: table[found.group()], text)
         if not text.isascii():
-            text = unidecode(text)
+            text = in_ascii(text)
         return dropped.sub("", text.lower())
 
     return make

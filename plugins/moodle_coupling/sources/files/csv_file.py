@@ -208,6 +208,29 @@ def _read_records(text: str, layout: _Layout, records: Records, limits: _Limits)
         _take(records, (line, layout.first_line + reader.line_num - 1), cells, layout)
 
 
+def read_cells(text: str, delimiter: str, file: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each record of a text, and the line that it begins on.
+
+    Raises:
+        SourceError: a quote is not closed, with line and column; or text follows a closing one, or a cell is too long, with
+            the line.
+
+    """
+    lines = _Lines(text, 0)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        line, begin = 1 + reader.line_num, lines.position
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if reader.line_num > line or str(error) == "unexpected end of data":
+                _refuse_quote(text[begin : begin + _SHOWN_OF_QUOTE], delimiter, line, reader.line_num, file)
+            raise SourceError(Sentence("accounts.no_csv", file=file, line=line, why=str(error))) from error
+        yield line, cells
+
+
 def _take(records: Records, lines: tuple[int, int], cells: list[str], layout: _Layout) -> None:
     """Take one record, or leave it out with its reason; ``lines`` are its first and last."""
     width = len(layout.header)
@@ -257,7 +280,7 @@ def _leave_out_nul(records: Records, line: int, column: int) -> None:
     records.leave_out(line, "nul_byte", Sentence("sources.left_out.nul_in_line", line=line, column=column))
 
 
-def _refuse_quote(record: str, delimiter: str, line: int, last: int, file: str) -> None:
+def _refuse_quote(record: str, delimiter: str, line: int, last: int, file: str) -> NoReturn:
     """Raise for a record that runs over several lines because of a quote; where it should end cannot be known."""
     down, column = place(record[: _opening_quote(record, delimiter)])
     raise SourceError(Sentence("sources.csv.open_quote", file=file, line=line + down - 1, column=column, last=last))
