@@ -15,6 +15,7 @@ from moodle_coupling.orchestration.decision_commands import add_decide_parser
 from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 from moodle_coupling.settings import ledger_url, texts
+from moodle_coupling.web.cli import add_export_parser
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_preview_parser(subparsers)
     add_airflow_parsers(subparsers)
     add_decide_parser(subparsers)
+    add_export_parser(subparsers)
     add_db_parser(subparsers, ledger_url)
     _add_schema_parser(subparsers)
     add_sandbox_parser(subparsers)

@@ -47,6 +47,8 @@ RIGHTS: dict[str, Rule] = {
     "GET /runs/{run}": Rule("viewer"),
     "GET /runs/{run}/live": Rule("viewer"),
     "POST /runs/{run}/filter": Rule("viewer", form={"text": "jansen", "status": "done"}),
+    "POST /runs/{run}/export.csv": Rule("viewer"),
+    "POST /runs/{run}/export.xlsx": Rule("viewer"),
     "GET /people": Rule("viewer"),
     "POST /people": Rule("viewer", form={"text": "jansen"}),
     "GET /people/{env}/{who}": Rule("viewer", path="/people/{env}/m{mismatch}"),

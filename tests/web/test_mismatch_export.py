@@ -19,9 +19,8 @@ from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.web.base import forms
+from moodle_coupling.web.base.tables import as_csv, as_xlsx
 from moodle_coupling.web.mismatches import export as mismatch_export
-from moodle_coupling.web.mismatches.export import as_csv
-from moodle_coupling.web.mismatches.workbook import as_xlsx
 
 DANGEROUS = [
     "=1+1",

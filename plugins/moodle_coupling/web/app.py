@@ -17,6 +17,7 @@ from moodle_coupling.web.environments import pages as environments
 from moodle_coupling.web.mismatches import application, decisions, export, sheet
 from moodle_coupling.web.mismatches import pages as mismatches
 from moodle_coupling.web.people import pages as people
+from moodle_coupling.web.runs import export as run_export
 from moodle_coupling.web.runs import pages as runs
 from moodle_coupling.words.sentence import languages
 
@@ -37,7 +38,18 @@ def make_app() -> FastAPI:
     for room in ROOMS:
         app.mount(f"/static/{room}", StaticFiles(directory=WEB / room / "static"))
     app.mount("/static", StaticFiles(directory=WEB / "base" / "static"), name="static")
-    for page in (environments, environment_actions, export, sheet, application, mismatches, decisions, runs, people):
+    for page in (
+        environments,
+        environment_actions,
+        export,
+        sheet,
+        application,
+        mismatches,
+        decisions,
+        runs,
+        run_export,
+        people,
+    ):
         app.include_router(page.router)  # in this order: the page of one mismatch takes any word
     app.post("/language")(choose_language)
     app.add_api_route("/{path:path}", _nothing_here, methods=_METHODS)  # last: what no page has taken

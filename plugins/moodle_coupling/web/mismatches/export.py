@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 from starlette.datastructures import FormData
 
-from moodle_coupling.contract.spreadsheet import guarded
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, mismatch_page, mismatch_versions
 from moodle_coupling.orchestration.decision_sheet import ACCOUNT, DECISION, NOTE, NUMBER, VERSION, kind_code
@@ -22,10 +18,10 @@ from moodle_coupling.web.base.access import Access, AccessDep
 from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
+from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_csv, as_xlsx, download, pieces
 from moodle_coupling.web.mismatches.listing import read_filters
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED
-from moodle_coupling.web.mismatches.workbook import as_xlsx
 from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
@@ -62,7 +58,7 @@ HEADS: Final = (
     say("Times seen"),
     VERSION,
 )
-_WIDTHS: Final = {
+WIDTHS: Final = {
     NUMBER: 9,
     say("What is the matter"): 32,
     say("field.email"): 30,
@@ -71,14 +67,10 @@ _WIDTHS: Final = {
     NOTE: 40,
     VERSION: 0,
 }
-"""Widths of columns in characters, 0 for one that is hidden; the others have _USUAL."""
-_USUAL: Final = 18
+"""Widths of columns in characters, 0 for one that is hidden; the others have USUAL_WIDTH."""
 _PERSON: Final = ("idnumber", "firstname", "lastname", "email")
 _ACCOUNT: Final = ("username", "idnumber", "firstname", "lastname", "email")
 router = APIRouter()
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_PIECE: Final = 1 << 16
-"""Bytes sent at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +87,11 @@ class Line:
         return {HEADS.index(DECISION): self.decisions, HEADS.index(ACCOUNT): self.accounts}
 
 
+def everything(ledger: Ledger, chosen: MismatchFilter) -> list[int]:
+    """Give the ids of all that is chosen, in their order."""
+    return [number for number, _ in mismatch_versions(ledger, chosen)]
+
+
 def table(ledger: Ledger, reader: Reader, ids: Sequence[int], texts: Texts) -> Iterator[Line]:
     """Give the lines of a table, the head first, of the mismatches with these ids as the user may see them."""
     yield Line([texts(head) for head in HEADS])
@@ -108,26 +105,6 @@ def table(ledger: Ledger, reader: Reader, ids: Sequence[int], texts: Texts) -> I
             )
             decisions = tuple(dict.fromkeys(texts(kind_code(option.kind, row.verdict)) for option in row.options))
             yield Line(_cells(row, texts), decisions, accounts if len(accounts) > 1 else ())
-
-
-def as_csv(rows: Iterator[list[Any]], separator: str) -> Iterator[str]:
-    """Write rows as CSV, a part at a time; it begins with the mark by which spreadsheets know UTF-8."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=separator)
-    buffer.write("\ufeff")
-    for number, row in enumerate(rows):
-        writer.writerow([_plain(value) for value in row])
-        if number % AT_ONCE == 0:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dt.datetime):
-        return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
-    return guarded("" if value is None else str(value))
 
 
 def _cells(row: Row, texts: Texts) -> list[Any]:
@@ -166,7 +143,7 @@ def export_csv(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Give what is filtered as CSV in UTF-8: with semicolons in Dutch, with commas in English."""
     texts = texts_for(request)
     rows = (line.cells for line in _exported(form, access, texts, "CSV"))
-    return _download(as_csv(rows, texts("export.separator")), "text/csv; charset=utf-8", texts, "csv")
+    return download(as_csv(rows, texts("export.separator")), CSV, texts("mismatches"), "csv")
 
 
 @router.post("/mismatches/export.xlsx")
@@ -174,30 +151,17 @@ def export_xlsx(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Give what is filtered as a workbook."""
     texts = texts_for(request)
     lines = ((line.cells, line.choices) for line in _exported(form, access, texts, "XLSX"))
-    file = as_xlsx(lines, texts("Mismatches"), {at: _WIDTHS.get(head, _USUAL) for at, head in enumerate(HEADS)})
-    return _download(_pieces(file), XLSX, texts, "xlsx")
+    file = as_xlsx(lines, texts("Mismatches"), {at: WIDTHS.get(head, USUAL_WIDTH) for at, head in enumerate(HEADS)})
+    return download(pieces(file), XLSX, texts("mismatches"), "xlsx")
 
 
 def _exported(form: FormData, access: Access, texts: Texts, kind: str) -> Iterator[Line]:
     """Fix which mismatches are meant, note the export in each environment, and give the lines."""
     ledger = the_ledger()
     chosen = read_filters(form, access).for_ledger(access, dt.datetime.now(dt.UTC))
-    ids = [number for number, _ in mismatch_versions(ledger, chosen)]
+    ids = everything(ledger, chosen)
     for environment, number in mismatch_counts(ledger, chosen)["environment"].items():
         if not chosen.environments or environment in chosen.environments:
             detail = f"{kind}: {number} mismatches"
             activity.note(ledger, by=access.name, environment=environment, action="export", detail=detail)
     return table(ledger, Reader(access, texts, deciding=kind == "XLSX"), ids, texts)
-
-
-def _download(body: Iterator[Any], media_type: str, texts: Texts, suffix: str) -> Response:
-    name = f"{texts('mismatches')}-{dt.datetime.now(dt.UTC):%Y-%m-%d}.{suffix}"
-    return StreamingResponse(
-        body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
-
-
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(_PIECE):
-            yield piece

@@ -56,7 +56,7 @@ def read_warnings(folder: ObjectStoragePath | None) -> list[str]:
         return []
 
 
-def plan_page(plan: pd.DataFrame, filters: Filters) -> Page:
+def plan_page(plan: pd.DataFrame, filters: Filters, limit: int = LIMIT) -> Page:
     """Give one page of the plan's rows that are asked for."""
     kept = plan[_meant(plan, filters)]
     if filters.sort in _ORDERS:
@@ -64,7 +64,7 @@ def plan_page(plan: pd.DataFrame, filters: Filters) -> Page:
         kept = kept.sort_values(order, ascending=not filters.descending, kind="stable", key=_folded)
     elif filters.descending:
         kept = kept.iloc[::-1]
-    return Page(kept.iloc[filters.offset : filters.offset + LIMIT], len(kept))
+    return Page(kept.iloc[filters.offset : filters.offset + limit], len(kept))
 
 
 def drift_of(plan: pd.DataFrame | None) -> list[Drift]:

@@ -253,10 +253,10 @@ class Report:
         """Tell which list is shown: 'outcomes' or 'plan'."""
         return filters.of or ("outcomes" if self.is_loaded else "plan")
 
-    def page(self, filters: Filters) -> Page | None:
+    def page(self, filters: Filters, limit: int = LIMIT) -> Page | None:
         """Give one page of the rows that are asked for; None when the plan is not there (any more)."""
         if self.shows(filters) == "plan":
-            return None if self.plan is None else run_plan.plan_page(self.plan, filters)
+            return None if self.plan is None else run_plan.plan_page(self.plan, filters, limit)
         return outcome_page(
             self._ledger,
             self.run.id,
@@ -264,7 +264,7 @@ class Report:
             sort=filters.sort,
             descending=filters.descending,
             offset=filters.offset,
-            limit=LIMIT,
+            limit=limit,
         )
 
     @cached_property

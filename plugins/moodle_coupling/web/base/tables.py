@@ -1,25 +1,71 @@
-"""A table of mismatches as a workbook, in which decisions are chosen from lists."""
+"""Tables to download: CSV, and workbooks in which some cells are chosen from lists; harmless in a spreadsheet."""
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import re
 import tempfile
 from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.spreadsheet import is_risky
+from fastapi.responses import StreamingResponse
+
+from moodle_coupling.contract.spreadsheet import guarded, is_risky
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from openpyxl import Workbook
 
+CSV: Final = "text/csv; charset=utf-8"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+USUAL_WIDTH: Final = 18
+"""Characters of a column."""
+_AT_ONCE: Final = 1000
+"""Rows written at a time."""
+_PIECE: Final = 1 << 16
+"""Bytes sent at a time."""
 _NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LONGEST: Final = 32_767
 """Characters in a cell of a spreadsheet."""
 _LISTS: Final = "Lists"
 """The hidden sheet with what can be chosen: a list within a cell's own rule may have 255 characters."""
+
+
+def as_csv(rows: Iterable[Sequence[Any]], separator: str) -> Iterator[str]:
+    """Write rows as CSV, a part at a time; it begins with the mark by which spreadsheets know UTF-8."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=separator)
+    buffer.write("\ufeff")
+    for number, row in enumerate(rows):
+        writer.writerow([_plain(value) for value in row])
+        if number % _AT_ONCE == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+    return guarded("" if value is None else str(value))
+
+
+def download(body: Iterator[Any], media_type: str, title: str, suffix: str) -> StreamingResponse:
+    """Give a table as a file, named by what it holds and the day (UTC)."""
+    name = f"{title}-{dt.datetime.now(dt.UTC):%Y-%m-%d}.{suffix}"
+    head = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(body, media_type=media_type, headers=head)
+
+
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Give a file's bytes, and close it."""
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def as_xlsx(
