@@ -61,3 +61,16 @@ class Judged:
     def who(self, *verdicts: Verdict) -> NDArray[np.bool_]:
         """Tell who has one of these verdicts."""
         return np.isin(self.verdicts, [VERDICT_CODES[verdict] for verdict in verdicts])
+
+
+def grouped(keys: NDArray[np.intp], values: NDArray[np.intp]) -> dict[int, list[int]]:
+    """Give the values of each key, both in the order in which they come."""
+    found: dict[int, list[int]] = {}
+    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def listed_ids(ids: NDArray[np.int64], groups: dict[int, list[int]]) -> Texts:
+    """Give the ids of each group of accounts, as JSON; the groups hold places."""
+    return pa.array([str(ids[found].tolist()) for found in groups.values()], type=pa.large_string())

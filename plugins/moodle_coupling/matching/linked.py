@@ -10,7 +10,7 @@ from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.mapping import Write
 from moodle_coupling.matching.compare import is_blank, pairs
 from moodle_coupling.matching.evidence import NAMED, first_of, persons_listed
-from moodle_coupling.matching.judged import VERDICT_CODES
+from moodle_coupling.matching.judged import VERDICT_CODES, grouped, listed_ids
 from moodle_coupling.matching.likeness import Identity, has_another_name, is_somebody_else
 from moodle_coupling.matching.written import of_each, quoted, sentences
 from moodle_coupling.people.arrow import blank_where, equal, pa
@@ -58,7 +58,7 @@ def _judge_several(view: View, judged: Judged, mine: Places, theirs: Places) -> 
         )
     places = np.array(list(groups), dtype=np.intp)
     judged.evidence.put(places, of_each(evidence))
-    judged.other_accounts.put(places, listed_ids(view, groups))
+    judged.other_accounts.put(places, listed_ids(view.ids, groups))
     judged.pointed.append(theirs)
 
 
@@ -68,7 +68,7 @@ def _judge_one(view: View, judged: Judged, mine: Places, theirs: Places) -> None
     holders = other_holders(view, mine, theirs)
     kept = np.array(list(holders), dtype=np.intp)
     judged.email_kept[kept] = True
-    judged.other_accounts.put(kept, listed_ids(view, holders))
+    judged.other_accounts.put(kept, listed_ids(view.ids, holders))
     judged.pointed.append(np.array([a for found in holders.values() for a in found], dtype=np.intp))
 
     judged.verdicts[kept] = VERDICT_CODES[Verdict.EMAIL_TAKEN]
@@ -125,20 +125,6 @@ def _taken_addresses(view: View, judged: Judged, holders: dict[int, list[int]]) 
         )
         for p, found in holders.items()
     ]
-
-
-def grouped(keys: Places, values: Places) -> dict[int, list[int]]:
-    """Give the values of each key, both in the order in which they come."""
-    found: dict[int, list[int]] = {}
-    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
-        found.setdefault(key, []).append(value)
-    return found
-
-
-def listed_ids(view: View, groups: dict[int, list[int]]) -> Texts:
-    """Give the ids of each group of accounts, as JSON."""
-    ids = [view.ids[found].tolist() for found in groups.values()]
-    return pa.array([str(each) for each in ids], type=pa.large_string())
 
 
 def other_holders(view: View, mine: Places, theirs: Places) -> dict[int, list[int]]:

@@ -15,7 +15,7 @@ from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.mapping import LeaverPolicy
 from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import persons_in, persons_listed
-from moodle_coupling.matching.linked import grouped
+from moodle_coupling.matching.judged import grouped
 from moodle_coupling.matching.questions import find_points
 from moodle_coupling.matching.written import Notes, of_each, quoted, sentences
 from moodle_coupling.people.arrow import pa, same_text, taken, to_texts

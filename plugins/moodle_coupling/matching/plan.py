@@ -15,7 +15,9 @@ from moodle_coupling.contract.verdicts import KEPT_UP, Verdict
 from moodle_coupling.matching.changes import (
     Changes,
     add_create,
+    final_usernames,
     further_fields,
+    to_rename,
     to_write,
 )
 from moodle_coupling.matching.drift import Drift
@@ -23,7 +25,6 @@ from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import SUSPEND, Action
 from moodle_coupling.matching.judged import VERDICT_CODES, verdict_numbers, verdict_texts
 from moodle_coupling.matching.match import match_view
-from moodle_coupling.matching.names import final_usernames, to_rename
 from moodle_coupling.matching.obedience import NOT_POSSIBLE, Obeyed, obey
 from moodle_coupling.matching.orphans import fates_of
 from moodle_coupling.matching.profile import with_types

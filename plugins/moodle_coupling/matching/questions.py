@@ -15,8 +15,7 @@ from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.compare import is_blank, loose, nothing, pairs
 from moodle_coupling.matching.evidence import account_named, clauses, first_of, persons_listed
-from moodle_coupling.matching.judged import VERDICT_CODES
-from moodle_coupling.matching.linked import grouped, listed_ids
+from moodle_coupling.matching.judged import VERDICT_CODES, grouped, listed_ids
 from moodle_coupling.matching.written import Pieces, numbers, of_each, quoted, sentences
 from moodle_coupling.people.arrow import blank_where, equal, is_in, join, pa, scattered
 from moodle_coupling.people.arrow import is_blank as is_nothing
@@ -158,7 +157,7 @@ def _judge_ambiguous(view: View, judged: Judged, points: Points, who: Mask, crow
     ]
     said = [_ambiguous_sentence(view, p, by_key, crowd) for p, by_key in found.items()]
     judged.evidence.put(places, of_each(said))
-    judged.other_accounts.put(places, listed_ids(view, pointed))
+    judged.other_accounts.put(places, listed_ids(view.ids, pointed))
 
 
 def _ambiguous_sentence(view: View, p: int, by_key: dict[str, list[int]], crowd: _Crowd) -> Sentence:
