@@ -14,7 +14,7 @@ from moodle_coupling.matching.judged import VERDICT_CODES, Judged
 from moodle_coupling.matching.linked import judge_linked
 from moodle_coupling.matching.orphans import find_orphans
 from moodle_coupling.matching.questions import judge_questions, points_of
-from moodle_coupling.people.arrow import blank_where, to_series, together
+from moodle_coupling.people.arrow import blank_where, stacked, to_series, together
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -39,6 +39,8 @@ MATCH_COLUMNS: Final = (
     "explained",  # bool: the source has this orphan's person, who is not in scope
 )
 """Columns of the match frame: persons in scope by row, then orphans by account id."""
+_AS_THEY_ARE: Final = ("person_id", "extern_id")
+"""Columns that nobody looks at on the way to the plan: they share the memory of the frames that they come from."""
 
 
 def match_view(view: View, *, full: bool, account_ids: Collection[int] = ()) -> pd.DataFrame:
@@ -95,11 +97,13 @@ def _frame(view: View, judged: Judged, orphans: Orphans | None) -> pd.DataFrame:
     texts = {name: view.mine(name) for name in ("person_id", "extern_id", "idnumber")} | judged.texts()
     flags = {"may_link": judged.may_link, "email_kept": judged.email_kept}
     flags |= {name: np.zeros(persons, dtype=bool) for name in ("question_open", "explained")}
+    columns: dict[str, pd.Series] = {}
     if orphans is not None:
         ids[persons:] = view.ids[orphans.places]
-        texts = {name: together(found, orphans.texts[name]) for name, found in texts.items()}
+        columns = {name: stacked(found, orphans.texts[name]) for name, found in texts.items() if name in _AS_THEY_ARE}
+        texts = {name: together(found, orphans.texts[name]) for name, found in texts.items() if name not in columns}
         flags = {name: np.r_[found, orphans.flags[name]] for name, found in flags.items()}
-    columns = {name: to_series(found) for name, found in texts.items()}
+    columns |= {name: to_series(found) for name, found in texts.items()}
     columns |= {name: pd.Series(found) for name, found in flags.items()}
     columns["account_id"] = pd.Series(pd.arrays.IntegerArray(ids, ~known))
     columns["row"] = pd.Series(pd.arrays.IntegerArray(rows, np.arange(persons + more) >= persons))

@@ -32,7 +32,7 @@ from moodle_coupling.matching.reasons import Reasons
 from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.view import View, make_view
 from moodle_coupling.matching.written import Notes, followed, quoted, sentences
-from moodle_coupling.people.arrow import choose, equal, is_in, pa, same_text, taken, to_series, to_texts, together
+from moodle_coupling.people.arrow import choose, equal, is_in, pa, same_text, stacked, taken, to_series, to_texts
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.words.sentence import Sentence, after
 
@@ -149,8 +149,9 @@ class _Draft:
             drift=drift,
         )
         draft.reasons.add_given(draft.given, draft.given_at)
-        draft.reasons.add_verdicts(draft.verdicts, draft.text("evidence"), draft.text("shared_field"))
+        draft.reasons.add_verdicts(draft.verdicts, draft.evidence.texts(), draft.text("shared_field"))
         draft._tell_impossible(obeyed)
+        draft.frame = frame.drop(columns=["verdict", "evidence", "proposal", "shared_field"])
         draft._reject()
         return draft
 
@@ -351,8 +352,8 @@ class _Draft:
     def finished(self) -> pd.DataFrame:
         """Give the plan (PLAN)."""
         others = self.accounts[len(self.view.persons) :]
-        names = {name: together(self.view.mine(name), taken(self.view.theirs(name), others)) for name in NAME_FIELDS}
-        texts = names | {
+        names = {name: stacked(self.view.mine(name), taken(self.view.theirs(name), others)) for name in NAME_FIELDS}
+        texts = {
             "verdict": verdict_texts(self.verdicts),
             "action": pa.array(_ACTIONS, type=pa.large_string()).take(pa.array(self.actions)),
             "username": self.usernames.texts(),
@@ -362,5 +363,5 @@ class _Draft:
             "proposal": self.proposal.texts(),
             "drift": self.drift.texts(),
         }
-        columns = {name: to_series(texts[name]) if name in texts else self.frame[name] for name in PLAN.names}
-        return pd.DataFrame(columns)
+        columns = names | {name: to_series(found) for name, found in texts.items()}
+        return pd.DataFrame({name: columns[name] if name in columns else self.frame[name] for name in PLAN.names})

@@ -277,7 +277,8 @@ def _single_sentences(  # each is a fact of its own
     for key, code in ((EMAIL, "name.key_email"), (USERNAME, "name.key_username")):
         found = everyone[by_key[key]]
         keys.add(found, sentences(code, value=quoted(view.mine(key).take(pa.array(mine[found])))))
-    listed = {"n": numbers(keys.counts()), "keys": keys.between("[", "]")}
+    counts = keys.counts()
+    listed = {"n": numbers(counts), "keys": keys.between("[", "]")}
     account = {"account": view.accounts_named(at), "theirs": quoted(theirs)}
 
     parts, near = Pieces(len(mine)), by_key[NEAR]
@@ -289,7 +290,7 @@ def _single_sentences(  # each is a fact of its own
             parts.add(everyone[some], sentences(code, **filled))
 
     say(near, "clause.near", idnumber=idnumbers, **account)
-    say(near & (keys.counts() > 0), "clause.keys_too", **listed)
+    say(near & (counts > 0), "clause.keys_too", **listed)
     say(~near, "clause.nobody", idnumber=idnumbers)
     missing, suspended = is_blank(theirs), view.suspended[at]
     owned, scheme = ~_without(owners, len(mine)), verdicts == VERDICT_CODES[Verdict.ID_OTHER_SCHEME]

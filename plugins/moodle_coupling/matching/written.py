@@ -113,13 +113,14 @@ class Pieces:
         return mask
 
     def between(self, begin: str, end: str) -> Texts:
-        """Give each row's pieces, with commas between them, between two signs."""
+        """Give each row's pieces, with commas between them, between two signs; they are let go of."""
         if not self._rows:
             return same_text(begin + end, self._length)
         rows = np.concatenate(self._rows)
         order = np.argsort(rows, kind="stable")
         rows = rows[order]
         texts = together(*self._texts).take(pa.array(order))
+        self._rows, self._texts = [], []
         first = np.r_[True, rows[1:] != rows[:-1]]
         last = np.r_[first[1:], True]
         texts = join(choose(first, begin, ", "), texts, choose(last, end, ""))

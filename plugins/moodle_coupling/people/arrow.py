@@ -65,6 +65,11 @@ def together(*texts: Texts) -> Texts:
     return pa.concat_arrays(texts)
 
 
+def stacked(*texts: Texts) -> pd.Series:
+    """Return arrays behind each other as one column, which shares their memory."""
+    return pd.Series(_STR.__from_arrow__(pa.chunked_array(list(texts), type=pa.large_string())))
+
+
 def taken(texts: Texts, places: NDArray[np.intp], otherwise: str = "") -> Texts:
     """Return the texts at these places, and ``otherwise`` where a place is negative."""
     absent = places < 0
