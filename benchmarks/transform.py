@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 from moodle_coupling.contract.columns import PERSON_COLUMNS
 from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.mapping import Mapping
+from moodle_coupling.mapping.countries import to_code
 from moodle_coupling.people.cleaning import clean_one
 from moodle_coupling.people.numbering import assign_usernames, numbered
 from moodle_coupling.people.transform import transform
@@ -123,7 +124,7 @@ def one_person(person: Any) -> tuple[str, ...]:
         codes.append("email_invalid")
     elif filled and filled[0] != email:
         codes.append("email_skipped")
-    country = texts["country"] or "NL"
+    country = to_code(texts["country"] or "NL")
     if country not in COUNTRIES:
         codes.append("country_unknown")
         country = ""
