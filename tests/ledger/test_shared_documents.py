@@ -19,7 +19,7 @@ from moodle_coupling.hooks.coachview.budget import Budget
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.removal import purge
-from moodle_coupling.ledger.shared_documents import held
+from moodle_coupling.ledger.shared_documents import held, look
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 
 if TYPE_CHECKING:
@@ -48,6 +48,13 @@ def test_what_is_changed_is_there_for_the_next_with_the_time_of_the_ledger(ledge
         assert document == {"a": [1, "é"]}
     with held(ledger, "y") as (document, _now):
         assert document == {}
+
+
+def test_a_look_waits_for_nobody_and_gives_what_was_kept_last(ledger: Ledger) -> None:
+    assert look(ledger, "x") == {}
+    with held(ledger, "x") as (document, _now):
+        document["a"] = 1
+    assert look(ledger, "x") == {"a": 1}
 
 
 def test_an_error_in_the_block_keeps_nothing(ledger: Ledger) -> None:

@@ -93,6 +93,14 @@ class StepsDone(Told):
     steps: dict[str, StepDone]
 
 
+class StagingMark(Told):
+    """What the first task of a run leaves in its folder and in the ledger, so that each later one sees whether it has the same folder."""
+
+    FILE: ClassVar[str] = "mark.json"
+    token: str
+    host: str
+
+
 class Stopped(Told):
     """That a load stopped itself, and why: a sentence as written, or a text."""
 

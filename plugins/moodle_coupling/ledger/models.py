@@ -427,12 +427,12 @@ class QuarantineRow(Base):
 
 
 class SharedDocumentRow(Base):
-    """What all workers change in turn about a source: requests spent, an encrypted token. No personal data."""
+    """What all workers share: a source's requests spent and encrypted token, the mark of a run's folder. No personal data."""
 
     __tablename__ = "shared_documents"
 
     key: Mapped[str] = mapped_column(primary_key=True)
-    """What it is, and a hash of whose."""
+    """What it is, and a hash of whose, or the run."""
     document: Mapped[str]
     """JSON. Text and not a JSON column: it is read and written whole, and both databases keep it as it was."""
     changed_at: Mapped[dt.datetime]

@@ -1,4 +1,4 @@
-"""Small documents that all workers change in turn: what is spent of a source's requests, a token got from it (encrypted)."""
+"""Small documents that all workers share: what is spent of a source's requests, a token got from it (encrypted), a run's mark."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def held(ledger: Ledger, key: str) -> Iterator[tuple[dict[str, Any], dt.datetime
         text = json.dumps(document)
         if text != was:
             connection.execute(update(_DOCUMENTS).where(_DOCUMENTS.c.key == key).values(document=text, changed_at=now))
+
+
+def look(ledger: Ledger, key: str) -> dict[str, Any]:
+    """Give a document as it is now, {} when there is none; somebody may be changing it. Raises LedgerUnavailable."""
+    with ledger.reading() as connection:
+        found = connection.execute(select(_DOCUMENTS.c.document).where(_DOCUMENTS.c.key == key)).scalar_one_or_none()
+    return _understood(str(found)) if found is not None else {}
 
 
 def _locked(connection: Connection, key: str, ledger: Ledger) -> str:

@@ -51,8 +51,10 @@ class PlanApproval(ApprovalOperator):
         from moodle_coupling.ledger.words import RunState
         from moodle_coupling.orchestration.environment_hold import let_go
         from moodle_coupling.orchestration.run import open_run
+        from moodle_coupling.orchestration.shared_staging import check_mark
 
         run = open_run(self.mapping_path, context)
+        check_mark(run)
         question = find_facts(run.folder, Question)
         if question is None or run.dry_run:
             self.log.info("No safeguard has tripped." if question is None else "A dry run writes nothing.")
@@ -79,8 +81,10 @@ class PlanApproval(ApprovalOperator):
         Raises OtherPlanAnswered when it is not about this plan: the task is tried again, and asks again.
         """
         from moodle_coupling.orchestration.run import open_run
+        from moodle_coupling.orchestration.shared_staging import check_mark
 
         run = open_run(self.mapping_path, context)
+        check_mark(run)
         question = find_facts(run.folder, Question)
         if question is None or "error" in event:
             return super().execute_complete(context, event)

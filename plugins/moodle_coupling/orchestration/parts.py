@@ -15,6 +15,7 @@ from moodle_coupling.matching.frames import WRITING_ACTIONS
 from moodle_coupling.orchestration import safety, staging
 from moodle_coupling.orchestration.environment_hold import held
 from moodle_coupling.orchestration.load import load_part
+from moodle_coupling.orchestration.shared_staging import check_mark
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     approve that plan first, and what stopped the load (a pause, a Moodle that went away), after its outcomes so far are
     written down.
     """
+    check_mark(run)
     told = staging.read_facts(run.folder, PlanParts)
     number = chunk["number"]
     known = next((one for one in told.parts if (one.number, one.start, one.stop) == tuple(chunk.values())), None)

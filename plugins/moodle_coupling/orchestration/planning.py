@@ -34,6 +34,7 @@ from moodle_coupling.orchestration import parts, safety, staging
 from moodle_coupling.orchestration.connection_checks import visibility_of, wants_of
 from moodle_coupling.orchestration.environment_hold import LEASE, held
 from moodle_coupling.orchestration.once import once
+from moodle_coupling.orchestration.shared_staging import check_mark
 from moodle_coupling.people.frames import empty, made
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.words.sentence import Sentence, in_lines
@@ -68,6 +69,7 @@ def plan(run: Run) -> Planned:
     Where nobody need be asked, what writes nothing is settled at once, so that no task starts for it. Accounts that were read
     are not read again by a later try that follows soon: as long as the environment stays this run's own.
     """
+    check_mark(run)
     counts = {"check": check(run), "snapshot": once(run, snapshot, lasts=LEASE)}
     frame, counts["plan"] = make(run)
     if run.dry_run:

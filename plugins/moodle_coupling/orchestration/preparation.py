@@ -19,6 +19,7 @@ from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows
 from moodle_coupling.orchestration import safety, staging
 from moodle_coupling.orchestration.extraction import read_source
 from moodle_coupling.orchestration.once import once
+from moodle_coupling.orchestration.shared_staging import leave_mark
 from moodle_coupling.people.fingerprint import fingerprints
 from moodle_coupling.people.frames import made
 from moodle_coupling.people.transform import transform as transform_persons
@@ -40,10 +41,11 @@ def prepare(run: Run) -> dict[str, dict[str, int]]:
 
 
 def begin(run: Run) -> None:
-    """Note that the run begins; raises CouplingPaused and Quarantined where it may not."""
+    """Note that the run begins, and mark its folder; raises CouplingPaused and Quarantined where it may not."""
     begin_run(run.ledger, run.mapping.environment, run.record.dag_id, run.record.run_id, mode=run.record.mode)
     safety.mind_quarantine(run)
     guard(run.mapping.connection)()
+    leave_mark(run)
 
 
 def extract(run: Run) -> dict[str, int]:

@@ -24,6 +24,7 @@ from moodle_coupling.orchestration.names import users_asset
 from moodle_coupling.orchestration.notices import mismatches_digest, tell
 from moodle_coupling.orchestration.reporting import report
 from moodle_coupling.orchestration.safety import why_stopped
+from moodle_coupling.orchestration.shared_staging import check_mark
 from moodle_coupling.words.sentence import LINES, Sentence
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def report_and_end(run: Run, states: Mapping[str, str], context: Any) -> dict[st
 
 def _report(run: Run, states: Mapping[str, str]) -> tuple[str, dict[str, int]]:
     broken = sorted(name for name, state in states.items() if state in {"failed", "upstream_failed"})
+    check_mark(run)
     if not staging.has_frame(run.folder, PLAN.name):
         if broken:
             raise AirflowFailException(Sentence("run.no_plan", task=broken[0]))
