@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = ROOT / "plugins/moodle_coupling/airflow_internals.py"
 PUBLIC = ("airflow.sdk", "airflow.sdk.exceptions", "airflow.sdk.log", "airflow.plugins_manager")
 INTERNALS = {
+    "airflow.api.common.airflow_health",
     "airflow.api.common.trigger_dag",
     "airflow.api_fastapi.app",
     "airflow.api_fastapi.auth.managers.base_auth_manager",

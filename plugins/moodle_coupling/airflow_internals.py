@@ -240,6 +240,43 @@ def make_pool(name: str, slots: int, description: str) -> None:
     Pool.create_or_update_pool(name, slots, description, include_deferred=False)
 
 
+def pools() -> dict[str, int]:
+    """Give the slots of each pool, by its name; -1 is as many as there are tasks.
+
+    Why: ``moodle-coupling doctor`` tells which pool is missing, or closed. After it: the REST API, as the user.
+    """
+    from airflow.models.pool import Pool
+
+    return {str(pool.pool): int(pool.slots) for pool in Pool.get_pools()}
+
+
+def health() -> dict[str, str]:
+    """Give 'healthy' or something else for the scheduler, the dag_processor and the triggerer.
+
+    Why: ``moodle-coupling doctor`` tells which of them is not alive. After it: the API server's ``/api/v2/monitor/health``.
+    """
+    from airflow.api.common.airflow_health import get_airflow_health
+
+    return {part: str(facts["status"]) for part, facts in get_airflow_health().items()}
+
+
+def database_now() -> dt.datetime | None:
+    """Give the time by the clock of Airflow's database; None where that is this machine's (SQLite).
+
+    Why: ``moodle-coupling doctor`` compares it with this machine's. After it: the date in an answer of the REST API.
+    """
+    import datetime as dt
+
+    from sqlalchemy import DateTime, cast, func, select
+
+    with session() as open_:
+        if open_.get_bind().dialect.name == "sqlite":
+            return None
+        # MySQL gives what its session's zone shows, which Airflow sets to UTC, and without saying so.
+        found = open_.execute(select(cast(func.now(), DateTime(timezone=True)))).scalar_one()
+    return found.astimezone(dt.UTC) if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
 def require_connection(conn_id: str) -> None:
     """Raise AirflowNotFoundException where there is no such connection.
 

@@ -12,6 +12,7 @@ from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger.cli import add_db_parser
 from moodle_coupling.orchestration.commands import add_airflow_parsers
 from moodle_coupling.orchestration.decision_commands import add_decide_parser
+from moodle_coupling.orchestration.upkeep_commands import add_upkeep_parsers
 from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 from moodle_coupling.settings import ledger_url, texts
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_airflow_parsers(subparsers)
     add_decide_parser(subparsers)
     add_export_parser(subparsers)
+    add_upkeep_parsers(subparsers)
     add_db_parser(subparsers, ledger_url)
     _add_schema_parser(subparsers)
     add_sandbox_parser(subparsers)

@@ -120,6 +120,14 @@ def holder_of(ledger: Ledger, environment: str) -> Busy | None:
     return Busy(environment, row["holder"], min(row["since"], now), now + LONGEST)
 
 
+def holders(ledger: Ledger) -> tuple[dt.datetime, list[Busy]]:
+    """Give the ledger's time, and every lease that was not given back, by environment; those that ran out too."""
+    with ledger.reading() as connection:
+        rows = connection.execute(select(_LEASES).where(_LEASES.c.holder != "").order_by(_LEASES.c.environment))
+        found = [Busy(row["environment"], row["holder"], row["since"], row["expires"]) for row in rows.mappings()]
+        return ledger.now(connection), found
+
+
 def still_held(connection: Connection, lease: Lease) -> None:
     """Raise LeaseLost unless the lease holds, and keep it so until the transaction ends.
 

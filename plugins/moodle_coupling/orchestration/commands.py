@@ -170,7 +170,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _turn(environment: str, action: str, reason: str = "") -> int:
     from moodle_coupling.orchestration.pause import find_switch, note_in_ledger, who
 
-    with _airflow():
+    with using_airflow():
         switch, by = find_switch(environment, mappings_folder()), who()
         changed, said = switch.pause(reason=reason, by=by) if action == "pause" else switch.resume()
         ledger, problem = _ledger_if_any()
@@ -188,7 +188,7 @@ def _turn(environment: str, action: str, reason: str = "") -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from moodle_coupling.orchestration.pause import all_switches, find_switch, status_lines
 
-    with _airflow():
+    with using_airflow():
         folder = mappings_folder()
         named = arguments.environment
         switches = [find_switch(named, folder)] if named else all_switches(folder)
@@ -244,7 +244,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     from moodle_coupling.orchestration.load import writer
     from moodle_coupling.orchestration.mapping_files import refuse_newcomer
 
-    with _airflow():
+    with using_airflow():
         path = find_mapping(arguments.environment, mappings_folder())
         mapping = load_mapping(path)
         guard(mapping.connection)()  # told at once, not after a long source was read
@@ -268,7 +268,7 @@ def _forget(arguments: argparse.Namespace) -> int:
 
     told: list[str] = []
     try:
-        with _airflow():
+        with using_airflow():
             folder, environment = mappings_folder(), None
             if arguments.environment:
                 environment = find_switch(arguments.environment, folder).environment
@@ -303,7 +303,7 @@ def _ledger_if_any() -> tuple[Ledger | None, Sentence | None]:
 
 
 @contextlib.contextmanager
-def _airflow() -> Iterator[None]:
+def using_airflow() -> Iterator[None]:
     """Use Airflow's database, keep its log off stdout, and say in plain words when the database does not answer."""
     use_airflow_database()
     with contextlib.redirect_stdout(sys.stderr):
