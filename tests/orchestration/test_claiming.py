@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,6 +135,6 @@ def test_status_tells_of_wrong_files_also_of_one_that_names_no_connection(ledger
     (folder / "empty.yaml").write_text("")
     main(["status"])
     shown = capsys.readouterr().out
-    assert "empty:\n  MAPPING FILE IS WRONG, nothing is sent: " in shown
-    assert re.search(r"other \(connection moodle_o\): .*\n  MAPPING FILE IS WRONG", shown)
+    assert "empty is held up.\n  Its mapping file is wrong: " in shown
+    assert "other (connection moodle_o) is held up.\n  Its mapping file is wrong: " in shown
     assert "unknown key; did you mean 'username'?" in shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import json
 import os
 import subprocess
@@ -14,12 +16,14 @@ from airflow.models.variable import Variable
 from orchestration.coupling import connect
 from orchestration.one_person import PERSONS, OnePerson, accounts, make
 
+from moodle_coupling import settings
 from moodle_coupling.cli import main
 from moodle_coupling.hooks.pause import guard, read_pause
 from moodle_coupling.ledger import quarantine
 from moodle_coupling.ledger.activity import recent
 from moodle_coupling.ledger.approvals import ask
 from moodle_coupling.ledger.leases import acquire, release
+from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.people import find_people
 from moodle_coupling.ledger.runs import RunState, begin_run, end_run
 from moodle_coupling.orchestration import staging
@@ -28,7 +32,7 @@ from moodle_coupling.orchestration.erasure import forget
 from moodle_coupling.orchestration.explanation_steps import heading_of
 from moodle_coupling.orchestration.pause import who
 from moodle_coupling.sandbox.moodle import running_moodle
-from moodle_coupling.words.sentence import Texts
+from moodle_coupling.words.sentence import Sentence, Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,19 +185,75 @@ def test_an_airflow_database_that_does_not_answer_is_said_in_plain_words(one: On
 
 
 def test_status_tells_what_is_the_matter(one: OnePerson, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no run yet" in run(capsys, "status")[1]
-    good = begin_run(one.ledger, "trial", "moodle_provision__trial", "night1", mode="changed")
-    end_run(one.ledger, good.id, RunState.DONE, counts={"done": 12, "failed": 0})
-    waits = begin_run(one.ledger, "trial", "moodle_provision__trial", "night2", mode="full")
-    ask(one.ledger, waits.id, "digest", ["41 accounts would be suspended."])
-    quarantine.impose(one.ledger, "trial", "45 of 100 failed.")
+    assert run(capsys, "status")[1].splitlines() == [
+        "trial (connection moodle_trial) is active.",
+        "  No mismatch waits for a decision.",
+        "  It has not run yet.",
+    ]
+    at = history(one)
     status, out, _ = run(capsys, "status", "trial")
     assert status == 0
-    assert out.splitlines()[0] == "trial (connection moodle_trial): active"
-    assert "(level 1): 45 of 100 failed." in out
-    assert "night2: 41 accounts would be suspended." in out
-    assert "changed: done (12 done) [night1]" in out
-    assert "open mismatches: none" in out
+    lines = out.splitlines()
+    assert lines[0] == "trial (connection moodle_trial) is held up."
+    assert lines[1].startswith("  Scheduled runs stay away until ")
+    assert lines[1].endswith(" (quarantine, level 1): 45 of 100 failed.")
+    assert lines[2] == f"  A plan waits for approval since {at}: 41 accounts would be suspended. [night3]"
+    assert lines[3:] == [
+        "  No mismatch waits for a decision.",
+        f"  The run of {at} (everything) is under way. [night3]",
+        f"  The run of {at} (dry run) did not load everyone: a dry run (nothing was written) [night2]",
+        f"  The run of {at} (what changed) ended well: 10 created, 2 updated and 1 rejected. [night1]",
+    ]
+
+
+def history(one: OnePerson) -> str:
+    """Give the ledger a good run, a dry run and one that waits, and the environment a quarantine; gives the minute."""
+    frozen = dt.datetime(2026, 11, 25, 2, 15, tzinfo=dt.UTC)
+    ticks = itertools.count()
+    ledger = open_ledger(settings.ledger_url(), clock=lambda: frozen + dt.timedelta(milliseconds=next(ticks)))
+    good = begin_run(ledger, "trial", "moodle_provision__trial", "night1", mode="changed")
+    counts = {"done_create": 10, "done_update": 2, "done": 12, "rejected": 1, "failed": 0}
+    end_run(ledger, good.id, RunState.DONE, counts=counts)
+    dry = begin_run(ledger, "trial", "moodle_provision__trial", "night2", mode="dry run")
+    end_run(ledger, dry.id, RunState.STOPPED, counts={"planned_create": 3}, reason=Sentence("run.dry").written())
+    waits = begin_run(ledger, "trial", "moodle_provision__trial", "night3", mode="full")
+    ask(ledger, waits.id, "digest", ["41 accounts would be suspended."])
+    ledger.close()
+    quarantine.impose(one.ledger, "trial", "45 of 100 failed.")
+    return "2026-11-25 02:15 UTC"
+
+
+def test_status_is_told_to_machines_as_json(one: OnePerson, capsys: pytest.CaptureFixture[str]) -> None:
+    history(one)
+    run(capsys, "pause", "trial", "--reason", "upgrade")
+    (one.folder / "broken.yaml").write_text("nonsense: 1\n")
+    status, out, _ = run(capsys, "status", "--format", "json")
+    told = json.loads(out)
+    assert (status, told["ledger"]) == (0, None)
+    trial, broken = told["environments"]
+    assert (broken["environment"], broken["state"], broken["mismatches"]) == ("broken", "wrong_mapping", None)
+    assert "nonsense" in broken["error"]
+    assert (trial["environment"], trial["state"], trial["error"]) == ("trial", "paused", None)
+    assert (trial["pause"]["reason"], trial["pause"]["by"]) == ("upgrade", who())
+    assert trial["last_good"] == "2026-11-25T02:15:00+00:00"
+    assert trial["quarantine"]["level"] == 1
+    assert trial["waiting"][0]["reasons"] == ["41 accounts would be suspended."]
+    assert [(one["run_id"], one["state"]) for one in trial["runs"]] == [
+        ("night3", "running"),
+        ("night2", "stopped"),
+        ("night1", "done"),
+    ]
+    assert trial["runs"][2]["counts"]["done_create"] == 10
+
+
+def test_a_mapping_file_that_is_wrong_is_told_by_status_below_its_environment(
+    one: OnePerson, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one.path.write_text(one.path.read_text() + "nonsense: 1\n")
+    lines = run(capsys, "status")[1].splitlines()
+    assert lines[0] == "trial (connection moodle_trial) is held up."
+    assert lines[1].startswith("  Its mapping file is wrong: ")
+    assert any("nonsense" in line for line in lines[1:])
 
 
 def test_explain_shows_the_trace_and_its_status_says_whether_something_is_to_be_mended(

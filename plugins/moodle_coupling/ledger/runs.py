@@ -121,6 +121,19 @@ def latest_runs(ledger: Ledger, environment: str, *, limit: int = 30) -> list[Ru
         return [_run(row) for row in connection.execute(query).mappings()]
 
 
+def last_good_run(ledger: Ledger, environment: str) -> Run | None:
+    """Give the latest run for everyone that came to its end; None when there is none."""
+    query = (
+        select(_RUNS)
+        .where(_RUNS.c.environment == environment, _RUNS.c.state == RunState.DONE)
+        .order_by(_RUNS.c.ended.desc(), _RUNS.c.id)
+        .limit(1)
+    )
+    with ledger.reading() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+    return _run(row) if row is not None else None
+
+
 def ever_loaded(ledger: Ledger, environment: str) -> bool:
     """Tell whether any run of this environment came to its end; the first load ever waits for an approval."""
     query = (

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from moodle_coupling.errors import InputError, SettingError
 from moodle_coupling.settings import mappings_folder, texts
-from moodle_coupling.words.sentence import Sentence, in_lines
-from moodle_coupling.words.sentence import text as as_text
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     import argparse
@@ -19,14 +18,13 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
-    from moodle_coupling.orchestration.pause import Switch
 
 DONE, WRONG = 0, 1
-_ENVIRONMENT: Final = "a mapping file, or an environment in include/mappings"
+ENVIRONMENT: Final = "a mapping file, or an environment in include/mappings"
 
 
 def add_airflow_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``check``, ``validate``, ``setup``, ``pause``, ``resume``, ``status``, ``explain`` and ``forget``."""
+    """Add ``check``, ``validate``, ``setup``, ``pause``, ``resume``, ``explain`` and ``forget``."""
     check = subparsers.add_parser(
         "check",
         help="check the connections of an environment and say what is missing",
@@ -54,7 +52,7 @@ def add_airflow_parsers(subparsers: argparse._SubParsersAction[argparse.Argument
         help="make what an environment needs in Airflow: its pool",
         description="Makes the pool of an environment, and says whether its connection is there.",
     )
-    setup.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
+    setup.add_argument("environment", metavar="ENV", help=ENVIRONMENT)
     setup.add_argument("--slots", type=int, default=1, help="tasks that may talk to this Moodle at a time (default: 1)")
     setup.set_defaults(func=_setup)
     _add_switches(subparsers)
@@ -67,19 +65,12 @@ def _add_switches(subparsers: argparse._SubParsersAction[argparse.ArgumentParser
         help="pause an environment: no request of any kind goes to its Moodle",
         description="Pauses an environment. A load that is under way stops within one batch; nothing is lost.",
     )
-    pause.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
+    pause.add_argument("environment", metavar="ENV", help=ENVIRONMENT)
     pause.add_argument("--reason", default="", metavar="TEXT", help="why; shown to everyone who asks")
     pause.set_defaults(func=_pause)
     resume = subparsers.add_parser("resume", help="let a paused environment go on, where it was")
-    resume.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
+    resume.add_argument("environment", metavar="ENV", help=ENVIRONMENT)
     resume.set_defaults(func=_resume)
-    status = subparsers.add_parser(
-        "status",
-        help="tell whether an environment is paused, in quarantine or waiting, and its last runs",
-        description="Tells how an environment is: paused, in quarantine, waiting for an approval, and its last runs.",
-    )
-    status.add_argument("environment", metavar="ENV", nargs="?", help=f"{_ENVIRONMENT}; all without it")
-    status.set_defaults(func=_status)
 
 
 def _add_person_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -89,7 +80,7 @@ def _add_person_parsers(subparsers: argparse._SubParsersAction[argparse.Argument
         description="Follows one person from the source to Moodle and says at each step what is so and why. Moodle is "
         "only read, unless --write is given. Exit status 1 when something must be mended or decided.",
     )
-    explain.add_argument("environment", metavar="ENV", help=_ENVIRONMENT)
+    explain.add_argument("environment", metavar="ENV", help=ENVIRONMENT)
     explain.add_argument("person", metavar="PERSON", help="person id, extern id or idnumber, as the source has it")
     explain.add_argument("--write", action="store_true", help="write this person to Moodle now, as the trace says")
     explain.add_argument("--format", choices=("text", "json"), default="text")
@@ -118,7 +109,7 @@ def _check(arguments: argparse.Namespace) -> int:
     mapping = _mapping_of(arguments.target)
     checked = check_environment(mapping) if mapping else check_one(arguments.target)
     print(explain(checked.findings, texts()))
-    ledger, _ = _ledger_if_any()
+    ledger, _ = ledger_if_any()
     if mapping and ledger and is_fit(checked.moodle) and lift_quarantine(ledger, mapping.environment):
         say(Sentence("commands.quarantine_lifted", environment=mapping.environment))
     return DONE if checked.is_fit else WRONG
@@ -173,7 +164,7 @@ def _turn(environment: str, action: str, reason: str = "") -> int:
     with using_airflow():
         switch, by = find_switch(environment, mappings_folder()), who()
         changed, said = switch.pause(reason=reason, by=by) if action == "pause" else switch.resume()
-        ledger, problem = _ledger_if_any()
+        ledger, problem = ledger_if_any()
         unnoted = None
         if changed:
             unnoted = note_in_ledger(
@@ -185,52 +176,12 @@ def _turn(environment: str, action: str, reason: str = "") -> int:
     return DONE
 
 
-def _status(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.orchestration.pause import all_switches, find_switch, status_lines
-
-    with using_airflow():
-        folder = mappings_folder()
-        named = arguments.environment
-        switches = [find_switch(named, folder)] if named else all_switches(folder)
-        ledger, problem = _ledger_if_any()
-        wrong = _wrong_files(folder, ledger)
-        lines = [line for switch in switches for line in _with_error(status_lines(switch, ledger), wrong, switch)]
-        if not named:
-            shown = {switch.environment for switch in switches}
-            lines += [
-                line for name in wrong if name not in shown for line in (as_text(f"{name}:"), _wrong_line(wrong[name]))
-            ]
-    say(in_lines(lines or [Sentence("commands.no_mappings", folder=str(folder))]))
-    if problem is not None:
-        say(Sentence("commands.no_ledger", problem=problem), file=sys.stderr)
-    return DONE
-
-
-def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, Sentence]:
-    """Give the environments whose mapping file is wrong or refused, with what is wrong."""
-    from moodle_coupling.mapping.folder import load_all
-    from moodle_coupling.orchestration.mapping_files import refused
-
-    _, errors = load_all(folder)
-    wrong = {path.stem: error.said for error in errors if (path := getattr(error, "path", None))}
-    return {name: error.said for name, error in refused(ledger, folder).items()} | wrong
-
-
-def _with_error(lines: list[Sentence], wrong: dict[str, Sentence], switch: Switch) -> list[Sentence]:
-    error = wrong.get(switch.environment)
-    return [lines[0], _wrong_line(error), *lines[1:]] if error else lines
-
-
-def _wrong_line(error: Sentence) -> Sentence:
-    return Sentence("commands.wrong_mapping", error=as_text(texts().say(error).replace("\n", "\n    ")))
-
-
 def _validate(arguments: argparse.Namespace) -> int:
     """Say of every mapping file whether it is right; status 1 when one is not."""
     from moodle_coupling.orchestration.mapping_files import validated
 
     given = Path(arguments.folder) if arguments.folder else mappings_folder()
-    lines, right = validated(given, _ledger_if_any()[0], texts())
+    lines, right = validated(given, ledger_if_any()[0], texts())
     print("\n".join(lines))
     return DONE if right else WRONG
 
@@ -248,7 +199,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         path = find_mapping(arguments.environment, mappings_folder())
         mapping = load_mapping(path)
         guard(mapping.connection)()  # told at once, not after a long source was read
-        ledger, problem = _ledger_if_any()
+        ledger, problem = ledger_if_any()
         if arguments.write and ledger is None:
             raise InputError(Sentence("commands.not_written", problem=problem))
         if arguments.write and ledger is not None:
@@ -291,7 +242,7 @@ def say(said: Sentence, *, file: TextIO | None = None) -> None:
     print(texts().say(said), file=file)
 
 
-def _ledger_if_any() -> tuple[Ledger | None, Sentence | None]:
+def ledger_if_any() -> tuple[Ledger | None, Sentence | None]:
     """Open the ledger, or say why there is none to ask."""
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.orchestration.environment_hold import the_ledger

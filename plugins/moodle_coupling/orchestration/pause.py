@@ -1,4 +1,4 @@
-"""An environment on behalf of a person: paused, resumed, and how it is."""
+"""An environment on behalf of a person: paused and resumed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import getpass
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from moodle_coupling import settings
 from moodle_coupling.airflow_internals import variable_model
 from moodle_coupling.errors import CouplingError, MappingError, SettingError
 from moodle_coupling.hooks.pause import read_pause, read_value, variable_name
-from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn, text
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.ledger.ledger import Ledger
-    from moodle_coupling.ledger.runs import Run
 
 
 class PauseNotChanged(SettingError):
@@ -123,51 +122,3 @@ def note_in_ledger(ledger: Ledger | None, problem: Sentence | None, **activity: 
 
 def _shadow(key: str) -> Sentence:
     return Sentence("pause.shadow", variable=f"AIRFLOW_VAR_{key.upper()}")
-
-
-RUNS: Final = 5
-_TIME: Final = "%Y-%m-%d %H:%M UTC"
-
-
-def status_lines(switch: Switch, ledger: Ledger | None) -> list[Sentence]:
-    """Say how an environment is, a line each; without a ledger only whether it is paused. Raises LedgerUnavailable."""
-    pause = read_pause(switch.connection)
-    state = Sentence("state.active") if pause is None else Sentence("state.paused", pause=pause.said)
-    lines = [Sentence("state.environment", environment=switch.environment, connection=switch.connection, state=state)]
-    if ledger is None:
-        return lines
-    return [*lines, *(Sentence("state.line", said=line) for line in _from_ledger(switch.environment, ledger))]
-
-
-def _from_ledger(environment: str, ledger: Ledger) -> list[Sentence]:
-    from moodle_coupling.ledger.approvals import waiting
-    from moodle_coupling.ledger.leases import holder_of
-    from moodle_coupling.ledger.mismatches import count_open
-    from moodle_coupling.ledger.quarantine import in_quarantine
-    from moodle_coupling.ledger.runs import get_run, latest_runs
-
-    lines = []
-    quarantine = in_quarantine(ledger, environment)
-    if quarantine is not None:
-        until, why = f"{quarantine.until:{_TIME}}", as_sentence(quarantine.reason)
-        lines.append(Sentence("state.quarantined", until=until, level=quarantine.level, why=why))
-    for one in waiting(ledger, environment):
-        run = get_run(ledger, one.run)
-        since, why = f"{one.asked_at:{_TIME}}", in_turn(map(as_sentence, one.reasons))
-        lines.append(Sentence("state.waiting", since=since, run=run.run_id, why=why))
-    busy = holder_of(ledger, environment)
-    if busy is not None:
-        lines.append(Sentence("state.busy", run=busy.holder, since=f"{busy.since:{_TIME}}"))
-    mismatches = count_open(ledger).get(environment, {})
-    counts = ", ".join(f"{number} {kind}" for kind, number in sorted(mismatches.items()))
-    lines.append(Sentence("state.mismatches", counts=counts) if counts else Sentence("state.no_mismatches"))
-    runs = latest_runs(ledger, environment, limit=RUNS)
-    return [*lines, *(_run_line(run) for run in runs)] if runs else [*lines, Sentence("state.no_run")]
-
-
-def _run_line(run: Run) -> Sentence:
-    counts = ", ".join(f"{number} {name}" for name, number in run.counts.items() if number)
-    parts = [Sentence("state.run", at=f"{run.started:{_TIME}}", mode=run.mode, state=run.state)]
-    parts += [text(f"({counts})")] if counts else []
-    parts += [Sentence("state.run_reason", why=as_sentence(run.reason))] if run.reason else []
-    return in_turn([*parts, text(f"[{run.run_id}]")])

@@ -1,20 +1,25 @@
-"""Subcommands for whoever keeps an installation running: ``doctor``."""
+"""Subcommands for whoever keeps an installation running: ``doctor`` and ``status``."""
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
-from moodle_coupling.orchestration.commands import DONE, WRONG, say, using_airflow
+from moodle_coupling.orchestration.commands import DONE, ENVIRONMENT, WRONG, ledger_if_any, say, using_airflow
 from moodle_coupling.settings import mappings_folder, texts
-from moodle_coupling.words.sentence import ENGLISH, Sentence
+from moodle_coupling.words.sentence import ENGLISH, Sentence, in_lines
+from moodle_coupling.words.sentence import text as as_text
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
+
+    from moodle_coupling.ledger.ledger import Ledger
 
 
 def add_upkeep_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``doctor``."""
+    """Add ``doctor`` and ``status``."""
     doctor = subparsers.add_parser(
         "doctor",
         help="check this installation and say how to mend what is wrong",
@@ -24,6 +29,14 @@ def add_upkeep_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentP
     )
     doctor.add_argument("--format", choices=("text", "json"), default="text")
     doctor.set_defaults(func=_doctor)
+    status = subparsers.add_parser(
+        "status",
+        help="tell whether an environment is paused, in quarantine or waiting, and its last runs",
+        description="Tells how an environment is: paused, in quarantine, waiting for an approval, and its last runs.",
+    )
+    status.add_argument("environment", metavar="ENV", nargs="?", help=f"{ENVIRONMENT}; all without it")
+    status.add_argument("--format", choices=("text", "json"), default="text")
+    status.set_defaults(func=_status)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -49,3 +62,40 @@ def _doctor(arguments: argparse.Namespace) -> int:
     number = {level: sum(one.level is level for one in findings) for level in Level}
     say(Sentence("doctor.total", wrong=number[Level.ERROR], doubtful=number[Level.WARNING], good=number[Level.OK]))
     return DONE if fit else WRONG
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from moodle_coupling.orchestration.pause import all_switches, find_switch
+    from moodle_coupling.orchestration.status import Status, status_of
+
+    with using_airflow():
+        folder = mappings_folder()
+        named = arguments.environment
+        switches = [find_switch(named, folder)] if named else all_switches(folder)
+        ledger, problem = ledger_if_any()
+        wrong = _wrong_files(folder, ledger)
+        found = [status_of(switch, ledger, wrong.get(switch.environment)) for switch in switches]
+        if not named:  # files that are so wrong that they do not name their connection
+            nameless = wrong.keys() - {one.environment for one in found}
+            found += [Status(name, "", error=wrong[name]) for name in sorted(nameless)]
+    if arguments.format == "json":
+        told = {"ledger": str(problem) if problem else None, "environments": [one.data() for one in found]}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+        return DONE
+    lines = [line for one in found for line in one.lines()]
+    # What is below an environment stays to the right of it, a mapping file's several errors too.
+    shown = [as_text(texts().say(line).replace("\n", "\n    ")) for line in lines]
+    say(in_lines(shown or [Sentence("commands.no_mappings", folder=str(folder))]))
+    if problem is not None:
+        say(Sentence("commands.no_ledger", problem=problem), file=sys.stderr)
+    return DONE
+
+
+def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, Sentence]:
+    """Give the environments whose mapping file is wrong or refused, with what is wrong."""
+    from moodle_coupling.mapping.folder import load_all
+    from moodle_coupling.orchestration.mapping_files import refused
+
+    _, errors = load_all(folder)
+    wrong = {path.stem: error.said for error in errors if (path := getattr(error, "path", None))}
+    return {name: error.said for name, error in refused(ledger, folder).items()} | wrong
