@@ -1,4 +1,4 @@
-"""Subcommands for whoever keeps an installation running: ``doctor`` and ``status``."""
+"""Subcommands for whoever keeps an installation running: ``doctor``, ``status`` and ``init``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_upkeep_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``doctor`` and ``status``."""
+    """Add ``doctor``, ``status`` and ``init``."""
     doctor = subparsers.add_parser(
         "doctor",
         help="check this installation and say how to mend what is wrong",
@@ -37,6 +37,26 @@ def add_upkeep_parsers(subparsers: argparse._SubParsersAction[argparse.ArgumentP
     status.add_argument("environment", metavar="ENV", nargs="?", help=f"{ENVIRONMENT}; all without it")
     status.add_argument("--format", choices=("text", "json"), default="text")
     status.set_defaults(func=_status)
+    init = subparsers.add_parser(
+        "init",
+        help="write a first mapping file for a source",
+        description="Writes a commented mapping file from the headings of a file or a table, recognised or guessed, or for a "
+        "Coachview. A file that is there is never written over without --force.",
+    )
+    init.add_argument("environment", metavar="ENV", help="name of the environment, and of the file")
+    init.add_argument(
+        "--from",
+        dest="source",
+        metavar="FILE|CONNECTION",
+        required=True,
+        help="CSV, XLSX or Parquet of persons, or the Airflow connection of a Coachview or a database",
+    )
+    init.add_argument("--table", default="", metavar="TABLE", help="table or view of a database, as schema.table")
+    init.add_argument(
+        "--connection", default="", metavar="ID", help="Airflow connection of the Moodle (default: moodle_ENV)"
+    )
+    init.add_argument("--force", action="store_true", help="write over a file that is there")
+    init.set_defaults(func=_init)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -99,3 +119,22 @@ def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, Sentence]:
     _, errors = load_all(folder)
     wrong = {path.stem: error.said for error in errors if (path := getattr(error, "path", None))}
     return {name: error.said for name, error in refused(ledger, folder).items()} | wrong
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from moodle_coupling.orchestration.mapping_draft import draft, place
+
+    folder, environment = mappings_folder(), arguments.environment
+    with using_airflow():
+        written = draft(
+            environment, arguments.source, folder, texts(), connection=arguments.connection, table=arguments.table
+        )
+    path = place(folder, environment, written.text, force=arguments.force)
+    say(Sentence("init.written", file=str(path)))
+    if written.guessed:
+        guesses = [Sentence("init.guess", column=name, heading=heading) for name, heading in written.guessed.items()]
+        say(Sentence("init.guesses", columns=guesses))
+    if written.left:
+        say(Sentence("init.unused", headings=list(written.left)))
+    say(Sentence("init.next", file=str(path), environment=environment))
+    return DONE

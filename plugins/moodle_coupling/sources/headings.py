@@ -29,6 +29,14 @@ class Headings:
     every: tuple[str, ...] = ()
 
 
+class HeadingsUnclear(SourceError):
+    """A header in which no id, or one of our columns twice, is recognised; ``headings`` are all of it, as written."""
+
+    def __init__(self, said: Sentence, headings: Sequence[str]) -> None:
+        super().__init__(said)
+        self.headings = tuple(cell.strip() for cell in headings if cell.strip())
+
+
 def plain_heading(text: str) -> str:
     """Return a heading without case, diacritics, spaces, dots, dashes and underscores: how headings are compared."""
     spelled = unicodedata.normalize("NFKD", text)
@@ -69,7 +77,8 @@ def find_headings(
     ``cure`` says what to look at when there is no id.
 
     Raises:
-        SourceError: a wanted heading is missing or there twice, two headings mean the same column, or there is no id.
+        SourceError: a wanted heading is missing or there twice.
+        HeadingsUnclear: two headings mean the same column, or there is no id.
 
     """
     plain = [plain_heading(cell) for cell in cells]
@@ -80,7 +89,7 @@ def find_headings(
         if name is None or position in claimed or name in wanted:
             continue
         if name in positions:
-            raise SourceError(
+            raise HeadingsUnclear(
                 Sentence(
                     "sources.headings.same_column",
                     file=file,
@@ -89,7 +98,8 @@ def find_headings(
                     other=_shown(heading),
                     other_at=position + 1,
                     column=name,
-                )
+                ),
+                cells,
             )
         positions[name] = position
     _check_ids(positions, cells, file, cure)
@@ -147,8 +157,8 @@ def _check_ids(positions: Mapping[str, int], cells: Sequence[str], file: Sentenc
         return
     there = [_shown(cell) for cell in cells if cell.strip()]
     hint = next((found for name in ("PersonId", "ExternId") if (found := did_you_mean(name, there))), ".")
-    raise SourceError(
-        Sentence("sources.headings.no_id", file=file, hint=hint, there=", ".join(map(repr, there)), cure=cure)
+    raise HeadingsUnclear(
+        Sentence("sources.headings.no_id", file=file, hint=hint, there=", ".join(map(repr, there)), cure=cure), cells
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
 from moodle_coupling.mapping.sql import bound
+from moodle_coupling.sources.headings import HeadingsUnclear
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ def _plain(rows: Any) -> Sequence[Sequence[Any]]:
 def _told(where: Sentence) -> Iterator[None]:
     try:
         yield
+    except HeadingsUnclear:  # it names the place already
+        raise
     except (SourceError, SourceUnavailable) as error:
         said = error.said if str(where) in str(error) else Sentence("sources.at", where=where, said=error.said)
         raise type(error)(said) from error.__cause__
