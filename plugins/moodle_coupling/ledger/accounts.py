@@ -10,8 +10,8 @@ from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.bulk import TEXT, Staged, chosen_keys, staged
-from moodle_coupling.ledger.columns import BigId, UtcTime, frame_of
+from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, staged
+from moodle_coupling.ledger.columns import BigId, frame_of
 from moodle_coupling.ledger.models import AbsenceRow, AccountKeyRow, LinkRow, ReadingRow
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ def _columns(frame: pd.DataFrame, now: Any) -> Mapping[str, Staged]:
         "fingerprint": (TEXT, cells.texts(frame, "fingerprint")),
         "created_by_us": (Boolean(), cells.booleans(frame, "created_by_us")),
         "suspended_by": (TEXT, suspended_by),
-        "suspended_at": (UtcTime(), [now if who else None for who in suspended_by]),
-        "linked_at": (UtcTime(), [now] * len(frame)),
-        "seen_at": (UtcTime(), cells.moments(frame, "seen_at", default=now)),
+        "suspended_at": (UTC_TIME, [now if who else None for who in suspended_by]),
+        "linked_at": (UTC_TIME, [now] * len(frame)),
+        "seen_at": (UTC_TIME, cells.moments(frame, "seen_at", default=now)),
     }
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import itertools
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, MetaData, Table, select, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
 
 from moodle_coupling.ledger.cells import clean
@@ -20,10 +22,11 @@ from moodle_coupling.ledger.columns import SQLITE_TIME, StoredText, UtcTime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Dialect
 
 TEXT: Final = StoredText()
-_NUMBERS = itertools.count(1)
+UTC_TIME: Final = UtcTime()
+"""One object each for all staged columns, so that what SQLAlchemy compiled for a staged table serves the next one too."""
 _WORTH_ANALYSING: Final = 1000
 
 Staged = tuple[TypeEngine[Any], "Sequence[Any]"]
@@ -38,22 +41,63 @@ def staged(
 
     ``key`` names the columns that together are unique; ``also`` one more column by which rows are looked up.
     """
-    table = Table(
-        f"staged_{next(_NUMBERS)}",
+    kinds = tuple((name, kind) for name, (kind, _values) in columns.items())
+    with _free_number(connection) as number:
+        table = _table(number, kinds, tuple(key), also)
+        for statement in _statements(table, connection.dialect):
+            connection.exec_driver_sql(statement)
+        values = [_stored(kind, column, connection.dialect.name) for kind, column in columns.values()]
+        _fill(connection, table, values)
+        try:
+            yield table
+        except BaseException:
+            # After an error PostgreSQL takes no further statement, and the roll-back drops the table anyway.
+            if connection.in_transaction() and connection.dialect.name == "sqlite":
+                _drop(connection, table)
+            raise
+        else:
+            if connection.in_transaction():
+                _drop(connection, table)
+
+
+def _drop(connection: Connection, table: Table) -> None:
+    schema = "temp" if connection.dialect.name == "sqlite" else "pg_temp"
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {schema}.{table.name}")
+
+
+@contextlib.contextmanager
+def _free_number(connection: Connection) -> Iterator[int]:
+    """Give a number of which the connection has no staged table now.
+
+    Numbers are used again, so that tables are, and the statements on them that SQLAlchemy has compiled: a load stages two tables a batch.
+    """
+    taken: set[int] = connection.info.setdefault("staged", set())
+    number = next(number for number in itertools.count(1) if number not in taken)
+    taken.add(number)
+    try:
+        yield number
+    finally:
+        taken.discard(number)
+
+
+@lru_cache(maxsize=256)
+def _table(number: int, kinds: tuple[tuple[str, TypeEngine[Any]], ...], key: tuple[str, ...], also: str) -> Table:
+    return Table(
+        f"staged_{number}",
         MetaData(),
-        *(Column(name, kind, primary_key=name in key, index=name == also) for name, (kind, _values) in columns.items()),
+        *(Column(name, kind, primary_key=name in key, index=name == also) for name, kind in kinds),
         prefixes=["TEMPORARY"],
         postgresql_on_commit="DROP",
     )
-    table.create(connection)
-    values = [_stored(kind, column, connection.dialect.name) for kind, column in columns.values()]
-    _fill(connection, table, values)
-    try:
-        yield table
-    finally:
-        # After an error PostgreSQL takes no further statement, and the roll-back drops the table anyway.
-        if connection.in_transaction() and connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS temp.{table.name}")
+
+
+def _statements(table: Table, dialect: Dialect) -> list[str]:
+    """Give what creates a table, compiled once for each dialect."""
+    known: dict[str, list[str]] = table.info
+    if dialect.name not in known:
+        creates = (CreateTable(table), *(CreateIndex(index) for index in table.indexes))
+        known[dialect.name] = [str(create.compile(dialect=dialect)) for create in creates]
+    return known[dialect.name]
 
 
 @contextlib.contextmanager

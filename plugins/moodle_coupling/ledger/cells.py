@@ -85,8 +85,13 @@ def row_keys(frame: pd.DataFrame) -> list[str]:
 
     Raises ValueError for a row that has neither.
     """
+    return keys_of(integers(frame, "row"), integers(frame, "account_id"))
+
+
+def keys_of(rows: Sequence[int | None], accounts: Sequence[int | None]) -> list[str]:
+    """Give the keys of rows of which these are the numbers; raises as ``row_keys`` does."""
     found: list[str] = []
-    for row, account in zip(integers(frame, "row"), integers(frame, "account_id"), strict=True):
+    for row, account in zip(rows, accounts, strict=True):
         if row is None and account is None:
             msg = "a row has neither a row number nor an account id: it cannot be told from another"
             raise ValueError(msg)

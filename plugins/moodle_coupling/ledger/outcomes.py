@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.bulk import TEXT, Staged, chosen_keys, staged
-from moodle_coupling.ledger.columns import BigId, UtcTime, frame_of
+from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, staged
+from moodle_coupling.ledger.columns import BigId, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import OutcomeRow, RunRow
 from moodle_coupling.ledger.page_queries import Page, in_order, matching, sort_key
@@ -18,7 +19,7 @@ from moodle_coupling.ledger.words import FINAL
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     import pandas as pd
     from sqlalchemy import Connection, Table
@@ -45,25 +46,28 @@ class Settled:
     kept: int
 
 
-def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame) -> Settled:
+def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame | Mapping[str, Sequence[Any]]) -> Settled:
     """Write outcomes and mark their rows settled, in one transaction; gives what was new.
 
     ``outcomes`` has OUTCOME_COLUMNS of provisioning/load/outcomes.py; ``firstname``, ``lastname`` and ``email`` may follow,
     so that people can be found by them later. Rows that were no intention (rejected, skipped) are recorded as well.
     A row with a final outcome (done, rejected, skipped) keeps it, whatever comes after; one that failed or is unknown is
     followed by the later try. Told twice, nothing doubles: the call may be repeated after LedgerUnavailable.
+    Lists by column's name do as well as a frame, None for what is absent; a load that tells of a batch at a time need make no frame.
     Raises NotInLedger, and ValueError when a row is there twice.
     """
+    count = len(outcomes["status"])
     with ledger.writing() as connection:
         row = locked(connection, run)
         number, now = int(row["plan_no"]), ledger.now(connection)
-        columns = _columns(outcomes, now)
+        rows = outcomes if isinstance(outcomes, Mapping) else _lists(outcomes, now)
+        columns = _columns(rows, count, now)
         cells.refuse_doubles(columns["key"][1], "rows of outcomes")
         with staged(connection, columns, key=["key"]) as stage:
             settle_intentions(connection, run, number, stage, now)
             _drop_known(connection, run, number, stage)
             recorded = _append(connection, row, stage)
-    return Settled(recorded=recorded, kept=len(outcomes) - recorded)
+    return Settled(recorded=recorded, kept=count - recorded)
 
 
 def standing(run: str) -> tuple[Any, ...]:
@@ -124,25 +128,40 @@ def refused_before(ledger: Ledger, run: str, environment: str, *, within: dt.tim
         return frozenset(row[0] for row in connection.execute(recent) if row[0])
 
 
-def _columns(frame: pd.DataFrame, now: dt.datetime) -> Mapping[str, Staged]:
-    first, last = cells.keys(frame, "firstname"), cells.keys(frame, "lastname")
-    emails = cells.keys(frame, "email")
+_KEYS: Final = ("person_id", "extern_id", "idnumber", "verdict", "action", "username", "status", "code")
+_TEXTS: Final = (*_KEYS, "firstname", "lastname", "email", "message", "changes")
+
+
+def _lists(frame: pd.DataFrame, now: dt.datetime) -> dict[str, Sequence[Any]]:
+    found: dict[str, Sequence[Any]] = {name: cells.texts(frame, name) for name in _TEXTS if name in frame.columns}
+    found |= {name: cells.integers(frame, name) for name in ("row", "account_id")}
+    return found | {"at": cells.moments(frame, "at", default=now)}
+
+
+def _columns(rows: Mapping[str, Sequence[Any]], count: int, now: dt.datetime) -> Mapping[str, Staged]:
+    def texts(name: str, default: str = "") -> list[str]:
+        found = rows.get(name) or [None] * count
+        return [default if value is None else cells.clean(value) for value in found]
+
+    def keys(name: str) -> list[str]:
+        return [text[: cells.KEY_LENGTH] for text in texts(name)]
+
+    numbers = {name: list(rows.get(name) or [None] * count) for name in ("row", "account_id")}
+    first, last, emails = keys("firstname"), keys("lastname"), keys("email")
     columns: dict[str, Staged] = {
-        "key": (TEXT, cells.row_keys(frame)),
-        "row": (BigId, cells.integers(frame, "row")),
-        "account_id": (BigId, cells.integers(frame, "account_id")),
+        "key": (TEXT, cells.keys_of(numbers["row"], numbers["account_id"])),
+        "row": (BigId, numbers["row"]),
+        "account_id": (BigId, numbers["account_id"]),
         "firstname": (TEXT, first),
         "lastname": (TEXT, last),
         "email": (TEXT, emails),
         "email_key": (TEXT, [cells.email_key(email) for email in emails]),
         "name_key": (TEXT, [cells.name_key(*name) for name in zip(last, first, strict=True)]),
-        "message": (TEXT, cells.texts(frame, "message")),
-        "changes": (TEXT, cells.texts(frame, "changes", default="{}")),
-        "at": (UtcTime(), cells.moments(frame, "at", default=now)),
+        "message": (TEXT, texts("message")),
+        "changes": (TEXT, texts("changes", "{}")),
+        "at": (UTC_TIME, [at or now for at in rows.get("at") or [None] * count]),
     }
-    for name in ("person_id", "extern_id", "idnumber", "verdict", "action", "username", "status", "code"):
-        columns[name] = (TEXT, cells.keys(frame, name))
-    return columns
+    return columns | {name: (TEXT, keys(name)) for name in _KEYS}
 
 
 def _drop_known(connection: Connection, run: str, number: int, stage: Table) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -28,7 +28,6 @@ from moodle_coupling.provisioning.load.outcomes import (
     NOTHING_TO_DO,
     OUTCOME_COLUMNS,
     OutcomeStatus,
-    outcomes_frame,
 )
 from moodle_coupling.provisioning.load.rows import sort_rows
 from moodle_coupling.words.sentence import Sentence
@@ -48,6 +47,9 @@ if TYPE_CHECKING:
 
 _PERSON: Final = ("firstname", "lastname", "email")
 """Of the plan, beside OUTCOME_COLUMNS: people are found by them in the ledger."""
+_PLANNED: Final = tuple(
+    name for name in OUTCOME_COLUMNS if name not in ("row", "account_id", "status", "code", "message", "at")
+)
 _STOP_RULE: Final = StopRule()
 
 
@@ -60,9 +62,11 @@ class LedgerJournal:
     def __init__(self, ledger: Ledger, run: str, plan: pd.DataFrame, lease: Lease | None = None) -> None:
         self._ledger = ledger
         self._run = run
-        self._plan = plan.reset_index(drop=True)
         self._lease = lease
         self._keys = cells.row_keys(plan)
+        # Lists once, not a frame for every batch: that cost as much as a batch's call on a fast site.
+        self._numbers = {name: cells.integers(plan, name) for name in ("row", "account_id")}
+        self._texts = {name: cells.texts(plan, name) for name in (*_PLANNED, *_PERSON)}
 
     def sending(self, indexes: Sequence[int], batch: str) -> None:
         """Record that these rows go out now; raises LedgerUnavailable, LeaseLost, NotPlanned."""
@@ -76,10 +80,19 @@ class LedgerJournal:
         outcomes = [outcome for outcome in outcomes if outcome.code != NOTHING_TO_DO]
         if not outcomes:
             return
-        rows = self._plan.iloc[[outcome.index for outcome in outcomes]].reset_index(drop=True)
-        numbered = [replace(outcome, index=position) for position, outcome in enumerate(outcomes)]
-        frame = outcomes_frame(rows, numbered)
-        settle(self._ledger, self._run, frame.assign(**{name: rows[name] for name in _PERSON}))
+        chosen = [outcome.index for outcome in outcomes]
+        planned = self._numbers["account_id"]
+        accounts = [planned[one.index] if one.account_id is None else one.account_id for one in outcomes]
+        rows: dict[str, Sequence[Any]] = {
+            **{name: [texts[index] for index in chosen] for name, texts in self._texts.items()},
+            "row": [self._numbers["row"][index] for index in chosen],
+            "account_id": accounts,
+            "status": [str(one.status) for one in outcomes],
+            "code": [one.code for one in outcomes],
+            "message": [one.written for one in outcomes],
+            "at": [one.at for one in outcomes],
+        }
+        settle(self._ledger, self._run, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +155,16 @@ def load_with_ledger(  # noqa: PLR0913 - each is the run's own, and given by nam
     plan_intentions(ledger, run, [keys[index] for index in to_write], digest=digest)
     found = progress(ledger, run, part)
     journal = LedgerJournal(ledger, run, found.waiting, lease)
-    result = load(found.waiting, hook, journal=journal, stop=stop, in_doubt=found.in_doubt, pace=pace)
+    whole = len(found.waiting) == len(part)
+    result = load(
+        found.waiting,
+        hook,
+        work=work if whole else None,
+        journal=journal,
+        stop=stop,
+        in_doubt=found.in_doubt,
+        pace=pace,
+    )
     return replace(result, outcomes=_in_order(keys, [found.settled, result.outcomes]))
 
 

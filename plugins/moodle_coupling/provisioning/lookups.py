@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH
 from moodle_coupling.contract.profile_types import is_kept
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, body_size, encode, flatten
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, flatten, most_bytes
 from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, changed_account, new_account
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def batches(items: Iterable[T], *, max_count: int, max_variables: int, max_bytes
 
 
 def cost(item: Any) -> tuple[int, int]:
-    """Give the form variables and the bytes that one item takes in a call."""
+    """Give the form variables that one item takes in a call, and bytes that it surely does not exceed."""
     if isinstance(item, str):
-        return 1, body_size({"values": {"99999": item}})
+        return 1, most_bytes((("values[99999]", item),))
     account: NewAccount | AccountChange = getattr(item, "wire", item)
     record = changed_account(account) if isinstance(account, AccountChange) else new_account(account)
     pairs = flatten({"users": {"99999": record}})
-    return len(pairs), len(encode(pairs))
+    return len(pairs), most_bytes(pairs)
 
 
 # A username outside these makes Moodle refuse the whole lookup (on sites without extendedusernamechars).

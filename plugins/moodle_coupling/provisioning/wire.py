@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from moodle_coupling.provisioning.in_flight import Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from moodle_coupling.contract.account import Account
-    from moodle_coupling.errors import CouplingError
+    from moodle_coupling.errors import CouplingError, MoodleError
     from moodle_coupling.hooks.moodle.probes import Value
     from moodle_coupling.hooks.moodle.records import (
         AccountChange,
@@ -33,7 +37,7 @@ class Settings(Protocol):
 
     @property
     def parallel_requests(self) -> int:
-        """Requests at the same moment."""
+        """Requests at the same moment, at most."""
 
     @property
     def max_input_vars(self) -> int:
@@ -42,6 +46,9 @@ class Settings(Protocol):
 
 class Moodle(Protocol):
     """The part of MoodleHook that provisioning uses; each method raises what errors.py says, after its own retries."""
+
+    notice: Callable[[MoodleError], None]
+    """Called, in the thread that sends, with each attempt's overload, time-out or lost answer, also when it is tried again."""
 
     @property
     def settings(self) -> Settings:
@@ -79,11 +86,36 @@ class Stopped(Exception):
     """Nothing more may be sent: another batch found out why."""
 
 
-class Wire:
-    """A Moodle whose calls are counted, and which falls silent for all threads at once when one of them must stop."""
+@dataclass(slots=True)
+class Spent:
+    """What calls that Moodle took cost: accounts, and seconds from sending to the answer, each call's added up."""
 
-    def __init__(self, hook: Moodle) -> None:
+    accounts: int = 0
+    seconds: float = 0.0
+
+    @property
+    def milliseconds(self) -> float | None:
+        """The milliseconds an account; None where there were none."""
+        return 1000 * self.seconds / self.accounts if self.accounts else None
+
+
+Answer = TypeVar("Answer")
+
+
+class Wire:
+    """A Moodle whose calls are counted, and which falls silent for all threads at once when one of them must stop.
+
+    No more than ``places`` says are in flight at a time. ``clock`` gives seconds, and is only another one in tests.
+    """
+
+    def __init__(self, hook: Moodle, clock: Callable[[], float] = time.perf_counter) -> None:
         self.hook = hook
+        self.places = Places(hook.settings.parallel_requests)
+        self.created = Spent()
+        self._clock = clock
+        self._sent = threading.local()
+        self._largest: Counter[str] = Counter()
+        hook.notice = self._troubled
         self.calls: Counter[str] = Counter()
         self.stopped: CouplingError | None = None
         self.profile_types: dict[str, str] = {}
@@ -98,52 +130,47 @@ class Wire:
 
     def create(self, accounts: Sequence[NewAccount]) -> Sequence[CreatedAccount]:
         """Create accounts in one call."""
-        self._before("create")
-        return self.hook.create_accounts(accounts)
+        answer, seconds = self._timed("create", len(accounts), lambda: self.hook.create_accounts(accounts))
+        with self._lock:
+            self.created.accounts += len(accounts)
+            self.created.seconds += seconds
+        return answer
 
     def update(self, changes: Sequence[AccountChange]) -> Sequence[UpdateWarning]:
         """Change accounts in one call."""
-        self._before("update")
-        return self.hook.update_accounts(changes)
+        return self._timed("update", len(changes), lambda: self.hook.update_accounts(changes))[0]
 
     def find(self, field: str, values: Sequence[str]) -> AccountsRead:
         """Look accounts up in one call."""
-        self._before("read")
-        read = self.hook.accounts_by_field(field, values)
+        read, _ = self._timed("read", len(values), lambda: self.hook.accounts_by_field(field, values))
         self._note_types(read.accounts)
         return read
 
     def search(self, key: str, value: str) -> Sequence[Account]:
         """Search accounts in one call."""
-        self._before("read")
-        found = self.hook.find_accounts(key, value)
+        found = self._placed("read", lambda: self.hook.find_accounts(key, value))
         self._note_types(found)
         return found
 
     def takes_variables(self, count: int) -> bool:
         """Tell whether a form of so many variables arrives whole, in one call."""
-        self._before("read")
-        return self.hook.takes_variables(count)
+        return self._placed("read", lambda: self.hook.takes_variables(count))
 
     def takes_values(self, values: Sequence[Value]) -> bool:
         """Tell whether Moodle takes these values, in one call that writes nothing."""
-        self._before("probe")
-        return self.hook.takes_values(values)
+        return self._placed("probe", lambda: self.hook.takes_values(values))
 
     def site_info(self) -> SiteInfo:
         """Ask the site about itself and the token's service, in one call."""
-        self._before("read")
-        return self.hook.site_info()
+        return self._placed("read", self.hook.site_info)
 
     def list_reports(self) -> Sequence[Report]:
         """Give the custom reports that the service user may see, in one call."""
-        self._before("read")
-        return self.hook.list_reports()
+        return self._placed("read", self.hook.list_reports)
 
     def report_page(self, report_id: int, page: int, per_page: int) -> ReportPage:
         """Give one page of a custom report in one call."""
-        self._before("read")
-        return self.hook.report_page(report_id, page, per_page)
+        return self._placed("read", lambda: self.hook.report_page(report_id, page, per_page))
 
     def refuse_when_stopped(self) -> None:
         """Raise Stopped when nothing more may be sent."""
@@ -156,7 +183,30 @@ class Wire:
                 with self._lock:
                     self.profile_types.update(account.profile_types)
 
-    def _before(self, kind: str) -> None:
-        self.refuse_when_stopped()
+    def _timed(self, kind: str, accounts: int, send: Callable[[], Answer]) -> tuple[Answer, float]:
+        """Make one call, and let what it took say how many may be in flight; gives the answer and the seconds."""
+
+        def timed() -> tuple[Answer, float]:
+            started = self._clock()
+            return send(), self._clock() - started
+
+        answer, seconds = self._placed(kind, timed)
         with self._lock:
-            self.calls[kind] += 1
+            self._largest[kind] = max(self._largest[kind], accounts)
+            usual = 2 * accounts >= self._largest[kind]  # in a small call the call itself counts for too much
+        if usual and accounts:
+            self.places.answered(kind, seconds / accounts, self._sent.mark)
+        return answer, seconds
+
+    def _placed(self, kind: str, send: Callable[[], Answer]) -> Answer:
+        with self.places.place():
+            self.refuse_when_stopped()
+            with self._lock:
+                self.calls[kind] += 1
+            self._sent.mark = self.places.sent()
+            return send()
+
+    def _troubled(self, error: MoodleError) -> None:  # noqa: ARG002 - whatever it is, fewer
+        mark = getattr(self._sent, "mark", None)
+        if mark is not None:
+            self.places.troubled(mark)

@@ -50,10 +50,14 @@ also when it is over in ten."""
 
 
 class MoodleCalls(ABC):
-    """The calling half of MoodleHook, which knows nothing of Airflow; several threads may use it."""
+    """The calling half of MoodleHook, which knows nothing of Airflow; several threads may use it.
+
+    ``notice`` is called with each attempt's overload, time-out or lost answer, in the thread that met it.
+    """
 
     def _start(self, guard: Callable[[], None], sleep: Callable[[float], None], *, patient: bool = False) -> None:
         self._patient = patient
+        self.notice: Callable[[MoodleError], None] = _ignore
         self.requests_made = 0
         self._guard = guard
         self._sleep = sleep
@@ -87,7 +91,14 @@ class MoodleCalls(ABC):
             end=_outlasted if self._patient else usual_end,
             longest=LOOKS_EVERY if self._patient else float("inf"),
         )
-        return again(self.call_once, function, **params)
+        return again(self._attempt, function, **params)
+
+    def _attempt(self, function: str, /, **params: Any) -> Any:
+        try:
+            return self.call_once(function, **params)
+        except (MoodleUnavailable, AnswerLost) as error:
+            self.notice(error)
+            raise
 
     def call_once(self, function: str, /, **params: Any) -> Any:
         """Call a web service function without trying again."""
@@ -228,6 +239,10 @@ class MoodleCalls(ABC):
         info = records.site_info(answer, SITE_INFO)
         self._functions, self._userid = info.functions, info.userid
         return info
+
+
+def _ignore(_error: MoodleError) -> None:
+    """Take no notice of what goes wrong in an attempt."""
 
 
 # ---- trying again ----------------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 CONTROL_VARIABLES: Final = 3
 """wsfunction and moodlewsrestformat, which go first, and wstoken, which goes last."""
@@ -38,7 +40,23 @@ def count_variables(params: Mapping[str, Any]) -> int:
 
 def encode(form: Sequence[tuple[str, str]]) -> bytes:
     """Give the form as the body of a POST (application/x-www-form-urlencoded, UTF-8)."""
-    return urlencode(form, encoding="utf-8", errors="replace").encode("ascii")
+    return "&".join([f"{_quoted_name(name)}={_quoted(value)}" for name, value in form]).encode("ascii")
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN(text) else quote_plus(text, encoding="utf-8", errors="replace")
+
+
+# The same few hundred names in every call: users[0][username], users[0][email], …
+_quoted_name = lru_cache(maxsize=16_384)(_quoted)
+
+
+def most_bytes(form: Sequence[tuple[str, str]]) -> int:
+    """Give a size that the form surely does not exceed in the body; much cheaper to tell than the size itself."""
+    return sum(2 + 3 * (len(name) + (len(value) if value.isascii() else 4 * len(value))) for name, value in form)
 
 
 def body_size(params: Mapping[str, Any]) -> int:

@@ -58,13 +58,15 @@ class Load:
     proof: Proof = field(default_factory=Proof)
     values: SharedValues = field(default_factory=SharedValues)
 
-    def batch_over(self, items: Sequence[Sendable]) -> None:
-        """Put on record what became of a batch, and stop the load where too many went wrong."""
-        indexes = [item.index for item in items]
-        reason = self.book.count(indexes)
+    def judge(self, items: Sequence[Sendable]) -> None:
+        """Stop the load where, with this batch, too many went wrong."""
+        reason = self.book.count([item.index for item in items])
         if reason is not None:
             self.wire.stop(reason)
-        self.book.tell(self.book.firm(indexes))
+
+    def tell(self, items: Sequence[Sendable]) -> None:
+        """Put on record what became of a batch."""
+        self.book.tell(self.book.firm([item.index for item in items]))
 
 
 Item = TypeVar("Item", bound=Sendable)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from moodle_coupling.errors import (
     AnswerLost,
@@ -17,6 +18,7 @@ from moodle_coupling.errors import (
     TooManyFailures,
     ValueNotTaken,
 )
+from moodle_coupling.provisioning.in_flight import InFlight, Places
 from moodle_coupling.provisioning.load.book import Book, StopRule
 from moodle_coupling.provisioning.load.culprits import Sendable
 from moodle_coupling.provisioning.load.job import Load, Pace
@@ -26,11 +28,12 @@ from moodle_coupling.provisioning.load.rows import ChangeItem, sort_rows, split_
 from moodle_coupling.provisioning.load.shared_values import SharedValues
 from moodle_coupling.provisioning.load.writes import CreateJob, UpdateJob, create_batch, update_batch
 from moodle_coupling.provisioning.lookups import CREATE_SIZE, UPDATE_SIZE, batches, lookup_batches
-from moodle_coupling.provisioning.wire import Moodle, Stopped, Wire
+from moodle_coupling.provisioning.wire import Moodle, Spent, Stopped, Wire
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from concurrent.futures import Future
 
     import pandas as pd
 
@@ -54,6 +57,8 @@ _STOP_CODES: Final = (
 class LoadResult:
     """How a load ended.
 
+    ``created``: what the calls cost that created accounts. ``in_flight``: how many requests were so at a time.
+
     ``outcomes``: one row per row of the plan (OUTCOME_COLUMNS). ``calls``: counts by kind (create, update, read).
     ``extra_calls``: those that would not have been needed had every batch gone well. ``stopped``: why it ended before
     its end, None if it did not; the rows not reached are ``failed``, and loading them again is safe.
@@ -63,12 +68,15 @@ class LoadResult:
     calls: dict[str, int]
     extra_calls: int
     stopped: CouplingError | None = None
+    created: Spent = field(default_factory=Spent)
+    in_flight: InFlight = field(default_factory=lambda: Places(1).said)
 
 
 def load(
     plan: pd.DataFrame,
     hook: Moodle,
     *,
+    work: Work | None = None,
     journal: Journal | None = None,
     stop: StopRule | None = None,
     in_doubt: Collection[int] = (),
@@ -76,11 +84,11 @@ def load(
 ) -> LoadResult:
     """Write what the plan (PLAN_COLUMNS) intends into Moodle, and nothing else.
 
-    Changes go first, then creates. ``hook.settings`` says how many accounts, form variables and requests at a time (two
-    by default: on Moodle 5.1 with 2 cores 626 creates a second, against 306 by one connection and 456 by four). The
-    hook's guard, asked before every request, is what a pause stops it by. Loading a plan twice creates nobody twice:
+    Changes go first, then creates. ``hook.settings`` says how many accounts and form variables a call may have, and how
+    many requests may be in flight; how many are depends on how the site bears it (provisioning.in_flight). The hook's guard, asked before every request, is what a pause stops it by. Loading a plan twice creates nobody twice:
     whoever has an account with exactly this idnumber is done.
 
+    ``work`` is ``sort_rows(plan)`` where the caller has it already.
     ``journal`` is told of every call before it goes out and of every outcome; a row that was not sent and is not
     decided stays untold, also when the load stops. ``stop`` says when too many failures end the load (TooManyFailures).
     ``in_doubt`` are positions of rows that an earlier try sent without learning what became of them: they are looked up,
@@ -88,7 +96,7 @@ def load(
 
     Raises nothing of what errors.py knows: that is the result's ``stopped``.
     """
-    work = sort_rows(plan)
+    work = work or sort_rows(plan)
     wire, book = Wire(hook), Book(journal, stop)
     values = SharedValues(stop or StopRule())
     load_ = Load(wire, book, pace or Pace(), frozenset(in_doubt), values=values)
@@ -98,7 +106,8 @@ def load(
     if work.changes or work.creates:
         _guarded(wire, lambda: _prove(wire))
         _write(load_, work)
-    return LoadResult(_close(load_, plan), dict(wire.calls), book.extra_calls, wire.stopped)
+    outcomes = _close(load_, plan)
+    return LoadResult(outcomes, dict(wire.calls), book.extra_calls, wire.stopped, wire.created, wire.places.said)
 
 
 def _write(load_: Load, work: Work) -> None:
@@ -142,24 +151,72 @@ def _prove(wire: Wire) -> None:
 
 def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size: int) -> None:
     """Send items in batches, several at once; those that share an address or username one batch after another."""
+    wire = load_.wire
+
+    def send_one(batch: list[Any]) -> None:
+        sent = load_.proof.without_spoilt(batch, load_.book)
+        if sent:
+            send(load_, sent)
+        load_.proof.look(sent, wire, load_.book)
 
     def send_all(row: list[list[Any]]) -> None:
         for batch in row:
             try:
-                sent = load_.proof.without_spoilt(batch, load_.book)
-                if sent:
-                    send(load_, sent)
-                load_.proof.look(sent, load_.wire, load_.book)
+                # All that is said of a batch is said in its place; whoever waits for it sees at once that the load stopped.
+                with wire.places.place():
+                    try:
+                        send_one(batch)
+                    except CouplingError as error:
+                        wire.stop(error)
+                        raise
+                    finally:
+                        load_.judge(batch)
             finally:
-                load_.batch_over(batch)
+                records.put(batch)
 
-    wire = load_.wire
     load_.values.expect(items)
     pilot, items = _pilot(items)
-    in_parallel(wire, send_all, [[pilot]] if pilot else [])
-    free, shared = split_shared(items)
-    rows = [[batch] for batch in _sized(wire.hook, free, size)]
-    in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
+    with Records(load_) as records:
+        in_parallel(wire, send_all, [[pilot]] if pilot else [])
+        free, shared = split_shared(items)
+        rows = [[batch] for batch in _sized(wire.hook, free, size)]
+        in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
+
+
+class Records:
+    """Puts batches on record while the next ones go out; each thread that sends is at most one batch ahead of it."""
+
+    def __init__(self, load_: Load) -> None:
+        self._load = load_
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
+        self._latest = threading.local()
+        self._fault: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: object, *_error: object) -> None:
+        """Wait until all are on record; raises what no load expects."""
+        self._thread.shutdown(wait=True)
+        if self._fault is not None and kind is None:
+            raise self._fault
+
+    def put(self, batch: list[Any]) -> None:
+        """Put a batch on record soon, and this thread's batch before it by now; what goes wrong with that stops the load."""
+        before: Future[None] | None = getattr(self._latest, "future", None)
+        self._latest.future = self._thread.submit(self._tell, batch)
+        if before is not None:
+            before.result()
+
+    def _tell(self, batch: list[Any]) -> None:
+        try:
+            self._load.tell(batch)
+        except CouplingError as error:
+            self._load.wire.stop(error)
+        except BaseException as error:  # noqa: BLE001 - kept, and raised by the thread that loads
+            self._fault = error
+            self._load.wire.stop(CouplingError(Sentence("load.interrupted")))
 
 
 def _pilot(items: list[Any]) -> tuple[list[Any], list[Any]]:

@@ -66,6 +66,11 @@ class Outcome:
     at: dt.datetime | None = None
 
     @property
+    def written(self) -> str:
+        """What is said of it, as it is kept."""
+        return self.said.written() if isinstance(self.said, Sentence) else self.said
+
+    @property
     def message(self) -> str:
         """What is said of it, in English."""
         return ENGLISH.say(self.said)
@@ -94,14 +99,10 @@ def outcomes_frame(plan: pd.DataFrame, outcomes: Iterable[Outcome]) -> pd.DataFr
     frame["account_id"] = found.fillna(plan["account_id"].reset_index(drop=True).astype("Int64"))
     for name in ("status", "code"):
         frame[name] = pd.Series([str(getattr(outcome, name)) for outcome in ordered], dtype="str")
-    frame["message"] = pd.Series([_written(outcome.said) for outcome in ordered], dtype="str")
+    frame["message"] = pd.Series([outcome.written for outcome in ordered], dtype="str")
     now = dt.datetime.now(dt.UTC)
     frame["at"] = pd.Series([outcome.at or now for outcome in ordered], dtype="datetime64[us, UTC]")
     return frame[list(OUTCOME_COLUMNS)]
-
-
-def _written(said: Sentence | str) -> str:
-    return said.written() if isinstance(said, Sentence) else said
 
 
 def merge_outcomes(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
