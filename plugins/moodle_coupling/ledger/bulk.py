@@ -95,7 +95,7 @@ def _statements(table: Table, dialect: Dialect) -> list[str]:
     """Give what creates a table, compiled once for each dialect."""
     known: dict[str, list[str]] = table.info
     if dialect.name not in known:
-        creates = (CreateTable(table), *(CreateIndex(index) for index in table.indexes))
+        creates: tuple[Any, ...] = (CreateTable(table), *(CreateIndex(index) for index in table.indexes))
         known[dialect.name] = [str(create.compile(dialect=dialect)) for create in creates]
     return known[dialect.name]
 
