@@ -51,9 +51,9 @@ def _connection_fields() -> dict[str, object]:
         ),
         "parallel_requests": _number(
             "Parallel requests",
-            "Connections to this Moodle at the same time. 2 was fastest on a server with 2 cores; more only helps "
-            "larger servers.",
-            2,
+            "Requests to this Moodle at the same time, at most. A load begins with 2 and takes more only while the site "
+            "answers as quickly, fewer when it errs or slows down. 1 never has two at a time.",
+            4,
             (1, 16),
         ),
         "max_input_vars": _number(

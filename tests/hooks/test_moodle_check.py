@@ -9,7 +9,7 @@ import requests_mock as mocking
 from hooks.servers import answer, hook_for, listening, read_request
 
 from moodle_coupling.errors import CouplingPaused, SettingError
-from moodle_coupling.hooks.moodle.check import Finding, Level, Wants, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.check import Finding, Level, Wants, check_site, create_cost, explain, is_fit
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, running_moodle
 
@@ -364,3 +364,20 @@ def test_the_worst_is_told_first() -> None:
         Finding(Level.WARNING, "c", "pas op"),
     ]
     assert explain(findings).splitlines() == ["ERROR: fout doe iets", "WARNING: pas op", "OK: goed"]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "wants", "level"),
+    [
+        (3.1, Wants(with_password=False), "ok"),
+        (23.5, Wants(with_password=False), "warning"),  # PostgreSQL with 43,000 accounts
+        (41.9, Wants(with_password=False), "warning"),  # MariaDB with 40,000
+        (12.7, Wants(), "ok"),  # Moodle makes passwords
+        (7.0, Wants({f"f{n}": "" for n in range(5)}, with_password=False), "ok"),
+    ],
+)
+def test_what_creating_took_is_said_and_where_it_is_much_what_can_be_done(milliseconds, wants, level):
+    found = create_cost(500, milliseconds, wants)
+    assert (found.code, str(found.level)) == ("create_cost", level)
+    assert f"{milliseconds:.0f} ms" in found.message
+    assert ("docs/performance.md" in found.remedy) == (level == "warning")

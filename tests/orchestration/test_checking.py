@@ -102,3 +102,35 @@ def test_only_the_moodle_ends_the_quarantine(site: SandboxCoachview, monkeypatch
     with pytest.raises(MoodleDenied, match=r"Personen\.Lezen"):
         check_connection("cv_trial")
     assert lifted == ["trial", "trial"]
+
+
+def test_what_the_latest_load_measured_is_said_without_a_call(
+    site: SandboxCoachview, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moodle_coupling.ledger import schema
+    from moodle_coupling.ledger.runs import begin_run, end_run
+    from moodle_coupling.ledger.words import RunState
+    from moodle_coupling.orchestration.environment_hold import the_ledger
+
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LEDGER_URL", url)
+    schema.upgrade(url)
+
+    def cost() -> list[tuple[str, str]]:
+        found = check_environment(mapping(columns={"free1": "Vrijveld1"})).moodle
+        return [(str(one.level), one.message) for one in found if one.code == "create_cost"]
+
+    assert cost() == []
+    for number, counts in enumerate(
+        (
+            {"created_by_calls": 500, "create_microseconds": 41_900},
+            {"created_by_calls": 3, "create_microseconds": 900_000},
+            {},
+        )
+    ):
+        run = begin_run(the_ledger(), "trial", "moodle_provision__trial", f"run {number}", mode="changed")
+        end_run(the_ledger(), run.id, RunState.DONE, counts=counts)
+    [(level, said)] = cost()
+    assert level == "warning"
+    assert "42 ms" in said
+    assert "500" in said

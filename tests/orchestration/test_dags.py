@@ -166,6 +166,15 @@ def test_only_tasks_that_talk_to_moodle_take_a_slot_of_its_pool(folder: Path) ->
         assert talking == {"plan", "load"}
 
 
+def test_one_part_is_loaded_at_a_time_so_that_the_connection_s_bound_holds_over_all_workers(folder: Path) -> None:
+    coupling(folder, "demo")
+    for dag_id in ("moodle_provision__demo", "moodle_reconcile__demo"):
+        dag = build_dags(folder)[dag_id]
+        assert dag.get_task("load").max_active_tis_per_dagrun == 1
+        # A run at a time, and of the two DAGs the one that holds the environment (environment_hold).
+        assert dag.max_active_runs == 1
+
+
 def test_provision_and_reconcile_have_schedules_of_their_own_in_the_mapping_s_time_zone(folder: Path) -> None:
     coupling(folder, "demo")
     path = folder / "demo.yaml"

@@ -143,7 +143,7 @@ def test_an_overload_that_the_hook_outlasts_is_noticed_and_said(moodle, caplog):
     result = load_rows(moodle, [create(n) for n in range(1, 61)], batch_size=10, parallel_requests=4)
     assert statuses(result) == {"done": 60}
     assert result.in_flight.lowered_for_errors == 1
-    assert "Requests in flight: 1, were 2 (Moodle errs, bound 4)" in caplog.text
+    assert "Requests in flight: 1, were 2 (errors, bound 4)" in caplog.text
 
 
 def test_a_lost_answer_makes_it_fewer_too(moodle):

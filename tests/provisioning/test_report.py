@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from provisioning.plans import create, plan_of, row
 
+from moodle_coupling.contract.facts import LoadFacts, RunCounts
 from moodle_coupling.provisioning.load.outcomes import (
     Outcome,
     OutcomesIncomplete,
@@ -77,6 +78,19 @@ def test_the_summary_is_in_the_readers_language(plan, ended):
     assert "Personen: 2" in text
     assert "## Regels van de bron die zijn overgeslagen: 1\n\n* regel 7" in text
     assert "## Velden die de servicegebruiker niet mag zien" in text
+
+
+def test_the_summary_says_what_creating_cost(plan, ended):
+    cost = LoadFacts(created=200, seconds=4.7, in_flight=3)
+    assert "24 ms to create an account, measured on 200; at most 3 requests" in summary(plan, ended, cost=cost)
+    assert "24 ms nodig" in summary(plan, ended, cost=cost, texts=Texts("nl"))
+    assert "to create an account" not in summary(plan, ended, cost=LoadFacts())
+
+
+def test_what_it_cost_is_kept_with_the_run_s_counts():
+    counts = RunCounts.of_the_whole(9, (), LoadFacts(created=200, seconds=4.7, in_flight=3))
+    assert RunCounts(counts).create_cost == (200, 23.5)
+    assert RunCounts(RunCounts.of_the_whole(9, (), LoadFacts())).create_cost is None
 
 
 def test_the_summary_cannot_be_turned_into_html(plan, ended):

@@ -16,6 +16,8 @@ PLANNED: Final = "planned_"
 DONE: Final = "done_"
 _UNSEEN: Final = "unseen_"
 _IN_SCOPE: Final = "in_scope"
+_CREATED: Final = "created_by_calls"
+_MICROSECONDS: Final = "create_microseconds"
 
 
 class Told(BaseModel):
@@ -101,6 +103,20 @@ class StagingMark(Told):
     host: str
 
 
+class LoadFacts(Told):
+    """What the calls of a run's load cost so far: accounts created, the seconds of the calls that did it, requests in flight at most."""
+
+    FILE: ClassVar[str] = "load.json"
+    created: int = 0
+    seconds: float = 0.0
+    in_flight: int = 0
+
+    @property
+    def milliseconds(self) -> float | None:
+        """The milliseconds that Moodle took to create an account; None where it created none."""
+        return 1000 * self.seconds / self.created if self.created else None
+
+
 class Stopped(Told):
     """That a load stopped itself, and why: a sentence as written, or a text."""
 
@@ -155,7 +171,8 @@ class RunCounts(RootModel[dict[str, int]]):
     """What a run counted at its end, as it stands in the ledger, in XCom and in the event of the accounts' asset.
 
     Its keys: ``planned_<action>``, ``done_<action>`` where something was loaded, ``<status>``, ``<verdict>.<status>``,
-    ``in_scope`` and ``unseen_<field>``.
+    ``in_scope`` and ``unseen_<field>``; ``created_by_calls`` and ``create_microseconds``, how many accounts the run's calls created,
+    and what each took in Moodle.
     """
 
     @property
@@ -197,9 +214,19 @@ class RunCounts(RootModel[dict[str, int]]):
         return f"{verdict or 'rejected'}.{status}"
 
     @staticmethod
-    def of_the_whole(in_scope: int, unseen: tuple[str, ...]) -> dict[str, int]:
+    def of_the_whole(in_scope: int, unseen: tuple[str, ...], load: LoadFacts) -> dict[str, int]:
         """Give the counts that are of the run as a whole."""
-        return {_IN_SCOPE: in_scope} | {f"{_UNSEEN}{field}": 1 for field in unseen}
+        counts = {_IN_SCOPE: in_scope} | {f"{_UNSEEN}{field}": 1 for field in unseen}
+        if load.milliseconds is not None:
+            counts |= {_CREATED: load.created, _MICROSECONDS: round(1000 * load.milliseconds)}
+        return counts
+
+    @property
+    def create_cost(self) -> tuple[int, float] | None:
+        """How many accounts the run's calls created, and the milliseconds Moodle took for each; None where it created none."""
+        if not self.root.get(_CREATED):
+            return None
+        return self.root[_CREATED], self.root.get(_MICROSECONDS, 0) / 1000
 
 
 class MismatchFacts(BaseModel):

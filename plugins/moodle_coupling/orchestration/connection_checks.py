@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import CouplingError, MoodleDenied
-from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, is_fit, lines_of
+from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, create_cost, is_fit, lines_of
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.matching.visibility import compared_fields
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle.probes import Value
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
+
+ENOUGH: Final = 20
+"""Accounts that a run must have created for what each took to be worth saying: of a few the call itself is the most."""
 
 log = logging.getLogger(__name__)
 
@@ -101,12 +104,27 @@ def check_environment(mapping: Mapping) -> Checked:
 
     Raises CouplingPaused while the environment is paused, SettingError when the Moodle's connection is wrong.
     """
+    ledger = _ledger_if_there()
     with MoodleHook(mapping.connection) as hook:
-        moodle = check_site(hook, wants_of(with_defaults(mapping, hook.settings), _ledger_if_there()))
+        wants = wants_of(with_defaults(mapping, hook.settings), ledger)
+        moodle = [*check_site(hook, wants), *_measured(mapping.environment, wants, ledger)]
     sources: dict[str, list[Finding]] = {}
     for connection, kind, settings in checked_connections(mapping):
         sources.setdefault(connection, []).extend(kind.check(settings, through_the_ledger()))
     return Checked(moodle, sources, mapping.connection)
+
+
+def _measured(environment: str, wants: Wants, ledger: Ledger | None) -> Iterator[Finding]:
+    """Say what creating accounts took in the latest run that created enough of them to tell; no call is made for it."""
+    if ledger is None:
+        return
+    from moodle_coupling.contract.facts import RunCounts
+    from moodle_coupling.ledger.runs import latest_runs
+
+    costs = (RunCounts(dict(run.counts)).create_cost for run in latest_runs(ledger, environment))
+    latest = next((cost for cost in costs if cost is not None and cost[0] >= ENOUGH), None)
+    if latest is not None:
+        yield create_cost(*latest, wants)
 
 
 def check_one(conn_id: str) -> Checked:

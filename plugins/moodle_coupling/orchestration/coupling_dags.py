@@ -151,6 +151,9 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
         pool=pool,
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         map_index_template="{{ task.op_kwargs['chunk']['start'] + 1 }}-{{ task.op_kwargs['chunk']['stop'] }}",
+        # One part at a time, whatever the workers and the pool's slots: each has as many requests in flight as the connection
+        # allows, and that bound is the environment's.
+        max_active_tis_per_dagrun=1,
     )
     def load(chunk: dict[str, int]) -> Any:
         """Write one part of the plan into Moodle."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 import pandas as pd
 
-from moodle_coupling.contract.facts import PlanPart, PlanParts, Stopped
+from moodle_coupling.contract.facts import LoadFacts, PlanPart, PlanParts, Stopped
 from moodle_coupling.contract.frames import FINGERPRINTS, OUTCOMES, PART
 from moodle_coupling.errors import SettingError
 from moodle_coupling.ledger.cells import plan_digest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.leases import Lease
     from moodle_coupling.orchestration.run import Run
+    from moodle_coupling.provisioning.load.loader import LoadResult
 
 MOST_PARTS: Final = 1000
 """Airflow maps a task at most ``max_map_length`` (1024) times."""
@@ -117,10 +118,23 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
 def _load(run: Run, number: int, part: pd.DataFrame, digest: str, lease: Lease) -> dict[str, int]:
     result = load_part(run, part, digest, lease)
     staging.write_frame(run.folder, outcomes_name(number), result.outcomes)
+    if result.created.accounts:
+        _add_cost(run, result)
     if result.stopped is not None:
         safety.mind_failures(run, result.stopped)
         raise result.stopped
     return {str(status): int(count) for status, count in result.outcomes["status"].value_counts().items()}
+
+
+def _add_cost(run: Run, result: LoadResult) -> None:
+    """Add what the calls cost to what those of other parts did; parts are loaded one at a time."""
+    told = staging.find_facts(run.folder, LoadFacts) or LoadFacts()
+    added = LoadFacts(
+        created=told.created + result.created.accounts,
+        seconds=told.seconds + result.created.seconds,
+        in_flight=max(told.in_flight, result.in_flight.most),
+    )
+    staging.write_facts(run.folder, added)
 
 
 def outcomes_name(number: int) -> str:

@@ -12,6 +12,7 @@ from moodle_coupling.contract.facts import (
     DONE,
     PLANNED,
     CandidateFacts,
+    LoadFacts,
     PlanParts,
     RunCounts,
     SnapshotFacts,
@@ -55,6 +56,7 @@ def report(run: Run, *, loaded: bool) -> tuple[str, dict[str, int]]:
         outcomes = merge_outcomes(present).sort_values(["row", "account_id"], ignore_index=True)
         staging.write_frame(run.folder, OUTCOMES.name, outcomes)
     left_out, title = staging.read_frame(run.folder, LEFT_OUT.name), run.mapping.title or run.mapping.environment
+    cost = staging.find_facts(run.folder, LoadFacts) or LoadFacts()
     unseen, stopped = staging.read_facts(run.folder, SnapshotFacts).unseen, safety.why_stopped(run)
     told = partial(
         summary,
@@ -65,6 +67,7 @@ def report(run: Run, *, loaded: bool) -> tuple[str, dict[str, int]]:
         unseen=unseen,
         stopped=stopped,
         warnings=staging.read_facts(run.folder, SourceFacts).warnings,
+        cost=cost,
         texts=settings.texts(),
     )
     staging.write_text(run.folder, "summary.md", told())
@@ -73,7 +76,7 @@ def report(run: Run, *, loaded: bool) -> tuple[str, dict[str, int]]:
     if run.person_ids:
         _trace(run)
     _judge(run, frame, outcomes, missing=len(names) - len(present), text=text)
-    return text, _counts(frame, outcomes) | RunCounts.of_the_whole(_in_scope(run), unseen)
+    return text, _counts(frame, outcomes) | RunCounts.of_the_whole(_in_scope(run), unseen, cost)
 
 
 def _trace(run: Run) -> None:

@@ -91,7 +91,7 @@ class Limit:
             return
         self.errors += 1
         self._trying, self._wait = False, self._patience
-        self._set(max(1, self.value // 2), "Moodle errs")
+        self._set(max(1, self.value // 2), "errors")
 
     def _decide(self, typical: float) -> None:
         key = (self._kind, self.value)
@@ -102,14 +102,14 @@ class Limit:
             gained = (self.value / typical) / ((self.value - 1) / fewer) - 1
             if gained < WORTH / (self.value - 1):
                 self._wait, self._patience = self._patience, min(2 * self._patience, _PATIENCE[1])
-                self._set(self.value - 1, "one more brings nothing")
+                self._set(self.value - 1, "no-gain")
                 return
             self._patience = _PATIENCE[0]
         elif usual is not None and typical > SLOWER * usual and self.value > 1:
             self.slowness += 1
             self._wait = self._patience
             self._usual = {key: typical}  # how quick it is now is what counts from here on
-            self._set(self.value - 1, "answers take longer")
+            self._set(self.value - 1, "slower")
             return
         self._usual[key] = typical if usual is None else min(typical, usual + _FORGET * (typical - usual))
         if self._wait:
@@ -117,7 +117,7 @@ class Limit:
         elif self.value < self.bound:
             self._trying = True
             self._usual[key] = typical
-            self._set(self.value + 1, "answers are as quick as before")
+            self._set(self.value + 1, "steady")
 
     def _set(self, value: int, why: str) -> None:
         self._epoch += 1

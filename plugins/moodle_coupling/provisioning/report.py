@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from moodle_coupling.contract.facts import LoadFacts
     from moodle_coupling.words.sentence import Texts
 
 _WRITES: Final = (Action.CREATE, Action.UPDATE, Action.LINK, Action.SUSPEND, Action.REACTIVATE)
@@ -58,6 +59,7 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     stopped: str = "",
     named: bool = True,
     warnings: Sequence[str] = (),
+    cost: LoadFacts | None = None,
     texts: Texts = ENGLISH,
 ) -> str:
     """Give the summary of a run in Markdown and in ``texts``' language; without ``outcomes`` (a dry run) of the plan alone.
@@ -65,7 +67,7 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     ``left_out`` are the lines of the source that were no person (``line``, ``message``, which names the line). ``unseen`` are fields
     that the service user may not see, ``stopped`` says why the load stopped itself, of nobody in particular. Without ``named`` it holds ids and
     line numbers only, no name, address or other value: for places with readers and a lifetime that are not ours, such
-    as Airflow's log and XCom. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
+    as Airflow's log and XCom. ``cost`` is what creating cost in Moodle. ``warnings`` are what the source gave to think about, without names (``Extract.warnings``).
     """
     say = texts.say
     parts = [
@@ -74,6 +76,9 @@ def summary(  # noqa: PLR0913 - each is the run's own, and given by name
     ]
     parts += [f"**{plain(say(stopped))}**", ""] if stopped else []
     parts += _counts(plan, outcomes, texts)
+    if cost is not None and cost.milliseconds is not None:
+        took = Sentence("report.create_cost", ms=f"{cost.milliseconds:.0f}", n=cost.created, most=cost.in_flight)
+        parts += ["", plain(say(took))]
     parts += _reasons(plan if outcomes is None else _with_plan_reasons(plan, outcomes), texts, named=named)
     parts += _mismatches(plan, texts, named=named)
     parts += _drift(plan, texts)

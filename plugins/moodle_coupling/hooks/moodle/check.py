@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 NEEDED_FUNCTIONS: Final = (SITE_INFO, CREATE_USERS, UPDATE_USERS, GET_USERS, GET_USERS_BY_FIELD)
 OLDEST_TRIED: Final = (4, 5)
 _CAPACITIES: Final = (10_000, 5000, 2000, 1000, 500, 250)
+_USUAL, _USUAL_PROFILE_FIELD, _USUAL_PASSWORD = 3.3, 0.8, 9.0
+"""Milliseconds an account, 50 a call."""
+_MUCH: Final = 2
 _FIELDS_PER_ACCOUNT: Final = 10
 """username, auth, first and last name, e-mail, idnumber, lang, country, city, createpassword."""
 
@@ -134,6 +137,19 @@ def check_site(hook: AccessSite, wants: Wants = NOTHING) -> list[Finding]:
         if info.functions.issuperset(functions):
             findings += _probed(hook, probe)
     return list(dict.fromkeys(findings))
+
+
+def create_cost(accounts: int, milliseconds: float, wants: Wants = NOTHING) -> Finding:
+    """Say what creating an account took in a run, as its calls were measured; a warning where it took much longer than is usual.
+
+    Usual is what a Moodle 5.1 with 2 cores took where addresses were not looked for (docs/performance.md).
+    """
+    usual = _USUAL + len(wants.profile_fields) * _USUAL_PROFILE_FIELD + wants.with_password * _USUAL_PASSWORD
+    took = {"ms": f"{milliseconds:.0f}", "n": accounts}
+    if milliseconds <= _MUCH * usual:
+        return Finding(Level.OK, "create_cost", Sentence("check.create_cost", **took))
+    said = Sentence("check.create_cost_high", usual=f"{usual:.0f}", **took)
+    return Finding(Level.WARNING, "create_cost", said, Sentence("check.create_cost_high.mend"))
 
 
 def is_fit(findings: Sequence[Finding]) -> bool:

@@ -29,6 +29,7 @@ _PASTED_PAGE: Final = re.compile(
 class MoodleSettings:
     """One environment: where its Moodle is and how to talk to it.
 
+    ``parallel_requests`` is the most there may be; a load and a snapshot begin with two and find out how many the site bears.
     ``base_url`` has a scheme and no trailing slash. Time-outs are in seconds. ``max_input_vars`` is 1000, PHP's own
     default, unless the connection says otherwise: where a site takes fewer than we think, PHP drops the rest of a form
     without a word, and 1000 still holds a batch of 50 accounts with 18 fields each.
@@ -38,7 +39,7 @@ class MoodleSettings:
     base_url: str
     token: str = field(repr=False)
     batch_size: int = 50
-    parallel_requests: int = 2
+    parallel_requests: int = 4
     max_input_vars: int = 1000
     connect_timeout: float = 10
     read_timeout: float = 120
@@ -78,7 +79,7 @@ def from_connection(conn: AirflowConnection) -> MoodleSettings:
         base_url=base_url,
         token=token,
         batch_size=extras.whole("batch_size", 50, (1, 1000)),
-        parallel_requests=extras.whole("parallel_requests", 2, (1, 16)),
+        parallel_requests=extras.whole("parallel_requests", 4, (1, 16)),
         max_input_vars=extras.whole("max_input_vars", 1000, (100, 100_000)),
         **extras.of_requests(),
         allow_http=allow_http,
