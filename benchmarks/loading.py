@@ -75,13 +75,15 @@ def sandbox(*, realistic: bool, expected: int) -> Iterator[tuple[str, str]]:
         process.join()
 
 
-def fields(number: int, profile_fields: int, *, bad: bool) -> dict[str, str]:
-    """Give one person's account; a bad one has a language that is not installed, which only Moodle can know."""
+def fields(number: int, profile_fields: int, *, bad: str = "") -> dict[str, str]:
+    """Give one person's account; a ``bad`` one has a value that only Moodle can know: 'shared' by all bad ones, or its 'own'."""
     person = {
         "username": f"user{number}", "firstname": f"Voornaam{number}", "lastname": "van der Test",
         "email": f"user{number}@example.org", "idnumber": f"CV-{number}", "auth": "oidc",
-        "lang": "xx" if bad else "en",
+        "lang": "xx" if bad == "shared" else "en",
     }  # fmt: skip
+    if bad == "own":
+        person["country"] = f"N{number}"
     return person | {f"profile_field_customfield{n}": f"waarde {number}" for n in range(1, profile_fields + 1)}
 
 
@@ -211,7 +213,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     count, realistic = arguments.accounts, arguments.realistic
-    people = [fields(number, arguments.profile_fields, bad=False) for number in range(count)]
+    people = [fields(number, arguments.profile_fields) for number in range(count)]
     kind = "service times of a real Moodle" if realistic else "the sandbox's own speed"
     print(f"{count} new accounts, {arguments.profile_fields} profile fields each, {kind}\n")
     print("| how | per call | connections | accounts/s | calls |\n|---|---:|---:|---:|---:|")
@@ -245,18 +247,21 @@ def row(people: list[dict[str, str]], size: int, connections: int, arguments: An
 
 def refused(people: list[dict[str, str]], arguments: Any) -> None:
     """Measure what it costs to find bad persons of whom nothing tells who they are."""
-    print("\n| bad persons | accounts/s | extra calls | extra calls per bad person |\n|---:|---:|---:|---:|")
-    for share in (0, 1, 10, 50):
+    print("\n| bad persons | their bad value | accounts/s | extra calls | extra calls per bad person |")
+    print("|---:|---|---:|---:|---:|")
+    for share, kind in ((0, ""), (1, "own"), (10, "own"), (50, "own"), (400, "own"), (10, "shared"), (50, "shared")):
         step = 1000 // share if share else len(people) + 1
-        mixed = [fields(n, arguments.profile_fields, bad=n % step == step // 2) for n in range(len(people))]
-        bad = sum(person["lang"] == "xx" for person in mixed)
+        mixed = [
+            fields(n, arguments.profile_fields, bad=kind if n % step == step // 2 else "") for n in range(len(people))
+        ]
+        bad = sum(person["lang"] == "xx" or "country" in person for person in mixed)
         with sandbox(realistic=arguments.realistic, expected=len(mixed) - bad) as (url, token):
             spent = by_loader(mixed, url, token, 50, 2)
         seconds, result = spent.seconds, spent.result
         assert result is not None
         assert (result.outcomes["status"] == "rejected").sum() == bad
         each = f"{result.extra_calls / bad:.1f}" if bad else "–"
-        print(f"| {bad} | {len(mixed) / seconds:.0f} | {result.extra_calls} | {each} |", flush=True)
+        print(f"| {bad} | {kind} | {len(mixed) / seconds:.0f} | {result.extra_calls} | {each} |", flush=True)
 
 
 if __name__ == "__main__":
