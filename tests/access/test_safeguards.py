@@ -62,7 +62,12 @@ def test_a_course_that_loses_more_than_a_fifth_waits_and_so_do_many_take_backs(n
 
 def test_one_person_who_is_taken_off_waits_for_nobody():
     assert tripped(1, stay=2) == []
-    assert tripped(1, stay=1) == ["access_empty"]
+    assert tripped(1, stay=1) == []
+
+
+def test_that_nobody_belongs_anywhere_waits_unless_it_is_said_to_be_right():
+    assert tripped(2, stay=2) == ["access_empty", "access_target"]
+    assert tripped(2, stay=2, empty=False) == ["access_target"]
 
 
 def test_a_limit_that_is_off_is_not_watched():

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
 
 
+PLAN = "plan"
+
+
 def rows(*some: dict[str, Any]) -> pd.DataFrame:
     unsaid: dict[str, Any] = dict.fromkeys(ACCESS_OUTCOMES.texts, "")
     unsaid |= {"position": 0, "account_id": 101, "person_id": "p1", "idnumber": "x1", "kind": "course", "target": "BHV"}
@@ -41,7 +44,7 @@ def rows(*some: dict[str, Any]) -> pd.DataFrame:
 @pytest.fixture
 def run(ledger: Ledger) -> str:
     found = begin_run(ledger, "demo", "dag", "run", mode="full").id
-    plan_intentions(ledger, found, [intention_key(position) for position in range(4)], digest="plan")
+    plan_intentions(ledger, found, [intention_key(PLAN, position) for position in range(4)], digest="plan")
     return found
 
 
@@ -55,19 +58,19 @@ def known(ledger: Ledger) -> list[tuple[Any, ...]]:
 
 def test_what_was_given_is_remembered_and_what_was_taken_back_is_not(ledger: Ledger, run: str) -> None:
     assert not ever_gave(ledger, "demo")
-    settle_access(ledger, run, rows({}, {"position": 1, "account_id": 102, "kind": "cohort", "target": "a"}))
+    settle_access(ledger, run, PLAN, rows({}, {"position": 1, "account_id": 102, "kind": "cohort", "target": "a"}))
     assert known(ledger) == [(101, "course", "BHV", 5, 9, True), (102, "cohort", "a", 5, 9, True)]
-    settle_access(ledger, run, rows({"position": 2, "action": "take_back"}))
+    settle_access(ledger, run, PLAN, rows({"position": 2, "action": "take_back"}))
     assert known(ledger) == [(102, "cohort", "a", 5, 9, True)]
     assert ever_gave(ledger, "demo")
     assert not ever_gave(ledger, "other")
 
 
 def test_an_extension_changes_the_window_and_not_when_it_was_given(ledger: Ledger, run: str, clock: Clock) -> None:
-    settle_access(ledger, run, rows({}))
+    settle_access(ledger, run, PLAN, rows({}))
     before = access_of_person(ledger, "demo", person_ids=["p1"])
     clock.forward(days=1)
-    settle_access(ledger, run, rows({"position": 1, "action": "extend", "timeend": 99}))
+    settle_access(ledger, run, PLAN, rows({"position": 1, "action": "extend", "timeend": 99}))
     after = access_of_person(ledger, "demo", idnumbers=["x1"])
     assert after["timeend"].tolist() == [99]
     assert after["given_at"].tolist() == before["given_at"].tolist()
@@ -75,28 +78,28 @@ def test_an_extension_changes_the_window_and_not_when_it_was_given(ledger: Ledge
 
 @pytest.mark.parametrize("status", ["failed", "rejected", "skipped"])
 def test_only_what_was_done_counts_as_given_or_as_taken_back(ledger: Ledger, run: str, status: str) -> None:
-    settle_access(ledger, run, rows({"status": status}))
+    settle_access(ledger, run, PLAN, rows({"status": status}))
     assert known(ledger) == []
-    settle_access(ledger, run, rows({"position": 1}, {"position": 2, "action": "take_back", "status": status}))
+    settle_access(ledger, run, PLAN, rows({"position": 1}, {"position": 2, "action": "take_back", "status": status}))
     assert len(known(ledger)) == 1
 
 
 def test_what_was_sent_and_never_answered_counts_as_given_for_nobody_had_it_before(ledger: Ledger, run: str) -> None:
     lost = {"status": "unknown"}
-    settle_access(ledger, run, rows(lost, {"position": 1, "account_id": 102, "action": "take_back", **lost}))
+    settle_access(ledger, run, PLAN, rows(lost, {"position": 1, "account_id": 102, "action": "take_back", **lost}))
     assert known(ledger) == [(101, "course", "BHV", 5, 9, True)]
 
 
 def test_the_window_by_which_a_cohort_is_given_is_noted_anew(ledger: Ledger, run: str) -> None:
     cohort = {"kind": "cohort", "target": "a", "role": ""}
-    settle_access(ledger, run, rows(cohort))
+    settle_access(ledger, run, PLAN, rows(cohort))
     note_found(ledger, "demo", run, rows({**cohort, "timeend": 77}), rows()[["account_id", "kind", "target"]])
     assert known(ledger) == [(101, "cohort", "a", 5, 77, True)]
 
 
 def test_a_final_outcome_stands_and_another_is_followed_by_the_later_try(ledger: Ledger, run: str) -> None:
-    settle_access(ledger, run, rows({"status": "failed"}, {"position": 1, "account_id": 102}))
-    settle_access(ledger, run, rows({"status": "done"}, {"position": 1, "account_id": 102, "status": "failed"}))
+    settle_access(ledger, run, PLAN, rows({"status": "failed"}, {"position": 1, "account_id": 102}))
+    settle_access(ledger, run, PLAN, rows({"status": "done"}, {"position": 1, "account_id": 102, "status": "failed"}))
     assert access_outcomes(ledger, run)["status"].tolist() == ["done", "done"]
     assert access_outcomes(ledger, run, statuses=["failed"]).empty
     assert len(known(ledger)) == 2
@@ -104,17 +107,25 @@ def test_a_final_outcome_stands_and_another_is_followed_by_the_later_try(ledger:
 
 def test_telling_twice_doubles_nothing(ledger: Ledger, run: str) -> None:
     for _ in range(2):
-        settle_access(ledger, run, rows({}))
+        settle_access(ledger, run, PLAN, rows({}))
     assert len(access_outcomes(ledger, run)) == len(known(ledger)) == 1
     with pytest.raises(ValueError, match="doubles"):
-        settle_access(ledger, run, rows({}, {}))
+        settle_access(ledger, run, PLAN, rows({}, {}))
+
+
+def test_another_plan_of_the_run_begins_anew_and_what_was_given_stays(ledger: Ledger, run: str) -> None:
+    settle_access(ledger, run, PLAN, rows({}))
+    settle_access(ledger, run, "other", rows({"status": "failed", "account_id": 102}))
+    assert access_outcomes(ledger, run)["status"].tolist() == ["failed"]
+    assert access_outcomes(ledger, run, PLAN)["status"].tolist() == ["done"]
+    assert len(known(ledger)) == 1
 
 
 def test_a_settled_row_is_no_longer_in_doubt(ledger: Ledger, run: str) -> None:
-    mark_sent(ledger, run, [intention_key(0), intention_key(1)], "batch")
-    settle_access(ledger, run, rows({}))
+    mark_sent(ledger, run, [intention_key(PLAN, 0), intention_key(PLAN, 1)], "batch")
+    settle_access(ledger, run, PLAN, rows({}))
     states = unsettled(ledger, run).set_index("key")["state"]
-    assert dict(states) == {"access 1": "sent", "access 2": "planned", "access 3": "planned"}
+    assert dict(states) == {"access plan 1": "sent", "access plan 2": "planned", "access plan 3": "planned"}
 
 
 def test_what_was_found_there_is_not_ours_until_we_give_it(ledger: Ledger, run: str) -> None:
@@ -122,20 +133,20 @@ def test_what_was_found_there_is_not_ours_until_we_give_it(ledger: Ledger, run: 
     note_found(ledger, "demo", run, rows({}), nobody)
     assert known(ledger) == [(101, "course", "BHV", 5, 9, False)]
     assert count_access(ledger, "demo").empty
-    settle_access(ledger, run, rows({}))
+    settle_access(ledger, run, PLAN, rows({}))
     note_found(ledger, "demo", run, rows({"timeend": 77}), nobody)
     assert known(ledger) == [(101, "course", "BHV", 5, 9, True)]
     assert count_access(ledger, "demo")["number"].tolist() == [1]
 
 
 def test_what_somebody_else_took_away_is_forgotten(ledger: Ledger, run: str) -> None:
-    settle_access(ledger, run, rows({}, {"position": 1, "account_id": 102}))
+    settle_access(ledger, run, PLAN, rows({}, {"position": 1, "account_id": 102}))
     note_found(ledger, "demo", run, rows(), rows({})[["account_id", "kind", "target"]])
     assert [row[0] for row in known(ledger)] == [102]
 
 
 def test_a_forgotten_person_leaves_no_access_behind(ledger: Ledger, run: str) -> None:
-    settle_access(ledger, run, rows({}, {"position": 1, "account_id": 102, "person_id": "p2", "idnumber": "x2"}))
+    settle_access(ledger, run, PLAN, rows({}, {"position": 1, "account_id": 102, "person_id": "p2", "idnumber": "x2"}))
     assert forget_person(ledger, "demo", PersonIds(person_ids=("p1",), idnumbers=("x1",))).access == 2
     assert [row[0] for row in known(ledger)] == [102]
     told = access_outcomes(ledger, run)
@@ -144,7 +155,7 @@ def test_a_forgotten_person_leaves_no_access_behind(ledger: Ledger, run: str) ->
 
 
 def test_old_outcomes_go_and_what_was_given_stays(ledger: Ledger, run: str, clock: Clock) -> None:
-    settle_access(ledger, run, rows({}))
+    settle_access(ledger, run, PLAN, rows({}))
     end_run(ledger, run, RunState.DONE)
     gone = purge(ledger, clock.forward(days=400))
     assert gone.access_outcomes == 1

@@ -29,12 +29,19 @@ _SHOWN: Final = 10
 
 
 def evaluate_access(
-    plan: pd.DataFrame, members: pd.DataFrame, given: pd.DataFrame, safeguards: AccessSafeguards, *, ever_given: bool
+    plan: pd.DataFrame,
+    members: pd.DataFrame,
+    given: pd.DataFrame,
+    safeguards: AccessSafeguards,
+    *,
+    ever_given: bool,
+    partial: bool = False,
 ) -> tuple[Tripped, ...]:
     """Give the limits that a plan of access (ACCESS_PLAN) goes beyond; none for one that writes nothing.
 
     ``members`` (ACCESS_MEMBERS) are who is in the targets now, ``given`` (ACCESS_GIVEN) what the ledger remembers;
-    ``ever_given``: some run of this environment gave access.
+    ``ever_given``: some run of this environment gave access. ``partial``: the plan is for some persons only, so that the others
+    belong where they belong.
     """
     writes = int(plan["action"].isin(_WRITES).sum())
     if not writes:
@@ -44,7 +51,8 @@ def evaluate_access(
         found.append(Tripped(FIRST_LOAD, writes, writes, 1.0, 0, 0.0, Sentence(f"safeguard.{FIRST_LOAD}", n=writes)))
     back = plan[plan["action"] == _TAKE_BACK]
     total = int(given["ours"].sum())
-    if len(back) and not (plan["row"].notna() & ~plan["action"].isin([_TAKE_BACK])).any():
+    others = (plan["row"].notna() & (plan["action"] != _TAKE_BACK)).any()
+    if safeguards.empty and len(back) > 1 and not others and not partial:
         found.append(_tripped(EMPTY, len(back), max(total, len(back)), None))
     if safeguards.take_backs is not None and _beyond(len(back), total, safeguards.take_backs):
         found.append(_tripped(TAKE_BACKS, len(back), total, safeguards.take_backs))

@@ -117,6 +117,22 @@ class LoadFacts(Told):
         return 1000 * self.seconds / self.created if self.created else None
 
 
+class AccessListFacts(Told):
+    """What reading a list of access told; ``whole``: no line of it was left out."""
+
+    FILE: ClassVar[str] = "access_list.json"
+    whole: bool
+    warnings: tuple[str, ...] = ()
+
+
+class AccessFacts(Told):
+    """What is known of a run's access: the roles that courses show (shortname → number), and the digest of its plan."""
+
+    FILE: ClassVar[str] = "access.json"
+    roles: dict[str, int] = {}
+    digest: str = ""
+
+
 class Stopped(Told):
     """That a load stopped itself, and why: a sentence as written, or a text."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, select
@@ -29,12 +30,18 @@ _ACCESS: Any = AccessRow.__table__
 _OUTCOMES: Any = AccessOutcomeRow.__table__
 _RUNS: Any = RunRow.__table__
 _KEY: Final = ("account_id", "kind", "target")
-_SHOWN: Final = tuple(column for column in _OUTCOMES.columns if column.name not in ("environment", "id", "plan_no"))
+_SHOWN: Final = tuple(column for column in _OUTCOMES.columns if column.name not in ("environment", "id", "plan"))
 
 
-def intention_key(position: int) -> str:
-    """Give the key of a row of a plan of access among a run's intentions, by its place in the plan."""
-    return f"access {position}"
+def access_digest(plan: pd.DataFrame) -> str:
+    """Name a plan of access (ACCESS_PLAN) by all that it would write, to whom and where; '' for one without rows."""
+    text = plan.drop(columns=["person_id", "extern_id", "value"]).to_csv(index=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def intention_key(plan: str, position: int) -> str:
+    """Give the key of a row of a plan of access among a run's intentions: by the plan's digest, and its place there."""
+    return f"access {plan[:16]} {position}"
 
 
 def given_access(ledger: Ledger, environment: str) -> pd.DataFrame:
@@ -53,8 +60,8 @@ def ever_gave(ledger: Ledger, environment: str) -> bool:
         return any(connection.execute(query.limit(1)).first() is not None for query in (ours, done))
 
 
-def settle_access(ledger: Ledger, run: str, outcomes: pd.DataFrame) -> None:
-    """Write outcomes (ACCESS_OUTCOMES) of a run's plan and, in the same transaction, what was given and taken back by them.
+def settle_access(ledger: Ledger, run: str, plan: str, outcomes: pd.DataFrame) -> None:
+    """Write outcomes (ACCESS_OUTCOMES) of the plan of that digest and, in the same transaction, what was given and taken back by them.
 
     A row with a final outcome keeps it, whatever comes after; one that failed or is unknown is followed by the later try. Told
     twice, nothing doubles. Raises NotInLedger, and ValueError when a row is there twice.
@@ -67,17 +74,21 @@ def settle_access(ledger: Ledger, run: str, outcomes: pd.DataFrame) -> None:
         with staged(connection, columns, key=["position"]) as stage:
             known = exists().where(
                 _OUTCOMES.c.run == run,
-                _OUTCOMES.c.plan_no == number,
+                _OUTCOMES.c.plan == plan,
                 _OUTCOMES.c.position == stage.c.position,
                 _OUTCOMES.c.status.in_(FINAL),
             )
             connection.execute(delete(stage).where(known))
-            _write(connection, row, stage)
+            _write(connection, row, plan, stage)
             _remember(connection, row, stage, now)
         keys = {
             "key": (
                 TEXT,
-                [intention_key(position) for position in cells.integers(outcomes, "position") if position is not None],
+                [
+                    intention_key(plan, position)
+                    for position in cells.integers(outcomes, "position")
+                    if position is not None
+                ],
             )
         }
         with staged(connection, keys, key=["key"]) as stage:
@@ -100,19 +111,19 @@ def _columns(frame: pd.DataFrame, now: Any) -> dict[str, Staged]:
 
 
 _TOLD: Final = tuple(
-    column.name for column in _OUTCOMES.columns if column.name not in ("id", "run", "plan_no", "environment")
+    column.name for column in _OUTCOMES.columns if column.name not in ("id", "run", "plan", "environment")
 )
 
 
-def _write(connection: Connection, run: Any, stage: Any) -> None:
-    fixed = {"run": run["id"], "plan_no": run["plan_no"], "environment": run["environment"]}
+def _write(connection: Connection, run: Any, plan: str, stage: Any) -> None:
+    fixed = {"run": run["id"], "plan": plan, "environment": run["environment"]}
     source = select(*(literal(value) for value in fixed.values()), *(stage.c[name] for name in _TOLD)).where(
         literal(value=True)  # WHERE: SQLite's grammar needs it
     )
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     added = dialect.insert(_OUTCOMES).from_select([*fixed, *_TOLD], source)
     changes = {name: added.excluded[name] for name in _TOLD if name != "position"}
-    connection.execute(added.on_conflict_do_update(index_elements=["run", "plan_no", "position"], set_=changes))
+    connection.execute(added.on_conflict_do_update(index_elements=["run", "plan", "position"], set_=changes))
 
 
 def _remember(connection: Connection, run: Any, stage: Any, now: Any) -> None:
@@ -189,10 +200,10 @@ def note_found(ledger: Ledger, environment: str, run: str, found: pd.DataFrame, 
             connection.execute(added.on_conflict_do_update(index_elements=["environment", *_KEY], set_=changes))
 
 
-def access_outcomes(ledger: Ledger, run: str, *, statuses: Collection[str] = ()) -> pd.DataFrame:
-    """Give what became of the rows of the run's latest plan of access, in the plan's order."""
-    number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
-    query = select(*_SHOWN).where(_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number)
+def access_outcomes(ledger: Ledger, run: str, plan: str = "", *, statuses: Collection[str] = ()) -> pd.DataFrame:
+    """Give what became of the rows of a run's plan of access, of the latest one when no digest is given, in the plan's order."""
+    latest = select(_OUTCOMES.c.plan).where(_OUTCOMES.c.run == run).order_by(_OUTCOMES.c.id.desc()).limit(1)
+    query = select(*_SHOWN).where(_OUTCOMES.c.run == run, _OUTCOMES.c.plan == (plan or latest.scalar_subquery()))
     if statuses:
         query = query.where(_OUTCOMES.c.status.in_(list(statuses)))
     with ledger.reading() as connection:

@@ -303,7 +303,7 @@ class AccessOutcomeRow(Base):
 
     __tablename__ = "access_outcomes"
     __table_args__ = (
-        UniqueConstraint("run", "plan_no", "position"),
+        UniqueConstraint("run", "plan", "position"),
         Index("ix_access_outcomes_environment_at", "environment", "at"),
         Index("ix_access_outcomes_person_id", "person_id", "at"),
         Index("ix_access_outcomes_idnumber", "idnumber", "at"),
@@ -311,9 +311,10 @@ class AccessOutcomeRow(Base):
 
     id: Mapped[Number]
     run: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
-    plan_no: Mapped[int]
+    plan: Mapped[str]
+    """The digest of the plan of access: cleared by someone, a run may make another."""
     position: Mapped[int]
-    """The row's place in the plan of that number."""
+    """The row's place in that plan."""
     environment: Mapped[str]
     person_id: Mapped[str]
     extern_id: Mapped[str]

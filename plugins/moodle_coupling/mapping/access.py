@@ -234,6 +234,10 @@ class AccessSafeguards(Part):
     """Limits on a plan of access: passed, the run stops before its first write until a person approves."""
 
     first_load: bool = Field(default=True, description="The first access ever that is written waits for approval.")
+    empty: bool = Field(
+        default=True,
+        description="Nobody belongs in any cohort or course any more, and the access of more than one would be taken back.",
+    )
     take_backs: Watched = Field(
         Limit(count=20, share=0.05),
         description="Access that would be taken back; the share is of what was given so far.",

@@ -206,7 +206,7 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
         accounts=known,
         rejected=stopped | is_blank(to_texts(persons["idnumber"])),
         email_barred=barred,
-        why=_protected(known, mapping, service_userid, protections or {}),
+        why=protected_accounts(known, mapping, service_userid, protections or {}),
         linked_by_us=ours.linked,
         suspended_by_us=ours.suspended,
         known_person=ours.person_id,
@@ -249,10 +249,10 @@ def _stopped(persons: pd.DataFrame, reasons: pd.DataFrame | None) -> tuple[Mask,
     return np.isin(rows, reasons.loc[blocks == "all", "row"]), np.isin(rows, reasons.loc[emails, "row"])
 
 
-def _protected(
+def protected_accounts(
     accounts: pd.DataFrame, mapping: Mapping, service_userid: int | None, marked: Mapping_[int, str]
 ) -> dict[int, str]:
-    """Say why accounts are never written; by name and not by id, since the admin is not number 2 everywhere."""
+    """Say why accounts are never written, by their place in the frame; by name and not by id, since the admin is not number 2 everywhere."""
     ids, idnumbers = accounts["id"].to_numpy(dtype=np.int64), to_texts(accounts["idnumber"])
     usernames = folded(to_texts(accounts["username"]))
     settings, mapped = mapping.matching, Sentence("protected.mapping").written()

@@ -11,6 +11,7 @@ from moodle_coupling.errors import CouplingError, MoodleDenied
 from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, create_cost, is_fit, lines_of
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.matching.visibility import compared_fields
+from moodle_coupling.orchestration.access import wants as access_wants
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.run import with_defaults
@@ -86,6 +87,7 @@ def wants_of(mapping: Mapping, ledger: Ledger | None) -> Wants:
         known_ids=known_ids(ledger, mapping.environment),
         values=dict(_fixed_values(mapping)),
         with_password=mapping.password != "none",  # noqa: S105 - the setting's name, no password
+        access=access_wants(mapping),
     )
 
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ACCESS: Final = "access"
+"""The id of the task that loads access."""
 _DRY_RUN: Final = "Plan and report only; nothing is written to Moodle."
 
 
@@ -144,7 +146,7 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
         """Check the site, read the accounts that matter, match them with the candidates, and plan what to do."""
         from moodle_coupling.orchestration.planning import plan
 
-        return _planned(_step(plan, mapping_path, paused="wait"))
+        return _planned(_step(plan, mapping_path, paused="wait"), gives_access=mapping.access is not None)
 
     @task(
         task_display_name="Load in batches",
@@ -172,18 +174,36 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
         """Merge outcomes and say what happened, also when the load did not finish; announce what was loaded."""
         return _report(mapping_path)
 
+    @task(
+        task_id=ACCESS,
+        task_display_name="Give and take back access",
+        pool=pool,
+        trigger_rule=TriggerRule.NONE_FAILED,
+    )
+    def access() -> Any:
+        """Write the plan of cohorts and courses into Moodle, once the accounts are in; skipped where nobody approved it."""
+        from moodle_coupling.orchestration.parts import load_access
+
+        return _step(load_access, mapping_path, paused="wait")
+
     planned = plan()
     approved = approval_task(mapping_path, mapping.safeguards.approval_hours, notifiers(mapping))
     loaded = load.expand(chunk=planned)
-    prepare() >> planned >> approved >> loaded >> report()
+    reported = report()
+    prepare() >> planned >> approved >> loaded >> reported
+    if mapping.access is not None:
+        loaded >> access() >> reported
 
 
-def _planned(found: Planned) -> list[Chunk]:
-    """Give the parts to load, tell the counts, and have the approval skipped where nobody need be asked."""
+def _planned(found: Planned, *, gives_access: bool) -> list[Chunk]:
+    """Give the parts to load, tell the counts, and have skipped what is not needed: the approval, the loading of access."""
     for step, counts in found.counts.items():
         get_current_context()["ti"].xcom_push(key=step, value=counts)
-    if not found.asks:
-        skip_tasks([APPROVE])
+    skipped = [APPROVE] if not found.asks else []
+    if gives_access and not found.access:
+        skipped.append(ACCESS)
+    if skipped:
+        skip_tasks(skipped)
     return found.chunks
 
 

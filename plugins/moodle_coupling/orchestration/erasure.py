@@ -6,12 +6,15 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from moodle_coupling import settings
 from moodle_coupling.contract.columns import EMAIL_COLUMNS
+from moodle_coupling.contract.frames import ACCESS_PLAN
 from moodle_coupling.errors import InputError
 from moodle_coupling.ledger.approvals import waiting
 from moodle_coupling.ledger.leases import holder_of
 from moodle_coupling.ledger.removal import Forgotten, PersonIds, Traces, forget_person, traces_of
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.access import CSV_FILE, spreadsheet
 from moodle_coupling.orchestration.explanation_steps import heading_of
 from moodle_coupling.words.sentence import Sentence, Texts, language_codes
 
@@ -86,6 +89,8 @@ def _forget_frame(file: ObjectStoragePath, traces: Traces) -> int:
             mentions += int(told.sum())
     if theirs.any() or mentions:
         staging.write_frame(file.parent, name, kept)
+        if name == ACCESS_PLAN.name:
+            staging.write_text(file.parent, CSV_FILE, spreadsheet(kept, settings.texts()))
     return int(theirs.sum()) + mentions
 
 

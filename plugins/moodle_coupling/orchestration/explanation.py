@@ -1,4 +1,4 @@
-"""One person, now: the way from the source to Moodle in five steps, with or without writing."""
+"""One person, now: the way from the source to Moodle in five steps, and a sixth for access, with or without writing."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from moodle_coupling.access.wanted import wanted_access
 from moodle_coupling.errors import MoodleError
+from moodle_coupling.ledger.access import access_of_person
 from moodle_coupling.ledger.accounts import AccountKeys, links_frame
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
 from moodle_coupling.orchestration import decisions as deciding
 from moodle_coupling.orchestration import explanation_steps as steps
+from moodle_coupling.orchestration.access import listed
 from moodle_coupling.orchestration.connection_checks import visibility_of
 from moodle_coupling.orchestration.explanation_sources import History, Record, person_history
 from moodle_coupling.orchestration.explanation_steps import Step, Trace
@@ -88,7 +91,10 @@ def explain_person(
     )
     if mine.empty:
         return _of_nobody(asked, found)
-    trace = _of_somebody(asked, found, _Source(extract, transformed, mine), write)
+    source = _Source(extract, transformed, mine)
+    trace = _of_somebody(asked, found, source, write)
+    if mapping.access is not None:
+        trace = replace(trace, steps=(*trace.steps, _access(asked, source, mapping_path)))
     return replace(trace, found=str(mine["person_id"].iloc[0]))
 
 
@@ -178,6 +184,21 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
     last = steps.written(row.iloc[0], outcome, asked.history, asked_to_write=write is not None)
     status = "" if outcome is None else str(outcome["status"])
     return Trace(asked.mapping.environment, asked.person, (found, valid, fields, matched, last), status)
+
+
+def _access(asked: _Asked, source: _Source, mapping_path: Path) -> Step:
+    """Say where the followed person belongs, by rules and list, and what the ledger says was given; Moodle is not asked."""
+    found = listed(asked.mapping, mapping_path)
+    wanted = wanted_access(
+        source.extract.persons, source.transformed.candidates, asked.mapping, None if found is None else found.rows
+    )
+    row, person_id, idnumber = (source.candidate[name] for name in ("row", "person_id", "idnumber"))
+    given = None
+    if asked.ledger is not None:
+        given = access_of_person(
+            asked.ledger, asked.mapping.environment, person_ids=[str(person_id)], idnumbers=[str(idnumber)]
+        )
+    return steps.access(wanted[wanted["row"] == row], given)
 
 
 def _keys(asked: _Asked) -> AccountKeys | None:

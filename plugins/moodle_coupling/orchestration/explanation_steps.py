@@ -1,4 +1,4 @@
-"""The trace of one person: five steps from the source to Moodle, each one sentence for a log and details for a person."""
+"""The trace of one person: its steps from the source to Moodle, each one sentence for a log and details for a person."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What was found out about one person in one environment; always five steps, in order.
+    """What was found out about one person in one environment; five steps, in order.
+
+    There is a sixth where the mapping gives access to cohorts and courses.
 
     ``person`` is the id that was asked for, as given; ``found`` the person id that it belongs to in the source, '' where the
     source has nobody of that id: what was typed may be a name or an address, and is not kept. ``status`` is the outcome (OutcomeStatus) of writing, '' when
@@ -324,3 +326,32 @@ def _intended(row: pd.Series[Any], action: Action, names: list[str]) -> tuple[Se
     if row["verdict"] == Verdict.PROTECTED:
         return Sentence("explain.nothing_protected"), True
     return Sentence("explain.nothing_new"), True
+
+
+def access(wanted: pd.DataFrame, given: pd.DataFrame | None) -> Step:
+    """Say where the person belongs (rows of ACCESS_WANTED), and what was given; ``given`` None where there is no ledger."""
+    fine = wanted[wanted["code"] == ""]
+    lines = [
+        Sentence("explain.access.belongs", kind=Sentence(f"access.kind.{row['kind']}"), target=row["target"])
+        if not row["code"]
+        else Sentence(
+            "explain.access.not",
+            kind=Sentence(f"access.kind.{row['kind']}"),
+            target=row["target"],
+            why=Sentence(f"access.why.{row['code']}", value=row["value"]),
+        )
+        for row in wanted.to_dict("records")
+    ]
+    ours = given[given["ours"]] if given is not None else None
+    for row in ours.to_dict("records") if ours is not None else ():
+        kind = Sentence(f"access.kind.{row['kind']}")
+        lines.append(
+            Sentence("explain.access.given", kind=kind, target=row["target"], since=f"{row['given_at']:%Y-%m-%d}")
+        )
+    number = 0 if ours is None else len(ours)
+    facts = {
+        "belongs": fine[["kind", "target"]].to_dict("records"),
+        "given": [] if ours is None else ours[["kind", "target"]].to_dict("records"),
+    }
+    said = Sentence("explain.access", belongs=len(fine), refused=len(wanted) - len(fine), given=number)
+    return step(6, said, *lines, ok=len(fine) == len(wanted), **facts)

@@ -9,10 +9,10 @@ import pandas as pd
 
 from moodle_coupling.contract.facts import LoadFacts, PlanPart, PlanParts, Stopped
 from moodle_coupling.contract.frames import FINGERPRINTS, OUTCOMES, PART
-from moodle_coupling.errors import SettingError
+from moodle_coupling.errors import NotApproved, SettingError
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.matching.frames import WRITING_ACTIONS
-from moodle_coupling.orchestration import safety, staging
+from moodle_coupling.orchestration import access, safety, staging
 from moodle_coupling.orchestration.environment_hold import held
 from moodle_coupling.orchestration.load import load_part
 from moodle_coupling.orchestration.shared_staging import check_mark
@@ -113,6 +113,18 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     staging.drop_facts(run.folder, Stopped)
     with held(run.ledger, run.mapping.environment, run.holder) as lease:
         return _load(run, number, part, told.plan, lease)
+
+
+def load_access(run: Run) -> dict[str, int]:
+    """Load the plan of access in a task of its own, once every part is in; skipped where somebody rejected the plan."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    told = staging.read_facts(run.folder, PlanParts)
+    try:
+        safety.refuse_unapproved(run, told.plan)
+    except NotApproved as refusal:
+        raise AirflowSkipException(str(refusal)) from refusal
+    return access.load(run, told.plan)
 
 
 def _load(run: Run, number: int, part: pd.DataFrame, digest: str, lease: Lease) -> dict[str, int]:

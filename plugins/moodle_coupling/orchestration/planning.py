@@ -24,13 +24,14 @@ from moodle_coupling.errors import MoodleDenied, MoodleUnavailable
 from moodle_coupling.hooks.moodle.check import check_site, is_fit, lines_of
 from moodle_coupling.ledger.accounts import AccountKeys, links_frame
 from moodle_coupling.ledger.accounts import fingerprints as known_fingerprints
+from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.runs import tell_progress
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import only_asked
 from moodle_coupling.matching.unchanged import with_unchanged
+from moodle_coupling.orchestration import access, parts, safety, staging
 from moodle_coupling.orchestration import decisions as deciding
-from moodle_coupling.orchestration import parts, safety, staging
 from moodle_coupling.orchestration.connection_checks import visibility_of, wants_of
 from moodle_coupling.orchestration.environment_hold import LEASE, held
 from moodle_coupling.orchestration.once import once
@@ -56,11 +57,12 @@ PASSING_TROUBLE: Final = frozenset({"maintenance", "overloaded", "unreachable", 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a plan came to: counts by step, whether somebody must approve it, and the parts that tasks of their own load."""
+    """What a plan came to: counts by step, whether somebody must approve it, and what tasks of their own load: parts, and access."""
 
     counts: dict[str, dict[str, int]]
     asks: bool
     chunks: list[Chunk]
+    access: bool = False
 
 
 def plan(run: Run) -> Planned:
@@ -75,7 +77,11 @@ def plan(run: Run) -> Planned:
     if run.dry_run:
         return Planned(counts, asks=False, chunks=[])
     asks = counts["plan"]["safeguards"] > 0
-    return Planned(counts, asks, parts.cut(run, frame, all_load=asks))
+    chunks = parts.cut(run, frame, all_load=asks)
+    loads_access = run.mapping.access is not None and (asks or access.writes(run))
+    if not loads_access:
+        access.load(run, plan_digest(frame))  # no call is made for it
+    return Planned(counts, asks, chunks, loads_access)
 
 
 def check(run: Run) -> dict[str, int]:
@@ -95,6 +101,10 @@ def snapshot(run: Run) -> dict[str, int]:
     On a full run those of everyone, and once before the first full run: what was read before a pause or a crash is not read again. How far it is stands in
     the log and in the ledger.
     """
+    return _read_accounts(run) | access.look(run)
+
+
+def _read_accounts(run: Run) -> dict[str, int]:
     candidates = staging.read_frame(run.folder, CANDIDATES.name)
     account_ids = _account_ids(run)
     staging.write_facts(run.folder, SnapshotFacts())
@@ -151,9 +161,10 @@ def make(run: Run) -> tuple[pd.DataFrame, dict[str, int]]:
     )
     frame = with_unchanged(frame, staging.read_frame(run.folder, UNCHANGED.name))
     staging.write_frame(run.folder, PLAN.name, frame)
+    of_access = access.make(run, frame)
     tripped = safety.weigh(run, frame, staging.read_facts(run.folder, CandidateFacts).in_scope)
     counts = {action.value: int((frame["action"] == action).sum()) for action in Action}
-    return frame, counts | {"decided": int(frame["decision"].notna().sum()), "safeguards": len(tripped)}
+    return frame, counts | of_access | {"decided": int(frame["decision"].notna().sum()), "safeguards": len(tripped)}
 
 
 def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[Remembered], pd.DataFrame]:

@@ -16,7 +16,7 @@ from moodle_coupling.ledger.accounts import fingerprints as known_fingerprints
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.matching.selection import neighbourhood, unknown_ids
 from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows
-from moodle_coupling.orchestration import safety, staging
+from moodle_coupling.orchestration import access, safety, staging
 from moodle_coupling.orchestration.extraction import read_source
 from moodle_coupling.orchestration.once import once
 from moodle_coupling.orchestration.shared_staging import leave_mark
@@ -56,6 +56,7 @@ def extract(run: Run) -> dict[str, int]:
     staging.write_frame(run.folder, LEFT_OUT.name, made(LEFT_OUT, left_out))
     for line in found.left_out:
         log.warning("Line %d was left out: %s", line.line, line.code)
+    access.extract(run)
     return asdict(found.counts)
 
 

@@ -21,7 +21,7 @@ from moodle_coupling.contract.facts import (
 from moodle_coupling.contract.frames import LEFT_OUT, OUTCOMES, PLAN
 from moodle_coupling.errors import CouplingPaused, RunFailed
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
-from moodle_coupling.orchestration import safety, staging
+from moodle_coupling.orchestration import access, safety, staging
 from moodle_coupling.orchestration.parts import outcomes_name
 from moodle_coupling.provisioning.load.outcomes import merge_outcomes
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
@@ -70,13 +70,14 @@ def report(run: Run, *, loaded: bool) -> tuple[str, dict[str, int]]:
         cost=cost,
         texts=settings.texts(),
     )
-    staging.write_text(run.folder, "summary.md", told())
-    text = told(named=False)
+    of_access, access_counts = access.report(run)
+    staging.write_text(run.folder, "summary.md", told() + of_access)
+    text = told(named=False) + of_access
     log.info("%s\nWith names and every reason: %s", text, run.folder / "summary.md")
     if run.person_ids:
         _trace(run)
     _judge(run, frame, outcomes, missing=len(names) - len(present), text=text)
-    return text, _counts(frame, outcomes) | RunCounts.of_the_whole(_in_scope(run), unseen, cost)
+    return text, _counts(frame, outcomes) | access_counts | RunCounts.of_the_whole(_in_scope(run), unseen, cost)
 
 
 def _trace(run: Run) -> None:

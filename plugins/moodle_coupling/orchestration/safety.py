@@ -15,7 +15,7 @@ from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
-from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration import access, staging
 from moodle_coupling.words.sentence import Sentence, as_sentence, in_lines, in_turn
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def why_stopped(run: Run) -> str:
 
 
 def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
-    """Evaluate the safeguards on the plan; what tripped is put as a question into the run's folder."""
+    """Evaluate the safeguards on the plan, and on that of access; what tripped is put as a question into the run's folder."""
     environment = run.mapping.environment
     facts = Facts(
         links=len(links_frame(run.ledger, environment)),
@@ -69,12 +69,15 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
         ever_loaded=ever_loaded(run.ledger, environment),
     )
     tripped = evaluate(plan, facts, run.mapping.safeguards)
+    of_access, access_body = access.weigh(run)
     staging.drop_facts(run.folder, Question)
-    if tripped:
+    if tripped or of_access:
+        body = approval_body(plan, tripped, settings.texts(), named=False)
+        tripped = (*tripped, *of_access)
         question = Question(
-            digest=plan_digest(plan),
+            digest=access.whole_digest(run, plan_digest(plan)),
             reasons=tuple(one.said.written() for one in tripped),
-            body=approval_body(plan, tripped, settings.texts(), named=False),
+            body=f"{body}\n{access_body}" if access_body else body,
         )
         staging.write_facts(run.folder, question)
         for one in tripped:
@@ -83,7 +86,11 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
 
 
 def refuse_unapproved(run: Run, digest: str) -> None:
-    """Refuse to load a plan that somebody rejected, or for which a safeguard has tripped and that nobody approved."""
+    """Refuse to load a plan that somebody rejected, or for which a safeguard has tripped and that nobody approved.
+
+    ``digest`` names the plan of accounts; what is approved is that and the plan of access together.
+    """
+    digest = access.whole_digest(run, digest)
     said = approvals.asked_about(run.ledger, run.record.id, digest)
     if said is not None and said.decision is ApprovalAnswer.REJECTED:
         raise NotApproved(Sentence("run.was_rejected", run=run.holder, by=said.decided_by))

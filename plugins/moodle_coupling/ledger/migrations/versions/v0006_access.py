@@ -41,7 +41,7 @@ def upgrade() -> None:
         "access_outcomes",
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
         sa.Column("run", TEXT, nullable=False),
-        sa.Column("plan_no", NUMBER, nullable=False),
+        sa.Column("plan", TEXT, nullable=False),
         sa.Column("position", NUMBER, nullable=False),
         *_texts("environment", "person_id", "extern_id", "idnumber"),
         sa.Column("account_id", NUMBER, nullable=True),
@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_access_outcomes"),
         sa.ForeignKeyConstraint(["run"], ["runs.id"], name="fk_access_outcomes_run", ondelete="CASCADE"),
-        sa.UniqueConstraint("run", "plan_no", "position", name="uq_access_outcomes_run_plan_no_position"),
+        sa.UniqueConstraint("run", "plan", "position", name="uq_access_outcomes_run_plan_position"),
     )
     op.create_index("ix_access_outcomes_environment_at", "access_outcomes", ["environment", "at"])
     op.create_index("ix_access_outcomes_person_id", "access_outcomes", ["person_id", "at"])
