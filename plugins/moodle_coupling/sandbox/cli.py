@@ -18,7 +18,6 @@ from moodle_coupling.sandbox.coachview import SandboxCoachview, ServerSettings
 from moodle_coupling.sandbox.coachview.samples import PeopleFile, generate_people, read_people
 from moodle_coupling.sandbox.coachview.sandbox import CLIENT_ID
 from moodle_coupling.sandbox.moodle import SandboxMoodle, SiteSettings
-from moodle_coupling.sandbox.moodle.access_file import read_access_file
 from moodle_coupling.sandbox.moodle.accounts import UsernameTaken
 from moodle_coupling.sandbox.moodle.people_file import read_accounts
 
@@ -162,6 +161,8 @@ def _moodle(arguments: argparse.Namespace) -> SandboxMoodle:
             sandbox.faults.add(spec)
         _add_accounts(sandbox, accounts, arguments.accounts)
         if arguments.access:
+            from moodle_coupling.sandbox.moodle.access_file import read_access_file
+
             sandbox.add_access(read_access_file(arguments.access))
     except BaseException:
         sandbox.stop()

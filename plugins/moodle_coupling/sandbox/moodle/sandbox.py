@@ -13,7 +13,6 @@ from moodle_coupling.errors import SettingError
 from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
 from moodle_coupling.sandbox.faults import FaultsInForce
 from moodle_coupling.sandbox.moodle.access import SYSTEM, AccessTables
-from moodle_coupling.sandbox.moodle.access_file import read_access
 from moodle_coupling.sandbox.moodle.accounts import Accounts
 from moodle_coupling.sandbox.moodle.answers import login_page, php_warnings
 from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer
@@ -88,6 +87,8 @@ class Control(Controls):
         return {"ids": self._sandbox.add_accounts(body)}
 
     def _add_access(self, body: Any) -> dict[str, Any]:
+        from moodle_coupling.sandbox.moodle.access_file import read_access
+
         return self._sandbox.add_access(read_access(body))
 
 
@@ -173,7 +174,10 @@ class SandboxMoodle:
         self._server: SandboxServer | None = None
         self._add_first_accounts()
         self.add_accounts(accounts)
-        self.add_access(read_access({} if access is None else access))
+        if access is not None:
+            from moodle_coupling.sandbox.moodle.access_file import read_access
+
+            self.add_access(read_access(access))
         self.tokens.add(Token(self.token, SERVICE_USER))
 
     def _add_first_accounts(self) -> None:
