@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "plugins"))
 from moodle_coupling.contract.columns import PERSON_COLUMNS  # noqa: E402
 from moodle_coupling.contract.fields import FIELDS, Seen  # noqa: E402
 from moodle_coupling.mapping.file import json_schema, write_schema  # noqa: E402
+from moodle_coupling.metrics import METRICS  # noqa: E402
 from moodle_coupling.people.rules import RULES, Blocks  # noqa: E402
 from moodle_coupling.provider_info import get_provider_info  # noqa: E402
 from moodle_coupling.words.meanings import in_words  # noqa: E402
@@ -24,6 +25,7 @@ from moodle_coupling.words.sentence import ENGLISH, Texts, entries  # noqa: E402
 SCHEMA: Final = ROOT / "include" / "mappings" / "mapping.schema.json"
 DOCS: Final = ROOT / "docs" / "mapping.md"
 README: Final = ROOT / "README.md"
+FIGURES: Final = ROOT / "docs" / "metrics.md"
 DUTCH: Final = Texts("nl")
 
 
@@ -63,6 +65,15 @@ def connection() -> str:
         f"| `{name}` | {_cell(field['description'])} | {_default(field['schema'])} |" for name, field in fields.items()
     )
     return f"| field | meaning | when not said |\n|---|---|---|\n{rows}\n"
+
+
+def metrics() -> str:
+    """Give the table of what tasks tell Airflow's statistics."""
+    rows = "\n".join(
+        f"| `{one.name}` | {one.kind} | {one.unit} | {', '.join(f'`{tag}`' for tag in one.tags)} | {one.meaning} |"
+        for one in METRICS
+    )
+    return f"| name | kind | unit | tags | meaning |\n|---|---|---|---|---|\n{rows}\n"
 
 
 def rules() -> str:
@@ -111,6 +122,7 @@ TABLES: Final = {
     "connection": connection,
     "rules": rules,
     "outcomes": outcomes,
+    "metrics": metrics,
 }
 
 
@@ -190,7 +202,7 @@ def _text(text: str) -> str:
 def main() -> None:
     """Write them all."""
     write_schema(SCHEMA)
-    for page in (DOCS, README):
+    for page in (DOCS, README, FIGURES):
         page.write_text(with_reference(page.read_text("utf-8")), encoding="utf-8")
 
 

@@ -46,7 +46,7 @@ FLOORS = (
     {"contract", "provider_info"},
     {"words"},
     {"errors"},
-    {"settings", "airflow_internals"},
+    {"settings", "airflow_internals", "metrics"},
     {"mapping"},
     {"people"},
     {"matching", "access"},

@@ -89,6 +89,17 @@ def withdraw_outlets(context: Any) -> None:
     context["task"].outlets = []
 
 
+def statistics() -> Any:
+    """Give Airflow's own statistics, which send to StatsD or OpenTelemetry as ``[metrics]`` says, and nothing outside of a task.
+
+    Why: ``airflow.sdk`` does not name the module, though the notice of ``airflow.stats``, which was public, sends providers to it.
+    After it: ``airflow.sdk``, when it names it.
+    """
+    from airflow.sdk.observability import stats
+
+    return stats
+
+
 def fernet() -> Fernet:
     """Give what seals with Airflow's Fernet key; raises what Airflow raises where the key is none.
 

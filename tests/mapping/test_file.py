@@ -493,7 +493,12 @@ class TestSchema:
 
 
 @pytest.mark.parametrize(
-    ("page", "tables"), [(make_docs.DOCS, ("keys", "columns")), (make_docs.README, ("connection", "rules", "outcomes"))]
+    ("page", "tables"),
+    [
+        (make_docs.DOCS, ("keys", "columns")),
+        (make_docs.README, ("connection", "rules", "outcomes")),
+        (make_docs.FIGURES, ("metrics",)),
+    ],
 )
 def test_the_tables_in_the_docs_are_up_to_date(page, tables):
     text = page.read_text("utf-8")

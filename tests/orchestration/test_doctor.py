@@ -235,6 +235,25 @@ def test_a_plugin_that_is_there_twice_or_not_at_all_is_told(
     assert wrong(installation) == [("error", "plugin_refused")]
 
 
+@pytest.mark.parametrize(
+    ("options", "there", "told"),
+    [
+        (["STATSD_ON"], False, [("error", "figures_no_client")]),
+        (["STATSD_ON"], True, [("warning", "figures_untagged")]),
+        (["STATSD_ON", "STATSD_INFLUXDB_ENABLED"], True, []),
+        (["OTEL_ON"], True, []),
+        (["STATSD_DATADOG_ENABLED"], False, [("error", "figures_no_client")]),
+    ],
+)
+def test_figures_have_what_sends_them_and_tags(
+    installation: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], there: bool, told: list[tuple[str, str]]
+) -> None:
+    for option in options:
+        monkeypatch.setenv(f"AIRFLOW__METRICS__{option}", "True")
+    monkeypatch.setattr(doctor, "find_spec", lambda _package: there or None)
+    assert wrong(installation) == told
+
+
 def test_a_package_that_is_not_installed_is_told(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "entry_points", lambda group: ())
     assert wrong(installation) == [("error", "provider_missing")]

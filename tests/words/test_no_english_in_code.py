@@ -33,6 +33,7 @@ ELSEWHERE = {
     "provider_info.py": "Airflow's own pages: forms of connections, the reference of options",
     "contract/columns.py": "what columns mean: docs/sources.md",
     "contract/frames.py": "what columns mean, for who changes the code",
+    "metrics.py": "what figures mean: docs/metrics.md",
     "matching/likeness.py": "names in many languages",
     "orchestration/airflow_cli.py": "help of a command",
     "orchestration/commands.py": "help of commands",

@@ -9,6 +9,7 @@ import datetime as dt
 import os
 import uuid
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling import airflow_internals, settings
@@ -30,6 +31,12 @@ MOST_SLOTS: Final = 4
 CLOCK_DRIFTS: Final = dt.timedelta(seconds=5)
 CLOCK_WRONG: Final = dt.timedelta(minutes=1)
 """A lease is for ten minutes and renewed after a quarter of that; Airflow's own tokens are refused after ten seconds or so."""
+_STATSD: Final = "StatsD"
+_COLLECTORS: Final = (
+    ("statsd_datadog_enabled", "Datadog", "datadog"),
+    ("statsd_on", _STATSD, "statsd"),
+    ("otel_on", "OpenTelemetry", "opentelemetry"),
+)
 _ENDED: Final = frozenset({"success", "failed"})
 _TIME: Final = "%Y-%m-%d %H:%M UTC"
 
@@ -52,6 +59,7 @@ def examine(folder: Path) -> list[Finding]:
         lambda: _clocks(ledger),
         lambda: _leases(ledger) if ledger else (),
         _parts_of_airflow,
+        _figures,
         _test_button,
     ]
     return [finding for check in checks for finding in check()]
@@ -280,6 +288,23 @@ def _parts_of_airflow() -> Iterator[Finding]:
     for part, level in (("scheduler", Level.ERROR), ("dag_processor", Level.ERROR), ("triggerer", Level.WARNING)):
         code = f"{part}_away"
         yield _ok("alive", part=part) if health[part] == "healthy" else _bad(code, level=level)
+
+
+def _figures() -> Iterator[Finding]:
+    """Look at ``[metrics]``: where figures go, whether the package for it is there, and whether they have tags."""
+    from airflow.sdk import conf
+
+    for option, to, package in _COLLECTORS:
+        if not conf.getboolean("metrics", option, fallback=False):
+            continue
+        if find_spec(package) is None:
+            yield _bad("figures_no_client", to=to, package=package)
+        elif to == _STATSD and not conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False):
+            yield _bad("figures_untagged", level=Level.WARNING)
+        else:
+            yield _ok("figures", to=to)
+        return  # Airflow uses the first of them
+    yield _ok("figures_off")
 
 
 def _test_button() -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.unchanged import links_to_forget, which_to_remember
 from moodle_coupling.orchestration.decisions import carried_out
 from moodle_coupling.orchestration.environment_hold import held, let_go
+from moodle_coupling.orchestration.figures import count_outcomes
 from moodle_coupling.orchestration.pause import who
 from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.loader import LoadResult, load
@@ -93,6 +94,7 @@ class LedgerJournal:
             "at": [one.at for one in outcomes],
         }
         settle(self._ledger, self._run, rows)
+        count_outcomes(self._lease.environment if self._lease else "", rows["action"], rows["status"])
 
 
 @dataclass(frozen=True, slots=True)

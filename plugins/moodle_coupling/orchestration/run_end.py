@@ -20,6 +20,7 @@ from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.environment_hold import let_go
 from moodle_coupling.orchestration.extraction import move_watermark
+from moodle_coupling.orchestration.figures import tell_figures
 from moodle_coupling.orchestration.names import users_asset
 from moodle_coupling.orchestration.notices import mismatches_digest, tell
 from moodle_coupling.orchestration.reporting import report
@@ -113,6 +114,7 @@ def _reason(error: Exception) -> str:
 
 def _tidy(run: Run) -> None:
     let_go(run.ledger, run.mapping.environment, run.holder)
+    tell_figures(run.ledger, get_run(run.ledger, run.record.id))
     now = dt.datetime.now(dt.UTC)
     removed = staging.sweep(run.mapping.environment, now=now)
     if removed:

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from moodle_coupling.errors import BudgetSpent
+from moodle_coupling.metrics import REQUESTS_LEFT
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ class Budget:
             _book(held.document, self._unbooked)
             result = change(held.document, now)
             last = dict(held.document)
+        REQUESTS_LEFT.set(max(0, _left(last, self._settings.daily_budget)), connection=self._settings.conn_id)
         self._last, self._unbooked = last, 0
         return result
 

@@ -23,6 +23,7 @@ from moodle_coupling.hooks.coachview.budget import Budget, BudgetLeft, moment, r
 from moodle_coupling.hooks.coachview.token import Token, TokenKeeper, read_token, token_form
 from moodle_coupling.hooks.failures import ATTEMPTS, error_of, retrying, usual_end
 from moodle_coupling.hooks.wire import Secrets
+from moodle_coupling.metrics import measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -153,7 +154,11 @@ class CoachviewCalls(ABC):
         with self._making:
             self.requests_made += 1
         started = time.monotonic()
-        raw = self._cleaned(self.get_conn().get(self.settings.url(ask.endpoint), ask.query, token, ask.endpoint))
+        # The first part of an address only: what follows may be a person's key.
+        with measured("coachview", self.settings.conn_id, ask.endpoint.partition("/")[0], ()) as call:
+            raw = self._cleaned(self.get_conn().get(self.settings.url(ask.endpoint), ask.query, token, ask.endpoint))
+            if raw.status >= 400:
+                call.refused(str(raw.status))
         budget.learn(raw.headers)
         log.debug(
             "%s: HTTP %s, %s bytes in %.2f s", ask.endpoint, raw.status, len(raw.body), time.monotonic() - started

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import (
     AnswerLost,
+    MoodleDenied,
     MoodleError,
     MoodleFunctionMissing,
     MoodleRecordRefused,
+    MoodleRefused,
     MoodleRequestTooLarge,
     MoodleTlsFailed,
     MoodleTokenInvalid,
@@ -26,6 +28,7 @@ from moodle_coupling.hooks.moodle.answers import SITE_INFO, UNKNOWN_FUNCTION, in
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, encode, form_of
 from moodle_coupling.hooks.moodle.records import GET_USERS_BY_FIELD
 from moodle_coupling.hooks.wire import Secrets
+from moodle_coupling.metrics import measured
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -173,6 +176,10 @@ class MoodleCalls(ABC):
         return True
 
     def _send(self, function: str, body: bytes) -> Any:
+        with measured("moodle", self.settings.conn_id, function, (MoodleRefused, MoodleDenied)):
+            return self._sent(function, body)
+
+    def _sent(self, function: str, body: bytes) -> Any:
         try:
             raw = self.post(body, function)
             with contextlib.suppress(MoodleError):
