@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -47,9 +48,9 @@ class Showing:
         counts = self.airflow.xcom(RECONCILE, run["dag_run_id"], "report")
         print(f"The nightly run, by hand ({RECONCILE}): every person with every account.\n")
         print(f"* {changed} accounts were changed by hand in Moodle: {counts.get('done_update', 0)} put right.")
-        told = self.airflow.command("moodle-coupling", "status", "demo")
-        waiting = next(line for line in told.splitlines() if "open mismatches" in line)
-        print(f"* For an analyst: {waiting.strip()}.\n", flush=True)
+        told = json.loads(self.airflow.command("moodle-coupling", "status", "demo", "--format", "json"))
+        counts = ", ".join(f"{number} {kind}" for kind, number in told["environments"][0]["mismatches"].items())
+        print(f"* For an analyst: open mismatches: {counts or 'none'}.\n", flush=True)
 
     def _run_again(self, what: str) -> None:
         before = self.coachview.requests_since()

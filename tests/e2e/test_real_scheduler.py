@@ -84,7 +84,7 @@ def test_the_first_load_waits_for_approval_and_a_rejected_plan_writes_nothing(
     question = airflow.question(DAG, run_id)
     assert "first load" in question
     assert "@example.org" not in question
-    assert "waiting for approval" in airflow.command("moodle-coupling", "status", "demo")
+    assert "A plan waits for approval" in airflow.command("moodle-coupling", "status", "demo")
 
     airflow.answer(DAG, run_id, "Reject")
     airflow.wait_for_run(DAG, run_id)
