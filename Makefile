@@ -14,7 +14,7 @@ FAST := $(wildcard tests/test_*.py) $(addprefix tests/,words mapping people matc
 FAST := $(wildcard $(FAST))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-fast test-clock test-moodle lint audit format bench docs requirements clean
+.PHONY: help demo demo-stop test test-fast test-clock test-moodle scale-test lint audit format bench docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -77,10 +77,16 @@ bench: ## the benchmarks, each with its peer in the same run
 docs: ## what is generated: the mapping's JSON Schema and reference, the samples
 	$(PY) scripts/make_docs.py
 
+scale-test: ## two Celery workers without a shared disk, three Moodles, a worker killed: SCALE_PEOPLE=300 for a quick one
+	@scripts/bootstrap.sh scale
+	@CI=true scripts/test_services.sh postgresql redis-server
+	@.venv-scale/bin/python scripts/scale_test.py
+
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --generate-hashes
 requirements: ## pin the whole set anew from pyproject.toml; pins that still fit stay (rm the file first to renew them)
 	$(COMPILE) pyproject.toml --extra postgres --extra sqlite --extra sftp --group pinned -o requirements.txt
 	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra scale -c requirements.txt -o requirements-scale.txt
 
 clean: demo-stop ## remove everything that was made, .venv too
-	rm -rf .venv .demo .airflow build dist plugins/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-scale .demo .scale .airflow build dist plugins/*.egg-info .coverage .coverage.* htmlcov .pytest_cache .mypy_cache .ruff_cache .hypothesis

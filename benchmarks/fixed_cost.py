@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "plugins")]
 
-from localairflow import LocalAirflow, _descendants, free_port
+from localairflow import LocalAirflow, descendants, free_port
 
 from moodle_coupling.sandbox.moodle import running_moodle
 
@@ -54,7 +54,7 @@ def task_seconds(airflow: LocalAirflow) -> float:
     """Give the CPU seconds of all that the scheduler started so far, and of what these started; not its own."""
     scheduler = int((airflow.home / "scheduler.pid").read_text())
     ticks = sum(_times(scheduler)[2:])
-    for pid in _descendants(scheduler):
+    for pid in descendants(scheduler):
         with contextlib.suppress(OSError, IndexError):
             ticks += sum(_times(pid))
     return ticks / os.sysconf("SC_CLK_TCK")

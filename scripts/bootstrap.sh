@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
 # Makes .venv with the pinned set and this project in it; does nothing when it is up to date.
-#   scripts/bootstrap.sh [dev]     dev: also what tests and linters need
+#   scripts/bootstrap.sh [dev|scale]     dev: also what tests and linters need
+#                                        scale: .venv-scale instead, with what make scale-test needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-run}
+venv=.venv
+pinned=requirements.txt
+if [ "$what" = scale ]; then
+    venv=.venv-scale
+    pinned=requirements-scale.txt
+fi
 
 python=${PYTHON:-python3}
 if ! command -v "$python" >/dev/null; then
@@ -15,19 +22,19 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     exit 1
 fi
 
-stamp=$(cat requirements.txt requirements-dev.txt pyproject.toml scripts/bootstrap.sh | cksum | tr -d ' ')
-for done in .venv/.installed-dev ".venv/.installed-$what"; do
+stamp=$(cat "$pinned" requirements-dev.txt pyproject.toml scripts/bootstrap.sh | cksum | tr -d ' ')
+for done in "$venv/.installed-dev" "$venv/.installed-$what"; do
     if [ -f "$done" ] && [ "$(cat "$done")" = "$stamp" ]; then exit 0; fi
 done
 
-if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    rm -rf .venv
-    if ! "$python" -m venv .venv 2>/dev/null; then
-        rm -rf .venv
+if [ ! -x $venv/bin/python ] || ! $venv/bin/python -m pip --version >/dev/null 2>&1; then
+    rm -rf $venv
+    if ! "$python" -m venv $venv 2>/dev/null; then
+        rm -rf $venv
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
             echo "bootstrap: installing python3-venv" >&2
             apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null
-            "$python" -m venv .venv
+            "$python" -m venv $venv
         else
             echo "bootstrap: '$python -m venv' does not work. Run: sudo apt install python3-venv" >&2
             exit 1
@@ -35,17 +42,17 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
     fi
 fi
 
-requirements=(-r requirements.txt)
+requirements=(-r "$pinned")
 if [ "$what" = dev ]; then requirements+=(-r requirements-dev.txt); fi
-echo "bootstrap: installing the pinned set into .venv" >&2
-pip=(.venv/bin/python -m pip install -q --disable-pip-version-check)
+echo "bootstrap: installing the pinned set into $venv" >&2
+pip=($venv/bin/python -m pip install -q --disable-pip-version-check)
 # Every file is compared with its hash; uv itself is pip's to fetch, so its lines are given to pip alone.
-sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt >.venv/uv.txt
-if "${pip[@]}" --require-hashes -r .venv/uv.txt &&
-    .venv/bin/uv pip install -q --require-hashes --python .venv/bin/python "${requirements[@]}"; then
-    .venv/bin/uv pip install -q --python .venv/bin/python --no-deps -e .
+sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt >$venv/uv.txt
+if "${pip[@]}" --require-hashes -r $venv/uv.txt &&
+    $venv/bin/uv pip install -q --require-hashes --python $venv/bin/python "${requirements[@]}"; then
+    $venv/bin/uv pip install -q --python $venv/bin/python --no-deps -e .
 else # an index that only pip is set up for
     "${pip[@]}" --require-hashes "${requirements[@]}"
     "${pip[@]}" --no-deps -e .
 fi
-echo "$stamp" >".venv/.installed-$what"
+echo "$stamp" >"$venv/.installed-$what"

@@ -32,11 +32,12 @@ COACHVIEW_PEOPLE: Final = HOME / "include/samples/coachview.json"
 
 @dataclass(frozen=True)
 class Sandbox(ABC):
-    """One stand-in; its files in ``HOME`` begin with its name, and its connection is ``connection``."""
+    """One stand-in; its files in ``home`` begin with its name, and its connection is ``connection``."""
 
     name: str
     connection: str
     wanted_port: int
+    home: Path = HOME
     secret_variable: ClassVar[str]
     """The environment variable by which the process takes its secret, which is on no command line."""
 
@@ -101,7 +102,7 @@ class Sandbox(ABC):
         """Give its kind, and what it starts with."""
 
     def _file(self, ending: str) -> Path:
-        return HOME / f"{self.name}.{ending}"
+        return self.home / f"{self.name}.{ending}"
 
 
 class Moodle(Sandbox):

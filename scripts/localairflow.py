@@ -99,7 +99,7 @@ class LocalAirflow:
         """End a component and everything it started at once, as a power cut does (for tests)."""
         pid_file = self.home / f"{component}.pid"
         pid = int(pid_file.read_text())
-        for child in _descendants(pid):
+        for child in descendants(pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         stop_process(pid_file, seconds=5, sign=signal.SIGKILL)
@@ -311,7 +311,7 @@ def process_alive(pid_file: Path) -> bool:
     return state != "Z"
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """Give the processes that a process started, and theirs; workers lead sessions of their own."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

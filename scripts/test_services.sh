@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Installs what the tests start for themselves, from Debian's packages: PostgreSQL and Chromium.
+# Installs what the tests start for themselves, from Debian's packages: PostgreSQL and Chromium, or those that are named.
+#   scripts/test_services.sh [postgresql|chromium|redis-server …]
 # Where it may not (no root, no apt) it says what is left out; with CI=true that is a failure.
 set -euo pipefail
 
 have_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+have_redis-server() { command -v redis-server >/dev/null; }
 have_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null; }
 
 declare -A tests_of=(
     [postgresql]="the ledger's tests on PostgreSQL, and the SQL source's"
     [chromium]="the tests of the pages in a browser"
+    [redis-server]="make scale-test"
 )
 updated=no
 all=yes
@@ -33,7 +36,8 @@ keep_quiet() {
     fi
 }
 
-for package in postgresql chromium; do
+if [ $# = 0 ]; then set -- postgresql chromium; fi
+for package in "$@"; do
     if "have_$package"; then continue; fi
     if ! command -v apt-get >/dev/null; then
         left_out "$package" "there is no $package, and no apt-get to install it with"
