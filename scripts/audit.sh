@@ -19,8 +19,13 @@ grep -E '^(apache-airflow-providers-fab|flask-appbuilder)==' "$work/fab.txt"
 echo "audit: licences of the pinned set (docs/licences.md)"
 "$bin/python" scripts/licences.py --check
 
-echo "audit: known holes in the pinned set (pip-audit)"
-status=0
-timeout 120 "$bin/pip-audit" --disable-pip --require-hashes -r requirements.txt -r requirements-dev.txt \
-    --progress-spinner off --format json -o "$work/holes.json" 2>"$work/said" || status=$?
-"$bin/python" scripts/known_holes.py "$work/holes.json" "$status" "$work/said"
+for pinned in "requirements.txt requirements-dev.txt" requirements-scale.txt; do
+    echo "audit: known holes in $pinned (pip-audit)"
+    files=()
+    for file in $pinned; do files+=(-r "$file"); done
+    status=0
+    rm -f "$work/holes.json"
+    timeout 120 "$bin/pip-audit" --disable-pip --require-hashes "${files[@]}" \
+        --progress-spinner off --format json -o "$work/holes.json" 2>"$work/said" || status=$?
+    "$bin/python" scripts/known_holes.py "$work/holes.json" "$status" "$work/said"
+done

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import sys
 import time
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 HOME: Final = ROOT / ".scale"
 ENVIRONMENTS: Final = ("north", "south", "west")
 CREATE: Final = "core_user_create_users"
-_BATCH: Final = 50
+_PROBES: Final = 1
+"""Calls to create that a run's check of the site makes: one without anybody in it, to see whether it may."""
 MAPPING: Final = """\
 environment: {name}
 connection: moodle_{name}
@@ -157,6 +159,7 @@ def dag_of(environment: str) -> str:
 
 def main() -> int:
     """Run all of it; exit status 1 where somebody is lost or doubled or something does not work."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with it
     try:
         people = people_wanted(os.environ.get("SCALE_PEOPLE", ""))
         with ExitStack() as ending:
@@ -197,10 +200,15 @@ def run(persons: dict[str, int], ending: ExitStack) -> int:
     return 1 if wrong else 0
 
 
+def batch_size(people: int) -> int:
+    """Give how many people go into one call: the coupling's usual 50, or fewer, so that there are ten calls or more."""
+    return max(1, min(50, people // 10))
+
+
 def creates(moodle: ScaleMoodle) -> int:
-    """Give how many calls to create accounts a sandbox got so far."""
+    """Give how many calls that created accounts a sandbox got so far; the check's probe creates nobody."""
     calls: list[dict[str, Any]] = moodle.control("GET", "calls")
-    return sum(call["function"] == CREATE for call in calls)
+    return sum(call["function"] == CREATE and not call["errorcode"] for call in calls)
 
 
 def start(persons: dict[str, int], ending: ExitStack) -> Scale:
@@ -226,14 +234,14 @@ def start(persons: dict[str, int], ending: ExitStack) -> Scale:
         ending.callback(moodles[name].stop)
         moodles[name].start()
     first = next(iter(persons))  # of the calls that make its accounts a tenth gets through, then the others hang
-    passing = max(1, persons[first] // (10 * _BATCH))
+    passing = max(1, persons[first] // (10 * batch_size(persons[first]))) + _PROBES
     moodles[first].control("POST", "faults", [f"hold,skip={passing},function={CREATE}"])
     airflow = LocalAirflow(homes[0], free_port(), settings(broker, homes[0]))
     ending.callback(airflow.stop)
     airflow.start()
     airflow.put_connection(STORE, **store.connection)
     for name, moodle in moodles.items():
-        moodle.connect(airflow)
+        moodle.connect(airflow, batch_size=batch_size(persons[name]))
         airflow.put_pool(f"moodle__{name}", 1)
     workers = [Worker(home.name, home, airflow) for home in homes[1:]]
     for worker in workers:
@@ -253,7 +261,7 @@ def settings(broker: Service, home: Path) -> dict[str, str]:
         "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{broker.port}/0",
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{postgresql_url('airflow', 'psycopg2')}",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgresql_url("airflow", "psycopg2"),
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "120",
         "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
