@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 
+from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration import dags as built
 from moodle_coupling.orchestration.dags import build_dags
 from moodle_coupling.orchestration.names import pool_name
@@ -140,6 +141,58 @@ def test_of_two_files_with_one_connection_both_keep_their_dags_and_their_people_
         for name in ("demo", "other", "third")
     }
     assert {name for name, mails in told.items() if mails} == {"demo", "other"}
+
+
+def of_a_task(monkeypatch: pytest.MonkeyPatch, dag_id: str) -> None:
+    """Say, as Airflow does in the process of a task, for which DAG the file is read."""
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
+    assert get_parsing_context().dag_id == dag_id
+
+
+def test_a_task_reads_its_own_mapping_file_and_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def reading(path: Path) -> Mapping:
+        read.append(path.stem)
+        return load_mapping(path)
+
+    for name in ("one", "two", "three"):
+        coupling(folder, name)
+    (folder / "bad.yaml").write_text("environment: [", encoding="utf-8")
+    whole = build_dags(folder)
+    monkeypatch.setattr(built, "load_mapping", reading)
+    of_a_task(monkeypatch, "moodle_reconcile__two")
+    dags = build_dags(folder)
+    assert sorted(dags) == ["moodle_provision__two", "moodle_reconcile__two"]
+    assert read == ["two"]
+    assert [dag.get_task("load").pool for dag in dags.values()] == [whole[name].get_task("load").pool for name in dags]
+
+
+@pytest.mark.parametrize(
+    "dag_id", ["moodle_check_connection", "moodle_provision__bad", "moodle_provision__gone", "else"]
+)
+def test_a_task_of_another_dag_or_a_wrong_file_finds_all_dags(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, dag_id: str
+) -> None:
+    coupling(folder, "one")
+    (folder / "bad.yaml").write_text("environment: [", encoding="utf-8")
+    whole = sorted(build_dags(folder))
+    of_a_task(monkeypatch, dag_id)
+    assert sorted(build_dags(folder)) == whole
+
+
+def test_a_task_whose_connection_is_shared_still_tells_its_people(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two", "three"):
+        coupling(folder, name)
+    text = (folder / "two.yaml").read_text().replace("moodle_two", '"moodle_on\\u0065"')
+    (folder / "two.yaml").write_text(text + "notify: {to: [beheer@example.org]}\n")
+    (folder / "one.yaml").write_text((folder / "one.yaml").read_text() + "notify: {to: [beheer@example.org]}\n")
+    for name, told in (("one", True), ("two", True), ("three", False)):
+        of_a_task(monkeypatch, f"moodle_provision__{name}")
+        dag = build_dags(folder)[f"moodle_provision__{name}"]
+        assert bool(dag.get_task("prepare").on_failure_callback) is told
 
 
 def test_what_airflow_refuses_of_one_file_stops_only_that_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,9 +57,10 @@ class Shared:
         return MappingFileError(path, [Problem(*mark_of(path, "connection"), "connection", said)])
 
 
-def shared_connections(folder: Path) -> list[Shared]:
+def shared_connections(folder: Path, connection: str = "") -> list[Shared]:
     """Give the connections that more than one file of a folder names, those of files that are wrong included.
 
+    With ``connection`` only that one, if it is shared; files that cannot name it are not parsed.
     On a full run each of two environments with one Moodle would take the other's people for leavers.
     """
     claims: dict[str, list[str]] = {}
@@ -68,9 +69,21 @@ def shared_connections(folder: Path) -> list[Shared]:
     except OSError:
         return []
     for path in paths:
-        if connection := remains(path).connection:
-            claims.setdefault(connection, []).append(path.stem)
-    return [Shared(connection, tuple(names)) for connection, names in claims.items() if len(names) > 1]
+        if connection and not _may_name(path, connection):
+            continue
+        named = remains(path).connection
+        if named and connection in {"", named}:
+            claims.setdefault(named, []).append(path.stem)
+    return [Shared(named, tuple(names)) for named, names in claims.items() if len(names) > 1]
+
+
+def _may_name(path: Path, connection: str) -> bool:
+    """Tell whether a file holds a connection's name, or a text in which it may be written otherwise (YAML's escapes, UTF-16)."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return connection.encode() in content or b"\\" in content or b"\0" in content
 
 
 def find_mapping(name_or_path: str | Path, folder: Path) -> Path:

@@ -8,12 +8,12 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, get_parsing_context, task
 
 from moodle_coupling.contract.markdown import fenced
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping.document import Problem
-from moodle_coupling.mapping.file import MappingFileError, remains
+from moodle_coupling.mapping.file import SUFFIX, MappingFileError, load_mapping, remains
 from moodle_coupling.mapping.folder import load_all, shared_connections
 from moodle_coupling.mapping.remains import Remains
 from moodle_coupling.orchestration.coupling_dags import (
@@ -23,7 +23,7 @@ from moodle_coupling.orchestration.coupling_dags import (
     reconcile_params,
     schedule_of,
 )
-from moodle_coupling.orchestration.names import provision_id, reconcile_id
+from moodle_coupling.orchestration.names import environment_of, provision_id, reconcile_id
 from moodle_coupling.orchestration.notices import FAILED_BODY, FAILED_SUBJECT, WRONG_FILE_BODY, notifiers
 from moodle_coupling.sources.kinds import checked_connections
 from moodle_coupling.words.sentence import Sentence
@@ -40,8 +40,12 @@ def build_dags(folder: Path) -> dict[str, DAG]:
 
     A mapping file that is wrong keeps its DAGs and their schedule: they fail with the error, and its people are told. It
     takes no other environment down with it. Of two files with one connection both get their DAGs, for only the ledger
-    knows whose connection it is: the newcomer's runs are refused, and its people are told too.
+    knows whose connection it is: the newcomer's runs are refused, and its people are told too. In the process of a task that is
+    about to run, only the DAGs of its own mapping file are built.
     """
+    needed = _needed_by_a_task(folder)
+    if needed:
+        return needed
     mappings, errors = load_all(folder)
     shared = {name for one in shared_connections(folder) for name in one.environments}
     dags: dict[str, DAG] = {}
@@ -52,6 +56,24 @@ def build_dags(folder: Path) -> dict[str, DAG]:
             dags.setdefault(dag.dag_id, dag)
     dags["moodle_check_connection"] = check_dag(mappings)
     return dags
+
+
+def _needed_by_a_task(folder: Path) -> dict[str, DAG]:
+    """Give the DAGs of the task that this process is to run; {} in any other process, and where all must be looked at.
+
+    Each task reads the DAG file anew. With a thousand mapping files it took a quarter of a minute before it began.
+    """
+    wanted = get_parsing_context().dag_id or ""
+    environment = environment_of(wanted)
+    if not environment:
+        return {}
+    path = folder / f"{environment}{SUFFIX}"
+    try:
+        mapping = load_mapping(path)
+    except MappingError:
+        return {}
+    made = _dags_of(mapping, path, tell=bool(shared_connections(folder, mapping.connection)))
+    return made if wanted in made else {}
 
 
 def _dags_of(mapping: Mapping, path: Path, *, tell: bool) -> dict[str, DAG]:

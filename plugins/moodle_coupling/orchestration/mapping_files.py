@@ -21,7 +21,7 @@ def refuse_newcomer(ledger: Ledger, mapping: Mapping, folder: Path) -> None:
     """Note whose connection it is; raises MappingFileError where that is another mapping file of this folder."""
     from moodle_coupling.ledger.leases import claim
 
-    shared = next((one for one in shared_connections(folder) if one.connection == mapping.connection), None)
+    shared = next(iter(shared_connections(folder, mapping.connection)), None)
     owner = claim(ledger, mapping.connection, shared.environments if shared else (mapping.environment,))
     if shared and owner != mapping.environment:
         raise shared.error(folder, mapping.environment, owner)
