@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from statsd_collector import Collector
 
 from moodle_coupling import metrics
 from moodle_coupling.errors import CouplingPaused, MoodleRefused, MoodleUnreachable
@@ -34,32 +34,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-
-
-class Collector:
-    """A StatsD collector: keeps what comes in over UDP, as (name, tags, value, kind)."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(0.3)
-        self.port = self._socket.getsockname()[1]
-
-    def taken(self) -> list[tuple[str, dict[str, str], float, str]]:
-        """Give what came in, until nothing more comes."""
-        found = []
-        try:
-            while True:
-                for line in self._socket.recv(65536).decode().splitlines():
-                    head, _, rest = line.partition(":")
-                    name, *tags = head.split(",")
-                    value, kind = rest.split("|")[:2]
-                    found.append((name, dict(tag.split("=", 1) for tag in tags), float(value), kind))
-        except TimeoutError:
-            return found
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from demo_coupling import write_inputs
 from localairflow import LocalAirflow, LocalAirflowError, free_port
+from statsd_collector import Collector
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.people_file import read_accounts
@@ -32,7 +33,16 @@ def moodle() -> Iterator[SandboxMoodle]:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> Iterator[LocalAirflow]:
+def collector() -> Iterator[Collector]:
+    made = Collector()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle, collector: Collector
+) -> Iterator[LocalAirflow]:
     home = tmp_path_factory.mktemp("airflow")
     write_inputs(home)
     settings = {
@@ -44,6 +54,10 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, moodle: SandboxMoodle) -> 
         "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
         "AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER": str(home / "include/mappings"),
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_PORT": str(collector.port),
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+        "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "moodle_coupling",
     }
     local = LocalAirflow(home, free_port(), settings)
     try:
@@ -76,7 +90,7 @@ def outcomes(airflow: LocalAirflow) -> pd.DataFrame:
 
 
 def test_the_first_load_waits_for_approval_and_a_rejected_plan_writes_nothing(
-    airflow: LocalAirflow, moodle: SandboxMoodle
+    airflow: LocalAirflow, moodle: SandboxMoodle, collector: Collector
 ) -> None:
     before = moodle.accounts()
     run_id = airflow.trigger(DAG)["dag_run_id"]
@@ -91,6 +105,13 @@ def test_the_first_load_waits_for_approval_and_a_rejected_plan_writes_nothing(
     assert airflow.states(DAG, run_id)["load"] == ["skipped"]
     assert moodle.accounts() == before
     assert "rejected" in airflow.command("moodle-coupling", "status", "demo")
+    # The tasks of a real scheduler send what they count.
+    figures = {
+        (name.removeprefix("airflow.moodle_coupling."), *sorted(tags.items())) for name, tags, *_ in collector.taken()
+    }
+    assert ("runs", ("environment", "demo"), ("state", "rejected")) in figures
+    assert any(name == "call.duration" and ("connection", "moodle_demo") in tags for name, *tags in figures)
+    assert not any(name == "accounts.written" for name, *_ in figures)
 
 
 def test_an_approved_load_paused_half_way_sends_nothing_more_and_finishes_after_the_pause(
