@@ -99,35 +99,35 @@ def _some(who: Iterable[str]) -> str:
     return ", ".join(listed[:_SHOWN]) + (", …" if len(listed) > _SHOWN else "")
 
 
-def kilobytes(smaps_rollup: str) -> int:
-    """Give a process's proportional set size (kB) from the text of /proc/<pid>/smaps_rollup; 0 where it has none."""
-    for line in smaps_rollup.splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
+def kilobytes(smaps_rollup: str) -> tuple[int, int]:
+    """Give what a process takes, in kB, from the text of /proc/<pid>/smaps_rollup: its share of what it shares, and as if it shared nothing."""
+    lines = dict(line.split(":", maxsplit=1) for line in smaps_rollup.splitlines() if ":" in line)
+    shared, alone = (int(lines[name].split()[0]) if name in lines else 0 for name in ("Pss", "Rss"))
+    return shared, alone
 
 
 class Peaks:
-    """The most memory seen, of a worker as a whole and of one process below it; all in kB."""
+    """The most memory seen, of a worker as a whole and of one process below it as if it were alone; all in kB."""
 
     def __init__(self) -> None:
         self.idle: dict[str, int] = {}
         self.whole: dict[str, int] = {}
         self.process: dict[str, int] = {}
 
-    def note(self, worker: str, processes: Iterable[int]) -> None:
-        """Note what the processes of a worker take at one moment; the first moment counts as idle."""
+    def note(self, worker: str, processes: Iterable[tuple[int, int]]) -> None:
+        """Note what the processes of a worker take at one moment (kilobytes); the first moment counts as idle."""
         sizes = list(processes)
         if not sizes:
             return
-        self.idle.setdefault(worker, sum(sizes))
-        self.whole[worker] = max(self.whole.get(worker, 0), sum(sizes))
-        self.process[worker] = max(self.process.get(worker, 0), *sizes)
+        whole = sum(shared for shared, _ in sizes)
+        self.idle.setdefault(worker, whole)
+        self.whole[worker] = max(self.whole.get(worker, 0), whole)
+        self.process[worker] = max(self.process.get(worker, 0), *(alone for _, alone in sizes))
 
     def lines(self) -> list[str]:
         """Say it, one line a worker."""
         return [
-            f"{worker}: {_mb(self.idle[worker])} MB idle, {_mb(most)} MB at most, its largest process {_mb(self.process[worker])} MB"
+            f"{worker}: {_mb(self.idle[worker])} MB idle, {_mb(most)} MB at most; its largest process alone {_mb(self.process[worker])} MB"
             for worker, most in sorted(self.whole.items())
         ]
 

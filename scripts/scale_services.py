@@ -133,7 +133,7 @@ class Worker:
     airflow: LocalAirflow
 
     def start(self) -> None:
-        """Start it, and wait until it is ready for tasks."""
+        """Start it; `ready` waits until it takes tasks."""
         for folder in (self.home / "tmp", self.home / "home"):
             folder.mkdir(parents=True, exist_ok=True)
         own = {
@@ -150,20 +150,26 @@ class Worker:
             "-c",
             str(_AT_A_TIME),
             "-H",
-            f"{self.name}@scale",
+            self.name,
         ]
-        log_file = self.home / "worker.log"
-        before = log_file.stat().st_size if log_file.exists() else 0
-        with log_file.open("ab") as log:
+        self._log.unlink(missing_ok=True)  # what a worker before it said
+        with self._log.open("ab") as log:
             start_process(command, self.pid_file, log, self.airflow.environment | own, self.home)
+
+    def ready(self) -> None:
+        """Wait until it takes tasks."""
         waited(
-            lambda: b" ready." in log_file.read_bytes()[before:] or not self.alive,
-            f"worker {self.name} is ready; see {log_file}",
-            240,
+            lambda: b" ready." in self._log.read_bytes() or not self.alive,
+            f"{self.name} is ready; see {self._log}",
+            300,
         )
         if not self.alive:
-            msg = f"worker {self.name} ended at once; see {log_file}"
+            msg = f"{self.name} ended at once; see {self._log}"
             raise LocalAirflowError(msg)
+
+    @property
+    def _log(self) -> Path:
+        return self.home / "worker.log"
 
     @property
     def pid_file(self) -> Path:
@@ -224,8 +230,8 @@ class MemoryWatch:
                 self.peaks.note(worker.name, [_size(pid) for pid in worker.processes])
 
 
-def _size(pid: int) -> int:
+def _size(pid: int) -> tuple[int, int]:
     try:
         return kilobytes(Path(f"/proc/{pid}/smaps_rollup").read_text())
     except OSError:
-        return 0  # it ended meanwhile
+        return 0, 0  # it ended meanwhile

@@ -114,9 +114,7 @@ class Scale:
         time.sleep(2)  # both connections wait for their held calls
         there = len(moodle.idnumbers())
         killed = worker.kill()
-        say(
-            f"killed worker {worker.name} ({killed} processes) with {there} of {self.persons[name]} accounts of {name} made"
-        )
+        say(f"killed {worker.name} ({killed} processes) with {there} of {self.persons[name]} accounts of {name} made")
         if not 0 < there < self.persons[name]:
             msg = "that was not in the middle of a load"
             raise LocalAirflowError(msg)
@@ -128,7 +126,8 @@ class Scale:
         say("started the broker again; one worker goes on alone")
         time.sleep(20)
         worker.start()
-        say(f"started worker {worker.name} again")
+        worker.ready()
+        say(f"started {worker.name} again")
 
     def _loading(self, name: str, run_id: str) -> Worker | None:
         rows = self.airflow.api("GET", f"dags/{dag_of(name)}/dagRuns/{run_id}/taskInstances?limit=1000")
@@ -247,6 +246,8 @@ def start(persons: dict[str, int], ending: ExitStack) -> Scale:
     for worker in workers:
         ending.callback(worker.stop)
         worker.start()
+    for worker in workers:
+        worker.ready()
     for name in persons:
         airflow.wait_for_dag(dag_of(name))
     say("Airflow, two workers and three Moodles run")

@@ -61,6 +61,7 @@ def no_hook(_run: Run) -> Any:
 STEPS: dict[str, Callable[[Run], Any]] = {
     "plan": planning.plan,
     "load": lambda run: parts.load_chunk(run, {"number": 0, "start": 0, "stop": 1}),
+    "access": parts.load_access,
     "report": lambda run: run_end.report_and_end(run, {}, {}),
 }
 

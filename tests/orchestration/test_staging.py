@@ -123,3 +123,10 @@ def test_old_runs_are_swept_and_young_ones_and_strange_folders_stay(tmp_path: Pa
     assert staging.sweep("demo", now=NOW) == 2
     left = sorted(path.name.rpartition("__")[2] for path in (tmp_path / "staging/demo").iterdir())
     assert left == ["notes", "run0", "run13"]
+
+
+def test_no_path_of_the_staging_area_lets_a_store_keep_its_listings() -> None:
+    # s3fs keeps what it listed for as long as the process lives, and would not see what another worker wrote meanwhile.
+    folder = staging.folder_of("demo", NOW, "dag", "r")
+    for path in (staging.staging_root(), folder, folder / "plan.parquet", folder.parent):
+        assert path.storage_options["use_listings_cache"] is False

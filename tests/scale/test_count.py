@@ -91,9 +91,9 @@ def test_invented_people_are_each_somebody_else() -> None:
 
 
 def test_memory_is_read_from_the_kernels_text_and_the_most_is_kept() -> None:
-    assert kilobytes("00400000-7ffd [rollup]\nRss:  90 kB\nPss:  2048 kB\nPss_Anon: 1 kB\n") == 2048
-    assert kilobytes("") == 0
+    assert kilobytes("00400000-7ffd [rollup]\nRss:  4096 kB\nPss:  2048 kB\nPss_Anon: 1 kB\n") == (2048, 4096)
+    assert kilobytes("") == (0, 0)
     peaks = Peaks()
     for sizes in ([1024, 2048], [], [4096, 10240, 1024], [1024]):
-        peaks.note("worker1", sizes)
-    assert peaks.lines() == ["worker1: 3 MB idle, 15 MB at most, its largest process 10 MB"]
+        peaks.note("worker1", [(size, 2 * size) for size in sizes])
+    assert peaks.lines() == ["worker1: 3 MB idle, 15 MB at most; its largest process alone 20 MB"]

@@ -119,6 +119,7 @@ def load_access(run: Run) -> dict[str, int]:
     """Load the plan of access in a task of its own, once every part is in; skipped where somebody rejected the plan."""
     from airflow.sdk.exceptions import AirflowSkipException
 
+    check_mark(run)
     told = staging.read_facts(run.folder, PlanParts)
     try:
         safety.refuse_unapproved(run, told.plan)

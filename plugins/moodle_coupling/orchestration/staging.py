@@ -31,10 +31,14 @@ _PRIVATE_FILE: Final = 0o600
 
 
 def staging_root() -> ObjectStoragePath:
-    """Give ``[moodle_coupling] staging_url``; by default a folder below AIRFLOW_HOME."""
+    """Give ``[moodle_coupling] staging_url``; by default a folder below AIRFLOW_HOME.
+
+    An object store's listings are asked for anew each time: s3fs would keep them for as long as the process lives, and not see
+    what another worker wrote meanwhile.
+    """
     from airflow.sdk import ObjectStoragePath
 
-    return ObjectStoragePath(settings.staging_url())
+    return ObjectStoragePath(settings.staging_url(), use_listings_cache=False)
 
 
 def folder_of(environment: str, run_after: dt.datetime, dag_id: str, run_id: str) -> ObjectStoragePath:
