@@ -71,6 +71,34 @@ def test_twenty_couplings_parse_without_pandas_in_a_small_part_of_the_time_out(f
     assert seen["cpu"] < seen["limit"] / 5  # processor time, so that a busy machine does not matter
 
 
+NOT_FOR_NOTHING = {
+    "preparation": {"requests", "alembic", "openpyxl"},
+    "planning": {"alembic", "openpyxl"},
+    "parts": {"requests", "alembic", "openpyxl"},
+    "run_end": {"requests", "alembic", "openpyxl"},
+}
+"""What a task's module and opening the run must not import: each costs every run a tenth of a second or more."""
+
+
+@pytest.mark.parametrize("module", NOT_FOR_NOTHING)
+def test_a_task_imports_only_what_it_uses(module: str) -> None:
+    code = (
+        "import json, sys, moodle_coupling.orchestration.dags, moodle_coupling.orchestration.run; "
+        "from moodle_coupling.hooks.moodle import connection; from moodle_coupling.ledger import ledger; "
+        f"import moodle_coupling.orchestration.{module}; print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "plugins")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "pandas" in seen  # else nothing was looked at
+    assert seen & NOT_FOR_NOTHING[module] == set()
+
+
 def test_each_mapping_file_makes_two_dags_and_all_share_one_check_dag(folder: Path) -> None:
     coupling(folder, "demo")
     coupling(folder, "other")

@@ -166,6 +166,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def find_connection(conn_id: str, type_: str) -> Any:
+    """Give Airflow's connection of that id; raises SettingError where there is none. ``type_`` is what it should have been."""
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise SettingError(Sentence("connection.missing", connection=conn_id, type=type_)) from None
+
+
 class _Closable(Protocol):
     def close(self) -> None: ...
 
@@ -191,7 +201,7 @@ class Pooled(BaseHook, ABC, Generic[S, W]):
         """The connection, read once. Raises SettingError."""
         with self._lock:
             if self._settings is None:
-                self._settings = self._read(self._connection())
+                self._settings = self._read(find_connection(self._conn_id, self.hook_name))
             return self._settings
 
     def get_conn(self) -> W:
@@ -224,11 +234,3 @@ class Pooled(BaseHook, ABC, Generic[S, W]):
     @abstractmethod
     def _open(self, settings: S) -> W:
         """Open the session."""
-
-    def _connection(self) -> Any:
-        from airflow.sdk.exceptions import AirflowNotFoundException
-
-        try:
-            return self.get_connection(self._conn_id)
-        except AirflowNotFoundException:
-            raise SettingError(Sentence("connection.missing", connection=self._conn_id, type=self.hook_name)) from None

@@ -80,12 +80,12 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     Raises MappingError when the mapping file is wrong by now or another had its connection first, SettingError when the connection is, LedgerSchemaError when
     the ledger is not of this version.
     """
-    from moodle_coupling.hooks.moodle.hook import MoodleHook
+    from moodle_coupling.hooks.moodle.connection import read_settings
     from moodle_coupling.ledger.runs import begin_run, find_run
 
     path = Path(mapping_path)
     mapping = load_mapping(path)
-    mapping = with_defaults(mapping, MoodleHook(mapping.connection).settings)
+    mapping = with_defaults(mapping, read_settings(mapping.connection))
     dag_run, params = context["dag_run"], context["params"]
     persons = tuple(params.get("person_ids") or ())
     accounts = _numbers(params.get("account_ids") or ())

@@ -19,7 +19,6 @@ from moodle_coupling.ledger.runs import end_run, get_run
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.environment_hold import let_go
-from moodle_coupling.orchestration.extraction import move_watermark
 from moodle_coupling.orchestration.figures import tell_figures
 from moodle_coupling.orchestration.names import users_asset
 from moodle_coupling.orchestration.notices import mismatches_digest, tell
@@ -80,6 +79,8 @@ def _announce(run: Run, counts: dict[str, int], context: Any) -> None:
         withdraw_outlets(context)
         return
     if not run.partial:
+        from moodle_coupling.orchestration.extraction import move_watermark
+
         move_watermark(run, run.source_state)
     context["outlet_events"][users_asset(run.mapping.environment)].extra = dict(counts)
 

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from moodle_coupling.hooks.connection import (
     AirflowConnection,
     Extras,
+    find_connection,
     is_loopback,
     join_address,
     scheme_and_path,
@@ -18,6 +19,8 @@ from moodle_coupling.hooks.connection import (
 )
 from moodle_coupling.words.sentence import Sentence
 
+NAME: Final = "Moodle"
+"""Of the connection type."""
 ENDPOINT: Final = "/webservice/rest/server.php"
 _TLS_PORTS: Final = (443, 8443)
 _PASTED_PAGE: Final = re.compile(
@@ -61,6 +64,20 @@ class MoodleSettings:
     def is_loopback(self) -> bool:
         """Whether the Moodle is on this machine."""
         return is_loopback(urlsplit(self.base_url).hostname or "")
+
+
+def read_settings(conn_id: str) -> MoodleSettings:
+    """Read the settings of a connection, without what talking to its Moodle takes to import. Raises SettingError."""
+    return masked(find_connection(conn_id, NAME))
+
+
+def masked(conn: AirflowConnection) -> MoodleSettings:
+    """Read a connection and have its token masked in logs. Raises SettingError."""
+    from airflow.sdk.log import mask_secret
+
+    settings = from_connection(conn)
+    mask_secret(settings.token)
+    return settings
 
 
 def from_connection(conn: AirflowConnection) -> MoodleSettings:

@@ -18,7 +18,7 @@ from moodle_coupling.hooks.connection import Pooled
 from moodle_coupling.hooks.moodle import records
 from moodle_coupling.hooks.moodle.access import AccessCalls
 from moodle_coupling.hooks.moodle.answers import in_call
-from moodle_coupling.hooks.moodle.connection import MoodleSettings, from_connection
+from moodle_coupling.hooks.moodle.connection import NAME, MoodleSettings, masked
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.records import (
     CREATE_USERS,
@@ -68,7 +68,7 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], AccessCalls):
     conn_name_attr = "moodle_conn_id"
     default_conn_name = "moodle_default"
     conn_type = "moodle"
-    hook_name = "Moodle"
+    hook_name = NAME
 
     def __init__(
         self,
@@ -98,11 +98,7 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], AccessCalls):
         return hook
 
     def _read(self, connection: Any) -> MoodleSettings:
-        from airflow.sdk.log import mask_secret
-
-        settings = from_connection(connection)
-        mask_secret(settings.token)
-        return settings
+        return masked(connection)
 
     def _open(self, settings: MoodleSettings) -> MoodleWire:
         return MoodleWire(settings)
