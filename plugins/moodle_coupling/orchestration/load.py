@@ -151,11 +151,10 @@ def load_with_ledger(  # noqa: PLR0913 - each is the run's own, and given by nam
     Raises LedgerUnavailable, NotInLedger and PlanInFlight when the ledger cannot be asked at the start; nothing was sent
     then. Whatever comes later, the ledger's failures included, is the result's ``stopped``.
     """
+    work = sort_rows(part)
     keys = cells.row_keys(part)
-    writing = part[part["action"].isin([action.value for action in WRITING_ACTIONS])]
-    work, their_keys = sort_rows(writing), cells.row_keys(writing)
-    to_write = [their_keys[item.index] for item in (*work.changes, *work.creates)]
-    plan_intentions(ledger, run, to_write, digest=digest)
+    to_write = [item.index for item in work.changes] + [item.index for item in work.creates]
+    plan_intentions(ledger, run, [keys[index] for index in to_write], digest=digest)
     found = progress(ledger, run, part)
     journal = LedgerJournal(ledger, run, found.waiting, lease)
     whole = len(found.waiting) == len(part)
