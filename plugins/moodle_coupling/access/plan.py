@@ -296,9 +296,9 @@ def _given_rows(forth: pd.DataFrame, accounts: pd.DataFrame, standing: pd.DataFr
         (left & (not under.full), none, AccessCode.LEAVER_LATER),
         (left & ~sure, none, AccessCode.SOMEBODY_LEFT_OUT),
         (left & ~over, none, AccessCode.GRACE),
+        (~rows["read"], none, AccessCode.NOT_LOOKED),
         (left, AccessAction.TAKE_BACK, AccessCode.LEFT),
         (np.full(len(rows), not under.list_whole), none, AccessCode.SOMEBODY_LEFT_OUT),
-        (~rows["read"], none, AccessCode.NOT_LOOKED),
     ]
     rows = _decided(rows, choices, (AccessAction.TAKE_BACK, AccessCode.NO_LONGER))
     return rows.assign(role_id=0, value="")
