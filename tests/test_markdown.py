@@ -19,6 +19,7 @@ from moodle_coupling.mapping import Mapping, Safeguards
 from moodle_coupling.matching.safeguards import Facts, approval_body, evaluate
 from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus, outcomes_frame
 from moodle_coupling.provisioning.report import summary
+from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,7 @@ def test_the_summary_and_the_approval(text: str, *, named: bool) -> None:
     told = [summary(plan, outcomes, left_out, title=text, named=named, warnings=[text]) for outcomes in (None, ends)]
     tripped = evaluate(plan, Facts(links=4, persons_now=4, persons_before=4, ever_loaded=False), Safeguards())
     assert tripped
-    for body in [*told, approval_body(plan, tripped, named=named)]:
+    for body in [*told, approval_body(plan, tripped, ENGLISH, named=named)]:
         assert harm(body) == set()
         assert not linked(body)
         assert body.count("\n# ") == 0
