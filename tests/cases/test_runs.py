@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cases.conftest import CASES
-from orchestration.conftest import coupling  # noqa: F401  # a fixture
+from orchestration.conftest import coupling, empty_ledger  # noqa: F401  # fixtures
 from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.ledger import quarantine
