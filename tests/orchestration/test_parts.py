@@ -137,6 +137,16 @@ def test_what_writes_nothing_is_settled_without_a_task_and_without_a_call(run: R
     assert known["CV-00240"] == ""
 
 
+@pytest.mark.parametrize("all_load", [True, False])
+def test_a_part_may_be_of_accounts_of_nobody_alone(run: Run, all_load: bool) -> None:
+    """So it is where the source is empty: no row of the plan has a fingerprint, and no person has one either."""
+    rows = [row(number, "none", verdict="orphan", account_id=1000 + number) for number in range(3)]
+    plan = plan_of(rows).assign(row=pd.array([pd.NA] * 3, dtype="Int64"))
+    chunks = cut(run, plan, all_load=all_load)
+    assert [parts.load_chunk(run, chunk) for chunk in chunks] == ([{"skipped": 3}] if all_load else [])
+    assert list(staging.read_frame(run.folder, "outcomes-0000")["account_id"]) == [1000, 1001, 1002]
+
+
 def test_few_changes_among_many_people_start_one_task(run: Run) -> None:
     rows = [create(number) if number % 90 == 0 else quiet(number) for number in range(450)]
     (chunk,) = cut(run, plan_of(rows))

@@ -66,7 +66,7 @@ def cut(run: Run, plan: pd.DataFrame, *, all_load: bool) -> list[Chunk]:
 
 def _part(plan: pd.DataFrame, rows: list[int], prints: pd.Series[str]) -> pd.DataFrame:
     part = plan.iloc[rows].reset_index(drop=True)
-    return part.assign(fingerprint=part["row"].map(prints).fillna("").astype("str"))
+    return part.assign(fingerprint=part["row"].map(prints).astype("string").fillna("").astype("str"))
 
 
 def _forget_parts(run: Run) -> None:
