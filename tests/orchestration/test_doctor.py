@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTS = ("SchedulerJob", "DagProcessorJob", "TriggererJob")
-DAGS = ("moodle_provision__trial", "moodle_reconcile__trial")
+DAGS = ("moodle_provision__sound", "moodle_reconcile__sound")
 BUNDLE = "doctor-tests"
 
 
@@ -38,8 +38,8 @@ def installation(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch
     """Give the folder of the mapping files of an installation in which nothing is wrong."""
     folder = tmp_path / "mappings"
     folder.mkdir()
-    (folder / "trial.yaml").write_text(MAPPING.format(name="trial"), encoding="utf-8")
-    connect(monkeypatch, "trial", "http://127.0.0.1:9", "token")
+    (folder / "sound.yaml").write_text(MAPPING.format(name="sound"), encoding="utf-8")
+    connect(monkeypatch, "sound", "http://127.0.0.1:9", "token")
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(folder))
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__STAGING_URL", f"file://{tmp_path}/staging")
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LEDGER_URL", f"sqlite:///{tmp_path}/ledger.db")
@@ -55,13 +55,13 @@ def installation(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch
             job = Job(state=JobState.RUNNING, latest_heartbeat=now, start_date=now)
             job.job_type = kind
             session.add(job)
-    airflow_internals.make_pool("moodle__trial", 1, "for the tests of doctor")
+    airflow_internals.make_pool("moodle__sound", 1, "for the tests of doctor")
     yield folder
     with create_session() as session:
         session.execute(delete(DagModel).where(DagModel.dag_id.in_(DAGS)))
         session.execute(delete(DagBundleModel).where(DagBundleModel.name == BUNDLE))
         session.execute(delete(Job).where(Job.job_type.in_(PARTS)))
-        session.execute(delete(Pool).where(Pool.pool == "moodle__trial"))
+        session.execute(delete(Pool).where(Pool.pool == "moodle__sound"))
 
 
 def wrong(folder: Path) -> list[tuple[str, str]]:
@@ -83,18 +83,18 @@ def test_a_good_installation_has_nothing_to_mend(installation: Path, capsys: pyt
 def test_what_is_wrong_is_told_with_how_to_mend_it_to_people_and_to_machines(
     installation: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("AIRFLOW_CONN_MOODLE_TRIAL")
-    airflow_internals.make_pool("moodle__trial", 0, "")
+    monkeypatch.delenv("AIRFLOW_CONN_MOODLE_SOUND")
+    airflow_internals.make_pool("moodle__sound", 0, "")
     assert main(["doctor", "--format", "json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["fit"] is False
     errors = {one["code"]: one for one in told["findings"] if one["level"] == "error"}
     assert sorted(errors) == ["connection_missing", "pool_closed"]
-    assert "moodle-coupling setup trial" in errors["pool_closed"]["mend"]
+    assert "moodle-coupling setup sound" in errors["pool_closed"]["mend"]
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LANGUAGE", "nl")
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
-    assert "De pool moodle__trial heeft geen plaatsen" in out.splitlines()[0] + out.splitlines()[1]
+    assert "De pool moodle__sound heeft geen plaatsen" in out.splitlines()[0] + out.splitlines()[1]
     assert out.splitlines()[-1].startswith("2 te herstellen, 0 om na te kijken")
 
 
@@ -119,14 +119,14 @@ def test_every_finding_that_is_not_good_says_how_to_mend_it(
     [(-1, [("warning", "pool_unlimited")]), (5, [("warning", "pool_wide")]), (4, []), (0, [("error", "pool_closed")])],
 )
 def test_a_pool_has_a_slot_and_not_too_many(installation: Path, slots: int, told: list[tuple[str, str]]) -> None:
-    airflow_internals.make_pool("moodle__trial", slots, "")
+    airflow_internals.make_pool("moodle__sound", slots, "")
     assert wrong(installation) == told
 
 
 def test_a_pool_and_dags_that_are_not_there_are_missed(installation: Path) -> None:
     with create_session() as session:
-        session.execute(delete(Pool).where(Pool.pool == "moodle__trial"))
-        session.execute(delete(DagModel).where(DagModel.dag_id == "moodle_reconcile__trial"))
+        session.execute(delete(Pool).where(Pool.pool == "moodle__sound"))
+        session.execute(delete(DagModel).where(DagModel.dag_id == "moodle_reconcile__sound"))
     assert wrong(installation) == [("error", "dags_missing"), ("error", "pool_missing")]
 
 
@@ -168,12 +168,12 @@ def test_a_mapping_file_that_is_wrong_is_told(installation: Path) -> None:
 def test_a_connection_is_of_the_right_type_and_whole(
     installation: Path, monkeypatch: pytest.MonkeyPatch, connection: dict[str, object], code: str
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_MOODLE_TRIAL", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_MOODLE_SOUND", json.dumps(connection))
     assert wrong(installation) == [("error", code)]
 
 
 def test_the_connection_of_a_source_is_looked_at_too(installation: Path) -> None:
-    mapping = installation / "trial.yaml"
+    mapping = installation / "sound.yaml"
     head, _, tail = mapping.read_text(encoding="utf-8").partition("source:")
     rest = tail[tail.index("\nidnumber") :] if "\nidnumber" in tail else tail[tail.index("\nusername") :]
     mapping.write_text(f"{head}source:\n  type: coachview\n  connection: cv\n{rest}", encoding="utf-8")
@@ -185,7 +185,7 @@ def test_leases_that_were_left_behind_are_told_and_stand_in_nobodys_way(installa
     url = f"sqlite:///{installation.parent}/ledger.db"
     hour = dt.timedelta(hours=1)
     ago = open_ledger(url, clock=lambda: dt.datetime.now(dt.UTC) - 2 * hour)
-    acquire(ago, "trial", "moodle_provision__trial night1", ttl=hour)
+    acquire(ago, "sound", "moodle_provision__sound night1", ttl=hour)
     ahead = open_ledger(url, clock=lambda: dt.datetime.now(dt.UTC) + 2 * hour)
     acquire(ahead, "other", "moodle_provision__other night1", ttl=hour)
     good = open_ledger(url)
@@ -197,12 +197,12 @@ def test_leases_that_were_left_behind_are_told_and_stand_in_nobodys_way(installa
 
 def test_a_lease_of_a_run_that_has_ended_is_told(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = open_ledger(f"sqlite:///{installation.parent}/ledger.db")
-    acquire(ledger, "trial", "moodle_provision__trial night1", ttl=dt.timedelta(minutes=10))
+    acquire(ledger, "sound", "moodle_provision__sound night1", ttl=dt.timedelta(minutes=10))
     ended = ("failed", "scheduled", "", dt.datetime.now(dt.UTC))
     asked: list[tuple[str, str]] = []
     monkeypatch.setattr(airflow_internals, "facts_of_run", lambda *names: asked.append(names) or ended)
     assert wrong(installation) == [("warning", "lease_of_ended")]
-    assert asked == [("moodle_provision__trial", "night1")]
+    assert asked == [("moodle_provision__sound", "night1")]
     ledger.close()
 
 
