@@ -6,12 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, TargetKind
 from moodle_coupling.contract.frames import ACCESS_GIVEN
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.bulk import TEXT, Staged, staged
+from moodle_coupling.ledger.bulk import TEXT, Staged, insert_into, staged
 from moodle_coupling.ledger.columns import BigId, UtcTime, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, RunRow
@@ -120,8 +119,7 @@ def _write(connection: Connection, run: Any, plan: str, stage: Any) -> None:
     source = select(*(literal(value) for value in fixed.values()), *(stage.c[name] for name in _TOLD)).where(
         literal(value=True)  # WHERE: SQLite's grammar needs it
     )
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    added = dialect.insert(_OUTCOMES).from_select([*fixed, *_TOLD], source)
+    added = insert_into(connection, _OUTCOMES).from_select([*fixed, *_TOLD], source)
     changes = {name: added.excluded[name] for name in _TOLD if name != "position"}
     connection.execute(added.on_conflict_do_update(index_elements=["run", "plan", "position"], set_=changes))
 
@@ -154,9 +152,8 @@ def _remember(connection: Connection, run: Any, stage: Any, now: Any) -> None:
         moment,
         moment,
     ).where(given, stage.c.target_id.is_not(None))
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     names = ["environment", *copied, "ours", "run", "given_at", "changed_at"]
-    added = dialect.insert(_ACCESS).from_select(names, source)
+    added = insert_into(connection, _ACCESS).from_select(names, source)
     new = added.excluded
     changes = {name: new[name] for name in names if name not in ("environment", *_KEY, "given_at")}
     changes["given_at"] = case((_ACCESS.c.ours, _ACCESS.c.given_at), else_=new.given_at)
@@ -189,8 +186,7 @@ def note_found(ledger: Ledger, environment: str, run: str, found: pd.DataFrame, 
             source = select(*fixed, *(stage.c[name] for name in names)).where(
                 literal(value=True)
             )  # WHERE: SQLite's grammar needs it
-            dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-            added = dialect.insert(_ACCESS).from_select(
+            added = insert_into(connection, _ACCESS).from_select(
                 ["environment", "ours", "run", "given_at", "changed_at", *names], source
             )
             new = added.excluded

@@ -7,10 +7,9 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, staged
+from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, insert_into, staged
 from moodle_coupling.ledger.columns import BigId, frame_of
 from moodle_coupling.ledger.models import AbsenceRow, AccountKeyRow, LinkRow, ReadingRow
 
@@ -131,8 +130,7 @@ def _move(connection: Connection, environment: str, stage: Table, *, given: set[
 def _upsert(connection: Connection, environment: str, stage: Table, *, given: set[str]) -> None:
     names = [column.name for column in stage.columns]
     source = select(literal(environment), *stage.columns).where(literal(value=True))  # WHERE: SQLite's grammar needs it
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(_LINKS).from_select(["environment", *names], source)
+    insert = insert_into(connection, _LINKS).from_select(["environment", *names], source)
     new, same = insert.excluded, _LINKS.c.account_id == insert.excluded.account_id
     changes: dict[str, Any] = {"account_id": new.account_id, "seen_at": new.seen_at}
     for name in ("person_id", "fingerprint"):
@@ -167,8 +165,7 @@ def note_absences(ledger: Ledger, environment: str, orphans: pd.DataFrame, *, co
             connection.execute(delete(_ABSENCES).where(here, ~told))
         now = literal(ledger.now(connection), _ABSENCES.c.since.type)
         source = select(literal(environment), *stage.columns, now).where(literal(value=True))  # WHERE: SQLite's grammar
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(_ABSENCES).from_select(["environment", *columns, "since"], source)
+        insert = insert_into(connection, _ABSENCES).from_select(["environment", *columns, "since"], source)
         new = insert.excluded
         since = case((_ABSENCES.c.idnumber == new.idnumber, _ABSENCES.c.since), else_=new.since)
         changes = {"idnumber": new.idnumber, "since": since}
@@ -245,8 +242,7 @@ class AccountKeys:
         columns: dict[str, Staged] = {"key": (TEXT, digests), "account_id": (BigId, ids)}
         with staged(connection, columns, key=["key", "account_id"]) as stage:
             source = select(literal(self._environment), *stage.columns).where(literal(value=True))  # SQLite's grammar
-            dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-            insert = dialect.insert(_KEYS).from_select(["environment", *columns], source)
+            insert = insert_into(connection, _KEYS).from_select(["environment", *columns], source)
             connection.execute(insert.on_conflict_do_nothing())
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, MetaData, Table, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
 
@@ -98,6 +99,11 @@ def _statements(table: Table, dialect: Dialect) -> list[str]:
         creates: tuple[Any, ...] = (CreateTable(table), *(CreateIndex(index) for index in table.indexes))
         known[dialect.name] = [str(create.compile(dialect=dialect)) for create in creates]
     return known[dialect.name]
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """Give an INSERT of the connection's database, which says what happens on a conflict: both have that, SQLAlchemy's own has not."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 @contextlib.contextmanager

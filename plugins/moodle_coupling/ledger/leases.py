@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import case, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from moodle_coupling.ledger.bulk import insert_into
 from moodle_coupling.ledger.errors import LeaseLost
 from moodle_coupling.ledger.models import ClaimRow, LeaseRow, RunRow
 from moodle_coupling.words.sentence import Sentence
@@ -64,8 +64,7 @@ def acquire(ledger: Ledger, environment: str, holder: str, *, ttl: dt.timedelta)
     with ledger.writing() as connection:
         now = ledger.now(connection)
         _cut(connection, environment, now, ttl)
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(_LEASES).values(
+        insert = insert_into(connection, _LEASES).values(
             environment=environment, holder=holder, token=1, since=now, expires=now + ttl
         )
         new, mine = insert.excluded, _LEASES.c.holder == holder
@@ -181,8 +180,9 @@ def claim(ledger: Ledger, connection: str, environments: Sequence[str]) -> str:
         return str(known)
     with ledger.writing() as writing:
         owner = _owner(writing, connection, environments)
-        dialect: Any = postgresql if writing.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(_CLAIMS).values(connection=connection, environment=owner, since=ledger.now(writing))
+        insert = insert_into(writing, _CLAIMS).values(
+            connection=connection, environment=owner, since=ledger.now(writing)
+        )
         gone = _CLAIMS.c.environment.not_in(list(environments))
         changed = {"environment": insert.excluded.environment, "since": insert.excluded.since}
         writing.execute(insert.on_conflict_do_update(index_elements=["connection"], set_=changed, where=gone))

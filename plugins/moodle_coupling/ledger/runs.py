@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import case, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.bulk import insert_into
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import ProgressRow, RunRow
 from moodle_coupling.ledger.words import UNDERWAY, RunState
@@ -53,8 +53,7 @@ def begin_run(ledger: Ledger, environment: str, dag_id: str, run_id: str, *, mod
     A run that had ended (it was cleared and is tried again) is running again; what it settled stays settled.
     """
     with ledger.writing() as connection:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(_RUNS).values(
+        insert = insert_into(connection, _RUNS).values(
             id=str(uuid.uuid4()),
             environment=environment,
             dag_id=dag_id,
@@ -203,10 +202,9 @@ def tell_progress(ledger: Ledger, run: str, step: str, done: int, total: int | N
         now = ledger.now(connection)
         if connection.execute(select(_RUNS.c.id).where(_RUNS.c.id == run)).first() is None:
             raise unknown(run)
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
         step = cells.key_text(step)
         known = {"run": run, "step": step, "done": done, "total": total, "at": now}
-        insert = dialect.insert(_PROGRESS).values(**known, started=now, steady_since=now, steady_done=done)
+        insert = insert_into(connection, _PROGRESS).values(**known, started=now, steady_since=now, steady_done=done)
         new = insert.excluded
         anew = new.done < _PROGRESS.c.done
         stood = or_(anew, _PROGRESS.c.at < now - SILENCE)

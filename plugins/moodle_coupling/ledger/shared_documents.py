@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from moodle_coupling.ledger.bulk import insert_into
 from moodle_coupling.ledger.models import SharedDocumentRow
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def _locked(connection: Connection, key: str, ledger: Ledger) -> str:
     wanted = select(_DOCUMENTS.c.document).where(_DOCUMENTS.c.key == key).with_for_update()
     found = connection.execute(wanted).scalar_one_or_none()
     if found is None:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        new = dialect.insert(_DOCUMENTS).values(key=key, document="{}", changed_at=ledger.now(connection))
+        new = insert_into(connection, _DOCUMENTS).values(key=key, document="{}", changed_at=ledger.now(connection))
         connection.execute(new.on_conflict_do_nothing())
         found = connection.execute(wanted).scalar_one()
     return str(found)
