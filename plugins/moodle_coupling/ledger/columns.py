@@ -73,6 +73,13 @@ def frame_of(rows: Sequence[Any], columns: Sequence[Any]) -> pd.DataFrame:
     )
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give a frame's rows with None for what is missing."""
+    plain = frame.astype(object)
+    found: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")  # type: ignore[assignment]
+    return found
+
+
 def _dtype(kind: Any) -> Any:
     if isinstance(kind, Boolean):
         return "bool"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import InputError
+from moodle_coupling.orchestration.commands import DONE, WRONG, say, using_airflow
 from moodle_coupling.settings import mappings_folder, texts
 from moodle_coupling.words.sentence import Sentence
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from moodle_coupling.orchestration.decision_sheet import Assessment
 
-DONE, WRONG = 0, 1
 _SHOWN: Final = 20
 """Lines that are left out, shown at most."""
 
@@ -35,19 +35,18 @@ def add_decide_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentPa
 
 def _decide(arguments: argparse.Namespace) -> int:
     from moodle_coupling.mapping.folder import load_all
-    from moodle_coupling.orchestration.commands import use_airflow_database
     from moodle_coupling.orchestration.decision_sheet import Reader, assess, read_sheet, record
     from moodle_coupling.orchestration.environment_hold import the_ledger
     from moodle_coupling.orchestration.pause import who
 
-    use_airflow_database()
     path: Path = arguments.file
     try:
         lines = read_sheet(path.read_bytes(), path.name)
     except OSError as error:
         raise InputError(Sentence("commands.unreadable_file", file=str(path), error=error.strerror or "")) from error
-    mappings = {one.environment: one for one in load_all(mappings_folder())[0]}
-    ledger = the_ledger()
+    with using_airflow():
+        mappings = {one.environment: one for one in load_all(mappings_folder())[0]}
+        ledger = the_ledger()
     reader = Reader(
         readable=list(mappings),
         may_decide=lambda _: True,
@@ -59,10 +58,10 @@ def _decide(arguments: argparse.Namespace) -> int:
     if not found.taken:
         return status
     if not (arguments.yes or _agreed(len(found.taken))):
-        print(texts()("commands.decide.nothing_recorded"))
+        say(Sentence("commands.decide.nothing_recorded"))
         return status
     done = record(ledger, found.taken, by=who())
-    print(texts().say(Sentence("commands.decide.recorded", n=len(done.decided))))
+    say(Sentence("commands.decide.recorded", n=len(done.decided)))
     for one in done.refused:
         print(f"  {one.mismatch}: {texts().say(one.said)}")
     return WRONG if done.refused else status

@@ -6,13 +6,15 @@ import csv
 import io
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.spreadsheet import guarded
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.errors import SourceError
-from moodle_coupling.ledger.decisions import Choice, decide_many, is_decidable
+from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.decisions import Choice, DecidedMany, decide_many, is_decidable
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.matching.decisions import Option, options
 from moodle_coupling.sources.files.caps import Caps
@@ -24,7 +26,6 @@ from moodle_coupling.words.sentence import Sentence, Texts, languages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
     from moodle_coupling.ledger.ledger import Ledger
 
 NUMBER: Final = "Number"
@@ -91,14 +92,6 @@ class Assessment:
     empty: int
     kinds: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """How many are taken by (kind, verdict)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of the decisions: ids ``decided``, and why others were ``refused`` by the ledger after all."""
-
-    decided: tuple[int, ...]
-    refused: tuple[AlreadyDecided | MismatchChanged, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +164,7 @@ def assess(ledger: Ledger, lines: Sequence[Line], reader: Reader) -> Assessment:
     )
 
 
-def record(ledger: Ledger, taken: Iterable[Taken], *, by: str) -> Recorded:
+def record(ledger: Ledger, taken: Iterable[Taken], *, by: str) -> DecidedMany:
     """Record decisions; what changed since they were weighed is refused by the ledger, and says who was first."""
     groups: dict[tuple[DecisionKind, int | None, str], dict[int, int]] = {}
     for one in taken:
@@ -180,7 +173,7 @@ def record(ledger: Ledger, taken: Iterable[Taken], *, by: str) -> Recorded:
         decide_many(ledger, versions.items(), Choice(kind, by=by, note=note, account_id=account))
         for (kind, account, note), versions in groups.items()
     ]
-    return Recorded(
+    return DecidedMany(
         tuple(sorted(number for one in done for number in one.decided)),
         tuple(refused for one in done for refused in one.refused),
     )
@@ -209,9 +202,7 @@ def _by_number(lines: Sequence[Line], refused: list[Refused]) -> dict[int, Line]
 def _records(ledger: Ledger, numbers: Sequence[int], readable: Sequence[str]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(numbers), AT_ONCE):
         chosen = MismatchFilter(readable=readable, ids=list(numbers[start : start + AT_ONCE]))
-        plain = mismatch_page(ledger, chosen, sort="id", descending=False, limit=None).rows.astype(object)
-        for found in plain.where(plain.notna(), None).to_dict("records"):
-            yield {str(name): value for name, value in found.items()}
+        yield from records(mismatch_page(ledger, chosen, sort="id", descending=False, limit=None).rows)
 
 
 class _LeftOut(Exception):  # no error: it ends the weighing of one line
@@ -298,11 +289,13 @@ def _account_of(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
+@cache
 def _kinds() -> dict[str, DecisionKind]:
     named = [*((kind_code(kind), kind) for kind in DecisionKind), (_REACTIVATE, DecisionKind.LINK)]
     return {_folded(Texts(language)(code)): kind for language in languages() for code, kind in named}
 
 
+@cache
 def _heads() -> dict[str, str]:
     return {_folded(Texts(language)(head)): head for language in languages() for head in HEADS}
 

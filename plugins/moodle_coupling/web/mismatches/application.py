@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.orchestration import names
@@ -22,7 +23,7 @@ from moodle_coupling.web.base.templating import Addresses, redirect, render
 from moodle_coupling.web.environments import starts as starting
 from moodle_coupling.web.mismatches.listing import meant, read_filters
 from moodle_coupling.web.mismatches.pages import list_path
-from moodle_coupling.web.mismatches.rows import RUNS_DO, records
+from moodle_coupling.web.mismatches.rows import RUNS_DO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from moodle_coupling.contract.verdicts import DecisionKind, Tone
-from moodle_coupling.ledger.decisions import Choice, decide, decide_many, is_decidable
+from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.decisions import Choice, decide, is_decidable
 from moodle_coupling.ledger.decisions import unprotect as unprotect_account
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
+from moodle_coupling.orchestration.decision_sheet import Taken, record
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
 from moodle_coupling.web.base.forms import FormDep
@@ -25,7 +27,7 @@ from moodle_coupling.web.mismatches.choices import choices, option_of, shares_ad
 from moodle_coupling.web.mismatches.facts import read_facts
 from moodle_coupling.web.mismatches.listing import meant, read_filters
 from moodle_coupling.web.mismatches.pages import MismatchId, common, list_path, one_values, readable
-from moodle_coupling.web.mismatches.rows import Reader, records
+from moodle_coupling.web.mismatches.rows import Reader
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
@@ -106,20 +108,14 @@ def decide_all(
     """
     chosen = MismatchFilter(readable=access.environments(), ids=list(versions))
     found = records(mismatch_page(ledger, chosen, sort="id", descending=False, limit=None).rows)
-    by_account: dict[int | None, dict[int, int]] = {}
-    for record in found:
-        account, is_meant = _meant(access, record, versions[record["id"]], kind, proposed=proposed)
+    taken: list[Taken] = []
+    for one in found:
+        number, version = one["id"], versions[one["id"]]
+        account, is_meant = _meant(access, one, version, kind, proposed=proposed)
         if is_meant:
-            by_account.setdefault(account, {})[record["id"]] = versions[record["id"]]
-    done = [
-        decide_many(ledger, some.items(), Choice(kind, by=access.name, note=note, account_id=account))
-        for account, some in by_account.items()
-    ]
-    return Done(
-        decided=tuple(sorted(number for one in done for number in one.decided)),
-        refused=tuple(refused for one in done for refused in one.refused),
-        left_out=len(versions) - sum(map(len, by_account.values())),
-    )
+            taken.append(Taken(number, version, kind, account, note))
+    done = record(ledger, taken, by=access.name)
+    return Done(done.decided, done.refused, left_out=len(versions) - len(taken))
 
 
 def read_versions(text: str) -> dict[int, int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
+from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import decision_history, protections
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.mismatches import get_mismatch
@@ -16,7 +17,7 @@ from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.templating import Addresses, addresses, is_htmx, redirect, render
 from moodle_coupling.web.mismatches.listing import LIMIT, Filters, listing, read_filters
-from moodle_coupling.web.mismatches.rows import SHORT, Reader, Row, records
+from moodle_coupling.web.mismatches.rows import SHORT, Reader, Row
 from moodle_coupling.web.mismatches.words import for_templates
 
 if TYPE_CHECKING:

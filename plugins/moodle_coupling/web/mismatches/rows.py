@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
+from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import is_decidable
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import Option
@@ -185,13 +186,6 @@ def evidence_text(record: Mapping[str, Any], texts: Texts, *, named: bool) -> st
         return texts.say(evidence_of(record))
     verdict = record["verdict"]
     return texts(MEANINGS[verdict]) if verdict in MEANINGS else ""
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Give a frame's rows with None for what is missing."""
-    plain = frame.astype(object)
-    found: list[dict[str, Any]] = plain.where(plain.notna(), None).to_dict("records")  # type: ignore[assignment]
-    return found
 
 
 _AS_IT_IS: Final = (

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.ledger import activity
+from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import Decision, decision_history, protections_on
 from moodle_coupling.ledger.people import Who, links_of, mismatches_of, outcomes_of
 from moodle_coupling.web.environments.state import ACTIONS
-from moodle_coupling.web.mismatches.rows import evidence_text, records
+from moodle_coupling.web.mismatches.rows import evidence_text
 from moodle_coupling.web.runs.rows import Reader, Row
 
 if TYPE_CHECKING:

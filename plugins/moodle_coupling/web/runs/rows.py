@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.ledger.columns import records
 from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.reasons import reasons_of
 from moodle_coupling.web.base.access import MASK, Access
 from moodle_coupling.web.base.languages import foreign
-from moodle_coupling.web.mismatches.rows import records
 from moodle_coupling.web.runs.words import OPEN_FIELDS, code_word, field_word, mend_word, shown
 from moodle_coupling.words.sentence import Texts, in_turn
 
