@@ -14,12 +14,12 @@ from openpyxl import load_workbook
 from web.mismatched import BRACES, SCRIPT, compare, every_kind, named, without_idnumber
 from web.test_mismatches import noord  # noqa: F401  # a fixture
 
-from moodle_coupling.contract.spreadsheet import guarded
+from moodle_coupling.contract.spreadsheet import as_csv, guarded
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.web.base import forms
-from moodle_coupling.web.base.tables import as_csv, as_xlsx
+from moodle_coupling.web.base.tables import as_xlsx
 from moodle_coupling.web.mismatches import export as mismatch_export
 
 DANGEROUS = [

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
+import io
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 _SIGNS: Final = "=+@\u2212\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b-"
 """What begins a formula, in wide and small letters too, which some spreadsheets narrow."""
@@ -42,3 +48,27 @@ def guarded_json(text: str) -> str:
         return escaped if json.loads(escaped) == json.loads(text) else text
     except ValueError:  # a negative number, in which no formula can stand
         return text
+
+
+_AT_ONCE: Final = 1000
+"""Rows written at a time."""
+
+
+def as_csv(rows: Iterable[Sequence[Any]], separator: str) -> Iterator[str]:
+    """Write rows as CSV, a part at a time; it begins with the mark by which spreadsheets know UTF-8."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=separator)
+    buffer.write("\ufeff")
+    for number, row in enumerate(rows):
+        writer.writerow([_plain(value) for value in row])
+        if number % _AT_ONCE == 0:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+    return guarded("" if value is None else str(value))

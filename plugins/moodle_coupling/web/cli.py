@@ -86,7 +86,8 @@ def _write(
     title: str,
     widths: Mapping[int, int],
 ) -> int:
-    from moodle_coupling.web.base.tables import as_csv, as_xlsx
+    from moodle_coupling.contract.spreadsheet import as_csv
+    from moodle_coupling.web.base.tables import as_xlsx
 
     if output.suffix not in {".csv", ".xlsx"}:
         raise InputError(Sentence("commands.export_suffix", file=str(output)))

@@ -1,10 +1,8 @@
-"""Tables to download: CSV, and workbooks in which some cells are chosen from lists; harmless in a spreadsheet."""
+"""Tables to download: workbooks in which some cells are chosen from lists, harmless in a spreadsheet, and CSV."""
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import re
 import tempfile
 from itertools import zip_longest
@@ -12,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from fastapi.responses import StreamingResponse
 
-from moodle_coupling.contract.spreadsheet import guarded, is_risky
+from moodle_coupling.contract.spreadsheet import is_risky
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from openpyxl import Workbook
 
@@ -23,8 +21,6 @@ CSV: Final = "text/csv; charset=utf-8"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 USUAL_WIDTH: Final = 18
 """Characters of a column."""
-_AT_ONCE: Final = 1000
-"""Rows written at a time."""
 _PIECE: Final = 1 << 16
 """Bytes sent at a time."""
 _NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -32,26 +28,6 @@ _LONGEST: Final = 32_767
 """Characters in a cell of a spreadsheet."""
 _LISTS: Final = "Lists"
 """The hidden sheet with what can be chosen: a list within a cell's own rule may have 255 characters."""
-
-
-def as_csv(rows: Iterable[Sequence[Any]], separator: str) -> Iterator[str]:
-    """Write rows as CSV, a part at a time; it begins with the mark by which spreadsheets know UTF-8."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=separator)
-    buffer.write("\ufeff")
-    for number, row in enumerate(rows):
-        writer.writerow([_plain(value) for value in row])
-        if number % _AT_ONCE == 0:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dt.datetime):
-        return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
-    return guarded("" if value is None else str(value))
 
 
 def download(body: Iterator[Any], media_type: str, title: str, suffix: str) -> StreamingResponse:
@@ -81,6 +57,7 @@ def as_xlsx(
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet(title)
+    cell = _cells_of(sheet)
     sheet.freeze_panes = "B2"
     for at, width in widths.items():
         column = sheet.column_dimensions[get_column_letter(at + 1)]
@@ -89,7 +66,7 @@ def as_xlsx(
     number = columns = 0
     for number, (values, choices) in enumerate(lines, start=1):
         columns = len(values)
-        sheet.append([_cell(sheet, value, bold=number == 1) for value in values])
+        sheet.append([cell(value, bold=number == 1) for value in values])
         for at, choice in choices.items():
             if choice:
                 offers.setdefault((at, tuple(choice)), []).append(number)
@@ -101,24 +78,31 @@ def as_xlsx(
     return file
 
 
-def _cell(sheet: Any, value: Any, *, bold: bool = False) -> Any:
+def _cells_of(sheet: Any) -> Callable[..., Any]:
+    """Give what makes a sheet's cells of values; there are many of them, so what each needs is got once."""
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.styles import Font
 
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).replace(tzinfo=None)
-    if not isinstance(value, str):
-        return value
-    text = _NO_XML.sub("\ufffd", value[:_LONGEST])
-    if not bold and not is_risky(text):
-        return text
-    made = WriteOnlyCell(sheet, value=text)
-    if bold:
-        made.font = Font(bold=True)
-    if is_risky(text):
-        made.data_type = "s"  # text, whatever it looks like
-        made.quotePrefix = True  # and it stays so when somebody edits the cell
-    return made
+    strong = Font(bold=True)
+
+    def cell(value: Any, *, bold: bool = False) -> Any:
+        if isinstance(value, dt.datetime):
+            return value.astimezone(dt.UTC).replace(tzinfo=None)
+        if not isinstance(value, str):
+            return value
+        text = _NO_XML.sub("\ufffd", value[:_LONGEST])
+        risky = is_risky(text)
+        if not bold and not risky:
+            return text
+        made = WriteOnlyCell(sheet, value=text)
+        if bold:
+            made.font = strong
+        if risky:
+            made.data_type = "s"  # text, whatever it looks like
+            made.quotePrefix = True  # and it stays so when somebody edits the cell
+        return made
+
+    return cell
 
 
 def _add_lists(book: Workbook, sheet: Any, offers: Mapping[tuple[int, tuple[Any, ...]], Sequence[int]]) -> None:
@@ -130,8 +114,9 @@ def _add_lists(book: Workbook, sheet: Any, offers: Mapping[tuple[int, tuple[Any,
         return
     lists = book.create_sheet(_LISTS)
     lists.sheet_state = "hidden"
+    cell = _cells_of(lists)
     for row in zip_longest(*(choice for _, choice in offers)):
-        lists.append([_cell(lists, value) for value in row])
+        lists.append([cell(value) for value in row])
     for at, ((column, choice), numbers) in enumerate(offers.items(), start=1):
         letter, here = get_column_letter(at), get_column_letter(column + 1)
         formula = f"'{_LISTS}'!${letter}$1:${letter}${len(choice)}"

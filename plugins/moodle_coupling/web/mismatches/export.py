@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 
+from moodle_coupling.contract.spreadsheet import as_csv
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, mismatch_page, mismatch_versions
 from moodle_coupling.orchestration.decision_sheet import ACCOUNT, DECISION, NOTE, NUMBER, VERSION, kind_code
@@ -18,7 +19,7 @@ from moodle_coupling.web.base.access import Access, AccessDep
 from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
-from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_csv, as_xlsx, download, pieces
+from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_xlsx, download, pieces
 from moodle_coupling.web.mismatches.listing import read_filters
 from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import PROPOSED

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from moodle_coupling.contract.spreadsheet import as_csv
 from moodle_coupling.ledger import activity
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import Access, AccessDep
 from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
-from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_csv, as_xlsx, download, pieces
+from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_xlsx, download, pieces
 from moodle_coupling.web.runs.filters import Filters, read_filters
 from moodle_coupling.web.runs.pages import readable
 from moodle_coupling.web.runs.report import Report
