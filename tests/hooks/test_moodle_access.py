@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hooks.servers import TOKEN, hook_for
+from sandbox.moodle.school import SCHOOL
 
 from moodle_coupling.errors import (
     AnswerLost,
@@ -68,22 +69,6 @@ PEOPLE = [
 DOCENTEN, CATEGORY, GONE = 1, 2, 77
 BHV, OFF, HIDDEN = 2, 3, 4
 STUDENT, TEACHER = 5, 4
-SCHOOL: dict[str, Any] = {
-    "cohorts": [
-        {"name": "Docenten", "idnumber": "cv-docenten", "members": ["anna"]},
-        {"name": "In categorie", "idnumber": "cat", "category": "Opleidingen", "visible": False},
-    ],
-    "courses": [
-        {
-            "shortname": "BHV-2027",
-            "fullname": "Bedrijfshulp",
-            "idnumber": "BHV",
-            "participants": [{"username": "anna"}],
-        },
-        {"shortname": "Uit", "manual": "off"},
-        {"shortname": "Verborgen", "visible": False},
-    ],
-}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from sandbox.moodle.client import Client
+from sandbox.moodle.school import SCHOOL
 
 from moodle_coupling.errors import SettingError, SourceError
 from moodle_coupling.sandbox.moodle import ACCESS_FUNCTIONS, SandboxMoodle, running_moodle
@@ -26,27 +27,11 @@ PEOPLE = [
     {"id": 60 + n, "username": name, "firstname": name.title(), "lastname": "Test", "email": f"{name}@example.org"}
     for n, name in enumerate(("anna", "bram", "cato"))
 ]
-ACCESS = {
-    "cohorts": [
-        {"name": "Docenten", "idnumber": "cv-docenten", "members": ["anna"]},
-        {"name": "In categorie", "idnumber": "cat", "category": "Opleidingen", "visible": False},
-    ],
-    "courses": [
-        {
-            "shortname": "BHV-2027",
-            "fullname": "Bedrijfshulp",
-            "idnumber": "BHV",
-            "participants": [{"username": "anna"}],
-        },
-        {"shortname": "Uit", "manual": "off"},
-        {"shortname": "Verborgen", "visible": False},
-    ],
-}
 
 
 @pytest.fixture
 def school():
-    with running_moodle(accounts=PEOPLE, access=ACCESS) as site:
+    with running_moodle(accounts=PEOPLE, access=SCHOOL) as site:
         yield site
 
 
@@ -123,8 +108,8 @@ def test_what_is_wrong_in_the_start_is_named(school, client, wrong, where):
 
 def test_a_file_is_read_and_a_wrong_one_named(tmp_path):
     path = tmp_path / "access.json"
-    path.write_text(json.dumps(ACCESS), encoding="utf-8")
-    assert read_access_file(path) == read_access(ACCESS)
+    path.write_text(json.dumps(SCHOOL), encoding="utf-8")
+    assert read_access_file(path) == read_access(SCHOOL)
 
     for text in ("{", '{"cohorts": 1}'):
         path.write_text(text, encoding="utf-8")
@@ -134,7 +119,7 @@ def test_a_file_is_read_and_a_wrong_one_named(tmp_path):
 
 def test_a_state_file_keeps_it_all(tmp_path):
     for _ in range(2):
-        site = SandboxMoodle(accounts=PEOPLE, access=ACCESS, state=tmp_path / "site.db")
+        site = SandboxMoodle(accounts=PEOPLE, access=SCHOOL, state=tmp_path / "site.db")
         kept = site.access.as_json()
         site.stop()
     assert [len(kept["cohorts"]), len(kept["courses"])] == [2, 3]
