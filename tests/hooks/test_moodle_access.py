@@ -156,7 +156,7 @@ def test_a_cohort_that_is_gone_does_not_poison_the_others(hook: MoodleHook) -> N
 def test_many_cohorts_are_read_in_some_calls(
     hook: MoodleHook, moodle: SandboxMoodle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "_COHORTS_AT_ONCE", 2)
+    monkeypatch.setattr(access, "COHORTS_AT_ONCE", 2)
     ids = [moodle.access.add_cohort({"name": f"C{n}"}) for n in range(5)]
     assert set(hook.cohort_members(ids).members) == set(ids)
     assert len(moodle.calls.all()) == 3

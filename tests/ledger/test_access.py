@@ -11,7 +11,6 @@ from moodle_coupling.contract.frames import ACCESS_GIVEN, ACCESS_OUTCOMES
 from moodle_coupling.ledger.access import (
     access_of_person,
     access_outcomes,
-    count_access,
     ever_gave,
     given_access,
     intention_key,
@@ -132,11 +131,11 @@ def test_what_was_found_there_is_not_ours_until_we_give_it(ledger: Ledger, run: 
     nobody = rows()[["account_id", "kind", "target"]]
     note_found(ledger, "demo", run, rows({}), nobody)
     assert known(ledger) == [(101, "course", "BHV", 5, 9, False)]
-    assert count_access(ledger, "demo").empty
+    assert not given_access(ledger, "demo")["ours"].any()
     settle_access(ledger, run, PLAN, rows({}))
     note_found(ledger, "demo", run, rows({"timeend": 77}), nobody)
     assert known(ledger) == [(101, "course", "BHV", 5, 9, True)]
-    assert count_access(ledger, "demo")["number"].tolist() == [1]
+    assert given_access(ledger, "demo")["ours"].tolist() == [True]
 
 
 def test_what_somebody_else_took_away_is_forgotten(ledger: Ledger, run: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = ["row", "kind", "target"]
 _SAID: Final = ["role", "timestart", "timeend", "suspended", "none", "code"]
+_BOUNDS: Final[tuple[tuple[Literal["from", "until"], str], ...]] = (("from", "timestart"), ("until", "timeend"))
 _NOT_WANTED: Final = "none"
 """Column of a draft: a list says that there is no access, which contradicts whoever says that there is."""
 
@@ -95,8 +96,8 @@ def _by_rule(table: Table, rule: AccessRule, where: str, belongs: np.ndarray, da
     draft = _draft({"row": table.rows[chosen]})
     draft["kind"] = rule.kind.value
     draft["role"] = rule.role if rule.kind is TargetKind.COURSE else ""
-    for bound, name in (("from", "timestart"), ("until", "timeend")):
-        column = rule.window.get("from" if bound == "from" else "until")
+    for bound, name in _BOUNDS:
+        column = rule.window.get(bound)
         if column is not None:
             texts = to_series(table.texts(column, f"{where}.window.{bound}")).iloc[chosen].reset_index(drop=True)
             dates.note(draft, texts, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, select
+from sqlalchemy import Boolean, and_, case, delete, exists, literal, or_, select
 
 from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, TargetKind
 from moodle_coupling.contract.frames import ACCESS_GIVEN
@@ -221,17 +221,3 @@ def access_of_person(
     )
     with ledger.reading() as connection:
         return frame_of(connection.execute(query).all(), columns)
-
-
-def count_access(ledger: Ledger, environment: str) -> pd.DataFrame:
-    """Count what was given by us: kind, target, number."""
-    number = func.count().label("number")
-    group = (_ACCESS.c.kind, _ACCESS.c.target)
-    query = (
-        select(*group, number)
-        .where(_ACCESS.c.environment == environment, _ACCESS.c.ours)
-        .group_by(*group)
-        .order_by(*group)
-    )
-    with ledger.reading() as connection:
-        return frame_of(connection.execute(query).all(), (*group, number))

@@ -6,10 +6,8 @@ the run's folder, like those of the accounts.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import hashlib
-import io
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -35,7 +33,7 @@ from moodle_coupling.contract.frames import (
     SNAPSHOT,
 )
 from moodle_coupling.contract.markdown import plain
-from moodle_coupling.contract.spreadsheet import guarded
+from moodle_coupling.contract.spreadsheet import as_csv
 from moodle_coupling.hooks.moodle.access_probes import AccessWants
 from moodle_coupling.ledger.access import (
     access_digest,
@@ -59,7 +57,7 @@ from moodle_coupling.orchestration.environment_hold import held
 from moodle_coupling.people.cleaning import clean_text
 from moodle_coupling.people.frames import empty
 from moodle_coupling.provisioning.access.loader import load_access
-from moodle_coupling.provisioning.access.targets import read_targets
+from moodle_coupling.provisioning.access.targets import COURSE_FIELD, read_targets
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.sources.access_list import read_list
 from moodle_coupling.words.meanings import in_words
@@ -160,17 +158,15 @@ def _targets(run: Run, wanted: pd.DataFrame, given: pd.DataFrame, everyone: pd.D
         links = links[links["idnumber"].isin(here)]
         accounts = dict(zip(links["idnumber"], links["account_id"].astype("int64").tolist(), strict=True))
         quiet = set(unlooked(wanted, given, accounts, access, _now()).itertuples(index=False, name=None))
-        left = ours[~ours["account_id"].isin(list(accounts.values()))]
-        leavers_only = targets_of([left]).merge(targets_of([wanted]), how="left", indicator=True)
-        gone = leavers_only.loc[leavers_only["_merge"] == "left_only", ["kind", "target"]]
-        quiet |= set(gone.itertuples(index=False, name=None)) - _still_here(ours, accounts)
+        # Targets of leavers alone are for the next full run.
+        stay = ours["account_id"].isin(list(accounts.values()))
+        quiet |= _pairs(ours[~stay]) - _pairs(wanted) - _pairs(ours[stay])
         pairs = pairs[[pair not in quiet for pair in pairs.itertuples(index=False, name=None)]]
     return list(pairs.itertuples(index=False, name=None))
 
 
-def _still_here(ours: pd.DataFrame, accounts: dict[str, int]) -> set[tuple[str, str]]:
-    here = ours[ours["account_id"].isin(list(accounts.values()))]
-    return set(here[["kind", "target"]].itertuples(index=False, name=None))
+def _pairs(frame: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(targets_of([frame]).itertuples(index=False, name=None))
 
 
 def _now() -> int:
@@ -207,8 +203,7 @@ def _circumstances(run: Run, accounts: pd.DataFrame, facts: AccessFacts) -> Circ
     everyone = _everyone(run)
     marked = protections(run.ledger, run.mapping.environment)
     by = dict(zip(marked["account_id"].astype("int64").tolist(), marked["by"], strict=True))
-    service = seen.loc[seen["is_service_user"], "id"]
-    why = protected_accounts(seen, run.mapping, int(service.iloc[0]) if len(service) else None, by)
+    why = protected_accounts(seen, run.mapping, service_user_in(seen), by)
     matching = run.mapping.matching
     named = accounts["idnumber"].isin(matching.protected_idnumbers)
     named |= accounts["username"].isin(matching.protected_usernames)
@@ -228,6 +223,12 @@ def _circumstances(run: Run, accounts: pd.DataFrame, facts: AccessFacts) -> Circ
         idnumbers=dict(zip(seen["id"].tolist(), seen["idnumber"].tolist(), strict=True)),
         roles=facts.roles,
     )
+
+
+def service_user_in(seen: pd.DataFrame) -> int | None:
+    """Give the account of the service user among those read (SNAPSHOT), None where it is not among them."""
+    service = seen.loc[seen["is_service_user"], "id"]
+    return int(service.iloc[0]) if len(service) else None
 
 
 def _gone(ledger: Ledger, mapping: Mapping) -> frozenset[str]:
@@ -412,8 +413,7 @@ def _id(row: Any) -> str:
 
 def spreadsheet(plan: pd.DataFrame, texts: Texts) -> str:
     """Give a plan of access as a CSV in a language; no cell of it is a formula."""
-    say, file = texts.say, io.StringIO()
-    write = csv.writer(file, delimiter=texts("export.separator"), lineterminator="\r\n")
+    say = texts.say
     names = (
         "person_id",
         "extern_id",
@@ -427,7 +427,7 @@ def spreadsheet(plan: pd.DataFrame, texts: Texts) -> str:
         "action",
         "why",
     )
-    write.writerow([say(Sentence(f"access.column.{name}")) for name in names])
+    rows: list[list[Any]] = [[say(Sentence(f"access.column.{name}")) for name in names]]
     for row in plan.to_dict("records"):
         said = {
             "kind": say(Sentence(f"access.kind.{row['kind']}")),
@@ -437,8 +437,8 @@ def spreadsheet(plan: pd.DataFrame, texts: Texts) -> str:
             "why": say(Sentence(f"access.why.{row['code']}", value=row["value"])),
             "account_id": "" if pd.isna(row["account_id"]) else str(row["account_id"]),
         }
-        write.writerow([guarded(said.get(name, str(row.get(name, "")))) for name in names])
-    return "\ufeff" + file.getvalue()
+        rows.append([said.get(name, row.get(name, "")) for name in names])
+    return "".join(as_csv(rows, texts("export.separator")))
 
 
 def _moment(seconds: int) -> str:
@@ -453,7 +453,7 @@ def wants(mapping: Mapping) -> AccessWants:
     named = [(rule.kind, rule.targets.name) for rule in access.rules]
     kinds = {kind for kind, _ in named}
     listed = set(access.source.columns) if access.source is not None else set()
-    field = {"idnumber": "idnumber", "shortname": "shortname", "number": "id"}[access.courses_by]
+    field = COURSE_FIELD[access.courses_by]
     courses = TargetKind.COURSE in kinds or "course" in listed
     return AccessWants(
         cohorts=TargetKind.COHORT in kinds or "cohort" in listed,

@@ -169,14 +169,13 @@ def make(run: Run) -> tuple[pd.DataFrame, dict[str, int]]:
 
 def _planner(run: Run, seen: pd.DataFrame, accounts: pd.DataFrame) -> Callable[[Remembered], pd.DataFrame]:
     """Give what makes the plan from what is remembered; everything else is read once."""
-    service = seen.loc[seen["is_service_user"], "id"]
     make = partial(
         make_plan,
         staging.read_frame(run.folder, CANDIDATES.name),
         staging.read_frame(run.folder, REASONS.name),
         accounts,
         run.mapping,
-        service_userid=int(service.iloc[0]) if len(service) else None,
+        service_userid=access.service_user_in(seen),
         full=run.full,
         bystanders=staging.read_frame(run.folder, BYSTANDERS.name),
         account_ids=_account_ids(run),

@@ -9,6 +9,7 @@ from moodle_coupling.errors import InputError, MoodleRecordRefused
 from moodle_coupling.hooks.moodle import access_records as records
 from moodle_coupling.hooks.moodle.access_records import (
     ADD_COHORT_MEMBERS,
+    COHORTS_AT_ONCE,
     COURSE_FIELDS,
     CREATE_COHORTS,
     DELETE_COHORT_MEMBERS,
@@ -18,6 +19,7 @@ from moodle_coupling.hooks.moodle.access_records import (
     GET_COHORTS,
     GET_COURSES_BY_FIELD,
     GET_ENROLLED_USERS,
+    GONE,
     UNENROL_USERS,
     MembersRead,
 )
@@ -39,10 +41,8 @@ if TYPE_CHECKING:
         Unenrolment,
     )
 
-_COHORTS_AT_ONCE: Final = 100
 _PARTICIPANTS_AT_ONCE: Final = 2000
 _READINGS: Final = 3
-_GONE: Final = ("invalidrecordunknown", "invalidrecord")
 
 
 class AccessCalls(MoodleCalls):
@@ -88,15 +88,15 @@ class AccessCalls(MoodleCalls):
         wanted = list(dict.fromkeys(cohort_ids))
         members: dict[int, frozenset[int]] = {}
         unknown: list[int] = []
-        for start in range(0, len(wanted), _COHORTS_AT_ONCE):
-            self._members(wanted[start : start + _COHORTS_AT_ONCE], members, unknown)
+        for start in range(0, len(wanted), COHORTS_AT_ONCE):
+            self._members(wanted[start : start + COHORTS_AT_ONCE], members, unknown)
         return MembersRead(members, tuple(unknown))
 
     def _members(self, ids: list[int], members: dict[int, frozenset[int]], unknown: list[int]) -> None:
         try:
             answer = self.call(GET_COHORT_MEMBERS, cohortids=ids)
         except MoodleRecordRefused as error:
-            if error.errorcode not in _GONE:
+            if error.errorcode not in GONE:
                 raise
             if len(ids) == 1:
                 unknown += ids

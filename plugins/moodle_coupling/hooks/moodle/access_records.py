@@ -38,7 +38,13 @@ MAY_BE_REPEATED: Final = frozenset({ADD_COHORT_MEMBERS, DELETE_COHORT_MEMBERS, E
 enrolment over itself, taking out whom is not in is silent (recordings 227, 232, 236, 696). So a call whose answer was lost is
 tried again, as a read is. Making cohorts is not among them."""
 
+COHORTS_AT_ONCE: Final = 100
+"""Cohorts whose members are asked for in one call."""
+
 COURSE_FIELDS: Final = ("id", "shortname", "idnumber")
+
+GONE: Final = frozenset({"invalidrecord", "invalidrecordunknown"})
+"""Error codes of something that is not there (any more), on 4.5 and 5.1 (recordings 664, 697, 698)."""
 
 OF_ONE_TARGET: Final = frozenset(
     {"requireloginerror", "errorcoursecontextnotvalid", "wsnoinstance", "wsusercannotassign", "wscannotenrol", "wscannotunenrol"}

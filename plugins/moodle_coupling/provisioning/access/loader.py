@@ -13,6 +13,7 @@ from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, AccessCo
 from moodle_coupling.contract.frames import ACCESS_OUTCOMES
 from moodle_coupling.errors import AnswerLost, CouplingError, MoodleError, MoodleRefused, MoodleRequestTooLarge
 from moodle_coupling.hooks.moodle.access_records import (
+    GONE,
     Enrolment,
     MemberOutcome,
     Membership,
@@ -40,8 +41,8 @@ _TAKE_BACK: Final = AccessAction.TAKE_BACK.value
 _CODES: Final = frozenset(code.value for code in AccessCode)
 _VARIABLES: Final = 6
 """Form variables that one row takes at most."""
-_GONE: Final = frozenset({"invalidrecord", "invalidrecordunknown", "invaliduser"})
-"""Error codes of an account or a cohort that is not there (recordings 664, 697, 698)."""
+_GONE: Final = GONE | {"invaliduser"}
+"""Error codes of an account or a cohort that is not there."""
 
 
 class AccessJournal(Protocol):
@@ -226,25 +227,22 @@ class _Load:
 
     def run(self) -> None:
         """Take back first, so that a course that is full has room; then give."""
-        kinds = ((_TAKE_BACK, _COHORT), (_TAKE_BACK, _COURSE), ("", _COHORT), ("", _COURSE))
-        for action, kind in kinds:
+        take_backs = frozenset({_TAKE_BACK})
+        turns = (
+            (take_backs, _COHORT, self._take_out, ENROL_SIZE),
+            (take_backs, _COURSE, self._unenrol, ENROL_SIZE),
+            (_GIVES, _COHORT, self._add, ADD_SIZE),
+            (_GIVES, _COURSE, self._enrol, ENROL_SIZE),
+        )
+        for actions, kind, send, usual in turns:
             mine = [
                 at
                 for at in self.open(range(len(self.rows)))
-                if at not in self._earlier
-                and self.rows[at]["kind"] == kind
-                and (self.rows[at]["action"] == _TAKE_BACK if action else self.rows[at]["action"] in _GIVES)
+                if at not in self._earlier and self.rows[at]["kind"] == kind and self.rows[at]["action"] in actions
             ]
             # By target: a refusal that is about one course then stands alone soonest.
             mine.sort(key=lambda at: (int(self.rows[at]["target_id"]), int(self.rows[at]["role_id"]), at))
-            adds = kind == _COHORT and not action
-            send = {
-                (_TAKE_BACK, _COHORT): self._take_out,
-                (_TAKE_BACK, _COURSE): self._unenrol,
-                ("", _COHORT): self._add,
-                ("", _COURSE): self._enrol,
-            }[action, kind]
-            size = self._size(ADD_SIZE if adds else ENROL_SIZE)
+            size = self._size(usual)
             for start in range(0, len(mine), size):
                 self._batch(send, mine[start : start + size])
 

@@ -11,7 +11,7 @@ import pandas as pd
 from moodle_coupling.contract.access import AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_MEMBERS, ACCESS_TARGETS
 from moodle_coupling.errors import MoodleError
-from moodle_coupling.hooks.moodle.access_records import is_of_one_target
+from moodle_coupling.hooks.moodle.access_records import COHORTS_AT_ONCE, GONE, is_of_one_target
 from moodle_coupling.mapping import MissingTargets
 from moodle_coupling.people.frames import made
 
@@ -37,9 +37,8 @@ Target = tuple[str, str]
 Item = TypeVar("Item")
 Given = TypeVar("Given")
 _COHORT, _COURSE = TargetKind.COHORT.value, TargetKind.COURSE.value
-_FIELDS: Final = {"idnumber": "idnumber", "shortname": "shortname", "number": "id"}
-_COHORTS_A_CALL: Final = 100
-_GONE: Final = frozenset({"invalidrecord", "invalidrecordunknown"})
+COURSE_FIELD: Final = {"idnumber": "idnumber", "shortname": "shortname", "number": "id"}
+"""By ``access.courses_by`` the field that Moodle looks courses up by."""
 
 
 class AccessMoodle(Protocol):
@@ -132,7 +131,7 @@ def _find_cohorts(hook: AccessMoodle, names: Sequence[str], access: Access) -> l
 
 
 def _find_courses(hook: AccessMoodle, names: Sequence[str], access: Access) -> list[dict[str, Any]]:
-    by = _FIELDS[access.courses_by]
+    by = COURSE_FIELD[access.courses_by]
     fit = [name for name in names if by != "id" or (name.isascii() and name.isdigit() and len(name) < 19)]
     looked_up = zip(fit, at_once(hook, lambda name: hook.courses_by_field(by, [name]).get(name), fit), strict=True)
     # MariaDB ignores letter case here, PostgreSQL does not; the idnumber itself is not told.
@@ -166,7 +165,7 @@ def read_members(hook: AccessMoodle, numbers: dict[Target, int]) -> MembersOf:
     rows: list[tuple[str, str, int]] = []
     closed: set[Target] = set()
     ids = list(dict.fromkeys(cohorts.values()))
-    parts = [ids[start : start + _COHORTS_A_CALL] for start in range(0, len(ids), _COHORTS_A_CALL)]
+    parts = [ids[start : start + COHORTS_AT_ONCE] for start in range(0, len(ids), COHORTS_AT_ONCE)]
     in_cohort: dict[int, frozenset[int]] = {}
     for read in at_once(hook, hook.cohort_members, parts):
         in_cohort.update(read.members)
@@ -193,7 +192,7 @@ def _participants(hook: AccessMoodle, course: int) -> Sequence[Participant] | No
     try:
         return hook.participants(course)
     except MoodleError as error:
-        if is_of_one_target(error) or error.errorcode in _GONE:
+        if is_of_one_target(error) or error.errorcode in GONE:
             return None
         raise
 
