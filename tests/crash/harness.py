@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.sandbox.moodle import SandboxMoodle
 
+Moment = int | tuple[str, str, int]
+"""When a try kills itself (worker.py): a step's number, or which step after the nth of another."""
 KILLED, STOPPED, NOT_BEGUN = -9, 3, 4
 """Exit statuses of a try: worker.py."""
 NEW, CHANGED = range(1, 9), range(101, 115)
@@ -89,7 +91,9 @@ class Site:
         staging.write_frame(ObjectStoragePath(f"file://{self.folder}"), "plan", self.plan)
         self.run = begin_run(self.ledger, "demo", "moodle_provision__demo", self.folder.name, mode="full").id
 
-    def begin_try(self, kill_at: int | None = None, *, pages_left: int | None = None, read_only: bool = False) -> None:
+    def begin_try(
+        self, kill_at: Moment | None = None, *, pages_left: int | None = None, read_only: bool = False
+    ) -> None:
         """Start one try and do not wait for it."""
         settings = {"read_timeout": 10, "batch_size": 3, "parallel_requests": 1} | self.settings
         self.worker.start(
@@ -107,7 +111,7 @@ class Site:
             }
         )
 
-    def one_try(self, kill_at: int | None = None, *, pages_left: int | None = None, read_only: bool = False) -> int:
+    def one_try(self, kill_at: Moment | None = None, *, pages_left: int | None = None, read_only: bool = False) -> int:
         """Load until the end or until killed; gives the exit status."""
         self.begin_try(kill_at, pages_left=pages_left, read_only=read_only)
         return self.worker.ended()
@@ -218,12 +222,9 @@ def count(outcomes: pd.DataFrame) -> dict[str, int]:
     return {str(status): int(number) for status, number in outcomes["status"].value_counts().items()}
 
 
-def step_at(steps: list[str], name: str, *, after: str, nth: int = 1) -> int:
-    """Give the number of the first step of that name after the ``nth`` step called ``after``."""
-    position = -1
-    for _ in range(nth):
-        position = steps.index(after, position + 1)
-    return steps.index(name, position) + 1
+def while_moodle_works(after: str, *, nth: int = 1) -> Moment:
+    """Give the moment at which the nth call that writes, of that kind, is out and its answer is not in."""
+    return ("while Moodle works", after, nth)
 
 
 def wait_until(true: Callable[[], object]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from crash.harness import KILLED, NOT_BEGUN, STOPPED, Site, count, step_at, wait_until
+from crash.harness import KILLED, NOT_BEGUN, STOPPED, Site, count, wait_until, while_moodle_works
 from ledger.frames import found, mismatch
 from ledger.postgres import Postgres, _user
 from provisioning.plans import CREATE, UPDATE
@@ -185,12 +185,9 @@ def test_a_moodle_that_dies_in_the_middle_of_a_batch(
 def test_a_worker_and_its_moodle_that_die_together(
     own_moodle: list[SandboxMoodle], new_site: Callable[..., Site], tmp_path: Path, function: str, step: str
 ) -> None:
-    whole = new_site(moodle=own_moodle[0])
-    assert whole.one_try() == 0
-    out = step_at(whole.steps(), "while Moodle works", after=step, nth=2)
     site = new_site(moodle=own_moodle[0])
     site.moodle.faults.add(f"latency=1.0,skip=1,first=1,function={function}")
-    assert site.one_try(out) == KILLED
+    assert site.one_try(while_moodle_works(step, nth=2)) == KILLED
     wait_until(lambda: site.arrived() == 2)
     site.moodle.stop()
     site.moodle = start_moodle_again(own_moodle, tmp_path)

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from crash.harness import KILLED, step_at, wait_until
+from crash.harness import KILLED, wait_until, while_moodle_works
 from provisioning.plans import CREATE
 
 if TYPE_CHECKING:
@@ -74,14 +74,11 @@ def kill_until_done(site: Site, chance: random.Random) -> None:
 def test_killed_while_moodle_works_on_a_create_that_goes_on_without_us(
     new_site: Callable[..., Site], first: float, second: float, looks: tuple[float, ...]
 ) -> None:
-    whole = new_site()
-    assert whole.one_try() == 0
-    out = step_at(whole.steps(), "while Moodle works", after="before the create")
     site = new_site(looks=looks)
     before = len(site.moodle.calls.all(CREATE))
     site.moodle.faults.add(f"latency={first},first=1,function={CREATE}")
     site.moodle.faults.add(f"latency={second},skip=1,first=1,function={CREATE}")
-    assert site.one_try(out) == KILLED
+    assert site.one_try(while_moodle_works("before the create")) == KILLED
     assert site.sent() == 3
     assert site.one_try() == 0
     wait_until(lambda: len(site.moodle.calls.all(CREATE)) == before + 1 + site.told()["calls"]["create"])

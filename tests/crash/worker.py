@@ -40,9 +40,13 @@ STOPPED, NOT_BEGUN = 3, 4
 
 
 class Steps:
-    """Counts steps, and kills this process at the one it is told to; threads take their steps one at a time."""
+    """Counts steps, and kills this process at the one it is told to; threads take their steps one at a time.
 
-    def __init__(self, kill_at: int | None) -> None:
+    Told is a step's number, or ``[step, after, nth]``: the first step of that name after the nth one named ``after``,
+    which holds also where another thread's steps come between in another order each time.
+    """
+
+    def __init__(self, kill_at: int | tuple[str, str, int] | None) -> None:
         self.names: list[str] = []
         self._kill_at = kill_at
         self._lock = threading.Lock()
@@ -50,8 +54,14 @@ class Steps:
     def __call__(self, name: str) -> None:
         with self._lock:
             self.names.append(name)
-            if len(self.names) == self._kill_at:
+            if self._is_told(name):
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    def _is_told(self, name: str) -> bool:
+        if self._kill_at is None or isinstance(self._kill_at, int):
+            return len(self.names) == self._kill_at
+        step, after, nth = self._kill_at
+        return name == step and self.names.count(after) == nth
 
 
 class Hook(MoodleHook):
