@@ -5,6 +5,8 @@ AIRFLOW_PORT ?= 8080
 MOODLE_PORT ?= 8088
 COACHVIEW_PORT ?= 8090
 export AIRFLOW_PORT MOODLE_PORT COACHVIEW_PORT
+# Images that forbid bytecode would have each of the many processes compile this project anew.
+export PYTHONDONTWRITEBYTECODE :=
 # When code that reads a clock goes wrong: the last minute of a month, of a leap February and of a year, and both changes of
 # the clock in Amsterdam; on a machine in UTC and on one in Amsterdam.
 MOMENTS := 2026-11-30T23:59:30Z 2028-02-29T23:59:30Z 2026-12-31T23:59:30Z 2026-12-31T22:59:30Z,Europe/Amsterdam \

@@ -46,10 +46,11 @@ requirements=(-r "$pinned")
 if [ "$what" = dev ]; then requirements+=(-r requirements-dev.txt); fi
 echo "bootstrap: installing the pinned set into $venv" >&2
 pip=($venv/bin/python -m pip install -q --disable-pip-version-check)
-# Every file is compared with its hash; uv itself is pip's to fetch, so its lines are given to pip alone.
+# Compiled here once: where Python may write no bytecode (images set PYTHONDONTWRITEBYTECODE), each process would compile
+# all of Airflow anew, which takes ten seconds. Every file is compared with its hash; uv itself is pip's to fetch, so its lines are given to pip alone.
 sed -n '/^uv==/,/[^\\]$/p' requirements-dev.txt >$venv/uv.txt
 if "${pip[@]}" --require-hashes -r $venv/uv.txt &&
-    $venv/bin/uv pip install -q --require-hashes --python $venv/bin/python "${requirements[@]}"; then
+    $venv/bin/uv pip install -q --require-hashes --compile-bytecode --python $venv/bin/python "${requirements[@]}"; then
     $venv/bin/uv pip install -q --python $venv/bin/python --no-deps -e .
 else # an index that only pip is set up for
     "${pip[@]}" --require-hashes "${requirements[@]}"
