@@ -4,9 +4,9 @@ Run it from the project: ``python benchmarks/loading.py --accounts 2000``. The s
 asked over real HTTP; by default it takes the service times of a real Moodle (facts measured on Moodle 5.1, 2 cores,
 MariaDB), with ``--no-realistic`` only its own. Every run is checked: everyone must be in, once.
 
-The bare loop sends the same creates, ready-made as bodies, on as many kept-alive connections, and reads no more of an
-answer than that it is no error: nothing that loads people can be faster. The loader's figure holds everything between a
-plan in memory and one outcome per person in the ledger (SQLite), the questions who is there already included.
+The bare loop sends the same requests (recorded from a load), ready-made as bodies, on as many kept-alive connections, and
+reads no more of an answer than that it is no error: nothing that loads people can be faster. The loader's figure holds
+everything between a plan in memory and one outcome per person in the ledger (SQLite).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
+from moodle_coupling.hooks.moodle.answers import SITE_INFO
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
-from moodle_coupling.hooks.moodle.form import encode, form_of
-from moodle_coupling.hooks.moodle.records import CREATE_USERS, NewAccount, new_account
+from moodle_coupling.hooks.moodle.records import CREATE_USERS, NewAccount
 from moodle_coupling.matching.frames import PLAN_COLUMNS
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.provisioning.load.loader import LoadResult
 
+TOKEN = b"{token}"
+"""Stands for the token in a recorded request; each sandbox has its own."""
 GRID = [(10, 1), (10, 2), (50, 1), (50, 2), (50, 4), (200, 1), (200, 2), (500, 2)]
 
 
@@ -165,16 +167,31 @@ def by_loader(people: list[dict[str, str]], url: str, token: str, size: int, con
         return spent
 
 
-def bare_loop(people: list[dict[str, str]], url: str, token: str, size: int, connections: int) -> Spent:
-    """Send the same creates and nothing else: bodies made beforehand, one connection per thread."""
-    accounts = accounts_of(people)
-    bodies = [
-        encode(form_of(token, CREATE_USERS, {"users": [new_account(one) for one in accounts[start : start + size]]}))
-        for start in range(0, len(accounts), size)
-    ]
-    address, waiting, lock = urlsplit(url), iter(bodies), threading.Lock()
+def recorded(people: list[dict[str, str]], size: int, connections: int) -> list[tuple[str, bytes]]:
+    """Give the requests of a load, function and body, in the order in which they went out."""
+    from moodle_coupling.hooks.moodle.wire import MoodleWire
 
-    def send() -> None:
+    requests: list[tuple[str, bytes]] = []
+    post = MoodleWire.post
+
+    def noted(wire: MoodleWire, body: bytes, function: str, **other: Any) -> Any:
+        requests.append((function, body.replace(token.encode(), TOKEN)))
+        return post(wire, body, function, **other)
+
+    with sandbox(realistic=False, expected=len(people)) as (url, token):
+        MoodleWire.post = noted  # type: ignore[method-assign]
+        try:
+            by_loader(people, url, token, size, connections)
+        finally:
+            MoodleWire.post = post  # type: ignore[method-assign]
+    return [(function, body) for function, body in requests if function != SITE_INFO]
+
+
+def bare_loop(requests: list[tuple[str, bytes]], url: str, token: str, connections: int) -> Spent:
+    """Send the same requests and do nothing else: one connection per thread, creates when the questions before them are answered."""
+    address, lock = urlsplit(url), threading.Lock()
+
+    def send(waiting: Iterator[bytes]) -> None:
         connection = http.client.HTTPConnection(address.hostname or "", address.port)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         while True:
@@ -185,12 +202,15 @@ def bare_loop(people: list[dict[str, str]], url: str, token: str, size: int, con
             connection.request("POST", "/webservice/rest/server.php", body, headers)
             assert b"exception" not in connection.getresponse().read()
 
+    mine = [(function, body.replace(TOKEN, token.encode())) for function, body in requests]
     with measured() as spent:
-        threads = [threading.Thread(target=send) for _ in range(connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for creates in (False, True):
+            waiting = iter([body for function, body in mine if (function == CREATE_USERS) == creates])
+            threads = [threading.Thread(target=send, args=(waiting,)) for _ in range(connections)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
     return spent
 
 
@@ -204,6 +224,11 @@ def one_by_one(people: list[dict[str, str]], url: str, token: str, connections: 
         return time.perf_counter() - started
 
 
+def _pair(text: str) -> tuple[int, int]:
+    size, connections = text.split(",")
+    return int(size), int(connections)
+
+
 def main() -> None:
     """Measure and print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -211,6 +236,7 @@ def main() -> None:
     parser.add_argument("--profile-fields", type=int, default=0)
     parser.add_argument("--realistic", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--grid", type=_pair, nargs="+", default=GRID, metavar="SIZE,CONNECTIONS")
     arguments = parser.parse_args()
     count, realistic = arguments.accounts, arguments.realistic
     people = [fields(number, arguments.profile_fields) for number in range(count)]
@@ -226,7 +252,7 @@ def main() -> None:
         "\n| per call | connections | bare loop, accounts/s | loader, accounts/s | share | own processor time per account, ms | calls |"
     )
     print("|---:|---:|---:|---:|---:|---:|---:|")
-    for size, connections in GRID:
+    for size, connections in arguments.grid:
         row(people, size, connections, arguments)
     refused(people, arguments)
 
@@ -234,10 +260,12 @@ def main() -> None:
 def row(people: list[dict[str, str]], size: int, connections: int, arguments: Any) -> None:
     """Measure bare loop and loader in turn, so that both have the same neighbours, and print the medians."""
     bare, ours = [], []
+    requests = recorded(people, size, connections)
     for _ in range(arguments.rounds):
-        for found, way in ((bare, bare_loop), (ours, by_loader)):
-            with sandbox(realistic=arguments.realistic, expected=len(people)) as (url, token):
-                found.append(way(people, url, token, size, connections))
+        with sandbox(realistic=arguments.realistic, expected=len(people)) as (url, token):
+            bare.append(bare_loop(requests, url, token, connections))
+        with sandbox(realistic=arguments.realistic, expected=len(people)) as (url, token):
+            ours.append(by_loader(people, url, token, size, connections))
     seconds = [statistics.median(one.seconds for one in found) for found in (bare, ours)]
     own = statistics.median(one.processor for one in ours) / len(people) * 1000
     calls = sum(ours[-1].result.calls.values()) if ours[-1].result else 0
@@ -249,7 +277,7 @@ def refused(people: list[dict[str, str]], arguments: Any) -> None:
     """Measure what it costs to find bad persons of whom nothing tells who they are."""
     print("\n| bad persons | their bad value | accounts/s | extra calls | extra calls per bad person |")
     print("|---:|---|---:|---:|---:|")
-    for share, kind in ((0, ""), (1, "own"), (10, "own"), (50, "own"), (400, "own"), (10, "shared"), (50, "shared")):
+    for share, kind in ((0, ""), (1, "own"), (10, "own"), (50, "own"), (300, "own"), (10, "shared"), (50, "shared")):
         step = 1000 // share if share else len(people) + 1
         mixed = [
             fields(n, arguments.profile_fields, bad=kind if n % step == step // 2 else "") for n in range(len(people))

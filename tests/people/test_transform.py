@@ -290,6 +290,27 @@ def test_reasons_go_by_person_and_then_by_rule() -> None:
     assert (done.counts.rejected, done.counts.not_creatable) == (1, 1)
 
 
+def test_people_looked_at_in_parts_become_what_they_become_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [
+        {
+            "extern_id": f"E{number}" * (number % 9 > 0),
+            "firstname": "Zoë" * (number % 4),
+            "email1": "a@" * (number % 2),
+            "inactive": number % 5 == 0,
+        }
+        for number in range(40)
+    ]
+    whole = run(*people)
+    monkeypatch.setattr("moodle_coupling.people.transform.ROWS_AT_ONCE", 7)
+    parts = run(*people)
+    assert len(whole.reasons) > 20
+    pd.testing.assert_frame_equal(parts.candidates, whole.candidates)
+    pd.testing.assert_frame_equal(parts.reasons, whole.reasons)
+    assert parts.counts == whole.counts
+    with pytest.raises(InputError):
+        transform(pd.DataFrame({"row": [1, *range(1, 20)]}), mapping())
+
+
 def test_a_column_that_there_is_not_is_an_error_with_key_and_the_closest() -> None:
     broken = mapping().model_copy(
         update={

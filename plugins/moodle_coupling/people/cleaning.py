@@ -93,7 +93,7 @@ def clean_text(values: pd.Series) -> pd.Series:
 def _suspects(texts: Texts) -> Mask:
     """Return which texts hold anything but printable ASCII, a double space, or a space at an end."""
     data, offsets = bytes_of(texts)
-    mask = rows_at(np.flatnonzero((data < 0x20) | (data > 0x7E)), offsets)
+    mask = not_ascii(texts) | rows_at(np.flatnonzero((data < 0x20) | (data == 0x7F)), offsets)
     space = data == 0x20
     if not space.any():
         return mask
@@ -109,8 +109,9 @@ def damaged(texts: Texts) -> Mask:
     The latter shows as ``ZoÃ«`` (UTF-8 read as cp1252), ``Zo├½`` (as a DOS code page), ``Zo√´`` (as Mac Roman) or as a control
     character (cp1252 read as Latin-1). ``JOÃO`` and ``RENÉ’S`` are names.
     """
-    data, offsets = bytes_of(texts)
-    suspect = rows_at(np.flatnonzero(data > 0x7F), offsets) | as_mask(pc.match_substring(texts, "_x00"))
+    suspect = not_ascii(texts)
+    if b"_x00" in bytes_of(texts)[0].tobytes():
+        suspect |= as_mask(pc.match_substring(texts, "_x00"))
     if not suspect.any():
         return suspect
     mask = suspect.copy()

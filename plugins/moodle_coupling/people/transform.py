@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.contract.columns import INACTIVE_UNREAD
+from moodle_coupling.contract.columns import INACTIVE_UNREAD, ROW
 from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFILE_WIDTH, WIDTHS, Takes
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.mapping import IdnumberFrom, Unmatched
@@ -81,6 +83,25 @@ def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
         InputError: the frame lacks ``row``, or it is not unique.
 
     """
+    if len(persons) <= ROWS_AT_ONCE or persons[ROW].duplicated().any():
+        return _of_part(persons, mapping)
+    parts = [persons.iloc[first : first + ROWS_AT_ONCE] for first in range(0, len(persons), ROWS_AT_ONCE)]
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="transform") as threads:
+        done = list(threads.map(_of_part, parts, repeat(mapping)))
+    candidates, reasons = (
+        pd.concat(frames, ignore_index=True)
+        for frames in zip(*((part.candidates, part.reasons) for part in done), strict=True)
+    )
+    return Transformed(candidates, reasons, _counts(candidates["in_scope"].to_numpy(), reasons))
+
+
+ROWS_AT_ONCE: Final = 125_000
+"""Persons looked at together; nothing is judged across persons. Arrow and numpy work without Python's lock, so that
+parts of a large frame use a second core, and their arrays stay near it."""
+THREADS: Final = 2
+
+
+def _of_part(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
     file = mapping.path or f"include/mappings/{mapping.environment}.yaml"
     table = Table(persons, mapping.environment, str(file))
     in_scope = _in_scope(table, mapping)
