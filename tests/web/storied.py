@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from ledger.frames import outcomes
 from web.mismatched import compare, every_kind
 
+from moodle_coupling.contract.frames import ACCESS_OUTCOMES
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity, approvals, quarantine
+from moodle_coupling.ledger.access import intention_key, settle_access
 from moodle_coupling.ledger.accounts import record_links
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.intentions import plan_intentions
@@ -17,12 +20,11 @@ from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run, end_run, set_state
 from moodle_coupling.ledger.words import RunState
+from moodle_coupling.people.frames import made
 from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pandas as pd
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 DETAILS = {"export": "CSV: 3 mismatches", "apply": "1 decided: manual__9", "reconcile": "manual__2"}
@@ -82,14 +84,51 @@ def _loaded(ledger: Ledger) -> str:
         outcomes([5], "unknown", at=NOW, code="answer_lost", message=unknown),
         outcomes([6], "skipped", at=NOW, code="paused", message=""),
     ]
-    plan_intentions(ledger, run.id, [str(row) for frame in frames for row in frame["row"]], digest="a plan")
+    access = access_outcomes()
+    keys = [str(row) for frame in frames for row in frame["row"]]
+    keys += [intention_key("access", position) for position in access["position"]]
+    plan_intentions(ledger, run.id, keys, digest="a plan")
+    settle_access(ledger, run.id, "access", access)
     for frame in frames:
         settle(ledger, run.id, frame)
     record_links(ledger, "demo", _links(frames[0]))
-    end_run(ledger, run.id, RunState.DONE, counts={"done_create": 2, "rejected": 1, "failed": 1, "new.done": 2})
+    end_run(
+        ledger, run.id, RunState.DONE, counts={"done_create": 2, "rejected": 1, "failed": 1, "new.done": 2} | ACCESSED
+    )
     return run.id
 
 
 def _links(frame: pd.DataFrame) -> pd.DataFrame:
     links = frame[["idnumber", "account_id", "person_id", "username"]].copy()
     return links.assign(fingerprint="", created_by_us=True, suspended_by="")
+
+
+ACCESSED = {
+    "access_planned_give": 3,
+    "access_done_give": 1,
+    "access_done_take_back": 1,
+    "access_rejected": 1,
+    "access_waiting": 2,
+}
+
+
+def access_outcomes() -> pd.DataFrame:
+    """Give outcomes of access (ACCESS_OUTCOMES): given with a window, taken back, refused, and sent without an answer."""
+    unsaid = dict.fromkeys(ACCESS_OUTCOMES.texts, "") | {
+        "suspended": False,
+        "timestart": 0,
+        "timeend": 0,
+        "target_id": 4,
+    }
+    unsaid |= {"person_id": "p1", "idnumber": "x1", "account_id": 1001, "kind": "cohort", "at": pd.Timestamp(NOW)}
+    window = {"timestart": 1798758000, "timeend": 1814392800, "role": "student", "kind": "course", "target": "BHV-2027"}
+    missing = Sentence("access.why.target_missing", value="").written()
+    rows = [
+        window | {"action": "give", "status": "done"},
+        {"target": "docenten", "action": "take_back", "status": "done"},
+        {"target": "geen", "action": "reject", "status": "rejected", "code": "target_missing", "message": missing},
+        window
+        | {"person_id": "p2", "idnumber": "x2", "account_id": 1002, "action": "give", "status": "unknown"}
+        | {"code": "answer_lost", "message": Sentence("access.unknown").written(), "suspended": True},
+    ]
+    return made(ACCESS_OUTCOMES, [unsaid | {"position": at} | row for at, row in enumerate(rows)])

@@ -65,3 +65,17 @@ class AccessCode(StrEnum):
     TARGET_UNNAMED = "target_unnamed"
     NOT_LOOKED = "not_looked"
     OUT_OF_SCOPE = "out_of_scope"
+
+
+WAITING: Final = frozenset(
+    {
+        AccessCode.NOT_BEGUN,
+        AccessCode.GRACE,
+        AccessCode.LEAVER_LATER,
+        AccessCode.SOMEBODY_LEFT_OUT,
+        AccessCode.HELD,
+        AccessCode.NO_ACCOUNT,
+        AccessCode.NOT_LOOKED,
+    }
+)
+"""Why nothing is done now that a later run may do by itself: the day has not come, or the account is not clear yet."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - pydantic looks the hints up
 import json
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 PLANNED: Final = "planned_"
 DONE: Final = "done_"
+ACCESS: Final = "access_"
+"""How the keys of a run's counts begin that are about access to cohorts and courses."""
 _UNSEEN: Final = "unseen_"
 _IN_SCOPE: Final = "in_scope"
 _CREATED: Final = "created_by_calls"
@@ -183,12 +186,28 @@ class SourceState(BaseModel):
             return cls()
 
 
+@dataclass(frozen=True, slots=True)
+class AccessFigures:
+    """What a run did with access, or (not ``loaded``) would have done.
+
+    Rows: given or changed, taken back, not done, rejected; ``waiting``: of whom the day, or the account, has not come.
+    """
+
+    loaded: bool
+    given: int
+    taken_back: int
+    failed: int
+    rejected: int
+    waiting: int
+
+
 class RunCounts(RootModel[dict[str, int]]):
     """What a run counted at its end, as it stands in the ledger, in XCom and in the event of the accounts' asset.
 
     Its keys: ``planned_<action>``, ``done_<action>`` where something was loaded, ``<status>``, ``<verdict>.<status>``,
     ``in_scope`` and ``unseen_<field>``; ``created_by_calls`` and ``create_microseconds``, how many accounts the run's calls created,
-    and what each took in Moodle.
+    and what each took in Moodle. Of access ``access_planned_<action>``, ``access_done_<action>``, ``access_<status>`` and
+    ``access_waiting``.
     """
 
     @property
@@ -223,6 +242,22 @@ class RunCounts(RootModel[dict[str, int]]):
     def ended(self, status: str) -> int:
         """Give how many rows came to a status."""
         return self.root.get(status, 0)
+
+    @property
+    def access(self) -> AccessFigures | None:
+        """What the run did with access; None where its mapping gives none."""
+        if not any(name.startswith(f"{ACCESS}{PLANNED}") for name in self.root):
+            return None
+        loaded = any(name.startswith(f"{ACCESS}{DONE}") for name in self.root)
+        verb, number = f"{ACCESS}{DONE if loaded else PLANNED}", self.root.get
+        return AccessFigures(
+            loaded,
+            given=number(f"{verb}give", 0) + number(f"{verb}extend", 0),
+            taken_back=number(f"{verb}take_back", 0),
+            failed=number(f"{ACCESS}failed", 0) + number(f"{ACCESS}unknown", 0),
+            rejected=number(f"{ACCESS}rejected" if loaded else f"{verb}reject", 0),
+            waiting=number(f"{ACCESS}waiting", 0),
+        )
 
     @staticmethod
     def key_of(verdict: str, status: str) -> str:

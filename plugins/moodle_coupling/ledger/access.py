@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Boolean, and_, case, delete, exists, literal, or_, select
+from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, select
 
 from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, TargetKind
 from moodle_coupling.contract.frames import ACCESS_GIVEN
@@ -14,6 +15,7 @@ from moodle_coupling.ledger.bulk import TEXT, Staged, insert_into, staged
 from moodle_coupling.ledger.columns import BigId, UtcTime, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, RunRow
+from moodle_coupling.ledger.page_queries import Page, matching
 from moodle_coupling.ledger.runs import locked
 from moodle_coupling.ledger.words import FINAL
 
@@ -198,12 +200,52 @@ def note_found(ledger: Ledger, environment: str, run: str, found: pd.DataFrame, 
 
 def access_outcomes(ledger: Ledger, run: str, plan: str = "", *, statuses: Collection[str] = ()) -> pd.DataFrame:
     """Give what became of the rows of a run's plan of access, of the latest one when no digest is given, in the plan's order."""
-    latest = select(_OUTCOMES.c.plan).where(_OUTCOMES.c.run == run).order_by(_OUTCOMES.c.id.desc()).limit(1)
-    query = select(*_SHOWN).where(_OUTCOMES.c.run == run, _OUTCOMES.c.plan == (plan or latest.scalar_subquery()))
+    query = select(*_SHOWN).where(*_of_plan(run, plan))
     if statuses:
         query = query.where(_OUTCOMES.c.status.in_(list(statuses)))
     with ledger.reading() as connection:
         return frame_of(connection.execute(query.order_by(_OUTCOMES.c.position)).all(), _SHOWN)
+
+
+def _of_plan(run: str, plan: str = "") -> tuple[Any, Any]:
+    latest = select(_OUTCOMES.c.plan).where(_OUTCOMES.c.run == run).order_by(_OUTCOMES.c.id.desc()).limit(1)
+    return _OUTCOMES.c.run == run, _OUTCOMES.c.plan == (plan or latest.scalar_subquery())
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFilter:
+    """Which outcomes are meant; '' means all. ``text`` is an id, or how one begins, or an account's number."""
+
+    status: str = ""
+    action: str = ""
+    kind: str = ""
+    target: str = ""
+    code: str = ""
+    text: str = ""
+
+
+def access_page(
+    ledger: Ledger, run: str, chosen: AccessFilter, *, descending: bool = False, offset: int = 0, limit: int = 50
+) -> Page:
+    """Give some of the outcomes of a run's latest plan of access, in the plan's order, and how many there are in all."""
+    said = {name: getattr(chosen, name) for name in ("status", "action", "kind", "target", "code")}
+    wanted = [_OUTCOMES.c[name] == value for name, value in said.items() if value]
+    wanted += [*_of_plan(run), *matching(_OUTCOMES, chosen.text, by_name=False)]
+    order = _OUTCOMES.c.position.desc() if descending else _OUTCOMES.c.position
+    query = select(*_SHOWN, _OUTCOMES.c.environment).where(*wanted).order_by(order).offset(offset).limit(limit)
+    with ledger.reading() as connection:
+        total = connection.execute(select(func.count()).select_from(_OUTCOMES).where(*wanted)).scalar_one()
+        rows = connection.execute(query).all()
+    return Page(frame_of(rows, (*_SHOWN, _OUTCOMES.c.environment)), total)
+
+
+def access_table(ledger: Ledger, run: str) -> pd.DataFrame:
+    """Count the outcomes of a run's latest plan of access by kind, target, action, status and code; number (Int64)."""
+    groups = [_OUTCOMES.c[name] for name in ("kind", "target", "action", "status", "code")]
+    number = func.count().label("number")
+    query = select(*groups, number).where(*_of_plan(run)).group_by(*groups).order_by(*groups)
+    with ledger.reading() as connection:
+        return frame_of(connection.execute(query).all(), (*groups, number))
 
 
 def access_of_person(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from moodle_coupling.ledger.columns import BigId, PrefixText, StoredText, UtcTime
@@ -323,6 +323,9 @@ class AccessOutcomeRow(Base):
     kind: Mapped[str]
     target: Mapped[str]
     role: Mapped[str]
+    timestart: Mapped[int] = mapped_column(server_default="0")
+    timeend: Mapped[int] = mapped_column(server_default="0")
+    suspended: Mapped[bool] = mapped_column(server_default=false())
     action: Mapped[str]
     status: Mapped[str]
     code: Mapped[str]

@@ -37,15 +37,14 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     wanted = cells.key_text(text.strip())
     if not wanted:
         return []
-    small = wanted.lower()
-    name = table.c.name_key
-    words = [
-        or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True))
-        for word in small.split()
-    ]
     ids = [*_IDS, "username"] if by_name else _IDS
     ways = [table.c[column].istartswith(wanted, autoescape=True) for column in ids]
     if by_name:
+        small, name = wanted.lower(), table.c.name_key
+        words = [
+            or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True))
+            for word in small.split()
+        ]
         ways += [table.c.email_key.startswith(small, autoescape=True), and_(*words)]
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= _MOST_DIGITS:
         ways.append(table.c.account_id == int(wanted))

@@ -10,7 +10,7 @@ from sqlalchemy import and_, literal, or_, select, union
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.columns import frame_of
 from moodle_coupling.ledger.mismatches import SHOWN as MISMATCH_COLUMNS
-from moodle_coupling.ledger.models import LinkRow, MismatchRow, OutcomeRow
+from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, LinkRow, MismatchRow, OutcomeRow
 from moodle_coupling.ledger.outcomes import SHOWN as OUTCOME_COLUMNS
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _OUTCOMES: Any = OutcomeRow.__table__
 _MISMATCHES: Any = MismatchRow.__table__
 _LINKS: Any = LinkRow.__table__
+_ACCESS: Any = AccessRow.__table__
+_ACCESS_OUTCOMES: Any = AccessOutcomeRow.__table__
 _TABLES: Final[Mapping[str, Any]] = {"outcome": _OUTCOMES, "mismatch": _MISMATCHES}
 """Tables with rows about persons, by what a row is."""
 _IDS: Final = ("person_id", "extern_id", "idnumber")
@@ -135,6 +137,27 @@ def links_of(ledger: Ledger, environments: Collection[str], environment: str, wh
     query = select(*columns).where(_LINKS.c.environment.in_(list(environments)), or_(*ways))
     with ledger.reading() as connection:
         return [dict(row) for row in connection.execute(query.order_by(_LINKS.c.environment)).mappings()]
+
+
+def access_of(
+    ledger: Ledger, environments: Collection[str], environment: str, who: Who, *, limit: int = 500
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the cohorts and courses a person has access to in these environments, as far as the ledger knows, and every outcome
+    of access there, latest first; or those of an account of this environment.
+    """  # noqa: D205
+    found = []
+    for table, order in (
+        (_ACCESS, [_ACCESS.c[name] for name in ("environment", "kind", "target")]),
+        (_ACCESS_OUTCOMES, [_ACCESS_OUTCOMES.c.at.desc(), _ACCESS_OUTCOMES.c.id.desc()]),
+    ):
+        if who.person_id or who.idnumber:
+            theirs = _about(table, who.person_id, who.idnumber)
+        else:
+            theirs = (table.c.environment == environment) & (table.c.account_id == who.account_id)
+        query = select(table).where(table.c.environment.in_(list(environments)), theirs).order_by(*order).limit(limit)
+        with ledger.reading() as connection:
+            found.append(frame_of(connection.execute(query).all(), list(table.columns)))
+    return found[0], found[1]
 
 
 def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:

@@ -18,8 +18,8 @@ from moodle_coupling import settings
 from moodle_coupling.access.plan import Circumstances, plan_access, unlooked
 from moodle_coupling.access.safeguards import access_body, evaluate_access
 from moodle_coupling.access.wanted import targets_of, wanted_access
-from moodle_coupling.contract.access import ACCESS_WRITES, AccessAction, AccessCode, TargetKind
-from moodle_coupling.contract.facts import AccessFacts, AccessListFacts, SourceFacts
+from moodle_coupling.contract.access import ACCESS_WRITES, WAITING, AccessAction, AccessCode, TargetKind
+from moodle_coupling.contract.facts import ACCESS, DONE, PLANNED, AccessFacts, AccessListFacts, SourceFacts
 from moodle_coupling.contract.frames import (
     ACCESS_LIST,
     ACCESS_MEMBERS,
@@ -78,10 +78,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CSV_FILE: Final = "access_plan.csv"
-COUNTS: Final = "access_"
-"""How the keys of a run's counts begin that are about access."""
 _KEY: Final = ["account_id", "kind", "target"]
 _WRITES: Final = [action.value for action in ACCESS_WRITES]
+_WAITING: Final = [code.value for code in WAITING]
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -127,7 +126,7 @@ def look(run: Run) -> dict[str, int]:
     staging.write_frame(run.folder, ACCESS_TARGETS.name, read_frames[0])
     staging.write_frame(run.folder, ACCESS_MEMBERS.name, read_frames[1])
     staging.write_facts(run.folder, AccessFacts(roles=roles))
-    return {f"{COUNTS}targets": len(targets), f"{COUNTS}members": len(read_frames[1])}
+    return {f"{ACCESS}targets": len(targets), f"{ACCESS}members": len(read_frames[1])}
 
 
 def _everyone(run: Run) -> pd.DataFrame:
@@ -195,7 +194,7 @@ def make(run: Run, accounts: pd.DataFrame) -> dict[str, int]:
     staging.write_frame(run.folder, ACCESS_PLAN.name, plan)
     staging.write_text(run.folder, CSV_FILE, spreadsheet(plan, settings.texts()))
     staging.write_facts(run.folder, facts.model_copy(update={"digest": access_digest(plan)}))
-    return {f"{COUNTS}{action}": int((plan["action"] == action).sum()) for action in AccessAction}
+    return {f"{ACCESS}{action}": int((plan["action"] == action).sum()) for action in AccessAction}
 
 
 def _circumstances(run: Run, accounts: pd.DataFrame, facts: AccessFacts) -> Circumstances:
@@ -365,11 +364,12 @@ def report(run: Run) -> tuple[str, dict[str, int]]:
         return "", {}
     plan = _read(run, ACCESS_PLAN)
     outcomes = _read(run, ACCESS_OUTCOMES) if staging.has_frame(run.folder, ACCESS_OUTCOMES.name) else None
-    counts = {f"{COUNTS}planned_{action}": int((plan["action"] == action).sum()) for action in AccessAction}
+    counts = {f"{ACCESS}{PLANNED}{action}": int((plan["action"] == action).sum()) for action in AccessAction}
+    counts[f"{ACCESS}waiting"] = int((~plan["action"].isin(_WRITES) & plan["code"].isin(_WAITING)).sum())
     if outcomes is not None:
         done = outcomes[outcomes["status"] == OutcomeStatus.DONE]
-        counts |= {f"{COUNTS}done_{action}": int((done["action"] == action).sum()) for action in _WRITES}
-        counts |= {f"{COUNTS}{status}": int(number) for status, number in outcomes["status"].value_counts().items()}
+        counts |= {f"{ACCESS}{DONE}{action}": int((done["action"] == action).sum()) for action in _WRITES}
+        counts |= {f"{ACCESS}{status}": int(number) for status, number in outcomes["status"].value_counts().items()}
     return summary(plan, outcomes, settings.texts()), counts
 
 

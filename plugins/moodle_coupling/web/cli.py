@@ -34,6 +34,7 @@ def add_export_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentPa
     run.add_argument("--run", metavar="RUN", help="Airflow's id of the run; the latest without it")
     run.add_argument("--rejects", action="store_true", help="only who was rejected")
     run.add_argument("--plan", action="store_true", help="the whole plan, for as long as it is kept")
+    run.add_argument("--access", action="store_true", help="access to cohorts and courses instead of accounts")
     run.set_defaults(func=_run)
     for parser in (mismatches, run):
         parser.add_argument("--output", metavar="FILE", type=Path, required=True, help="ends in .csv or .xlsx")
@@ -58,7 +59,7 @@ def _mismatches(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger.runs import latest_runs
     from moodle_coupling.web.base.ledgers import the_ledger
-    from moodle_coupling.web.runs.export import HEADS, WIDTHS, rows_of
+    from moodle_coupling.web.runs.export import table_of
     from moodle_coupling.web.runs.filters import Filters
     from moodle_coupling.web.runs.report import Report
     from moodle_coupling.web.runs.rows import Reader
@@ -68,16 +69,17 @@ def _run(arguments: argparse.Namespace) -> int:
     found = next((one for one in runs if arguments.run in {None, one.run_id}), None)
     if found is None:
         raise InputError(Sentence("commands.no_run", environment=arguments.environment, run=arguments.run or ""))
+    listed = {(False, False): "", (True, False): "plan", (False, True): "access", (True, True): "access_plan"}
     filters = Filters(
-        of="plan" if arguments.plan else "",
+        of=listed[arguments.plan, arguments.access],
         action="reject" if arguments.rejects and arguments.plan else "",
         status="rejected" if arguments.rejects and not arguments.plan else "",
     )
-    rows = rows_of(Report(ledger, found), Reader(access, texts()), filters, texts())
-    if rows is None:
+    table = table_of(Report(ledger, found), Reader(access, texts()), filters, texts())
+    if table is None:
         raise InputError(Sentence("commands.no_plan", run=found.run_id))
-    lines: Iterable[tuple[list[Any], dict[int, Any]]] = ((row, {}) for row in rows)
-    return _write(arguments.output, lines, "Run", {HEADS.index(head): width for head, width in WIDTHS.items()})
+    lines: Iterable[tuple[list[Any], dict[int, Any]]] = ((row, {}) for row in table.rows)
+    return _write(arguments.output, lines, "Run", table.widths)
 
 
 def _write(

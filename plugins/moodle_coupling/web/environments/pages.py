@@ -15,7 +15,17 @@ from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.templating import render
 from moodle_coupling.web.environments.setup import explained
-from moodle_coupling.web.environments.state import HEIGHT, WIDTH, Done, bars, figures_of, recent, states, totals
+from moodle_coupling.web.environments.state import (
+    HEIGHT,
+    WIDTH,
+    Done,
+    access_of,
+    bars,
+    figures_of,
+    recent,
+    states,
+    totals,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,6 +97,7 @@ def card_values(access: Access, names: Collection[str]) -> dict[str, Any]:
         "bars": bars,
         "totals": totals,
         "figures_of": figures_of,
+        "access_of": access_of,
         "moment_of": moment_of,
     }
 

@@ -19,6 +19,7 @@ from moodle_coupling.web.environments import starts as starting
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from moodle_coupling.contract.facts import AccessFigures
     from moodle_coupling.hooks.pause import Pause
     from moodle_coupling.ledger.activity import Activity
     from moodle_coupling.ledger.leases import Busy
@@ -212,6 +213,11 @@ def figures_of(run: Run) -> Figures:
     updated = sum(map(number, ("update", "link", "suspend", "reactivate")))
     rejected = counts.ended("rejected") if counts.loaded else counts.planned("reject")
     return Figures(number("create"), updated, rejected, counts.ended("failed") + counts.ended("unknown"))
+
+
+def access_of(run: Run) -> AccessFigures | None:
+    """Count what a run did with access to cohorts and courses; None where its mapping gives none."""
+    return RunCounts(dict(run.counts)).access
 
 
 def bars(runs: Sequence[Run]) -> list[Bar]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import Decision, decision_history, protections_on
-from moodle_coupling.ledger.people import Who, links_of, mismatches_of, outcomes_of
+from moodle_coupling.ledger.people import Who, access_of, links_of, mismatches_of, outcomes_of
 from moodle_coupling.web.environments.state import ACTIONS
 from moodle_coupling.web.mismatches.rows import evidence_text
+from moodle_coupling.web.runs.access import AccessRow, access_row, moment
 from moodle_coupling.web.runs.rows import Reader, Row
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MOST: Final = 500
 """Outcomes that are shown; a person has a few a year."""
 _REPEATED: Final = ("verdict", "action", "status", "code", "message", "changes", "account_id")
+_REPEATED_ACCESS: Final = ("action", "status", "code", "why", "begins", "ends", "suspended")
 _STANDING: Final = frozenset({"open", "decided"})
 
 
@@ -32,7 +34,7 @@ _STANDING: Final = frozenset({"open", "decided"})
 class Event:
     """One thing that happened; ``kind`` says which of the others is filled.
 
-    kind: 'outcome' (row), 'mismatch' (mismatch: a row of the ledger), 'decision' (mismatch and decision), 'link' (link),
+    kind: 'outcome' (row), 'access' (access), 'mismatch' (mismatch: a row of the ledger), 'decision' (mismatch and decision), 'link' (link),
     'protection' (said: a row of the ledger), 'activity' (done). The same outcome run after run is one event: ``at`` is the latest,
     ``first`` the first of ``times``.
     """
@@ -41,12 +43,28 @@ class Event:
     kind: str
     environment: str
     row: Row | None = None
+    access: AccessRow | None = None
     mismatch: dict[str, Any] | None = None
     decision: Decision | None = None
     said: dict[str, Any] | None = None
     done: Activity | None = None
     times: int = 1
     first: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A cohort or course that a person has access to, as far as the ledger knows; ``ours``: this coupling gave it, ``since`` then."""
+
+    kind: str
+    target: str
+    role: str
+    begins: dt.datetime | None
+    ends: dt.datetime | None
+    suspended: bool
+    ours: bool
+    since: dt.datetime
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,7 @@ class Here:
     link: dict[str, Any] | None
     protections: tuple[dict[str, Any], ...]
     open_mismatches: tuple[dict[str, Any], ...]
+    access: tuple[Held, ...]
     known: bool
 
 
@@ -84,8 +103,10 @@ def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: 
     accounts = {(link["environment"], link["account_id"]) for link in links}
     accounts |= {(one["environment"], one["account_id"]) for one in mismatches if one["account_id"] is not None}
     protections = protections_on(ledger, accounts)
+    given, accessed = (records(frame) for frame in access_of(ledger, readable, environment, who, limit=MOST))
     events = [
         *_of_outcomes(Reader(access, texts).of_records(outcomes)),
+        *_of_access([access_row(access, texts, one["environment"], one) for one in accessed]),
         *(event for one in mismatches for event in _of_mismatch(ledger, access, texts, one)),
         *(Event(link["linked_at"], "link", link["environment"], said=link) for link in links),
         *(Event(one["at"], "protection", one["environment"], said=one) for one in protections),
@@ -93,7 +114,7 @@ def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: 
     ]
     sources = [*outcomes, *mismatches]
     names = _names(sources, access)
-    known = {one["environment"] for one in (*sources, *links)}
+    known = {one["environment"] for one in (*sources, *links, *given, *accessed)}
     return Person(
         who=who,
         name=names[0] if names else "",
@@ -102,7 +123,7 @@ def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: 
         ids=_ids(who, sources),
         former=tuple(names[1:]),
         here=tuple(
-            _here(access, name, links, protections, mismatches, known)
+            _here(access, name, links, protections, mismatches, given, known)
             for name in readable
             if name in known or name == environment
         ),
@@ -134,6 +155,23 @@ def _of_outcomes(rows: list[Row]) -> list[Event]:
 
 def _same(one: Row, other: Row) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _REPEATED)
+
+
+def _of_access(rows: list[AccessRow]) -> list[Event]:
+    """Fold what is the same run after run with one cohort or course."""
+    latest: dict[tuple[str, str, str], Event] = {}
+    found: list[Event] = []
+    for row in rows:  # latest first
+        if row.at is None:
+            continue
+        key = (row.environment, row.kind, row.target)
+        event, last = Event(row.at, "access", row.environment, access=row), latest.get(key)
+        if last is not None and all(getattr(last.access, name) == getattr(row, name) for name in _REPEATED_ACCESS):
+            found.remove(last)
+            event = replace(last, times=last.times + 1, first=row.at)
+        latest[key] = event
+        found.append(event)
+    return found
 
 
 def _of_mismatch(ledger: Ledger, access: Access, texts: Texts, one: dict[str, Any]) -> list[Event]:
@@ -174,6 +212,7 @@ def _here(
     links: list[dict[str, Any]],
     protections: list[dict[str, Any]],
     mismatches: list[dict[str, Any]],
+    given: list[dict[str, Any]],
     known: Collection[str],
 ) -> Here:
     mask = access.mask(name)
@@ -184,7 +223,22 @@ def _here(
         link=link and link | {"username": mask(link["username"])},
         protections=tuple(one for one in protections if one["environment"] == name),
         open_mismatches=tuple(one for one in mismatches if one["environment"] == name and one["status"] in _STANDING),
+        access=tuple(_held(one) for one in given if one["environment"] == name),
         known=name in known,
+    )
+
+
+def _held(one: dict[str, Any]) -> Held:
+    return Held(
+        kind=one["kind"],
+        target=one["target"],
+        role=one["role"],
+        begins=moment(one["timestart"]),
+        ends=moment(one["timeend"]),
+        suspended=bool(one["suspended"]),
+        ours=bool(one["ours"]),
+        since=one["given_at"],
+        run=one["run"],
     )
 
 

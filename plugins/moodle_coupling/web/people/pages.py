@@ -23,6 +23,7 @@ from moodle_coupling.web.people.explanation import explain, in_source, is_paused
 from moodle_coupling.web.people.history import person
 from moodle_coupling.web.people.search import MOST, sealed, search, who_is
 from moodle_coupling.web.runs import words as run_words
+from moodle_coupling.web.runs.access import ACTIONS as ACCESS_ACTIONS
 
 router = APIRouter()
 PAUSED: Final = say("Nothing was started: {environment} is paused. Resume it first.")
@@ -132,6 +133,7 @@ def _page(request: Request, access: Access, env: str, ref: str, **more: Any) -> 
         runs_in={name for name in access.environments() if access.may(Right.RUN, name)},
         several=len(access.environments()) > 1,
         run_words=run_words,
+        access_actions=ACCESS_ACTIONS,
         person_activities=ACTIONS | OF_PERSONS,
         **({"explained": None} | more),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -16,13 +16,16 @@ from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_xlsx, download, pieces
+from moodle_coupling.web.runs.access import ACTIONS, AccessRow
 from moodle_coupling.web.runs.filters import Filters, read_filters
-from moodle_coupling.web.runs.pages import readable
+from moodle_coupling.web.runs.pages import readable, rows_on
 from moodle_coupling.web.runs.report import Report
 from moodle_coupling.web.runs.rows import Change, Reader, Row
 from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from moodle_coupling.ledger.runs import Run
 
 router = APIRouter()
@@ -44,51 +47,86 @@ HEADS: Final = (
     say("What changes"),
     say("Changed by hand in Moodle"),
 )
-WIDTHS: Final = {say("Who"): 28, say("Why"): 60, say("How to mend it"): 50, say("What changes"): 50}
+ACCESS_HEADS: Final = (
+    say("Person id"),
+    say("Extern id"),
+    say("field.idnumber"),
+    say("Account"),
+    say("Kind"),
+    say("Cohort or course"),
+    say("Role"),
+    say("From"),
+    say("Until"),
+    say("Suspended"),
+    say("Action"),
+    say("Outcome"),
+    say("Code"),
+    say("Why"),
+)
+WIDTHS: Final = {
+    say("Who"): 28,
+    say("Why"): 60,
+    say("How to mend it"): 50,
+    say("What changes"): 50,
+    say("Cohort or course"): 28,
+}
 
 
 @router.post("/runs/{run}/export.csv")
 def export_csv(request: Request, run: str, access: AccessDep, form: FormDep) -> Response:
     """Give the rows that are filtered as CSV in UTF-8: with semicolons in Dutch, with commas in English."""
     record, texts = readable(access, run), texts_for(request)
-    rows = _exported(record, access, form, texts, "CSV")
-    return download(as_csv(rows, texts("export.separator")), CSV, _title(record, texts), "csv")
+    table = _exported(record, access, form, texts, "CSV")
+    return download(as_csv(table.rows, texts("export.separator")), CSV, _title(record, texts), "csv")
 
 
 @router.post("/runs/{run}/export.xlsx")
 def export_xlsx(request: Request, run: str, access: AccessDep, form: FormDep) -> Response:
     """Give the rows that are filtered as a workbook."""
     record, texts = readable(access, run), texts_for(request)
-    lines: Iterator[tuple[list[Any], dict[int, Any]]] = (
-        (row, {}) for row in _exported(record, access, form, texts, "XLSX")
-    )
-    file = as_xlsx(lines, texts("Run"), {at: WIDTHS.get(head, USUAL_WIDTH) for at, head in enumerate(HEADS)})
+    table = _exported(record, access, form, texts, "XLSX")
+    lines: Iterator[tuple[list[Any], dict[int, Any]]] = ((row, {}) for row in table.rows)
+    file = as_xlsx(lines, texts("Run"), table.widths)
     return download(pieces(file), XLSX, _title(record, texts), "xlsx")
 
 
-def rows_of(report: Report, reader: Reader, filters: Filters, texts: Texts) -> Iterator[list[Any]] | None:
-    """Give the rows of a table, the head first: all that the filters ask for. None where the plan is not there (any more)."""
-    return None if report.page(filters, 1) is None else _table(report, reader, replace(filters, offset=0), texts)
+@dataclass(frozen=True)
+class Table:
+    """``rows``, the head first; ``widths`` by the place of a column."""
+
+    rows: Iterator[list[Any]]
+    widths: dict[int, int]
 
 
-def _table(report: Report, reader: Reader, filters: Filters, texts: Texts) -> Iterator[list[Any]]:
-    yield [texts(head) for head in HEADS]
-    planned = report.shows(filters) == "plan"
+def table_of(report: Report, reader: Reader, filters: Filters, texts: Texts) -> Table | None:
+    """Give a table of all that the filters ask for. None where the plan is not there (any more)."""
+    if report.page(filters, 1) is None:
+        return None
+    shown = report.shows(filters)
+    heads = ACCESS_HEADS if shown.startswith("access") else HEADS
+    widths = {at: WIDTHS.get(head, USUAL_WIDTH) for at, head in enumerate(heads)}
+    return Table(_table(report, reader, replace(filters, of=shown, offset=0), texts, heads), widths)
+
+
+def _table(
+    report: Report, reader: Reader, filters: Filters, texts: Texts, heads: tuple[str, ...]
+) -> Iterator[list[Any]]:
+    yield [texts(head) for head in heads]
     while (page := report.page(filters, AT_ONCE)) is not None and len(page.rows):
-        found = reader.planned(report.run.environment, page.rows) if planned else reader.outcomes(page.rows)
-        yield from (_cells(row, texts) for row in found)
+        found = rows_on(page.rows, filters.of, report.run.environment, reader)
+        yield from (_access_cells(row, texts) if isinstance(row, AccessRow) else _cells(row, texts) for row in found)
         filters = replace(filters, offset=filters.offset + AT_ONCE)
 
 
-def _exported(record: Run, access: Access, form: FormDep, texts: Texts, kind: str) -> Iterator[list[Any]]:
-    """Note who takes the table, and give its rows."""
+def _exported(record: Run, access: Access, form: FormDep, texts: Texts, kind: str) -> Table:
+    """Note who takes the table, and give it."""
     filters = read_filters(form, names=access.sees_names(record.environment))
-    rows = rows_of(Report(the_ledger(), record), Reader(access, texts), filters, texts)
-    if rows is None:
+    table = table_of(Report(the_ledger(), record), Reader(access, texts), filters, texts)
+    if table is None:
         raise HTTPException(404)
     detail = f"{kind}: run {record.run_id}"
     activity.note(the_ledger(), by=access.name, environment=record.environment, action="export", detail=detail)
-    return rows
+    return table
 
 
 def _title(record: Run, texts: Texts) -> str:
@@ -116,3 +154,26 @@ def _cells(row: Row, texts: Texts) -> list[Any]:
 
 def _changes(changes: tuple[Change, ...]) -> str:
     return "; ".join(f"{one.field}: {one.old} → {one.new}" for one in changes)
+
+
+def _access_cells(row: AccessRow, texts: Texts) -> list[Any]:
+    return [
+        row.person_id,
+        row.extern_id,
+        row.idnumber,
+        row.account_id,
+        texts(f"access.kind.{row.kind}"),
+        row.target,
+        row.role,
+        _moment(row.begins),
+        _moment(row.ends),
+        texts("yes") if row.suspended else "",
+        texts(words.word(ACTIONS, row.action).text),
+        texts(words.word(words.OUTCOMES, row.status).text) if row.status else "",
+        row.code,
+        row.why,
+    ]
+
+
+def _moment(at: dt.datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else ""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.datastructures import ImmutableMultiDict
 
+from moodle_coupling.contract.access import AccessAction, TargetKind
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.ledger.outcomes import OutcomeFilter
 from moodle_coupling.matching.frames import Action
@@ -19,16 +20,19 @@ LIMIT: Final = 50
 SORTS: Final = ("id", "name", "verdict", "action", "status", "at")
 NAMELESS: Final = ("id", "verdict", "action", "status", "at")
 """Sorts that give no name away."""
-LISTS: Final = ("outcomes", "plan")
+LISTS: Final = ("outcomes", "plan", "access", "access_plan")
 _VERDICTS: Final = {*HEAD, *(str(verdict) for verdict in Verdict)}
 _MOST_DIGITS: Final = 9
+_LONGEST_NAME: Final = 300
+"""Moodle's ID numbers have 100 characters, its short names 255."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What is asked for; '' means all.
 
-    ``of`` is 'outcomes' or 'plan', '' for what the run has. ``verdict`` is a verdict or a row of the head table.
+    ``of`` is 'outcomes' or 'plan', 'access' or 'access_plan', '' for what the run has. ``verdict`` is a verdict or a row of the
+    head table. ``kind`` and ``target`` name a cohort or a course.
     ``drift``: only who was changed by hand in Moodle. ``text`` is what somebody typed, in the clear.
     """
 
@@ -37,6 +41,8 @@ class Filters:
     action: str = ""
     verdict: str = ""
     code: str = ""
+    kind: str = ""
+    target: str = ""
     drift: bool = False
     text: str = ""
     sort: str = "id"
@@ -55,6 +61,8 @@ class Filters:
                 "action": this.action,
                 "verdict": this.verdict,
                 "code": this.code,
+                "kind": this.kind,
+                "target": this.target,
                 "drift": int(this.drift),
                 "q": seal(this.text),
                 "sort": this.sort if ordered else "",
@@ -67,7 +75,8 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Tell whether some rows are left out."""
-        return bool(self.status or self.action or self.verdict or self.code or self.drift or self.text)
+        chosen = (self.status, self.action, self.verdict, self.code, self.kind, self.target, self.drift, self.text)
+        return any(chosen)
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -96,9 +105,11 @@ def read_filters(sent: ImmutableMultiDict[str, Any], *, names: bool) -> Filters:
     return Filters(
         of=_one(sent, "of", LISTS),
         status=_one(sent, "status", set(OutcomeStatus)),
-        action=_one(sent, "action", set(Action)),
+        action=_one(sent, "action", {*Action, *AccessAction}),
         verdict=_one(sent, "verdict", _VERDICTS),
         code=str(sent.get("code", ""))[:100],
+        kind=_one(sent, "kind", set(TargetKind)),
+        target=str(sent.get("target", ""))[:_LONGEST_NAME],
         drift=sent.get("drift") == "1",
         text=text.strip() if names else "",
         sort=_one(sent, "sort", SORTS if names else NAMELESS) or "id",

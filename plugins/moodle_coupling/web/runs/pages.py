@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
@@ -16,11 +16,15 @@ from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.moments import duration, rate
 from moodle_coupling.web.base.templating import Addresses, addresses, is_htmx, redirect, render
-from moodle_coupling.web.environments.state import figures_of
+from moodle_coupling.web.environments.state import access_of, figures_of
+from moodle_coupling.web.runs import access as run_access
 from moodle_coupling.web.runs import words as run_words
 from moodle_coupling.web.runs.filters import LIMIT, Filters, read_filters
 from moodle_coupling.web.runs.report import Report, airflow_run
 from moodle_coupling.web.runs.rows import Reader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 router = APIRouter()
 LATEST: Final = 50
@@ -56,6 +60,7 @@ def runs(
         dag_id=dag_id,
         titles={name: access.coupling(name).title for name in mine},
         figures_of=figures_of,
+        access_of=access_of,
         duration=lambda seconds: duration(seconds, texts_for(request)),
     )
 
@@ -135,7 +140,7 @@ def rows_values(request: Request, access: Access, report: Report, filters: Filte
     shown = report.shows(filters)
     rows = []
     if page is not None:
-        rows = reader.outcomes(page.rows) if shown == "outcomes" else reader.planned(run.environment, page.rows)
+        rows = rows_on(page.rows, shown, run.environment, reader)
 
     def at(**other: Any) -> str:
         return url(f"/runs/{run.id}", **replace(filters, offset=0).query(**other))
@@ -154,9 +159,18 @@ def rows_values(request: Request, access: Access, report: Report, filters: Filte
         "sort_at": lambda name, descending: at(sort=name, descending=descending),
         "several": False,
         "run_words": run_words,
+        "run_access": run_access,
         "code_word": lambda code: run_words.code_word(texts, code),
+        "access_code_word": lambda code: run_access.why(texts, code),
         "mend_word": lambda code, status: run_words.mend_word(texts, code, status),
     }
+
+
+def rows_on(frame: pd.DataFrame, shown: str, environment: str, reader: Reader) -> list[Any]:
+    """Make the rows of one page of a list (Report.shows) for its reader."""
+    if shown.startswith("access"):
+        return run_access.access_rows(reader.access, reader.texts, environment, frame)
+    return reader.outcomes(frame) if shown == "outcomes" else reader.planned(environment, frame)
 
 
 def live_values(request: Request, access: Access, report: Report) -> dict[str, Any]:
@@ -175,6 +189,7 @@ def live_values(request: Request, access: Access, report: Report) -> dict[str, A
         "rate": lambda per_second: rate(per_second, texts),
         "field_word": lambda field: run_words.field_word(texts, field),
         "run_words": run_words,
+        "run_access": run_access,
         "code_word": lambda code: run_words.code_word(texts, code),
         "mend_word": lambda code, status: run_words.mend_word(texts, code, status),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from moodle_coupling.ledger.words import UNDERWAY, RunState
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, OutcomeStatus
 from moodle_coupling.web.base.words import ACTIONS
 from moodle_coupling.web.runs import plan as run_plan
+from moodle_coupling.web.runs.access import RunAccess
 from moodle_coupling.web.runs.filters import LIMIT, Filters
 from moodle_coupling.web.runs.words import HEAD, STATUSES
 
@@ -180,6 +181,11 @@ class Report:
         return run_plan.read_plan(folder_of(self.run, self.airflow))
 
     @cached_property
+    def access(self) -> RunAccess:
+        """Give its part about access to cohorts and courses."""
+        return RunAccess(self._ledger, self.run, folder_of(self.run, self.airflow))
+
+    @cached_property
     def warnings(self) -> list[str]:
         """Give what its source gave to think about, as long as the run's folder is there."""
         return run_plan.read_warnings(folder_of(self.run, self.airflow))
@@ -250,12 +256,16 @@ class Report:
         return told
 
     def shows(self, filters: Filters) -> str:
-        """Tell which list is shown: 'outcomes' or 'plan'."""
+        """Tell which list is shown: 'outcomes' or 'plan', or of access 'access' or 'access_plan'."""
+        if filters.of == "access" and not self.access.is_loaded:
+            return "access_plan"
         return filters.of or ("outcomes" if self.is_loaded else "plan")
 
     def page(self, filters: Filters, limit: int = LIMIT) -> Page | None:
         """Give one page of the rows that are asked for; None when the plan is not there (any more)."""
-        if self.shows(filters) == "plan":
+        if (shown := self.shows(filters)).startswith("access"):
+            return self.access.page(replace(filters, of=shown), limit)
+        if shown == "plan":
             return None if self.plan is None else run_plan.plan_page(self.plan, filters, limit)
         return outcome_page(
             self._ledger,

@@ -74,7 +74,7 @@ class Reader:
 
     def __init__(self, access: Access, texts: Texts) -> None:
         self.access = access
-        self._ = texts
+        self.texts = self._ = texts
 
     def outcomes(self, frame: pd.DataFrame) -> list[Row]:
         """Make rows of the ledger's outcomes."""
