@@ -9,12 +9,13 @@ import pytest
 from hooks.servers import hook_for
 
 from moodle_coupling.contract.frames import ACCESS_MEMBERS, ACCESS_OUTCOMES, ACCESS_PLAN, ACCESS_TARGETS
-from moodle_coupling.errors import AnswerLost, CouplingPaused, MoodleDenied, MoodleError
+from moodle_coupling.errors import AnswerLost, CouplingPaused, MoodleDenied, MoodleError, TooManyFailures
 from moodle_coupling.hooks.moodle import access_records as records
 from moodle_coupling.mapping.access import Access
 from moodle_coupling.people.frames import made
 from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import read_targets
+from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
 
 FIRST, LAST = 60, 99
@@ -91,7 +92,7 @@ def plan(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def load(moodle, *rows: dict[str, Any], journal: Journal | None = None, **more: Any):
-    settings = {name: more.pop(name) for name in ("batch_size", "max_input_vars") if name in more}
+    settings = {name: more.pop(name) for name in ("batch_size", "max_input_vars", "parallel_requests") if name in more}
     with hook_for(moodle.url, moodle.token, **settings) as hook:
         result = load_access(plan(*rows), hook, journal or Journal(), **more)
     assert list(result.outcomes["position"]) == list(range(len(rows))), "exactly one outcome for each row"
@@ -220,6 +221,30 @@ class TestLoading:
         assert said(result) == [("done", "")] * 10 + [("rejected", "wsnoinstance")] * 10
         assert len(moodle.calls.all(ENROL)) == 3
 
+    def test_a_course_that_refused_is_not_asked_again_and_does_not_end_the_load(self, moodle):
+        rows = [course(n, target="UIT", target_id=UIT) for n in range(61, 99)] + [cohort(n) for n in range(61, 65)]
+        result = load(moodle, *rows, batch_size=2, parallel_requests=1, stop=StopRule(0.1, 5))
+        assert said(result) == [("rejected", "wsnoinstance")] * 38 + [("done", "")] * 4
+        assert len(moodle.calls.all(ENROL)) == 1
+
+    def test_too_many_accounts_that_are_gone_end_the_load_and_the_rest_waits(self, moodle):
+        rows = [course(n) for n in range(901, 941)]
+        result = load(moodle, *rows, batch_size=4, parallel_requests=1, stop=StopRule(0.4, 8))
+        assert isinstance(result.stopped, TooManyFailures)
+        assert [status for status, _ in said(result)] == ["rejected"] * 8 + ["failed"] * 32
+
+    def test_a_database_that_can_only_be_read_is_nobodys_fault_and_all_is_tried_again(self, moodle):
+        moodle.settings.change({"db_read_only": True})
+        result = load(moodle, *(course(n) for n in range(61, 71)), stop=StopRule())
+        assert said(result) == [("failed", "dmlwriteexception")] * 10
+
+    def test_several_batches_are_in_flight_and_never_more_than_the_bound(self, moodle):
+        moodle.faults.add("latency=0.05")
+        rows = [course(n) for n in range(61, 91)] + [cohort(n) for n in range(61, 91)]
+        result = load(moodle, *rows, batch_size=1, parallel_requests=3)
+        assert said(result) == [("done", "")] * 60
+        assert 2 <= result.in_flight.most <= 3
+
     def test_a_role_that_may_not_be_given_is_a_reason_of_that_role(self, moodle):
         result = load(moodle, course(61), course(62, role="teacher", role_id=4))
         assert said(result) == [("done", ""), ("rejected", "wsusercannotassign")]
@@ -278,9 +303,9 @@ class TestFaults:
         moodle.faults.add(f"reset_before,function={ENROL}")
         rows = [course(n) for n in range(61, 71)]
         journal = Journal()
-        result = load(moodle, *rows, journal=journal, batch_size=2)
+        result = load(moodle, *rows, journal=journal, batch_size=2, parallel_requests=1)
         assert isinstance(result.stopped, AnswerLost | MoodleError)
-        assert said(result) == [("unknown", "answer_lost")] * 4 + [("failed", "not_sent")] * 6
+        assert said(result) == [("unknown", "answer_lost")] * 4 + [("failed", "unavailable")] * 6
         assert journal.told == dict.fromkeys(range(4), "unknown")
         moodle.faults.clear()
         assert said(load(moodle, *rows, in_doubt=range(4))) == [("done", "")] * 10
@@ -295,7 +320,7 @@ class TestFaults:
         moodle.restrict_token(capabilities=moodle_least() - {"enrol/manual:enrol"})
         result = load(moodle, course(61), cohort(61))
         assert isinstance(result.stopped, MoodleDenied)
-        assert said(result) == [("failed", "not_sent"), ("done", "")]
+        assert said(result) == [("failed", "denied"), ("done", "")]
 
     def test_a_pause_stops_it_between_two_batches_and_nothing_is_lost(self, moodle):
         rows = [course(n) for n in range(61, 71)]
@@ -306,7 +331,7 @@ class TestFaults:
                     raise CouplingPaused("moodle_demo", "a test")
                 super().sending(positions, batch)
 
-        result = load(moodle, *rows, journal=Pausing(), batch_size=2)
+        result = load(moodle, *rows, journal=Pausing(), batch_size=2, parallel_requests=1)
         assert isinstance(result.stopped, CouplingPaused)
         assert [status for status, _ in said(result)] == ["done"] * 4 + ["failed"] * 6
         done = result.outcomes[result.outcomes["status"] == "done"]

@@ -67,6 +67,14 @@ def test_an_error_halves_once_for_all_that_were_in_flight_together():
     assert answers(limit, cores(8), 400)[-1] == 8, "and comes back when the trouble is over"
 
 
+def test_calls_of_another_kind_say_nothing_of_what_was_being_tried():
+    limit = Limit(4)
+    while limit.value == 2:
+        answers(limit, cores(8), 1, kind="update")
+    assert answers(limit, cores(8), 8, kind="create")[0] == 2
+    assert limit.value == 3
+
+
 def test_answers_that_take_longer_make_it_fewer():
     limit = Limit(4)
     answers(limit, cores(4), 200)

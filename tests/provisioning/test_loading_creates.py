@@ -132,7 +132,7 @@ def test_a_person_of_an_earlier_try_is_recognised_inside_a_refused_batch(moodle)
         book = Book()
         create_batch(Load(Wire(hook), book, Pace()), sort_rows(plan_of(create(n) for n in (1, 2, 3))).creates)
         outcomes = {
-            outcome.index: outcome for outcome in book.close(3, code="", said=Sentence("load.not_sent_unknown"))
+            outcome.index: outcome for outcome in book.close(range(3), code="", said=Sentence("load.not_sent_unknown"))
         }
     assert [str(outcomes[n].status) for n in range(3)] == ["done"] * 3
     assert outcomes[1].code == "already_there"

@@ -58,6 +58,7 @@ from moodle_coupling.people.cleaning import clean_text
 from moodle_coupling.people.frames import empty
 from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import COURSE_FIELD, read_targets
+from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.sources.access_list import read_list
 from moodle_coupling.words.meanings import in_words
@@ -308,7 +309,14 @@ def load(run: Run, digest: str) -> dict[str, int]:
     final = _with_windows(earlier[earlier["status"].isin(FINAL)], plan)
     with held(ledger, run.mapping.environment, run.holder) as lease:
         journal = LedgerAccessJournal(run, name, lease)
-        result = load_access(_with_accounts(run, plan), run.hook(), journal, settled=final, in_doubt=doubtful)
+        result = load_access(
+            _with_accounts(run, plan),
+            run.hook(),
+            journal,
+            settled=final,
+            in_doubt=doubtful,
+            stop=StopRule(run.mapping.limits.stop_share, run.mapping.limits.stop_minimum),
+        )
     staging.write_frame(run.folder, ACCESS_OUTCOMES.name, result.outcomes)
     if result.stopped is not None:
         raise result.stopped

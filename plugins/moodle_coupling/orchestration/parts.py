@@ -9,7 +9,7 @@ import pandas as pd
 
 from moodle_coupling.contract.facts import LoadFacts, PlanPart, PlanParts, Stopped
 from moodle_coupling.contract.frames import FINGERPRINTS, OUTCOMES, PART
-from moodle_coupling.errors import NotApproved, SettingError
+from moodle_coupling.errors import NotApproved, SettingError, TooManyFailures
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.matching.frames import WRITING_ACTIONS
 from moodle_coupling.orchestration import access, safety, staging
@@ -125,7 +125,12 @@ def load_access(run: Run) -> dict[str, int]:
         safety.refuse_unapproved(run, told.plan)
     except NotApproved as refusal:
         raise AirflowSkipException(str(refusal)) from refusal
-    return access.load(run, told.plan)
+    staging.drop_facts(run.folder, Stopped)
+    try:
+        return access.load(run, told.plan)
+    except TooManyFailures as stopped:
+        safety.mind_failures(run, stopped)
+        raise
 
 
 def _load(run: Run, number: int, part: pd.DataFrame, digest: str, lease: Lease) -> dict[str, int]:

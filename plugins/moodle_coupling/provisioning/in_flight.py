@@ -80,6 +80,10 @@ class Limit:
             return
         if kind != self._kind:
             self._kind, self._seconds = kind, []
+            if self._trying:  # with calls of another kind, of which these say nothing
+                self._trying = False
+                self._set(self.value - 1, "other-calls")
+                return
         self._seconds.append(seconds)
         if len(self._seconds) >= max(_LEAST_SAMPLES, SAMPLES * self.value):
             typical, self._seconds = statistics.median(self._seconds), []

@@ -130,7 +130,7 @@ class Wire:
 
     def create(self, accounts: Sequence[NewAccount]) -> Sequence[CreatedAccount]:
         """Create accounts in one call."""
-        answer, seconds = self._timed("create", len(accounts), lambda: self.hook.create_accounts(accounts))
+        answer, seconds = self.timed("create", len(accounts), lambda: self.hook.create_accounts(accounts))
         with self._lock:
             self.created.accounts += len(accounts)
             self.created.seconds += seconds
@@ -138,11 +138,11 @@ class Wire:
 
     def update(self, changes: Sequence[AccountChange]) -> Sequence[UpdateWarning]:
         """Change accounts in one call."""
-        return self._timed("update", len(changes), lambda: self.hook.update_accounts(changes))[0]
+        return self.timed("update", len(changes), lambda: self.hook.update_accounts(changes))[0]
 
     def find(self, field: str, values: Sequence[str]) -> AccountsRead:
         """Look accounts up in one call."""
-        read, _ = self._timed("read", len(values), lambda: self.hook.accounts_by_field(field, values))
+        read, _ = self.timed("read", len(values), lambda: self.hook.accounts_by_field(field, values))
         self._note_types(read.accounts)
         return read
 
@@ -183,8 +183,8 @@ class Wire:
                 with self._lock:
                     self.profile_types.update(account.profile_types)
 
-    def _timed(self, kind: str, accounts: int, send: Callable[[], Answer]) -> tuple[Answer, float]:
-        """Make one call, and let what it took say how many may be in flight; gives the answer and the seconds."""
+    def timed(self, kind: str, accounts: int, send: Callable[[], Answer]) -> tuple[Answer, float]:
+        """Make one call about so many accounts, and let what it took say how many may be in flight; gives the answer and the seconds."""
 
         def timed() -> tuple[Answer, float]:
             started = self._clock()

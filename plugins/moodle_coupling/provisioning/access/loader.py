@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pandas as pd
 
 from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_OUTCOMES
-from moodle_coupling.errors import AnswerLost, CouplingError, MoodleError, MoodleRefused, MoodleRequestTooLarge
+from moodle_coupling.errors import (
+    AnswerLost,
+    CouplingError,
+    MoodleError,
+    MoodleRefused,
+    MoodleRequestTooLarge,
+    TooManyFailures,
+)
 from moodle_coupling.hooks.moodle.access_records import (
     GONE,
     Enrolment,
@@ -24,12 +31,16 @@ from moodle_coupling.hooks.moodle.access_records import (
 from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.people.frames import made
 from moodle_coupling.provisioning.access.targets import AccessMoodle, read_members
-from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.in_flight import InFlight, Places
+from moodle_coupling.provisioning.load.book import Book, StopRule
+from moodle_coupling.provisioning.load.loader import Records, guarded, in_parallel, why_not_reached
+from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
 from moodle_coupling.provisioning.lookups import CREATE_SIZE
+from moodle_coupling.provisioning.wire import Wire
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 ADD_SIZE: Final = 200
 """Members per call: each is on its own, so that a large batch costs nothing when one is refused."""
@@ -46,7 +57,7 @@ _GONE: Final = GONE | {"invaliduser"}
 
 
 class AccessJournal(Protocol):
-    """Where a load of access puts on record what it is about to do and what came of it; called by one thread at a time."""
+    """Where a load of access puts on record what it is about to do and what came of it; called by several threads."""
 
     def sending(self, positions: Sequence[int], batch: str) -> None:
         """Record that these rows go out now; nothing is sent when it raises."""
@@ -57,10 +68,13 @@ class AccessJournal(Protocol):
 
 @dataclass(frozen=True)
 class AccessLoad:
-    """How a load ended: one outcome per row (ACCESS_OUTCOMES), and why it ended before its end, None when it did not."""
+    """How a load ended: one outcome per row (ACCESS_OUTCOMES), why it ended before its end (None when it did not), and how many
+    requests were in flight at a time.
+    """  # noqa: D205
 
     outcomes: pd.DataFrame
     stopped: CouplingError | None = None
+    in_flight: InFlight = field(default_factory=lambda: Places(1).said)
 
 
 def load_access(
@@ -70,133 +84,155 @@ def load_access(
     *,
     settled: pd.DataFrame | None = None,
     in_doubt: Collection[int] = (),
+    stop: StopRule | None = None,
 ) -> AccessLoad:
     """Write what a plan of access (ACCESS_PLAN, its accounts filled in) intends into Moodle, and nothing else.
 
-    Who is in the targets is read once more first: an approval may have waited for hours. Whoever has access by then without us
-    is left as found, and whoever has lost it already need not lose it again. ``settled`` are final outcomes of an earlier try,
-    which are not sent again; ``in_doubt`` positions of rows that an earlier try sent without learning what became of them: found
-    done, they count as done by us.
+    Several batches go at once, as many as the site bears (provisioning.in_flight). Who is in the targets is read once more first:
+    an approval may have waited for hours. Whoever has access by then without us is left as found, and whoever has lost it
+    already need not lose it again. ``settled`` are final outcomes of an earlier try, which are not sent again; ``in_doubt``
+    positions of rows that an earlier try sent without learning what became of them: found done, they count as done by us.
+    ``stop`` says when too many failures end the load; what is the trouble of one course or role does not count.
 
     Raises nothing of what errors.py knows: that is the result's ``stopped``.
     """
-    load = _Load(plan.reset_index(drop=True), hook, journal, frozenset(in_doubt))
+    load = _Load(plan.reset_index(drop=True), hook, journal, frozenset(in_doubt), stop)
     load.take_over(settled)
-    try:
-        load.decide()
+    guarded(load.wire, load.decide)
+    if load.wire.stopped is None:
         load.run()
-    except CouplingError as error:
-        load.stopped = error
     return load.close()
+
+
+class _Rows:
+    """The journal of a book, told in rows of outcomes of access (ACCESS_OUTCOMES)."""
+
+    def __init__(self, rows: list[dict[str, Any]], journal: AccessJournal) -> None:
+        self._rows = rows
+        self._journal = journal
+
+    def sending(self, indexes: Sequence[int], batch: str) -> None:
+        """Record that these rows go out now."""
+        self._journal.sending(indexes, batch)
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes that stand; of whom nothing was intended none is kept."""
+        told = [self.row(one) for one in outcomes if self._rows[one.index]["action"] != AccessAction.NONE]
+        if told:
+            self._journal.settled(made(ACCESS_OUTCOMES, told))
+
+    def row(self, outcome: Outcome) -> dict[str, Any]:
+        """Give an outcome as a row of the frame."""
+        row = self._rows[outcome.index]
+        said = outcome.written
+        if not said and outcome.code in _CODES:
+            said = Sentence(f"access.why.{outcome.code}", value=row["value"]).written()
+        return {name: row[name] for name in ACCESS_OUTCOMES.names if name in row} | {
+            "position": outcome.index,
+            "status": str(outcome.status),
+            "code": outcome.code,
+            "message": said,
+            "at": pd.Timestamp(outcome.at or dt.datetime.now(dt.UTC)).floor("us"),
+        }
 
 
 class _Load:
     """A load under way: the rows, and the outcome of each so far."""
 
     def __init__(
-        self, plan: pd.DataFrame, hook: AccessMoodle, journal: AccessJournal, in_doubt: frozenset[int]
+        self,
+        plan: pd.DataFrame,
+        hook: AccessMoodle,
+        journal: AccessJournal,
+        in_doubt: frozenset[int],
+        stop: StopRule | None,
     ) -> None:
         self.rows: list[dict[str, Any]] = plan.to_dict("records")  # type: ignore[assignment]  # its keys are names
         self.hook = hook
-        self.journal = journal
+        self.wire = Wire(hook)
+        self.told = _Rows(self.rows, journal)
+        self.book = Book(self.told, stop)
         self.in_doubt = in_doubt
-        self.stopped: CouplingError | None = None
-        self.told: dict[int, dict[str, Any]] = {}
         self._earlier: dict[int, dict[str, Any]] = {}
-        self._sent: set[int] = set()
+        self._closed: dict[tuple[int, int, bool], MoodleError] = {}
+        self._lock = threading.Lock()
 
     # ---- outcomes ----
 
     def take_over(self, settled: pd.DataFrame | None) -> None:
+        """Take what an earlier try settled as it is."""
         for outcome in settled.to_dict("records") if settled is not None else ():
             self._earlier[int(outcome["position"])] = {str(name): value for name, value in outcome.items()}
 
-    def tell(self, at: int, status: OutcomeStatus, code: str = "", said: Sentence | None = None) -> None:
-        """Write down what became of a row."""
-        row = self.rows[at]
-        if said is None and code in _CODES:
-            said = Sentence(f"access.why.{code}", value=row["value"])
-        shown = {name: row[name] for name in ACCESS_OUTCOMES.names if name in row}
-        self.told[at] = shown | {
-            "position": at,
-            "status": str(status),
-            "code": code,
-            "message": said.written() if said else "",
-            "at": pd.Timestamp(dt.datetime.now(dt.UTC)).floor("us"),
-        }
-
-    def record(self, positions: Sequence[int]) -> None:
-        """Put outcomes on record."""
-        rows = [self.told[at] for at in positions if at in self.told]
-        if rows:
-            self.journal.settled(made(ACCESS_OUTCOMES, rows))
-
-    def open(self, positions: Sequence[int]) -> list[int]:
+    def open(self, positions: Iterable[int]) -> list[int]:
         """Give the rows that have no outcome yet."""
-        return [at for at in positions if at not in self.told]
+        return [at for at in positions if at not in self._earlier and self.book.status(at) is None]
+
+    def tell(self, positions: Sequence[int]) -> None:
+        """Put on record what became of a batch."""
+        self.book.tell(self.book.firm(positions))
 
     def close(self) -> AccessLoad:
         """Give every row its outcome; what was sent and of which nobody knows is unknown, what was not reached failed."""
-        for at in range(len(self.rows)):
-            if at in self._earlier or at in self.told:
-                continue
-            if at in self._sent or at in self.in_doubt:
-                self.tell(at, OutcomeStatus.UNKNOWN, "answer_lost", Sentence("access.unknown"))
-            else:
-                why = self.stopped.said if self.stopped else Sentence("load.not_sent_unknown")
-                self.tell(at, OutcomeStatus.FAILED, "not_sent", Sentence("load.not_sent", why=why))
-        try:
-            self.record(
-                [at for at in sorted(self._sent) if self.told.get(at, {}).get("status") == OutcomeStatus.UNKNOWN]
-            )
-        except CouplingError as error:
-            self.stopped = self.stopped or error
-        together = [self._earlier.get(at) or self.told[at] for at in range(len(self.rows))]
-        return AccessLoad(made(ACCESS_OUTCOMES, together), self.stopped)
+        positions = [at for at in range(len(self.rows)) if at not in self._earlier]
+        decided = {outcome.index for outcome in self.book.known(positions)}
+        code, said = why_not_reached(self.wire.stopped)
+        outcomes = self.book.close(
+            positions,
+            code=code,
+            said=said,
+            stopped_itself=isinstance(self.wire.stopped, TooManyFailures),
+            in_doubt=self.in_doubt,
+        )
+        told = [outcome for outcome in outcomes if outcome.index in decided or self.book.was_announced(outcome.index)]
+        guarded(self.wire, lambda: self.book.tell(told))
+        rows = self._earlier | {outcome.index: self.told.row(outcome) for outcome in outcomes}
+        frame = made(ACCESS_OUTCOMES, [rows[at] for at in range(len(self.rows))])
+        return AccessLoad(frame, self.wire.stopped, self.wire.places.said)
 
     # ---- what need not be sent ----
 
     def decide(self) -> None:
         """Settle the rows that write nothing, and those that are as intended by now."""
-        quiet = [at for at in range(len(self.rows)) if at not in self._earlier]
-        for at in quiet:
+        mine = self.open(range(len(self.rows)))
+        for at in mine:
             row = self.rows[at]
             if row["action"] == AccessAction.NONE:
-                self.tell(at, OutcomeStatus.SKIPPED, row["code"])
+                self.book.write(at, OutcomeStatus.SKIPPED, row["code"])
             elif row["action"] == AccessAction.REJECT:
-                self.tell(at, OutcomeStatus.REJECTED, row["code"])
+                self.book.write(at, OutcomeStatus.REJECTED, row["code"])
             elif pd.isna(row["account_id"]):
-                self.tell(at, OutcomeStatus.REJECTED, AccessCode.NO_ACCOUNT.value)
-        open_ = self.open(quiet)
+                self.book.write(at, OutcomeStatus.REJECTED, AccessCode.NO_ACCOUNT.value)
+        open_ = self.open(mine)
         self._make_cohorts(open_)
         open_ = self.open(open_)
         there = self._members(open_)
-        for at in open_:
+        for at in self.open(open_):
             self._as_intended(at, there=self._key(at) in there)
-        self.record([at for at in quiet if at in self.told and self.rows[at]["action"] != AccessAction.NONE])
+        self.book.tell(self.book.known(mine))
 
     def _as_intended(self, at: int, *, there: bool) -> None:
         action, doubtful = self.rows[at]["action"], at in self.in_doubt
         if action == AccessAction.GIVE and there:
             if doubtful:
-                self.tell(at, OutcomeStatus.DONE)
+                self.book.write(at, OutcomeStatus.DONE)
             else:
-                self.tell(at, OutcomeStatus.SKIPPED, AccessCode.ALREADY_THERE.value)
+                self.book.write(at, OutcomeStatus.SKIPPED, AccessCode.ALREADY_THERE.value)
         elif action == _TAKE_BACK and not there:
-            self.tell(at, OutcomeStatus.DONE, "" if doubtful else AccessCode.GONE_ALREADY.value)
+            self.book.write(at, OutcomeStatus.DONE, "" if doubtful else AccessCode.GONE_ALREADY.value)
 
     def _key(self, at: int) -> tuple[str, str, int]:
         row = self.rows[at]
         return row["kind"], row["target"], int(row["account_id"])
 
-    def _members(self, positions: Sequence[int]) -> set[tuple[str, str, int]]:
+    def _members(self, positions: Sequence[int], *, alone: bool = False) -> set[tuple[str, str, int]]:
         numbers = {
             (self.rows[at]["kind"], self.rows[at]["target"]): int(self.rows[at]["target_id"]) for at in positions
         }
-        read = read_members(self.hook, numbers)
+        read = read_members(self.hook, numbers, alone=alone)
         for at in positions:
             if (self.rows[at]["kind"], self.rows[at]["target"]) in read.closed:
-                self.tell(at, OutcomeStatus.REJECTED, AccessCode.TARGET_MISSING.value)
+                self.book.write(at, OutcomeStatus.REJECTED, AccessCode.TARGET_MISSING.value)
         return set(read.frame[["kind", "target", "account_id"]].itertuples(index=False, name=None))
 
     def _make_cohorts(self, positions: Sequence[int]) -> None:
@@ -219,7 +255,7 @@ class _Load:
             except MoodleRefused as error:
                 for at in waiting:
                     if self.rows[at]["target"] == name:
-                        self.tell(at, OutcomeStatus.REJECTED, error.errorcode or "refused", error.said)
+                        self.book.write(at, OutcomeStatus.REJECTED, error.errorcode or "refused", error.said)
         for at in waiting:
             self.rows[at]["target_id"] = there.get(self.rows[at]["target"], pd.NA)
 
@@ -234,59 +270,95 @@ class _Load:
             (_GIVES, _COHORT, self._add, ADD_SIZE),
             (_GIVES, _COURSE, self._enrol, ENROL_SIZE),
         )
-        for actions, kind, send, usual in turns:
-            mine = [
-                at
-                for at in self.open(range(len(self.rows)))
-                if at not in self._earlier and self.rows[at]["kind"] == kind and self.rows[at]["action"] in actions
-            ]
-            # By target: a refusal that is about one course then stands alone soonest.
-            mine.sort(key=lambda at: (int(self.rows[at]["target_id"]), int(self.rows[at]["role_id"]), at))
-            size = self._size(usual)
-            for start in range(0, len(mine), size):
-                self._batch(send, mine[start : start + size])
+        with Records(self) as records:
+            for actions, kind, send, usual in turns:
+                mine = [
+                    at
+                    for at in self.open(range(len(self.rows)))
+                    if self.rows[at]["kind"] == kind and self.rows[at]["action"] in actions
+                ]
+                # By target: a refusal that is about one course then stands alone soonest.
+                mine.sort(key=lambda at: (int(self.rows[at]["target_id"]), int(self.rows[at]["role_id"]), at))
+                size = self._size(usual)
+                batches = [mine[start : start + size] for start in range(0, len(mine), size)]
+                in_parallel(self.wire, self._batch_with(send, records), batches)
 
     def _size(self, usual: int) -> int:
         settings = self.hook.settings
         fits = (settings.max_input_vars - CONTROL_VARIABLES) // _VARIABLES
         return max(1, min(settings.batch_size * usual // CREATE_SIZE, fits))
 
-    def _batch(self, send: Callable[[Sequence[int]], None], positions: Sequence[int]) -> None:
-        try:
-            self._try(send, positions)
-        finally:
-            self.record(positions)
+    def _batch_with(self, send: Callable[[Sequence[int]], None], records: Records) -> Callable[[Sequence[int]], None]:
+        """Give what sends one batch and puts on record what became of it."""
 
-    def _announce(self, positions: Sequence[int]) -> None:
-        self.journal.sending(positions, uuid.uuid4().hex)
-        self._sent.update(positions)
+        def batch(positions: Sequence[int]) -> None:
+            try:
+                with self.wire.places.place():
+                    try:
+                        self._try(send, positions)
+                    except CouplingError as error:
+                        self.wire.stop(error)
+                        raise
+                    finally:
+                        self._judge(positions)
+            finally:
+                records.put(list(positions))
+
+        return batch
+
+    def _judge(self, positions: Sequence[int]) -> None:
+        """Stop the load where, with this batch, too many went wrong."""
+        reason = self.book.count([at for at in positions if self._group(at) not in self._closed])
+        if reason is not None:
+            self.wire.stop(reason)
+
+    def _group(self, at: int) -> tuple[int, int, bool]:
+        """Give what a refusal of one target is about: the course or cohort, the role, and whether it was given or taken back."""
+        row = self.rows[at]
+        return int(row["target_id"]), int(row["role_id"]), row["action"] == _TAKE_BACK
 
     def _try(self, send: Callable[[Sequence[int]], None], positions: Sequence[int]) -> None:
         """Send rows in one call; refused as a whole they are taken apart until the culprit stands alone."""
+        positions = self._not_closed(positions)
         if not positions:
             return
-        self._announce(positions)
+        self.wire.refuse_when_stopped()
+        self.book.announce(positions)
         try:
             send(positions)
-        except AnswerLost:
+        except AnswerLost as error:
+            for at in positions:
+                lost = Sentence("load.answer_lost", error=error.said)
+                self.book.write(at, OutcomeStatus.UNKNOWN, "answer_lost", lost)
             self._read_back(positions)
             raise
         except MoodleError as error:
             if not (isinstance(error, MoodleRefused | MoodleRequestTooLarge) or is_of_one_target(error)):
-                self._sent.difference_update(positions)  # Moodle said no to us, and did nothing
-                raise
+                raise  # Moodle said no to us, and did nothing
             self._refused(send, positions, error)
 
-    def _refused(self, send: Callable[[Sequence[int]], None], positions: Sequence[int], error: MoodleError) -> None:
-        groups: dict[tuple[int, int], list[int]] = {}
+    def _not_closed(self, positions: Sequence[int]) -> list[int]:
+        """Give the rows of targets that have not refused everybody so far; the others are refused for the same reason."""
         for at in positions:
-            groups.setdefault((int(self.rows[at]["target_id"]), int(self.rows[at]["role_id"])), []).append(at)
+            error = self._closed.get(self._group(at))
+            if error is not None:
+                self._refuse(at, error)
+        return [at for at in positions if self._group(at) not in self._closed]
+
+    def _refused(self, send: Callable[[Sequence[int]], None], positions: Sequence[int], error: MoodleError) -> None:
+        groups: dict[tuple[int, int, bool], list[int]] = {}
+        for at in positions:
+            groups.setdefault(self._group(at), []).append(at)
         if len(groups) > 1:
             for group in groups.values():
                 self._try(send, group)
-        elif is_of_one_target(error) or len(positions) == 1:
+        elif is_of_one_target(error):
+            with self._lock:
+                self._closed[next(iter(groups))] = error
             for at in positions:
                 self._refuse(at, error)
+        elif len(positions) == 1:
+            self._refuse(positions[0], error)
         else:
             half = len(positions) // 2
             self._try(send, positions[:half])
@@ -296,60 +368,68 @@ class _Load:
         gone = error.errorcode in _GONE
         if gone and self.rows[at]["action"] == _TAKE_BACK:
             # The account, or the whole cohort, is not there any more: nor is what was given.
-            self.tell(at, OutcomeStatus.DONE, AccessCode.GONE_ALREADY.value)
+            self.book.write(at, OutcomeStatus.DONE, AccessCode.GONE_ALREADY.value)
+        elif gone or is_of_one_target(error) or not isinstance(error, MoodleRefused):
+            code = "account_gone" if gone else error.errorcode or "refused"
+            self.book.write(at, OutcomeStatus.REJECTED, code, error.said)
         else:
-            self.tell(at, OutcomeStatus.REJECTED, "account_gone" if gone else error.errorcode or "refused", error.said)
+            reason = self.book.refused(at, error)
+            if reason is not None:
+                self.wire.stop(reason)
 
     def _read_back(self, positions: Sequence[int]) -> None:
         """After a lost answer: what is as intended counts as done; of the rest nobody knows, for Moodle may be at it still."""
         try:
-            there = self._members(positions)
+            there = self._members(positions, alone=True)
         except CouplingError:
             return  # the line is down: the next try looks
-        for at in self.open(positions):
+        for at in positions:
             action, is_there = self.rows[at]["action"], self._key(at) in there
             if (action == AccessAction.GIVE and is_there) or (action == _TAKE_BACK and not is_there):
-                self.tell(at, OutcomeStatus.DONE)
+                self.book.write(at, OutcomeStatus.DONE)
 
     def _memberships(self, positions: Sequence[int]) -> list[Membership]:
         return [Membership(int(self.rows[at]["target_id"]), int(self.rows[at]["account_id"])) for at in positions]
 
     def _done(self, positions: Sequence[int]) -> None:
         for at in positions:
-            self.tell(at, OutcomeStatus.DONE)
+            self.book.accepted(at)
 
     def _add(self, positions: Sequence[int]) -> None:
-        results = self.hook.add_cohort_members(self._memberships(positions))
+        rows = self._memberships(positions)
+        results, _ = self.wire.timed("add", len(rows), lambda: self.hook.add_cohort_members(rows))
         for at, result in zip(positions, results, strict=True):
             if result.is_member:
-                self.tell(at, OutcomeStatus.DONE)
+                self.book.accepted(at)
             else:
                 gone = result.outcome is MemberOutcome.NO_ACCOUNT
                 said = Sentence("load.warned", message=result.message)
-                self.tell(at, OutcomeStatus.REJECTED, "account_gone" if gone else AccessCode.TARGET_MISSING.value, said)
+                self.book.write(
+                    at, OutcomeStatus.REJECTED, "account_gone" if gone else AccessCode.TARGET_MISSING.value, said
+                )
 
     def _take_out(self, positions: Sequence[int]) -> None:
-        self.hook.delete_cohort_members(self._memberships(positions))
+        rows = self._memberships(positions)
+        self.wire.timed("take out", len(rows), lambda: self.hook.delete_cohort_members(rows))
         self._done(positions)
 
     def _enrol(self, positions: Sequence[int]) -> None:
         rows = [self.rows[at] for at in positions]
-        self.hook.enrol_users(
-            [
-                Enrolment(
-                    course_id=int(row["target_id"]),
-                    account_id=int(row["account_id"]),
-                    role_id=int(row["role_id"]),
-                    timestart=int(row["timestart"]),
-                    timeend=int(row["timeend"]),
-                    suspended=bool(row["suspended"]),
-                )
-                for row in rows
-            ]
-        )
+        enrolments = [
+            Enrolment(
+                course_id=int(row["target_id"]),
+                account_id=int(row["account_id"]),
+                role_id=int(row["role_id"]),
+                timestart=int(row["timestart"]),
+                timeend=int(row["timeend"]),
+                suspended=bool(row["suspended"]),
+            )
+            for row in rows
+        ]
+        self.wire.timed("enrol", len(rows), lambda: self.hook.enrol_users(enrolments))
         self._done(positions)
 
     def _unenrol(self, positions: Sequence[int]) -> None:
-        rows = [self.rows[at] for at in positions]
-        self.hook.unenrol_users([Unenrolment(int(row["target_id"]), int(row["account_id"])) for row in rows])
+        rows = [Unenrolment(int(self.rows[at]["target_id"]), int(self.rows[at]["account_id"])) for at in positions]
+        self.wire.timed("unenrol", len(rows), lambda: self.hook.unenrol_users(rows))
         self._done(positions)

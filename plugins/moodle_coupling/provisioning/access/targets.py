@@ -14,6 +14,7 @@ from moodle_coupling.errors import MoodleError
 from moodle_coupling.hooks.moodle.access_records import COHORTS_AT_ONCE, GONE, is_of_one_target
 from moodle_coupling.mapping import MissingTargets
 from moodle_coupling.people.frames import made
+from moodle_coupling.provisioning.wire import Moodle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
         Unenrolment,
     )
     from moodle_coupling.mapping import Access
-    from moodle_coupling.provisioning.wire import Settings
 
 Target = tuple[str, str]
 """Kind and name."""
@@ -41,12 +41,8 @@ COURSE_FIELD: Final = {"idnumber": "idnumber", "shortname": "shortname", "number
 """By ``access.courses_by`` the field that Moodle looks courses up by."""
 
 
-class AccessMoodle(Protocol):
+class AccessMoodle(Moodle, Protocol):
     """The part of MoodleHook that access uses; each method raises what errors.py says, after its own retries."""
-
-    @property
-    def settings(self) -> Settings:
-        """The connection's settings."""
 
     def cohorts(self, ids: Iterable[int] = ()) -> Sequence[Cohort]:
         """Give all cohorts of the site."""
@@ -158,8 +154,12 @@ class MembersOf:
     closed: frozenset[Target]
 
 
-def read_members(hook: AccessMoodle, numbers: dict[Target, int]) -> MembersOf:
-    """Read who is in these targets (kind and name → Moodle's number), several at once. Raises a MoodleError, CouplingPaused."""
+def read_members(hook: AccessMoodle, numbers: dict[Target, int], *, alone: bool = False) -> MembersOf:
+    """Read who is in these targets (kind and name → Moodle's number), several at once or (``alone``) one after another.
+
+    Raises a MoodleError, CouplingPaused.
+    """
+    each = at_once if not alone else _one_by_one
     cohorts = {name: number for (kind, name), number in numbers.items() if kind == _COHORT}
     courses = {name: number for (kind, name), number in numbers.items() if kind == _COURSE}
     rows: list[tuple[str, str, int]] = []
@@ -167,7 +167,7 @@ def read_members(hook: AccessMoodle, numbers: dict[Target, int]) -> MembersOf:
     ids = list(dict.fromkeys(cohorts.values()))
     parts = [ids[start : start + COHORTS_AT_ONCE] for start in range(0, len(ids), COHORTS_AT_ONCE)]
     in_cohort: dict[int, frozenset[int]] = {}
-    for read in at_once(hook, hook.cohort_members, parts):
+    for read in each(hook, hook.cohort_members, parts):
         in_cohort.update(read.members)
     for name, number in cohorts.items():
         if number not in in_cohort:
@@ -175,7 +175,7 @@ def read_members(hook: AccessMoodle, numbers: dict[Target, int]) -> MembersOf:
         rows += [(_COHORT, name, account) for account in sorted(in_cohort.get(number, ()))]
     roles: dict[str, int] = {}
     for name, people in zip(
-        courses, at_once(hook, lambda number: _participants(hook, number), courses.values()), strict=True
+        courses, each(hook, lambda number: _participants(hook, number), courses.values()), strict=True
     ):
         if people is None:
             closed.add((_COURSE, name))
@@ -195,6 +195,11 @@ def _participants(hook: AccessMoodle, course: int) -> Sequence[Participant] | No
         if is_of_one_target(error) or error.errorcode in GONE:
             return None
         raise
+
+
+def _one_by_one(hook: AccessMoodle, call: Callable[[Item], Given], items: Iterable[Item]) -> list[Given]:  # noqa: ARG001
+    """Give what the calls give, in the place for a request that the caller has already."""
+    return [call(item) for item in items]
 
 
 def at_once(hook: AccessMoodle, call: Callable[[Item], Given], items: Iterable[Item]) -> list[Given]:

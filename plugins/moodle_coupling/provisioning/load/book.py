@@ -105,7 +105,7 @@ class Book:
         with self._lock:
             self._outcomes[outcome.index] = replace(outcome, at=outcome.at or dt.datetime.now(dt.UTC))
 
-    def accepted(self, index: int, account_id: int) -> None:
+    def accepted(self, index: int, account_id: int | None = None) -> None:
         """Write down that Moodle took a row just now: so its database can be written."""
         self.write(index, OutcomeStatus.DONE, account_id=account_id)
         with self._lock:
@@ -221,15 +221,21 @@ class Book:
     # ---- the end -----------------------------------------------------------------------------------------------------
 
     def close(
-        self, rows: int, *, code: str, said: Sentence, stopped_itself: bool = False, in_doubt: Container[int] = ()
+        self,
+        rows: Iterable[int],
+        *,
+        code: str,
+        said: Sentence,
+        stopped_itself: bool = False,
+        in_doubt: Container[int] = (),
     ) -> list[Outcome]:
-        """Give one outcome per row; a row without one was not reached and has failed with ``code`` and ``said``.
+        """Give one outcome per row (by index); a row without one was not reached and has failed with ``code`` and ``said``.
 
         ``stopped_itself``: the load stopped because too many went wrong. ``in_doubt``: rows that an earlier try sent; not
         reached, they stay unknown.
         """
         self._doubt_refusals(stopped_itself=stopped_itself)
-        for index in range(rows):
+        for index in rows:
             if index in self._outcomes:
                 continue
             if index in in_doubt:

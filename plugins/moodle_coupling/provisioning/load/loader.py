@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from moodle_coupling.errors import (
     AnswerLost,
@@ -102,9 +102,9 @@ def load(
     load_ = Load(wire, book, pace or Pace(), frozenset(in_doubt), values=values)
     for outcome in work.settled:
         book.keep(outcome)
-    _guarded(wire, lambda: book.tell(book.known(outcome.index for outcome in work.settled)))
+    guarded(wire, lambda: book.tell(book.known(outcome.index for outcome in work.settled)))
     if work.changes or work.creates:
-        _guarded(wire, lambda: _prove(wire))
+        guarded(wire, lambda: _prove(wire))
         _write(load_, work)
     outcomes = _close(load_, plan)
     return LoadResult(outcomes, dict(wire.calls), book.extra_calls, wire.stopped, wire.created, wire.places.said)
@@ -112,13 +112,13 @@ def load(
 
 def _write(load_: Load, work: Work) -> None:
     """Look what is there already, and send the rest."""
-    _guarded(load_.wire, lambda: settle_doubtful(load_, work))
+    guarded(load_.wire, lambda: settle_doubtful(load_, work))
     changes, creates = still_open(load_, work.changes), still_open(load_, work.creates)
     _send(load_, update_batch, changes, UPDATE_SIZE)
     _send(load_, create_batch, not_yet_there(load_, creates), CREATE_SIZE)
 
 
-def _guarded(wire: Wire, step: Callable[[], None]) -> None:
+def guarded(wire: Wire, step: Callable[[], None]) -> None:
     """Take one step by itself; what goes wrong in it stops the load."""
     in_parallel(wire, lambda _: step(), [None])
 
@@ -127,9 +127,9 @@ def _close(load_: Load, plan: pd.DataFrame) -> pd.DataFrame:
     """Give every row its outcome, and put on record what is not there yet."""
     book, stopped = load_.book, load_.wire.stopped
     decided = {outcome.index for outcome in book.known(range(len(plan)))}
-    code, said = _why_not_reached(stopped)
+    code, said = why_not_reached(stopped)
     outcomes = book.close(
-        len(plan),
+        range(len(plan)),
         code=code,
         said=said,
         stopped_itself=isinstance(stopped, TooManyFailures),
@@ -138,7 +138,7 @@ def _close(load_: Load, plan: pd.DataFrame) -> pd.DataFrame:
     # Announced and without an outcome: the call did not go out, or Moodle did nothing. Whoever was neither announced nor
     # decided just waits for the next try.
     told = [outcome for outcome in outcomes if outcome.index in decided or book.was_announced(outcome.index)]
-    _guarded(load_.wire, lambda: book.tell(told))
+    guarded(load_.wire, lambda: book.tell(told))
     return outcomes_frame(plan, outcomes)
 
 
@@ -183,10 +183,21 @@ def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size
         in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
 
 
+class Recorded(Protocol):
+    """A load whose batches are put on record."""
+
+    @property
+    def wire(self) -> Wire:
+        """What it sends by, and stops."""
+
+    def tell(self, items: Any) -> None:
+        """Put on record what became of a batch."""
+
+
 class Records:
     """Puts batches on record while the next ones go out; each thread that sends is at most one batch ahead of it."""
 
-    def __init__(self, load_: Load) -> None:
+    def __init__(self, load_: Recorded) -> None:
         self._load = load_
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
         self._latest = threading.local()
@@ -234,7 +245,8 @@ def _sized(hook: Moodle, items: Sequence[Any], size: int) -> list[list[Any]]:
     return list(batches(items, max_count=count, max_variables=hook.settings.max_input_vars))
 
 
-def _why_not_reached(stopped: CouplingError | None) -> tuple[str, Sentence]:
+def why_not_reached(stopped: CouplingError | None) -> tuple[str, Sentence]:
+    """Give the code and the words of a row that a load did not reach."""
     if stopped is None:
         return "not_sent", Sentence("load.not_sent_unknown")
     code = next((code for kind, code in _STOP_CODES if isinstance(stopped, kind)), "stopped")
