@@ -108,6 +108,7 @@ class Site:
                 "kill_at": kill_at,
                 "pages_left": pages_left,
                 "read_only": read_only,
+                "mapping": "",
             }
         )
 

@@ -21,19 +21,22 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import ObjectStoragePath
 from sqlalchemy import event
 
+from moodle_coupling.errors import CouplingError
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
+from moodle_coupling.ledger.runs import get_run
+from moodle_coupling.mapping.file import load_mapping
+from moodle_coupling.orchestration import access as accessing
 from moodle_coupling.orchestration import load as loading
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.run import Run
 from moodle_coupling.provisioning.load.job import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from moodle_coupling.provisioning.load.outcomes import Outcome
 
 STOPPED, NOT_BEGUN = 3, 4
 """Exit statuses of a try that ended in good order before its end, and of one that could not ask the ledger at all."""
@@ -82,21 +85,44 @@ class Hook(MoodleHook):
         return warnings
 
 
+def _stepped(name: str) -> Any:
+    call = getattr(MoodleHook, name)
+
+    def stepped(self: Hook, *given: Any) -> Any:
+        self.steps(f"before {name}")
+        answer = call(self, *given)
+        self.steps(f"after {name}")
+        return answer
+
+    return stepped
+
+
+for _name in ("create_cohorts", "add_cohort_members", "delete_cohort_members", "enrol_users", "unenrol_users"):
+    setattr(Hook, _name, _stepped(_name))
+
+
 @contextlib.contextmanager
 def killed_anywhere(steps: Steps) -> Iterator[None]:
     """Wrap whatever a load goes through."""
-    answer, replace, plain = http.client.HTTPConnection.getresponse, Path.replace, loading.LedgerJournal
+    answer, replace = http.client.HTTPConnection.getresponse, Path.replace
+    plain, plain_access = loading.LedgerJournal, accessing.LedgerAccessJournal
 
-    class Journal(plain):
+    class Stepped:
         def sending(self, indexes: Sequence[int], batch: str) -> None:
             steps("before the intention")
-            super().sending(indexes, batch)
+            super().sending(indexes, batch)  # type: ignore[misc]  # of the journal beside it
             steps("after the intention")
 
-        def settled(self, outcomes: Sequence[Outcome]) -> None:
+        def settled(self, outcomes: Any) -> None:
             steps("before the outcomes")
-            super().settled(outcomes)
+            super().settled(outcomes)  # type: ignore[misc]
             steps("after the outcomes")
+
+    class Journal(Stepped, plain):
+        pass
+
+    class AccessJournal(Stepped, plain_access):
+        pass
 
     def getresponse(self: Any) -> Any:
         # The request is out: whatever happens here, Moodle goes on.
@@ -109,11 +135,13 @@ def killed_anywhere(steps: Steps) -> Iterator[None]:
         steps("after the file of outcomes is in its place")
         return moved
 
-    http.client.HTTPConnection.getresponse, Path.replace, loading.LedgerJournal = getresponse, move, Journal
+    http.client.HTTPConnection.getresponse, Path.replace = getresponse, move
+    loading.LedgerJournal, accessing.LedgerAccessJournal = Journal, AccessJournal
     try:
         yield
     finally:
-        http.client.HTTPConnection.getresponse, Path.replace, loading.LedgerJournal = answer, replace, plain
+        http.client.HTTPConnection.getresponse, Path.replace = answer, replace
+        loading.LedgerJournal, accessing.LedgerAccessJournal = plain, plain_access
 
 
 def one_try(job: dict[str, Any]) -> int:
@@ -130,6 +158,8 @@ def one_try(job: dict[str, Any]) -> int:
     hook = Hook.from_settings(
         MoodleSettings("demo", job["moodle"], job["token"], **job["settings"]), sleep=lambda seconds: None
     )
+    if job["mapping"]:
+        return access_try(job, folder, ledger, hook)
     plan = staging.read_frame(folder, "plan")
     with killed_anywhere(steps), hook:
         result = loading.load_with_ledger(
@@ -139,6 +169,22 @@ def one_try(job: dict[str, Any]) -> int:
     told = {"steps": steps.names, "calls": result.calls, "stopped": str(result.stopped or "")}
     Path(job["folder"], "told.json").write_text(json.dumps(told))
     return STOPPED if result.stopped else 0
+
+
+def access_try(job: dict[str, Any], folder: ObjectStoragePath, ledger: Any, hook: Hook) -> int:
+    """Load the plan of access in the folder, as the task 'access' does."""
+    path = Path(job["mapping"])
+    run = Run(load_mapping(path), path, folder, ledger, get_run(ledger, job["run"]), holder="a run")
+    Run.hook = lambda _: hook  # type: ignore[method-assign]
+    stopped = ""
+    with killed_anywhere(hook.steps), hook:
+        try:
+            accessing.load(run, "the plan of accounts")
+        except CouplingError as error:
+            stopped = str(error)
+    told = {"steps": hook.steps.names, "stopped": stopped}
+    Path(job["folder"], "told.json").write_text(json.dumps(told))
+    return STOPPED if stopped else 0
 
 
 _full_at: list[int] = []
