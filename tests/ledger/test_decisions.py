@@ -18,10 +18,11 @@ from moodle_coupling.ledger.decisions import (
     decision_history,
     decisions_in_force,
     decisions_on,
+    lapse_choices,
     mark_applied,
 )
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger, NotItsAccount
-from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
+from moodle_coupling.ledger.mismatches import get_mismatch, mismatches_frame, record_mismatches
 from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def test_a_run_gets_the_decisions_on_exactly_what_it_found(ledger: Ledger) -> No
         "str",
         "datetime64[us, UTC]",
         "str",
+        "str",
     ]
     assert decisions_on(ledger, "demo", found()).empty
 
@@ -193,3 +195,15 @@ def test_of_two_analysts_in_two_processes_one_decides_and_the_other_learns_who(l
     told = in_processes(decide_all, [(url, "anna", numbers), (url, "bram", numbers)])
     assert told[0] == told[1]
     assert [[kept.by for kept in decision_history(ledger, number)] for number in numbers] == [[by] for by in told[0]]
+
+
+def test_a_choice_of_an_account_that_the_mismatch_does_not_point_at_lapses_by_itself(ledger: Ledger) -> None:
+    record_mismatches(ledger, "demo", "run 1", found(mismatch("p1"), mismatch("p2")), full=True)
+    for number in (1, 2):
+        decide(ledger, number, 1, Choice(DecisionKind.LINK, by="anna", account_id=900, account_print="abc"))
+    first = decisions_in_force(ledger, "demo")
+    assert (first["account_id"].tolist(), first["account_print"].tolist()) == ([900, 900], ["abc", "abc"])
+    assert lapse_choices(ledger, [int(first["decision"][0])]) == 1
+    assert decisions_in_force(ledger, "demo")["mismatch"].tolist() == [2]
+    again = get_mismatch(ledger, 1)
+    assert (again["status"], again["version"]) == ("open", 3)

@@ -92,9 +92,11 @@ def named_links(*links: tuple[int, str, str]) -> pd.DataFrame:
 
 def decided_frame(*decisions: dict[str, Any]) -> pd.DataFrame:
     """Decisions as Remembered takes them: by anna on 20 November 2026 unless said otherwise, numbered from 1."""
-    plain = {"row": None, "orphan": None, "account_id": None, "by": "anna", "at": TAKEN, "note": "secret"}
+    plain = {"row": None, "orphan": None, "account_id": None, "by": "anna", "at": TAKEN, "note": "secret"} | {
+        "account_print": ""
+    }
     rows = [{**plain, "decision": number, **one} for number, one in enumerate(decisions, 1)]
-    columns = ["row", "orphan", "decision", "kind", "account_id", "by", "at", "note"]
+    columns = ["row", "orphan", "decision", "kind", "account_id", "by", "at", "note", "account_print"]
     numbers = {"row": "Int64", "orphan": "Int64", "decision": "Int64", "account_id": "Int64"}
     return pd.DataFrame(rows, columns=columns).astype({**numbers, "at": "datetime64[us, UTC]"})
 

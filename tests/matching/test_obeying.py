@@ -18,6 +18,8 @@ from matching.people import (
     reasons_frame,
 )
 
+from moodle_coupling.matching.facts import account_print
+
 ANNA = person(1)
 STRANGER = account(11, email="anna1@example.org", lastname="Bos1")
 SHARED = mapping(matching={"shared_email": True})
@@ -342,3 +344,58 @@ def test_of_two_decisions_on_one_row_the_first_is_obeyed() -> None:
     (row,) = obeyed([account(11, username="anna-bos1x")], {"kind": "link"}, {"kind": "create_separate"})
     assert (row["action"], row["decision"]) == ("link", 1)
     assert ("decision_not_possible", "") in codes(row)
+
+
+# an account that the mismatch does not point at
+
+ELSEWHERE = account(40, username="oma", firstname="Ann", lastname="Bosch")
+
+
+def chosen(there: dict[str, Any], kind: str = "link") -> dict[str, Any]:
+    return {"kind": kind, "account_id": there["id"], "account_print": account_print(there)}
+
+
+@pytest.mark.parametrize(
+    ("there", "kind", "old"),
+    [(ELSEWHERE, "link", ""), (ELSEWHERE | {"idnumber": "Z8"}, "rekey", "Z8")],
+)
+@pytest.mark.parametrize("questioned", [STRANGER, STRANGER | {"idnumber": "Z9"}], ids=["id_missing", "id_differs"])
+def test_an_account_chosen_elsewhere_becomes_the_persons(
+    there: dict[str, Any], kind: str, old: str, questioned: dict[str, Any]
+) -> None:
+    (row,) = obeyed([questioned, there], chosen(there, kind))
+    assert (row["action"], row["account_id"]) == ("link", 40)
+    # The person's address is the first account's, so this one keeps its own.
+    assert row["changes"] == {"firstname": ["Ann", "Anna"], "lastname": ["Bosch", "Bos1"], "idnumber": [old, "E1"]}
+    assert ("email_taken", "email") in codes(row)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        None,
+        ELSEWHERE | {"lastname": "Janssen"},
+        ELSEWHERE | {"suspended": True},
+        ELSEWHERE | {"idnumber": "Z8"},
+        account_of(person(2), 40),
+    ],
+    ids=["gone", "another name", "suspended", "an idnumber", "another person's"],
+)
+def test_an_account_chosen_elsewhere_is_left_when_it_is_no_longer_what_it_was(now: dict[str, Any] | None) -> None:
+    there = [STRANGER, *([] if now is None else [now])]
+    row = obeyed(there, chosen(ELSEWHERE), persons=[ANNA, person(2)])[0]
+    assert (row["verdict"], row["action"]) == ("id_missing", "none")
+    assert refused(row)
+
+
+def test_an_account_chosen_elsewhere_that_is_another_persons_is_refused() -> None:
+    theirs = account_of(person(2), 40)
+    row = obeyed([STRANGER, theirs], chosen(theirs, "rekey"), persons=[ANNA, person(2)])[0]
+    assert "is written for somebody else" in refused(row)
+
+
+@pytest.mark.parametrize("there", [[account_of(ANNA, 11, suspended=True)], [account_of(ANNA), account_of(ANNA, 12)]])
+def test_who_has_an_account_by_idnumber_gets_none_elsewhere(there: list[dict[str, Any]]) -> None:
+    row = obeyed([*there, ELSEWHERE], chosen(ELSEWHERE))[0]
+    assert row["account_id"] != 40
+    assert row["decision"] is None

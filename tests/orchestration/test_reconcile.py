@@ -11,11 +11,14 @@ from orchestration.coupling import Coupling, connect
 from sqlalchemy import update
 
 from moodle_coupling.contract.verdicts import DecisionKind
+from moodle_coupling.hooks.moodle.connection import MoodleSettings
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.accounts import absences
-from moodle_coupling.ledger.decisions import Choice, decide
+from moodle_coupling.ledger.decisions import Choice, decide, decisions_in_force
 from moodle_coupling.ledger.mismatches import mismatches_frame
 from moodle_coupling.ledger.models import AbsenceRow
 from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.matching.facts import ACCOUNT_FACTS, account_print
 from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
@@ -122,6 +125,52 @@ def test_apply_now_carries_out_decisions_on_a_person_and_on_an_orphan_and_touche
     assert found["CV-99"]["suspended"] == 1
     assert found["CV-1"]["city"] == "Hier"
     assert {mismatch(coupling, verdict)["status"] for verdict in ("orphan", "id_missing")} == {"applied"}
+
+
+def elsewhere(coupling: Coupling, moodle: SandboxMoodle) -> int:
+    """Decide that Piet's account is another one, at which nothing points; gives its number."""
+    (number,) = moodle.add_accounts(
+        [{"username": "pietje", "firstname": "P.", "lastname": "S.", "email": "p@example.org"}]
+    )
+    with MoodleHook.from_settings(MoodleSettings("x", moodle.url, moodle.token, allow_http=True)) as hook:
+        (account,) = hook.accounts_by_field("id", [number]).accounts
+    seen = account_print({name: account.value(name) for name in ACCOUNT_FACTS})
+    row = mismatch(coupling, "id_missing")
+    choice = Choice(DecisionKind.LINK, "anna", account_id=number, account_print=seen)
+    decide(the_ledger(), int(row["id"]), int(row["version"]), choice)
+    return number
+
+
+@pytest.mark.parametrize("partial", [{}, {"person_ids": ["5"]}], ids=["everyone", "apply now"])
+def test_an_account_chosen_elsewhere_is_read_and_becomes_the_persons(
+    coupling: Coupling, moodle: SandboxMoodle, partial: dict[str, Any]
+) -> None:
+    coupling.persons(PERSONS)
+    coupling.run()
+    number = elsewhere(coupling, moodle)
+    run = coupling.run(**partial)
+    assert run.actions.get("link") == 1
+    piet = by_idnumber(moodle)["CV-5"]
+    # The address of the source is the first account's, so this one keeps its own.
+    assert (piet["id"], piet["lastname"], piet["email"]) == (number, "Smit", "p@example.org")
+    assert mismatch(coupling, "id_missing")["status"] == "applied"
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_choice_of_an_account_lapses_when_that_account_changes(
+    coupling: Coupling, moodle: SandboxMoodle, gone: bool
+) -> None:
+    coupling.persons(PERSONS)
+    coupling.run()
+    number = elsewhere(coupling, moodle)
+    if gone:
+        moodle.remove_accounts([number])
+    else:
+        moodle.table.update(number, {"firstname": "Paula"})
+    coupling.run()
+    assert mismatch(coupling, "id_missing")["status"] == "open"
+    assert "CV-5" not in by_idnumber(moodle)
+    assert decisions_in_force(the_ledger(), coupling.name).empty
 
 
 def test_an_account_asked_for_whose_person_is_in_the_source_is_no_orphan(

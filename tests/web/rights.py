@@ -39,6 +39,8 @@ RIGHTS: dict[str, Rule] = {
     "GET /mismatches/started": Rule("viewer", path="/mismatches/started?environment={env}&run=manual__1"),
     "GET /mismatches/{mismatch}": Rule("viewer"),
     "POST /mismatches/{mismatch}/decide": Rule("user", form={"version": "1", "choice": "later:"}),
+    "POST /mismatches/{mismatch}/accounts": Rule("user", form={"text": "jansen"}),
+    "POST /mismatches/{mismatch}/link": Rule("user", form={"version": "1", "account": "77", "seen": "x"}),
     "POST /mismatches/{mismatch}/unprotect": Rule("user", form={"account": "77"}),
     "POST /mismatches/decide": Rule("user", form={"scope": "all"}),
     "POST /mismatches/apply": Rule("user", form={"scope": "all"}),

@@ -56,6 +56,14 @@ def recorded(visitor, page):
     return visitor.send_form("/mismatches/sheet/record", rows=rows[1])
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(visit, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__FILE_MEGABYTES", "1")
+    monkeypatch.setattr("moodle_coupling.web.mismatches.sheet.read_sheet", lambda *_: pytest.fail("it was read"))
+    visitor = visit("user")
+    answer = upload(visitor, b"x" * (2 << 20))
+    assert "file_megabytes" in visitor.get(answer.headers["location"].removeprefix("/moodle")).text
+
+
 def standing(ledger, number):
     history = [one for one in decision_history(ledger, number) if one.lapsed_at is None]
     return (history[-1].kind, history[-1].account_id, history[-1].note, history[-1].by) if history else None

@@ -68,16 +68,21 @@ class Decision:
     applied_run: str
     applied_at: dt.datetime | None
     lapsed_at: dt.datetime | None
+    account_print: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What an analyst chooses, for one mismatch or for many. ``by`` is the name as Airflow knows it."""
+    """What an analyst chooses, for one mismatch or for many. ``by`` is the name as Airflow knows it.
+
+    ``account_print`` (matching.facts) goes with an account at which the mismatch does not point, and binds the decision to it.
+    """
 
     kind: DecisionKind
     by: str
     note: str = ""
     account_id: int | None = None
+    account_print: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ def decide_many(ledger: Ledger, versions: Iterable[tuple[int, int]], choice: Cho
 
 def decisions_in_force(ledger: Ledger, environment: str) -> pd.DataFrame:
     """Give the decisions to obey: decision, mismatch, subject, person_id, idnumber, verdict, facts_digest, kind,
-    account_id (Int64), note, by, at.
+    account_id (Int64), note, by, at, account_print.
 
     Obey one only where the comparison finds the same facts again (decisions_on); otherwise record_mismatches lets it
     lapse. What is not to be touched is among the protections.
@@ -134,6 +139,7 @@ def decisions_in_force(ledger: Ledger, environment: str) -> pd.DataFrame:
         _DECISIONS.c.note,
         _DECISIONS.c.by,
         _DECISIONS.c.at,
+        _DECISIONS.c.account_print,
     )
     query = (
         select(*columns)
@@ -153,7 +159,7 @@ def decisions_on(ledger: Ledger, environment: str, found: pd.DataFrame) -> pd.Da
     """Give the decisions in force on what a comparison found: the same subject, verdict and facts.
 
     ``found`` is as record_mismatches takes it. Gives row (Int64, missing for an orphan), orphan (Int64 account id,
-    missing for a person), decision (id), kind, account_id (Int64), by, at (UTC) and note, in the order they were taken.
+    missing for a person), decision (id), kind, account_id (Int64), by, at (UTC), note and account_print, in the order they were taken.
     """
     columns = identity_columns(found) | {
         "row": (BigId, cells.integers(found, "row")),
@@ -164,7 +170,7 @@ def decisions_on(ledger: Ledger, environment: str, found: pd.DataFrame) -> pd.Da
             stage.c.row,
             case((stage.c.row.is_(None), stage.c.account_id)).label("orphan"),
             _DECISIONS.c.id.label("decision"),
-            *(_DECISIONS.c[name] for name in ("kind", "account_id", "by", "at", "note")),
+            *(_DECISIONS.c[name] for name in ("kind", "account_id", "by", "at", "note", "account_print")),
         )
         same = and_(
             _MISMATCHES.c.environment == environment,
@@ -198,6 +204,26 @@ def mark_applied(ledger: Ledger, run: str, decisions: Collection[int]) -> int:
         changed = update(_MISMATCHES).where(_MISMATCHES.c.status == MismatchStatus.DECIDED, _MISMATCHES.c.id.in_(live))
         count = connection.execute(changed.values(applied)).rowcount
         connection.execute(update(_DECISIONS).where(*mine).values(applied_run=run, applied_at=now))
+    return count
+
+
+def lapse_choices(ledger: Ledger, decisions: Collection[int]) -> int:
+    """Let decisions (ids) lapse whose chosen account is no longer what it was; their mismatches are open again. Gives how many."""
+    if not decisions:
+        return 0
+    with (
+        ledger.writing() as connection,
+        staged(connection, {"id": (BigId, sorted(set(decisions)))}, key=["id"]) as stage,
+    ):
+        now = ledger.now(connection)
+        mine = (_DECISIONS.c.id.in_(select(stage.c.id)), _WAITS)
+        again = {"status": MismatchStatus.OPEN, "version": _MISMATCHES.c.version + 1, "since": now}
+        reopened = update(_MISMATCHES).where(
+            _MISMATCHES.c.status == MismatchStatus.DECIDED,
+            _MISMATCHES.c.id.in_(select(_DECISIONS.c.mismatch).where(*mine)),
+        )
+        count = connection.execute(reopened.values(again)).rowcount
+        connection.execute(update(_DECISIONS).where(*mine).values(lapsed_at=now))
     return count
 
 
@@ -247,6 +273,7 @@ def _write(connection: Connection, stage: Table, choice: Choice, now: dt.datetim
         "mismatch": _MISMATCHES.c.id,
         "kind": literal(choice.kind.value),
         "account_id": literal(choice.account_id, BigId),
+        "account_print": literal(choice.account_print),
         "note": literal(cells.clean(choice.note)),
         "by": literal(cells.key_text(choice.by)),
         "at": at,
@@ -277,7 +304,7 @@ def _note(connection: Connection, stage: Table, choice: Choice, now: dt.datetime
 
 
 def _check_account(connection: Connection, stage: Table, choice: Choice) -> None:
-    if choice.account_id is None:
+    if choice.account_id is None or choice.account_print:
         return
     for mismatch, (_environment, accounts) in accounts_of(connection, stage).items():
         if choice.account_id not in accounts:

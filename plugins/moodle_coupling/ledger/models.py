@@ -237,6 +237,8 @@ class DecisionRow(Base):
     kind: Mapped[str]
     account_id: Mapped[int | None]
     """The account meant, where the mismatch points at several."""
+    account_print: Mapped[str] = mapped_column(server_default="")
+    """What the account looked like (matching.facts.account_print), where the mismatch does not point at it; else ''."""
     note: Mapped[str]
     by: Mapped[str]
     at: Mapped[dt.datetime]

@@ -18,6 +18,12 @@ _CHOOSING: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKin
 _PROPOSED: Final = {"link": DecisionKind.LINK, "re-key": DecisionKind.REKEY, "suspend": DecisionKind.SUSPEND}
 
 
+ELSEWHERE: Final = frozenset(
+    {Verdict.ID_MISSING, Verdict.ID_DIFFERS, Verdict.ID_OTHER_SCHEME, Verdict.ID_CASE, Verdict.AMBIGUOUS}
+)
+"""Verdicts on persons of whom no account has the idnumber: such a person may get an account that the mismatch does not point at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account that a mismatch points at, as the facts have it; texts are '' where they were not read."""
@@ -81,7 +87,7 @@ def options(verdict: str, facts: Mapping[str, Any], *, shared_email: bool) -> li
 
     ``facts`` is the JSON of matching/facts.py, read. ``shared_email``: this Moodle takes several accounts with one address.
     """
-    about = Circumstances(verdict, dict(facts.get("person") or {}), tuple(_accounts(facts.get("accounts") or {})))
+    about = _circumstances(verdict, facts)
     return [option for kind in offered(verdict) for option in _of_kind(kind, about, shared_email=shared_email)]
 
 
@@ -90,6 +96,23 @@ def proposed(verdict: str, facts: Mapping[str, Any], proposal: str, *, shared_em
     kind = _PROPOSED.get(proposal)
     found = [option for option in options(verdict, facts, shared_email=shared_email) if option.kind == kind]
     return found[0] if len(found) == 1 else None
+
+
+def linked_elsewhere(verdict: str, facts: Mapping[str, Any], account: Account, *, shared_email: bool) -> Option | None:
+    """Give the option of making an account the person's at which the mismatch does not point; None where that is no option."""
+    about = _circumstances(verdict, facts)
+    if verdict not in ELSEWHERE or account in about.accounts or account.idnumber == about.idnumber:
+        return None
+    kind = elsewhere_kind(account)
+    said = effect_of(kind, about, account)
+    if not _address_is_free(about, shared_email=shared_email):
+        said = Sentence("effect.and_keeps_email", effect=said)
+    return Option(kind, account.id, said)
+
+
+def elsewhere_kind(account: Account) -> DecisionKind:
+    """Give what it is called to make an account the person's: another idnumber is replaced, and a missing one given."""
+    return DecisionKind.REKEY if account.idnumber.strip() else DecisionKind.LINK
 
 
 def choosable(kind: DecisionKind, verdict: str, accounts: Iterable[Account], idnumber: str) -> list[Account]:
@@ -121,6 +144,10 @@ def _address_is_free(about: Circumstances, *, shared_email: bool) -> bool:
         # Nothing is created yet: whose the address is on another account, the run after that asks.
         there = [account for account in there if account == about.own()]
     return mine != "" and (shared_email or all(_folded(account.email) != mine for account in there))
+
+
+def _circumstances(verdict: str, facts: Mapping[str, Any]) -> Circumstances:
+    return Circumstances(verdict, dict(facts.get("person") or {}), tuple(_accounts(facts.get("accounts") or {})))
 
 
 def _accounts(facts: Mapping[str, Any]) -> Iterable[Account]:

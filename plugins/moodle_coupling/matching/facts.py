@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from moodle_coupling.matching.frames import SUSPEND
 from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 PERSON_FACTS: Final = ("person_id", "extern_id", "idnumber", "firstname", "lastname", "email")
 ACCOUNT_FACTS: Final = ("username", "idnumber", "firstname", "lastname", "email", "suspended")
@@ -36,6 +37,12 @@ def mismatches_with_facts(plan: pd.DataFrame, accounts: pd.DataFrame) -> pd.Data
         for person, ids, text in zip(persons, meant, said, strict=True)
     ]
     return found.assign(facts=pd.Series(texts, index=found.index, dtype="str"))
+
+
+def account_print(values: Mapping[str, Any]) -> str:
+    """Give a digest of what an account looks like (ACCOUNT_FACTS): a choice of an account that the facts do not name is bound to it."""
+    facts = [bool(values.get(name)) if name == "suspended" else str(values.get(name) or "") for name in ACCOUNT_FACTS]
+    return hashlib.sha256(json.dumps(facts).encode("ascii")).hexdigest()
 
 
 def are_mismatches(plan: pd.DataFrame) -> pd.Series[bool]:

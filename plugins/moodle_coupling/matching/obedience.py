@@ -12,8 +12,9 @@ import pandas as pd
 
 from moodle_coupling.contract.verdicts import KEPT_UP, DecisionKind, Verdict, offered
 from moodle_coupling.matching.compare import pairs
-from moodle_coupling.matching.decisions import Account, choosable
+from moodle_coupling.matching.decisions import ELSEWHERE, Account, choosable, elsewhere_kind
 from moodle_coupling.matching.evidence import account_named, evidence_of, persons_listed
+from moodle_coupling.matching.facts import account_print
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.linked import other_holders
 from moodle_coupling.people.arrow import pa
@@ -34,7 +35,8 @@ _READ: Final = ("row", "person_id", "extern_id", "idnumber", "account_id", "verd
 class Decision:
     """One decision and the row (its number in the match frame) that it is on.
 
-    ``account_id`` is None where it names none; ``said`` is the clause that says who decided what and when.
+    ``account_id`` is None where it names none; ``said`` is the clause that says who decided what and when. ``account_print`` is what
+    the account looked like when it was chosen (account_print), where it is none that the mismatch points at; else ''.
     """
 
     id: int
@@ -42,6 +44,7 @@ class Decision:
     kind: DecisionKind
     account_id: int | None
     said: Sentence
+    account_print: str = ""
 
     @classmethod
     def of(cls, at: int, values: dict[str, Any]) -> Decision:
@@ -51,7 +54,9 @@ class Decision:
         clause = Sentence("decided.some_day", **said)
         if isinstance(moment, dt.datetime) and pd.notna(moment):
             clause = Sentence("decided.on", day=f"{moment.astimezone(dt.UTC):%Y-%m-%d}", **said)
-        return cls(int(values["decision"]), at, kind, None if pd.isna(chosen) else int(chosen), clause)
+        return cls(
+            int(values["decision"]), at, kind, None if pd.isna(chosen) else int(chosen), clause, values["account_print"]
+        )
 
     def told(self, code: str = "decided.plain", **parameters: Any) -> Sentence:
         """Give the sentence that says that it was obeyed, or why not."""
@@ -63,7 +68,7 @@ class Decided:
     """Decisions in the order in which they were taken, and what obeying them asks.
 
     ``rows``: the rows decided on, by their number in the match frame. ``orphans``: account id → row number.
-    ``accounts``: those that the rows point at, by id; ``labels`` (in the view) and ``protected`` (why) likewise.
+    ``accounts``: those that the rows point at, or decisions name, by id; ``prints`` (account_print), ``labels`` (in the view) and ``protected`` (why) likewise.
     ``owners``: idnumber of such an account → the persons in scope who have it. ``holders``: row number of somebody who is
     to get a new account → the account that has the address. ``taken``: accounts that are written without any decision →
     the row for which.
@@ -73,6 +78,7 @@ class Decided:
     rows: dict[int, dict[str, Any]]
     orphans: dict[int, int]
     accounts: dict[int, Account]
+    prints: dict[int, str]
     labels: dict[int, int]
     protected: dict[int, str]
     owners: dict[str, list[str | Sentence]]
@@ -89,16 +95,18 @@ def look_up(view: View, frame: pd.DataFrame, decided: pd.DataFrame) -> Decided:
     decisions = _decisions(decided, by_row, orphans)
     ats = sorted({decision.at for decision in decisions})
     rows = dict(zip(ats, _records(frame.loc[ats, list(_READ)]), strict=True))
-    meant = {account for row in rows.values() for account in pointed(row)}
+    elsewhere = {one.account_id for one in decisions if one.account_print and one.account_id is not None}
+    meant = {account for row in rows.values() for account in pointed(row)} | elsewhere
     places = view.places(meant)
-    known, ids = view.accounts.iloc[places], view.ids[places].tolist()
+    known, ids = _records(view.accounts.iloc[places]), view.ids[places].tolist()
     here = frame["account_id"].isin(list(meant)).fillna(value=False)
     written = here & persons & (frame["verdict"].isin(KEPT_UP) | frame["may_link"])
     return Decided(
         decisions=decisions,
         rows=rows,
         orphans=_numbers(frame["account_id"][here & ~persons]) | orphans,
-        accounts={account.id: account for account in map(_account, _records(known))},
+        accounts={account.id: account for account in map(_account, known)},
+        prints={int(one["id"]): account_print(one) for one in known if one["id"] in elsewhere},
         labels=dict(zip(ids, places.tolist(), strict=True)),
         protected={id_: view.why.get(place, "") for id_, place in zip(ids, places.tolist(), strict=True)},
         owners=view.owners(places, outside=False),
@@ -303,6 +311,8 @@ class _Work:
         self._add(decision, account.id, Action.SUSPEND, said, nobody)
 
     def _chosen(self, decision: Decision, row: dict[str, Any]) -> Account:
+        if decision.account_print:
+            return self._elsewhere(decision)
         there = [self.known.accounts[id_] for id_ in pointed(row)]
         possible = choosable(decision.kind, row["verdict"], there, row["idnumber"])
         if decision.account_id is None:
@@ -314,10 +324,21 @@ class _Work:
                 return account
         raise _Impossible("not_done.other_account", account=account_named(decision.account_id))
 
+    def _elsewhere(self, decision: Decision) -> Account:
+        """Give an account at which the row does not point, as it was when it was chosen."""
+        account = -1 if decision.account_id is None else decision.account_id
+        if account not in self.known.accounts:
+            raise _Impossible("not_done.not_there", account=account_named(account))
+        found = self.known.accounts[account]
+        if self.known.prints[account] != decision.account_print or elsewhere_kind(found) != decision.kind:
+            raise _Impossible("not_done.looks_otherwise", account=found.named)
+        return found
+
     def _refuse_kind(self, decision: Decision, row: dict[str, Any]) -> None:
         if decision.at in self.changed.get("decision", {}):
             raise _Impossible("not_done.earlier")
-        if decision.kind not in offered(row["verdict"]):
+        elsewhere = bool(decision.account_print)
+        if row["verdict"] not in ELSEWHERE if elsewhere else decision.kind not in offered(row["verdict"]):
             verdict = row["verdict"]
             raise _Impossible("not_done.verdict", verdict=verdict) if verdict else _Impossible("not_done.rejected")
 

@@ -20,7 +20,7 @@ class Remembered:
     them nobody is suspended or reactivated by the mapping's policy.
     ``decided``: the decisions in force on exactly the facts of this comparison: ``row`` (Int64, missing for an orphan),
     ``orphan`` (Int64: the account, missing for a person), ``decision``, ``kind``, ``account_id`` (Int64), ``by``, ``at``
-    (UTC), ``note``.
+    (UTC), ``note``, and ``account_print`` ('' but for an account at which the mismatch does not point).
     ``protections``: accounts that are never written → who said so. ``gone_since``: orphans → since when (UTC).
     ``as_written``: rows of the candidates of whom the source says what was last written, so that what differs was changed
     in Moodle. ``now``: the moment of the comparison (UTC).

@@ -105,6 +105,11 @@ class Reader:
     shared_email: Callable[[str], bool]
 
 
+def check_size(size: int, file: str) -> None:
+    """Refuse a file of too many bytes before it is read into memory; raises SourceError."""
+    Caps.configured().check_size(size, file)
+
+
 def read_sheet(data: bytes, file: str) -> list[Line]:
     """Read a CSV or XLSX as it was exported, in any of our languages; lines without a mismatch number are left out.
 

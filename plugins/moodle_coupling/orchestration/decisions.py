@@ -10,9 +10,9 @@ import pandas as pd
 
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger.accounts import absences, links_frame, note_absences
-from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, mark_applied, protections
+from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, lapse_choices, mark_applied, protections
 from moodle_coupling.ledger.mismatches import record_mismatches, subjects
-from moodle_coupling.matching.facts import mismatches_with_facts
+from moodle_coupling.matching.facts import account_print, mismatches_with_facts
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.remembered import Remembered
 
@@ -41,9 +41,13 @@ def remembered(ledger: Ledger | None, environment: str, *, as_written: Collectio
     )
 
 
-def record(run: Run, found: pd.DataFrame, plan: pd.DataFrame) -> None:
-    """Write down the mismatches that a plan without decisions shows, and since when its orphans are gone."""
+def record(run: Run, accounts: pd.DataFrame, found: pd.DataFrame, plan: pd.DataFrame) -> None:
+    """Write down the mismatches that a plan without decisions shows, and since when its orphans are gone.
+
+    A decision lapses whose chosen account (``accounts`` are those read) is not, or no longer, what it was.
+    """
     environment, ledger = run.mapping.environment, run.ledger
+    lapse_choices(ledger, _looking_otherwise(run, accounts))
     record_mismatches(ledger, environment, run.record.id, found, full=run.full, examined=subjects(plan))
     if run.full:
         orphans = plan.loc[plan["verdict"] == Verdict.ORPHAN, ["account_id", "idnumber"]]
@@ -79,6 +83,25 @@ def decided_orphans(ledger: Ledger, environment: str) -> list[int]:
     found = decisions_in_force(ledger, environment)
     meant = found[(found["kind"] == DecisionKind.SUSPEND) & found["subject"].str.startswith(OF_AN_ACCOUNT)]
     return [int(subject.removeprefix(OF_AN_ACCOUNT)) for subject in meant["subject"]]
+
+
+def chosen_accounts(ledger: Ledger, environment: str) -> list[int]:
+    """Give the accounts that decisions name though their mismatches do not point at them, so that every run reads them."""
+    found = decisions_in_force(ledger, environment)
+    return sorted({int(account) for account in found.loc[found["account_print"] != "", "account_id"]})
+
+
+def _looking_otherwise(run: Run, accounts: pd.DataFrame) -> list[int]:
+    """Give the decisions from before this run whose chosen account is gone, or looks otherwise than when it was chosen."""
+    found = decisions_in_force(run.ledger, run.mapping.environment)
+    found = found[(found["account_print"] != "") & (found["at"] < run.record.started)]
+    rows = accounts[accounts["id"].isin(found["account_id"])].to_dict("records")
+    prints = {row["id"]: account_print({str(name): value for name, value in row.items()}) for row in rows}
+    return [
+        int(decision)
+        for decision, account, taken in found[["decision", "account_id", "account_print"]].itertuples(index=False)
+        if prints.get(account) != taken
+    ]
 
 
 def carried_out(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:

@@ -224,6 +224,7 @@ def _planned(asked: _Asked, source: _Source) -> tuple[pd.DataFrame, tuple[str, .
     read = read_accounts(
         asked.hook,
         near,
+        account_ids=() if ledger is None else deciding.chosen_accounts(ledger, environment),
         settings=asked.mapping.snapshot,
         known=None if ledger is None else links_frame(ledger, environment),
         keys=_keys(asked),

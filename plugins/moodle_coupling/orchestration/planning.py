@@ -119,7 +119,7 @@ def _read_accounts(run: Run) -> dict[str, int]:
             hook,
             candidates,
             full=run.full,
-            account_ids=account_ids,
+            account_ids=[*account_ids, *deciding.chosen_accounts(run.ledger, run.mapping.environment)],
             settings=run.mapping.snapshot,
             known=links_frame(run.ledger, run.mapping.environment),
             keys=AccountKeys(run.ledger, run.mapping.environment),
@@ -157,7 +157,7 @@ def make(run: Run) -> tuple[pd.DataFrame, dict[str, int]]:
         accounts,
         run.ledger,
         run.mapping.environment,
-        note=None if run.dry_run else partial(deciding.record, run),
+        note=None if run.dry_run else partial(deciding.record, run, accounts),
     )
     frame = with_unchanged(frame, staging.read_frame(run.folder, UNCHANGED.name))
     staging.write_frame(run.folder, PLAN.name, frame)

@@ -33,7 +33,7 @@ from moodle_coupling.hooks.pause import guard as pause_guard
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from moodle_coupling.contract.account import Account
     from moodle_coupling.hooks.moodle.probes import Value
@@ -175,15 +175,16 @@ class MoodleHook(Pooled[MoodleSettings, MoodleWire], AccessCalls):
             return
         found.update((one.id, one) for one in records.all_accounts_in(answer, GET_USERS_BY_FIELD))
 
-    def find_accounts(self, key: str, value: str) -> list[Account]:
+    def find_accounts(self, key: str, value: str, also: Mapping[str, str] | None = None) -> list[Account]:
         """Search accounts; email, firstname and lastname are LIKE patterns (% and _), the other keys must be equal.
 
-        Guest and service users come along, deleted accounts do not. Raises InputError for a key Moodle does not filter
+        ``also`` has further keys that must hold as well. Guest and service users come along, deleted accounts do not. Raises InputError for a key Moodle does not filter
         on, for it would give everyone.
         """
-        if key not in SEARCH_KEYS:
-            raise InputError(Sentence("moodle.not_searched_by", key=key, keys=list(SEARCH_KEYS)))
-        answer = self.call(GET_USERS, criteria=[{"key": key, "value": value}])
+        wanted = {key: value, **(also or {})}
+        if unknown := [one for one in wanted if one not in SEARCH_KEYS]:
+            raise InputError(Sentence("moodle.not_searched_by", key=unknown[0], keys=list(SEARCH_KEYS)))
+        answer = self.call(GET_USERS, criteria=[{"key": name, "value": text} for name, text in wanted.items()])
         if not isinstance(answer, dict) or answer.get("warnings"):
             said = in_call(GET_USERS, Sentence("moodle.did_not_search", key=key))
             raise MoodleRecordRefused(said, function=GET_USERS)

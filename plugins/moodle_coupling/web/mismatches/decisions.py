@@ -176,24 +176,28 @@ def decide_one(
     view: Annotated[str, Form()] = "page",
 ) -> Response:
     """Decide on a mismatch as it was in the version that the page showed; who comes second is told, and changes nothing."""
-    texts, ledger = texts_for(request), the_ledger()
     record = readable(access, mismatch, Right.DECIDE)
-    try:
-        if record["version"] == version:
-            option = option_of(choice, Reader(access, texts).row(record).options)
-            if option is None:
-                raise HTTPException(409, NOT_OFFERED)
-            wish = Choice(option.kind, by=access.name, note=note.strip(), account_id=option.account_id)
-        else:
-            wish = Choice(DecisionKind.LATER, by=access.name)  # the ledger refuses it, and says who was first
-        decide(ledger, mismatch, version, wish)
-    except (AlreadyDecided, MismatchChanged) as refused:
-        notice = Notice(why_refused(refused, texts), Tone.WARN)
+    if record["version"] == version:
+        option = option_of(choice, Reader(access, texts_for(request)).row(record).options)
+        if option is None:
+            raise HTTPException(409, NOT_OFFERED)
+        wish = Choice(option.kind, by=access.name, note=note.strip(), account_id=option.account_id)
     else:
-        notice = Notice(texts("Decided: {decision}.", decision=texts(words.DECISIONS[wish.kind].text)), Tone.GOOD)
+        wish = Choice(DecisionKind.LATER, by=access.name)  # the ledger refuses it, and says who was first
+    notice = decided(request, mismatch, version, wish)
     values = one_values(request, access, readable(access, mismatch)) | {"swapped": True}
     fragment = "mismatches/_row.html" if view == "row" else "mismatches/_one.html"
     return done(request, back=f"/mismatches/{mismatch}", notice=notice, fragment=fragment, **values)
+
+
+def decided(request: Request, mismatch: int, version: int, wish: Choice) -> Notice:
+    """Decide, and give what is to be said about it: done, or who was first."""
+    texts = texts_for(request)
+    try:
+        decide(the_ledger(), mismatch, version, wish)
+    except (AlreadyDecided, MismatchChanged) as refused:
+        return Notice(why_refused(refused, texts), Tone.WARN)
+    return Notice(texts("Decided: {decision}.", decision=texts(words.DECISIONS[wish.kind].text)), Tone.GOOD)
 
 
 @router.post("/mismatches/{mismatch}/unprotect")

@@ -64,12 +64,13 @@ class Facts:
 def read_facts(text: str) -> Facts:
     """Read what the ledger holds; a part that is not as matching/facts.py writes it counts as not known."""
     found = MismatchFacts.read(text)
-    known = tuple(_account(int(number), values) for number, values in found.accounts.items())
+    known = tuple(account_of(int(number), values) for number, values in found.accounts.items())
     return Facts(_texts(found.person), known, found.plain())
 
 
-def _account(number: int, values: Any) -> Account:
-    known = values if isinstance(values, dict) else {}
+def account_of(number: int, values: Any) -> Account:
+    """Give an account by its fields; anything but a mapping means that it was not read."""
+    known = values if isinstance(values, Mapping) else {}
     return Account(number, _texts(known), suspended=bool(known.get("suspended")))
 
 

@@ -67,6 +67,7 @@ def one_values(request: Request, access: Access, record: dict[str, Any]) -> dict
         "protected": _protected(ledger, access, row),
         "may_decide": access.may(Right.DECIDE, row.environment),
         "mask": MASK,
+        "search": None,
     }
 
 

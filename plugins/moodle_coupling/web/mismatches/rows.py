@@ -11,7 +11,7 @@ from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
 from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import is_decidable
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.matching.decisions import Option
+from moodle_coupling.matching.decisions import ELSEWHERE, Option
 from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.web.base.access import MASK, Access, Right
 from moodle_coupling.web.base.languages import foreign
@@ -96,6 +96,11 @@ class Row:
     def is_orphan(self) -> bool:
         """Tell whether it is about an account and nobody else."""
         return self.verdict == "orphan"
+
+    @property
+    def elsewhere(self) -> bool:
+        """Tell whether an account can be chosen at which the mismatch does not point."""
+        return bool(self.options) and self.verdict in ELSEWHERE
 
     @property
     def waits_for_run(self) -> bool:

@@ -12,7 +12,16 @@ from starlette.datastructures import UploadFile
 
 from moodle_coupling.contract.verdicts import DecisionKind, Tone
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.orchestration.decision_sheet import Reader, Refused, Taken, assess, kind_code, read_sheet, record
+from moodle_coupling.orchestration.decision_sheet import (
+    Reader,
+    Refused,
+    Taken,
+    assess,
+    check_size,
+    kind_code,
+    read_sheet,
+    record,
+)
 from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
 from moodle_coupling.web.base.forms import SECONDS, STALE, FormDep
 from moodle_coupling.web.base.languages import say, texts_for
@@ -55,6 +64,7 @@ def show(request: Request, access: AccessDep, form: FormDep) -> Response:
         return redirect(request, "/mismatches/sheet", Notice(texts_for(request)(NO_FILE), Tone.WARN))
     texts, ledger = texts_for(request), the_ledger()
     try:
+        check_size(sent.size or 0, sent.filename)
         lines = read_sheet(sent.file.read(), sent.filename)
     except CouplingError as error:
         return redirect(request, "/mismatches/sheet", Notice(texts.say(error.said), Tone.BAD))
