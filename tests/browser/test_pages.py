@@ -154,6 +154,19 @@ def test_an_export_holds_exactly_what_is_filtered(visit: Visit, tmp_path: Any) -
     assert sorted(line[0] for line in found[1:]) == ids
 
 
+def test_a_list_holds_what_is_asked_for_in_airflows_own_address(visit: Visit) -> None:
+    page = visit("anna")
+    frame = mismatches(page)
+    only(frame, "orphan", 11)
+    expect(page).to_have_url(re.compile(r"/plugin/[^/]+/moodle/mismatches\?verdict=orphan"))
+    frame.get_by_role("link", name="Known since").click()
+    expect(page).to_have_url(re.compile("sort=first_seen"))
+    page.reload()
+    expect(frame.locator("table.mismatches > tbody > tr")).to_have_count(11)
+    expect(facet(frame, "verdict", "orphan")).to_be_checked()
+    expect(frame.locator("th.when")).to_have_attribute("aria-sort", re.compile("ascending|descending"))
+
+
 def test_a_viewer_sees_numbers_and_no_names(visit: Visit) -> None:
     frame = mismatches(visit("vera"))
     expect(frame.locator("table.mismatches > tbody > tr").first).to_be_visible()

@@ -14,7 +14,7 @@ from moodle_coupling.ledger.database import make_engine, read_address
 from moodle_coupling.ledger.decisions import decision_history, decisions_in_force, protections
 from moodle_coupling.ledger.errors import LedgerSchemaError
 from moodle_coupling.ledger.ledger import open_ledger
-from moodle_coupling.ledger.mismatches import mismatches_frame
+from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page, mismatches_frame
 from moodle_coupling.ledger.models import Base
 from moodle_coupling.ledger.words import MismatchStatus
 
@@ -73,7 +73,7 @@ def first_url(empty_url: str) -> str:
         empty_url,
         "mismatches",
         [
-            mismatch(1, "decided", 77, "[78, 77]"),
+            mismatch(1, "decided", 77, "[78, 77]") | {"name_key": "visser mariëlle"},
             mismatch(2, "decided", None, "[81, 82]"),
             mismatch(3, "decided", 91),
             mismatch(4, "gone", 92),
@@ -122,6 +122,13 @@ def test_since_when_a_mismatch_has_its_status_is_known_after_the_upgrade(first_u
     found = mismatches_frame(ledger, "demo", statuses=list(MismatchStatus)).sort_values("id")
     assert found["status"].tolist() == ["applied", "applied", "decided", "gone", "open"]
     assert found["since"].dt.strftime("%d %H").tolist() == ["02 09", "02 09", "03 02", "03 02", "01 02"]
+    ledger.close()
+
+
+def test_names_are_found_without_accents_after_the_upgrade(first_url: str) -> None:
+    schema.upgrade(first_url)
+    ledger = open_ledger(first_url)
+    assert mismatch_page(ledger, MismatchFilter(text="Marielle")).rows["id"].tolist() == [1]
     ledger.close()
 
 

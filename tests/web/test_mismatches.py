@@ -129,6 +129,12 @@ class TestList:
         assert len({*listed(first), *listed(second), *listed(third)}) == 120
         assert "51–100 of 120" in shown(second)
         assert 'rel="next" href="/moodle/mismatches?offset=100"' in second.text
+        small = visit("user").get("/mismatches?size=25&verdict=id_missing&offset=25")
+        assert len(listed(small)) == 25
+        assert 'href="/moodle/mismatches?verdict=id_missing&amp;size=25&amp;offset=100"' in small.text
+        form = visit("user").send_form("/mismatches/filter", verdict="id_missing", size="25")
+        assert form.headers["location"] == "/moodle/mismatches?verdict=id_missing&size=25"
+        assert len(listed(visit("user").get("/mismatches?size=7"))) == 50
 
     def test_a_page_past_the_end_leads_back(self, visit, ids):
         assert "This page is past the end" in shown(visit("user").get("/mismatches?offset=500"))

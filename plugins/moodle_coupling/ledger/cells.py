@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from moodle_coupling.people.cleaning import in_ascii
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
@@ -38,8 +40,13 @@ def email_key(text: str) -> str:
 
 
 def name_key(lastname: str, firstname: str) -> str:
-    """Give a name as it is looked up: last name, first name, in small letters."""
-    return key_text(f"{lastname} {firstname}".strip().lower())
+    """Give a name as it is looked up: last name, first name, in small letters without accents."""
+    return key_text(folded(f"{lastname} {firstname}".strip()))
+
+
+def folded(text: str) -> str:
+    """Give a text in small letters, without accents."""
+    return in_ascii(clean(text)).lower()
 
 
 def texts(frame: pd.DataFrame, name: str, *, default: str = "") -> list[str]:

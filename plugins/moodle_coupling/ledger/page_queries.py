@@ -30,8 +30,8 @@ class Page:
 def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     """Give the conditions for rows in which someone is found by what was typed; none when nothing was.
 
-    By how an id, a username or an e-mail address begins, by words with which parts of the name begin ('anna vr'), or by
-    the account's number. Letter case does not count; ``%`` and ``_`` are letters like any other. Without ``by_name`` only
+    By how an id, a username or an e-mail address begins, by words with which parts of the name begin, in any order ('anna
+    vr', 'Vries, Anna'), or by the account's number. Letter case does not count, nor do accents in names; ``%`` and ``_`` are letters like any other. Without ``by_name`` only
     by ids and numbers: who may not see names learns none by looking for them.
     """
     wanted = cells.key_text(text.strip())
@@ -40,15 +40,18 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     ids = [*_IDS, "username"] if by_name else _IDS
     ways = [table.c[column].istartswith(wanted, autoescape=True) for column in ids]
     if by_name:
-        small, name = wanted.lower(), table.c.name_key
-        words = [
-            or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True))
-            for word in small.split()
-        ]
-        ways += [table.c.email_key.startswith(small, autoescape=True), and_(*words)]
+        small = wanted.lower()
+        ways += [table.c.email_key.startswith(small, autoescape=True), *named(table, wanted)]
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= _MOST_DIGITS:
         ways.append(table.c.account_id == int(wanted))
     return [or_(*ways)]
+
+
+def named(table: Any, text: str) -> list[Any]:
+    """Give the condition that each word of a text begins a part of the name, in any order; none for a text without words."""
+    name, words = table.c.name_key, cells.folded(text).replace(",", " ").split()
+    begin = [or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True)) for word in words]
+    return [and_(*begin)] if begin else []
 
 
 def sort_key(columns: Mapping[str, Any], sort: str) -> Any:

@@ -12,6 +12,7 @@ from moodle_coupling.ledger.columns import frame_of
 from moodle_coupling.ledger.mismatches import SHOWN as MISMATCH_COLUMNS
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, LinkRow, MismatchRow, OutcomeRow
 from moodle_coupling.ledger.outcomes import SHOWN as OUTCOME_COLUMNS
+from moodle_coupling.ledger.page_queries import named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -161,11 +162,12 @@ def access_of(
 
 
 def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:
-    """Find persons by what someone types: an id, a username, an e-mail address, or how a last name begins.
+    """Find persons by what someone types: an id, a username, an e-mail address, or words with which parts of the name begin.
 
     Gives environment, person_id, extern_id, idnumber, username, firstname, lastname and email, each combination that
     occurs once, so that a person who changed e-mail shows twice.
-    Of a beginning that very many share only some are given: type more of the name. Answers come from indexes, however long the history.
+    Of a beginning that very many share only some are given: type more of the name. Ids, addresses and the
+    beginning of a last name come from indexes; other parts of names are looked for through the history (0.2 s in a million rows).
     """
     wanted = cells.key_text(text.strip())
     if not wanted:
@@ -231,12 +233,13 @@ def _about(table: Any, person_id: str, idnumber: str) -> Any:
 
 
 def _conditions(table: Any, wanted: str) -> list[Any]:
-    begins = wanted.lower()
+    small, begins = wanted.lower(), cells.folded(wanted)
     return [
         table.c.person_id == wanted,
         table.c.extern_id == wanted,
         table.c.idnumber == wanted,
-        table.c.username == begins,
-        table.c.email_key == begins,
+        table.c.username == small,
+        table.c.email_key == small,
         and_(table.c.name_key >= begins, table.c.name_key < begins + _AFTER_EVERY_LETTER),
+        *named(table, wanted),
     ]

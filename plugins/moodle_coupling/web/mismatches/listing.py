@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
     from moodle_coupling.ledger.ledger import Ledger
 
+SIZES: Final = (25, 50, 100, 200)
+"""How many rows a page of the list can have."""
 LIMIT: Final = 50
-"""Rows of a page of the list."""
+"""How many it has unless somebody chooses."""
 AGES: Final = (1, 7, 30, 90)
 """Days that a mismatch can be asked to be old at least."""
 STATUSES: Final = tuple(str(status) for status in MismatchStatus)
@@ -61,6 +63,7 @@ class Filters:
     sort: str = "last_seen"
     descending: bool = True
     offset: int = 0
+    size: int = LIMIT
 
     def query(self, **other: Any) -> dict[str, Any]:
         """Give what an address must carry for this, or for this with something else; the usual is left out."""
@@ -78,6 +81,7 @@ class Filters:
                 "q": seal(this.text),
                 "sort": order,
                 "desc": int(this.descending) if order else "",
+                "size": "" if this.size == usual.size else this.size,
                 "offset": this.offset,
             }.items()
             if value not in ("", 0, []) or (name == "desc" and value == 0)
@@ -130,6 +134,7 @@ def read_filters(sent: ImmutableMultiDict[str, Any], access: Access) -> Filters:
         sort=_one(str(sent.get("sort", "")), sorts, "last_seen"),
         descending=sent.get("desc") != "0",
         offset=max(0, _whole(sent.get("offset"))),
+        size=_number(sent.get("size"), SIZES) or LIMIT,
     )
 
 
@@ -206,7 +211,7 @@ def listing(access: Access, texts: Texts, filters: Filters) -> Listing:
     ledger, readable = the_ledger(), access.environments()
     chosen = filters.for_ledger(access, dt.datetime.now(dt.UTC))
     page = mismatch_page(
-        ledger, chosen, sort=filters.sort, descending=filters.descending, offset=filters.offset, limit=LIMIT
+        ledger, chosen, sort=filters.sort, descending=filters.descending, offset=filters.offset, limit=filters.size
     )
     counts = mismatch_counts(ledger, chosen)
     titles = {name: access.coupling(name).title for name in readable}

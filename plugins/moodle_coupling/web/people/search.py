@@ -21,7 +21,6 @@ _MOST_DIGITS: Final = 18
 MOST: Final = 50
 """Persons that are shown; of more one must type more."""
 _IDS: Final = ("person_id", "extern_id", "idnumber")
-_MOST_WORDS: Final = 6
 
 
 def sealed(typed: str) -> str:
@@ -67,8 +66,7 @@ class Found:
 def search(ledger: Ledger, access: Access, text: str) -> list[Found]:
     """Find persons in the environments that the user may read.
 
-    By a whole id, username or e-mail address, or by a name: how a last name begins, or first and last name in either
-    order. Who may not see an environment's names finds persons there by a whole id only.
+    By a whole id, username or e-mail address, or by words with which parts of the name begin, in any order and without accents. Who may not see an environment's names finds persons there by a whole id only.
     """
     text = text.strip()
     readable = access.environments()
@@ -83,22 +81,13 @@ def search(ledger: Ledger, access: Access, text: str) -> list[Found]:
 
 
 def _rows(ledger: Ledger, text: str, readable: list[str]) -> Iterable[dict[str, Any]]:
-    for typed in _turned(text):
-        for one in records(find_people(ledger, typed, limit=MOST * 4)):
-            if one["environment"] in readable:
-                yield one
+    for one in records(find_people(ledger, text, limit=MOST * 4)):
+        if one["environment"] in readable:
+            yield one
     # Those of whom nothing is written down but their account: nothing ever had to be done for them.
     nothing = {"extern_id": "", "firstname": "", "lastname": "", "email": ""}
     for one in find_linked(ledger, text, readable, limit=MOST):
         yield nothing | one
-
-
-def _turned(text: str) -> list[str]:
-    """Give what was typed, and 'Jan de Wit' as 'de Wit Jan' too: the ledger knows last names first."""
-    words = text.split()
-    if not 2 <= len(words) <= _MOST_WORDS:
-        return [text]
-    return [text, *(" ".join(words[at:] + words[:at]) for at in range(1, len(words)))]
 
 
 def _add(ledger: Ledger, groups: dict[tuple[str, str], Found], one: dict[str, Any], *, sees: bool) -> None:

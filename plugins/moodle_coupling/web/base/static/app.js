@@ -55,6 +55,17 @@
       time.title = long.format(at);
     }
   };
+  // Airflow follows its frame when a page is loaded there, and not when htmx changes the address: say so, in the way it listens for.
+  const follow = () => {
+    try {
+      window.frameElement?.dispatchEvent(new Event("load"));
+    } catch {
+      /* framed by another site: it cannot be told */
+    }
+  };
+  document.addEventListener("htmx:pushedIntoHistory", follow);
+  document.addEventListener("htmx:replacedInHistory", follow);
+
   localise(document);
   document.addEventListener("htmx:load", (event) => localise(event.detail.elt));
 })();
