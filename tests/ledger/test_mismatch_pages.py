@@ -207,3 +207,16 @@ def test_exactly_what_is_shown_is_decided_at_once(listed: Ledger) -> None:
 
 def test_more_ids_than_a_statement_takes_parameters(listed: Ledger) -> None:
     assert ids(listed, MismatchFilter(ids=range(1, 70_000))) == [1, 2, 3, 4, 5, 6]
+
+
+def test_by_how_alike_both_sides_are(ledger: Ledger) -> None:
+    person = {"firstname": "Anna", "lastname": "Bos", "email": "a@example.org"}
+    sides = [person, person | {"firstname": "Piet", "lastname": "Smit"}, None]
+    rows = [
+        mismatch(f"p{n}", facts={"person": person, "accounts": {"7": side}}, proposal="link" if n < 2 else "")
+        for n, side in enumerate(sides, 1)
+    ]
+    record_mismatches(ledger, "demo", "run 1", found(*rows), full=True)
+    assert ids(ledger, EVERYONE, sort="score", descending=True) == [1, 2, 3]
+    assert ids(ledger, MismatchFilter(least_score=90)) == [1]
+    assert ids(ledger, MismatchFilter(least_score=50, proposed=True)) == [1]

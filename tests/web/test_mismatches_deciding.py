@@ -349,3 +349,27 @@ class TestApply:
         done = visit("user").send_form("/mismatches/decide", kind="rekey", rows=field(page, "rows"))
         visit("user").send_form("/mismatches/apply", scope="ticked", tick=field(done, "tick"))
         assert self.runs()[0][1]["person_ids"] == ["P3", "P4"]
+
+
+class TestProposalsThatAreAlikeEnough:
+    def test_are_decided_together_with_their_number_and_a_sample_before(self, visit, ledger, many):
+        visitor = visit("user")
+        page = visitor.send_form("/mismatches/decide", scope="proposed", least="90")
+        versions = re.search(r'name="rows" value="([^"]+)"', page.text)[1]
+        # Of the nine that propose something one is an orphan, which is like nobody.
+        assert len(versions.split(",")) == 8
+        assert "proposed for 6" in shown(page)
+        assert page.text.count("100% alike") >= 5
+        visitor.send_form("/mismatches/decide", kind="link proposed", rows=versions)
+        assert {kinds(ledger, number)[0] for person, number in many.items() if person.startswith("P10")} == {"link"}
+
+    def test_are_found_and_sorted_by_it(self, visit, many):
+        page = visit("viewer").get("/mismatches?sort=score&alike=100")
+        assert "100% alike" in page.text
+        assert not re.search(r"\b(\d\d?)% alike", page.text)
+
+    def test_the_page_says_what_it_is_made_of(self, visit, many):
+        page = shown(visit("viewer").get(f"/mismatches/{many['P2']}"))
+        assert "80% alike" in page
+        assert "Last name: the same but for spelling" in page or "Last name: the same" in page
+        assert "ID number: differs" in page

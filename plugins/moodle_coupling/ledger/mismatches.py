@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import case, exists, func, insert, literal, or_, select, update
 
+from moodle_coupling.contract.facts import MismatchFacts
+from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
 from moodle_coupling.ledger.cells import facts_digest
@@ -17,6 +19,7 @@ from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.page_queries import Page, in_order, matching, sort_key
 from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.matching.score import best_score
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -174,10 +177,19 @@ def _columns(frame: pd.DataFrame) -> Mapping[str, Staged]:
         "name_key": (TEXT, [cells.name_key(*name) for name in zip(last, first, strict=True)]),
         "evidence": (TEXT, cells.texts(frame, "evidence")),
         "proposal": (TEXT, cells.texts(frame, "proposal")),
+        "score": (BigId, _scores(cells.keys(frame, "verdict"), facts)),
     }
     for name in ("person_id", "extern_id", "idnumber", "username"):
         columns[name] = (TEXT, cells.keys(frame, name))
     return columns
+
+
+def _scores(verdicts: Sequence[str], facts: Sequence[str]) -> list[int | None]:
+    """Give how alike both sides are; an orphan has one side only, and its facts name it as a person too."""
+    return [
+        None if verdict == Verdict.ORPHAN else best_score(MismatchFacts.read(text))
+        for verdict, text in zip(verdicts, facts, strict=True)
+    ]
 
 
 def _same(stage: Table) -> tuple[Any, ...]:
@@ -229,7 +241,9 @@ def _see_again(connection: Connection, environment: str, run: str, found: Table,
     undone = (_MISMATCHES.c.status == MismatchStatus.APPLIED) & (_MISMATCHES.c.last_run != run) & ~protected
     reopen = {"status": MismatchStatus.OPEN, "version": _MISMATCHES.c.version + 1, "since": now}
     reopened = connection.execute(update(_MISMATCHES).where(*again, or_(past, undone)).values(reopen)).rowcount
-    latest = {name: found.c[name] for name in ("account_id", "other_accounts", "username", "evidence", "proposal")}
+    latest = {
+        name: found.c[name] for name in ("account_id", "other_accounts", "username", "evidence", "proposal", "score")
+    }
     once_a_run = case((_MISMATCHES.c.last_run == run, _MISMATCHES.c.times_seen), else_=_MISMATCHES.c.times_seen + 1)
     seen = {"last_seen": now, "last_run": run, "times_seen": once_a_run, **latest}
     same = update(_MISMATCHES).where(_MISMATCHES.c.environment == environment, *_same(found)).values(seen)
@@ -261,6 +275,7 @@ class MismatchFilter:
 
     ``readable`` are the environments that the person may see, None for all: nothing, no count either, ever comes from
     another. ``environments`` are those chosen of them. ``ids`` None for all. What is empty otherwise leaves out nothing.
+    ``proposed``: only where something is proposed; ``least_score``: only what is at least so alike (of 100).
     ``text`` and ``by_name`` as in page_queries.matching; the ``…_before`` are moments with a zone, None for any.
     """
 
@@ -274,6 +289,8 @@ class MismatchFilter:
     first_seen_before: dt.datetime | None = None
     seen_before: dt.datetime | None = None
     ids: Collection[int] | None = None
+    least_score: int | None = None
+    proposed: bool = False
 
 
 def mismatch_page(
@@ -348,6 +365,10 @@ def _conditions(connection: Connection, chosen: MismatchFilter) -> Iterator[list
     for column, moment in (("first_seen", chosen.first_seen_before), ("last_seen", chosen.seen_before)):
         if moment is not None:
             where.append(_MISMATCHES.c[column] < moment)
+    if chosen.least_score is not None:
+        where.append(_MISMATCHES.c.score >= chosen.least_score)
+    if chosen.proposed:
+        where.append(_MISMATCHES.c.proposal != "")
     where += matching(_MISMATCHES, chosen.text, by_name=chosen.by_name)
     if chosen.ids is None:
         yield where

@@ -220,6 +220,8 @@ class MismatchRow(Base):
     name_key: Mapped[str] = mapped_column(PrefixText)
     evidence: Mapped[str]
     proposal: Mapped[str]
+    score: Mapped[int | None]
+    """How alike the person and the likeliest account are, of 100 (matching.score); missing where nothing could be compared."""
     first_seen: Mapped[dt.datetime]
     last_seen: Mapped[dt.datetime]
     times_seen: Mapped[int]

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from moodle_coupling.words.sentence import Texts
 
 ORDER: Final = tuple(DecisionKind)
+SAMPLES: Final = 5
+"""Mismatches that are shown of the many that a decision is about."""
 router = APIRouter()
 Note = Annotated[str, Form(max_length=2000)]
 PROPOSED: Final = "proposed"
@@ -44,10 +46,19 @@ NOTHING_MEANT: Final = say("Nothing was ticked, and nothing was changed.")
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """One of many: the mismatch, what the decision does to it, and how alike its sides are (None: not known)."""
+
+    mismatch: int
+    option: Option
+    score: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of decision: on which mismatches it is possible without choosing an account, and where it is proposed.
 
-    ``verdicts`` counts the ``possible`` ones; ``sample`` is what it does to the first of them. ``unclear`` is how many of
+    ``verdicts`` counts the ``possible`` ones; ``samples`` are the first of them, those proposed before others. ``unclear`` is how many of
     the others offer it on more than one account; the rest does not offer it at all.
     """
 
@@ -55,7 +66,7 @@ class Kind:
     possible: int
     proposed: int
     verdicts: Mapping[str, int]
-    sample: Option
+    samples: tuple[Sample, ...]
     unclear: int
 
 
@@ -160,7 +171,10 @@ def _kind(
         possible=len(clear),
         proposed=sum(best == option for _, option, best in clear),
         verdicts=Counter(one["verdict"] for one, _, _ in clear),
-        sample=clear[0][1],
+        samples=tuple(
+            Sample(one["id"], option, one["score"])
+            for one, option, _ in sorted(clear, key=lambda found: found[1] != found[2])[:SAMPLES]
+        ),
         unclear=offering - len(clear),
     )
 

@@ -34,11 +34,13 @@ LIMIT: Final = 50
 """How many it has unless somebody chooses."""
 AGES: Final = (1, 7, 30, 90)
 """Days that a mismatch can be asked to be old at least."""
+LIKENESSES: Final = (50, 70, 90, 100)
+"""How alike (of 100) one can ask for at least."""
 STATUSES: Final = tuple(str(status) for status in MismatchStatus)
 VERDICTS: Final = tuple(str(verdict) for verdict in DECIDABLE)
 PROPOSALS: Final = ("link", "re-key", "suspend")
-SORTS: Final = ("name", "verdict", "first_seen", "last_seen")
-NAMELESS: Final = ("verdict", "first_seen", "last_seen")
+SORTS: Final = ("name", "verdict", "score", "first_seen", "last_seen")
+NAMELESS: Final = ("verdict", "score", "first_seen", "last_seen")
 """Sorts that give no name away."""
 ANY: Final = "all"
 AGE_WORDS: Final = {
@@ -48,6 +50,8 @@ AGE_WORDS: Final = {
     30: say("A month or more"),
     90: say("Three months or more"),
 }
+
+LIKENESS: Final = say("{n}% or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Filters:
     status: str = MismatchStatus.OPEN.value
     proposals: tuple[str, ...] = ()
     age: int = 0
+    alike: int = 0
     text: str = ""
     sort: str = "last_seen"
     descending: bool = True
@@ -78,6 +83,7 @@ class Filters:
                 "status": "" if this.status == usual.status else this.status or ANY,
                 "proposal": list(this.proposals),
                 "age": this.age,
+                "alike": this.alike,
                 "q": seal(this.text),
                 "sort": order,
                 "desc": int(this.descending) if order else "",
@@ -98,7 +104,7 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Tell whether anything but the status is asked for."""
-        return bool(self.environments or self.verdicts or self.proposals or self.age or self.text)
+        return bool(self.environments or self.verdicts or self.proposals or self.age or self.alike or self.text)
 
     def for_ledger(self, access: Access, now: dt.datetime) -> MismatchFilter:
         """Give the ledger's filter, for what the user may read; one who may not see names finds nobody by one either."""
@@ -111,6 +117,7 @@ class Filters:
             proposals=self.proposals,
             text=self.text,
             by_name=all(access.sees_names(name) for name in readable),
+            least_score=self.alike or None,
             first_seen_before=now - dt.timedelta(days=self.age) if self.age else None,
         )
 
@@ -130,6 +137,7 @@ def read_filters(sent: ImmutableMultiDict[str, Any], access: Access) -> Filters:
         status="" if status == ANY else _one(status, STATUSES, MismatchStatus.OPEN.value),
         proposals=_chosen(sent, "proposal", PROPOSALS),
         age=_number(sent.get("age"), AGES),
+        alike=_number(sent.get("alike"), LIKENESSES),
         text=text.strip() if isinstance(text, str) else unseal(str(sent.get("q", ""))),
         sort=_one(str(sent.get("sort", "")), sorts, "last_seen"),
         descending=sent.get("desc") != "0",
@@ -158,9 +166,13 @@ def _whole(asked: Any) -> int:
 
 
 def meant(form: FormData, filters: Filters, access: Access) -> MismatchFilter | None:
-    """Give what a form of the list means: all that is filtered, or what is ticked; None when nothing is."""
-    if form.get("scope") == "all":
-        return filters.for_ledger(access, dt.datetime.now(dt.UTC))
+    """Give what a form of the list means: all that is filtered, of that what is proposed, or what is ticked; None when nothing is."""
+    if form.get("scope") in {"all", "proposed"}:
+        every = filters.for_ledger(access, dt.datetime.now(dt.UTC))
+        if form.get("scope") == "all":
+            return every
+        least = max(filters.alike, _number(form.get("least"), LIKENESSES))
+        return replace(every, proposed=True, least_score=least or None)
     ticked = [one for value in form.getlist("tick") for one in str(value).split(",")]
     ids = [int(one) for one in ticked if one.isascii() and one.isdecimal() and len(one) <= 18]
     return MismatchFilter(readable=access.environments(), ids=ids) if ids else None
@@ -252,11 +264,16 @@ def _facets(
         for value, text in statuses.items()
     )
     of_age = tuple(Choice(str(days), texts(AGE_WORDS[days]), None, days == filters.age) for days in (0, *AGES))
+    of_likeness = tuple(
+        Choice(str(least), texts(LIKENESS, n=least) if least else texts("Any"), None, least == filters.alike)
+        for least in (0, *LIKENESSES)
+    )
     facets = [
         Facet("status", texts("Status"), of_status, several=False),
         Facet("proposal", texts("Proposed"), several("proposal", proposals, filters.proposals)),
         Facet("verdict", texts("What is the matter"), several("verdict", verdicts, filters.verdicts)),
         Facet("environment", texts("Environment"), several("environment", titles, filters.environments)),
+        Facet("alike", texts("How alike"), of_likeness, several=False),
         Facet("age", texts("Known for"), of_age, several=False),
     ]
     one_environment = len(titles) == 1

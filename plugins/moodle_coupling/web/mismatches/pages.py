@@ -16,7 +16,7 @@ from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.templating import Addresses, addresses, is_htmx, redirect, render
-from moodle_coupling.web.mismatches.listing import SIZES, Filters, listing, read_filters
+from moodle_coupling.web.mismatches.listing import LIKENESSES, SIZES, Filters, listing, read_filters
 from moodle_coupling.web.mismatches.rows import SHORT, Reader, Row
 from moodle_coupling.web.mismatches.words import for_templates
 
@@ -49,6 +49,7 @@ def list_values(request: Request, access: Access, filters: Filters) -> dict[str,
         "filters": filters,
         "found": listing(access, texts, filters),
         "sizes": SIZES,
+        "likenesses": LIKENESSES,
         "page_address": lambda offset: url("/mismatches", **filters.query(offset=offset)),
         "size_address": lambda size: url("/mismatches", **filters.query(size=size, offset=0)),
         "sort_address": lambda sort, descending: url(

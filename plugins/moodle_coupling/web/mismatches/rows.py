@@ -13,6 +13,7 @@ from moodle_coupling.ledger.decisions import is_decidable
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import ELSEWHERE, Option
 from moodle_coupling.matching.evidence import evidence_of
+from moodle_coupling.matching.score import Part, parts, score
 from moodle_coupling.web.base.access import MASK, Access, Right
 from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses
@@ -85,6 +86,7 @@ class Row:
     evidence: str
     foreign: bool
     proposal: str
+    score: int | None
     facts: Facts
     decision: Standing | None
     options: tuple[Option, ...]
@@ -122,10 +124,10 @@ class Row:
             for field in fields
         ]
 
-    def agreeing(self, account: Account, *how: str) -> dict[str, Agreement]:
-        """Give the fields that compare in one of these ways with an account's."""
-        every = {field: self.facts.agreement(field, account) for field in SHORT}
-        return {field: agreement for field, agreement in every.items() if agreement in how}
+    def alike(self, account: Account) -> tuple[int | None, tuple[Part, ...]]:
+        """Give how alike the person and an account are, of 100, and what that is made of."""
+        made_of = parts(self.facts.person, account.values)
+        return score(made_of), made_of
 
     def _cell(self, field: str, account: Account) -> Cell:
         mine, theirs = self.facts.person.get(field, ""), account.values.get(field, "")
@@ -209,6 +211,7 @@ _AS_IT_IS: Final = (
     "idnumber",
     "account_id",
     "proposal",
+    "score",
 )
 
 

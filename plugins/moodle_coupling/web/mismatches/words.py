@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
+from moodle_coupling.matching.score import How
 from moodle_coupling.orchestration.decision_sheet import kind_code
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.mismatches.choices import value_of
@@ -29,6 +30,12 @@ SIGNS: Final = {
     Agreement.SAME: say("agrees"),
     Agreement.NEARLY: say("agrees but for letter case, accents or spaces"),
     Agreement.DIFFERS: say("differs"),
+}
+HOW: Final = {
+    How.SAME: say("{field}: the same"),
+    How.NEARLY: say("{field}: the same but for spelling"),
+    How.OTHER_ID: say("{field}: the person's other id"),
+    How.DIFFERS: say("{field}: differs"),
 }
 PROPOSED: Final = {"link": "decision.link", "re-key": "decision.rekey", "suspend": "decision.suspend"}
 STATES: Final = {
@@ -106,6 +113,7 @@ def for_templates(texts: Texts) -> dict[str, Any]:
         "value_of": value_of,
         "field_words": FIELD_WORDS,
         "sign_words": SIGNS,
+        "how_words": HOW,
         "proposed_words": PROPOSED,
         "state_words": STATES,
         "holding_words": HOLDING,
