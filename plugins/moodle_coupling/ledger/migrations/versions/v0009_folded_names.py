@@ -7,8 +7,8 @@ from alembic import op
 
 from moodle_coupling.ledger.cells import folded
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 _ODD = {"sqlite": "name_key GLOB '*[^ -~]*'", "postgresql": "name_key ~ '[^ -~]'"}
 
