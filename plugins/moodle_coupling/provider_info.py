@@ -333,6 +333,14 @@ def _config() -> dict[str, object]:
                     "nl",
                     default="en",
                 ),
+                "notifiers": _option(
+                    "Notifiers of Airflow that are told when a person is needed, beside the mail of a mapping's 'notify': a JSON list "
+                    "of objects with 'notifier' (the path of its class), 'with' (its arguments; templates know moodle.subject, "
+                    "moodle.text, moodle.html, moodle.link, moodle.event and moodle.environment), and where not all are meant "
+                    "'events' and 'environments'.",
+                    '[{"notifier": "airflow.providers.slack.notifications.slack_webhook.SlackWebhookNotifier", '
+                    '"with": {"slack_webhook_conn_id": "slack", "text": "{{ moodle.subject }}: {{ moodle.link }}"}}]',
+                ),
                 "pause_look_seconds": _option(
                     "Seconds after which a load that was paused half-way looks whether it may go on.",
                     "300",

@@ -107,6 +107,18 @@ def texts() -> Texts:
     return Texts(language())
 
 
+def notifiers() -> str:
+    """Give the notifiers that are told of every environment, as JSON (orchestration.channels reads it); '' for none."""
+    return _text("notifiers")
+
+
+def airflow_url() -> str:
+    """Give Airflow's own address, without a slash at its end; as Airflow itself makes its links to logs."""
+    from airflow.sdk import conf
+
+    return str(conf.get("api", "base_url", fallback="") or "http://localhost:8080").rstrip("/")
+
+
 def mappings_folder() -> Path:
     """Give the folder of the mapping files, absolute: the same for DAGs, pages and commands, wherever they are started.
 

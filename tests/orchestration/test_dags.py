@@ -15,7 +15,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, get_parsing_context
 
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration import dags as built
-from moodle_coupling.orchestration.dags import build_dags
+from moodle_coupling.orchestration.dags import WATCH, build_dags
 from moodle_coupling.orchestration.names import pool_name
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ from airflow.sdk import DAG, Asset, CronTriggerTimetable, ExceptionRetryPolicy, 
 HEAVY = {"pandas", "pyarrow", "sqlalchemy", "numpy"}
 airflows_own = HEAVY & set(sys.modules)
 begin = time.process_time()
-from moodle_coupling.orchestration.dags import build_dags
+from moodle_coupling.orchestration.dags import WATCH, build_dags
 dags = build_dags(Path(sys.argv[1]))
 from airflow.sdk import conf
 print(json.dumps({
@@ -140,7 +140,7 @@ def test_a_file_that_turns_wrong_keeps_its_schedule_and_tells_its_people(folder:
     assert dags["moodle_reconcile__demo"].schedule is None
     (task,) = wrong.tasks
     (mail,) = task.on_failure_callback
-    assert mail.to == ["beheer@example.org"]
+    assert mail.who.to == ["beheer@example.org"]
     path.write_bytes(b"")
     assert build_dags(folder)["moodle_reconcile__demo"].schedule == CronTriggerTimetable(
         "0 6 * * *", timezone="Europe/Amsterdam"
@@ -164,11 +164,22 @@ def test_of_two_files_with_one_connection_both_keep_their_dags_and_their_people_
         text = re.sub(r"^notify:.*\n(?:[ #].*\n)*", "", path.read_text(), flags=re.MULTILINE)
         path.write_text(text.replace("moodle_other", "moodle_demo") + "notify: {to: [beheer@example.org]}\n")
     dags = build_dags(folder)
-    told = {
-        name: dags[f"moodle_provision__{name}"].get_task("prepare").on_failure_callback
-        for name in ("demo", "other", "third")
-    }
-    assert {name for name, mails in told.items() if mails} == {"demo", "other"}
+    for name in ("demo", "other", "third"):
+        (tells,) = dags[f"moodle_provision__{name}"].get_task("report").on_failure_callback
+        assert (tells.environment, tells.who.to) == (name, ["beheer@example.org"])
+
+
+def test_somebody_watches_where_somebody_is_to_be_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coupling(folder, "demo")
+    path = folder / "demo.yaml"
+    nobody = re.sub(r"^notify:.*\n(?:[ #].*\n)*", "", path.read_text(), flags=re.MULTILINE)
+    path.write_text(nobody)
+    assert WATCH not in build_dags(folder)
+    path.write_text(nobody + "notify: {to: [beheer@example.org]}\nfields: [\n")
+    assert build_dags(folder)[WATCH].schedule is not None
+    path.write_text(nobody)
+    monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__NOTIFIERS", "[]")
+    assert WATCH in build_dags(folder)
 
 
 def of_a_task(monkeypatch: pytest.MonkeyPatch, dag_id: str) -> None:
@@ -207,20 +218,6 @@ def test_a_task_of_another_dag_or_a_wrong_file_finds_all_dags(
     whole = sorted(build_dags(folder))
     of_a_task(monkeypatch, dag_id)
     assert sorted(build_dags(folder)) == whole
-
-
-def test_a_task_whose_connection_is_shared_still_tells_its_people(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("one", "two", "three"):
-        coupling(folder, name)
-    text = (folder / "two.yaml").read_text().replace("moodle_two", '"moodle_on\\u0065"')
-    (folder / "two.yaml").write_text(text + "notify: {to: [beheer@example.org]}\n")
-    (folder / "one.yaml").write_text((folder / "one.yaml").read_text() + "notify: {to: [beheer@example.org]}\n")
-    for name, told in (("one", True), ("two", True), ("three", False)):
-        of_a_task(monkeypatch, f"moodle_provision__{name}")
-        dag = build_dags(folder)[f"moodle_provision__{name}"]
-        assert bool(dag.get_task("prepare").on_failure_callback) is told
 
 
 def test_what_airflow_refuses_of_one_file_stops_only_that_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,7 +239,7 @@ def test_the_question_is_put_in_the_configured_language(
     assert put["subject"] == "Een plan voor Moodle wacht op uw goedkeuring"
     assert "Dit is de eerste keer dat deze Moodle wordt gevuld" in put["body"]
     assert "| aanmaken | 3 |" in put["body"]
-    assert "Het hele plan, met namen:" in put["body"]
+    assert "[Het hele plan, rij voor rij](" in put["body"]
 
 
 def test_a_rejected_plan_is_not_asked_again_however_often_the_task_begins_again(asking: Asking, run: Run) -> None:

@@ -70,3 +70,10 @@ def last_done(ledger: Ledger, environment: str, action: str) -> dt.datetime | No
     with ledger.reading() as connection:
         at: dt.datetime | None = connection.execute(query.order_by(_ACTIVITY.c.at.desc()).limit(1)).scalar_one_or_none()
     return at
+
+
+def was_done(ledger: Ledger, environment: str, action: str, subject: str) -> bool:
+    """Tell whether this was done to a subject in an environment."""
+    mine = (_ACTIVITY.c.environment == environment, _ACTIVITY.c.action == action, _ACTIVITY.c.subject == subject)
+    with ledger.reading() as connection:
+        return connection.execute(select(_ACTIVITY.c.id).where(*mine).limit(1)).one_or_none() is not None

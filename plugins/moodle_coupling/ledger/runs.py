@@ -133,6 +133,14 @@ def last_good_run(ledger: Ledger, environment: str) -> Run | None:
     return _run(row) if row is not None else None
 
 
+def first_run(ledger: Ledger, environment: str) -> Run | None:
+    """Give the first run that is known of an environment; None when it never ran."""
+    query = select(_RUNS).where(_RUNS.c.environment == environment).order_by(_RUNS.c.started, _RUNS.c.id).limit(1)
+    with ledger.reading() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+    return _run(row) if row is not None else None
+
+
 def ever_loaded(ledger: Ledger, environment: str) -> bool:
     """Tell whether any run of this environment came to its end; the first load ever waits for an approval."""
     query = (

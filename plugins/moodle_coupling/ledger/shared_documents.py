@@ -48,6 +48,15 @@ def look(ledger: Ledger, key: str) -> dict[str, Any]:
     return _understood(str(found)) if found is not None else {}
 
 
+def look_all(ledger: Ledger, beginning: str) -> dict[str, dict[str, Any]]:
+    """Give the documents whose key begins so, as they are now, by key. Raises LedgerUnavailable."""
+    wanted = select(_DOCUMENTS.c.key, _DOCUMENTS.c.document).where(
+        _DOCUMENTS.c.key.startswith(beginning, autoescape=True)
+    )
+    with ledger.reading() as connection:
+        return {str(key): _understood(str(text)) for key, text in connection.execute(wanted)}
+
+
 def _locked(connection: Connection, key: str, ledger: Ledger) -> str:
     if connection.dialect.name == "postgresql":
         connection.execute(

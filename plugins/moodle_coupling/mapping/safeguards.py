@@ -93,11 +93,19 @@ class Safeguards(Part):
     )
 
 
+Hours = Annotated[
+    Annotated[int, Field(ge=1, le=8760)] | None, BeforeValidator(_unwatched), WrapSerializer(_said), _OffInsteadOfNull
+]
+
+
 class Notify(Part):
-    """Who is told by e-mail that an approval is needed, that a Moodle is in quarantine, or that mismatches are open."""
+    """Who is told by e-mail when a person is needed, and after how long without a good run."""
 
     to: list[str] = Field(default_factory=list, description="E-mail addresses; nobody is told when there are none.")
     connection: str = Field("smtp_default", description="Airflow connection of type 'smtp' that sends.")
+    no_good_run_hours: Hours = Field(
+        36, description="Hours without a run for everyone that ended well, after which people are told; off for never."
+    )
 
     @field_validator("to")
     @classmethod

@@ -11,8 +11,8 @@ from airflow.sdk import Param
 from moodle_coupling import settings
 from moodle_coupling.airflow_internals import params_dict
 from moodle_coupling.contract.facts import Answer, Question
-from moodle_coupling.contract.markdown import code
 from moodle_coupling.errors import OtherPlanAnswered
+from moodle_coupling.orchestration import addresses
 from moodle_coupling.orchestration.staging import find_facts, write_facts
 from moodle_coupling.words.sentence import Sentence, in_turn, read
 
@@ -71,7 +71,8 @@ class PlanApproval(ApprovalOperator):
         let_go(run.ledger, run.mapping.environment, run.holder)
         say = settings.texts().say
         self.subject = say(Sentence("approval.subject"))
-        self.body = f"{question.body}\n\n{say(Sentence('approval.whole_plan', file=code(run.folder / 'plan.parquet')))}"
+        where = addresses.plan(run.record.dag_id, run.record.run_id)
+        self.body = f"{question.body}\n\n[{say(Sentence('approval.whole_plan'))}]({where})"
         self.params = params_dict({PLAN: _plan_field(question.digest, say)})
         return super().execute(context)
 

@@ -21,7 +21,7 @@ from moodle_coupling.contract.markdown import code, plain
 from moodle_coupling.errors import CouplingError, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
 from moodle_coupling.orchestration.approval import APPROVE, approval_task
 from moodle_coupling.orchestration.names import persons_asset, pool_name, provision_id, reconcile_id, users_asset
-from moodle_coupling.orchestration.notices import notifiers
+from moodle_coupling.orchestration.notices import Failed, Waits
 from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
         trigger_rule=TriggerRule.ALL_DONE,
         inlets=[persons_asset(environment)],
         outlets=[users_asset(environment)],
+        on_failure_callback=Failed(environment, mapping.notify),
     )
     def report() -> Any:
         """Merge outcomes and say what happened, also when the load did not finish; announce what was loaded."""
@@ -187,7 +188,7 @@ def _tasks(mapping_path: str, mapping: Mapping) -> None:
         return _step(load_access, mapping_path, paused="wait")
 
     planned = plan()
-    approved = approval_task(mapping_path, mapping.safeguards.approval_hours, notifiers(mapping))
+    approved = approval_task(mapping_path, mapping.safeguards.approval_hours, [Waits(environment, mapping.notify)])
     loaded = load.expand(chunk=planned)
     reported = report()
     prepare() >> planned >> approved >> loaded >> reported
@@ -216,10 +217,12 @@ def _step(step: Callable[[Run], Any], mapping_path: str, *, paused: str = "") ->
     """
     from airflow.sdk.exceptions import AirflowSkipException
 
+    from moodle_coupling.orchestration import outages
     from moodle_coupling.orchestration.run import open_run
     from moodle_coupling.sources.kinds import waits_until
 
-    run = open_run(mapping_path, get_current_context())
+    context = get_current_context()
+    run = open_run(mapping_path, context)
     try:
         given = step(run)
     except (CouplingPaused, EnvironmentBusy, Quarantined) as stop:
@@ -234,10 +237,12 @@ def _step(step: Callable[[Run], Any], mapping_path: str, *, paused: str = "") ->
             until = look_again(run.folder, error, now)
         else:
             until = waits_until(run.mapping, error, now)
+        outages.wait(run, error, until, context["ti"], now)
         if until is None:
             raise
         _wait(error, until)
     is_back(run.folder)
+    outages.over(run)
     return given
 
 

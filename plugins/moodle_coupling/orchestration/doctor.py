@@ -60,6 +60,7 @@ def examine(folder: Path) -> list[Finding]:
         lambda: _leases(ledger) if ledger else (),
         _parts_of_airflow,
         _figures,
+        lambda: _notifiers(mappings),
         _test_button,
     ]
     return [finding for check in checks for finding in check()]
@@ -305,6 +306,25 @@ def _figures() -> Iterator[Finding]:
             yield _ok("figures", to=to)
         return  # Airflow uses the first of them
     yield _ok("figures_off")
+
+
+def _notifiers(mappings: list[Mapping]) -> Iterator[Finding]:
+    """Look whether everybody who is to be told can be: the option can be read, and each notifier can be made."""
+    from moodle_coupling.orchestration import channels
+    from moodle_coupling.orchestration.notices import Event
+
+    try:
+        found = channels.configured(Event)
+        for one in (*found, *(each for mapping in mappings for each in channels.mail(mapping.notify)[:1])):
+            one.made()
+    except CouplingError as error:
+        yield _bad("notifiers_wrong", error=error.said)
+    else:
+        silent = sorted(one.environment for one in mappings if not one.notify.to)
+        if silent and not found:
+            yield _ok("notifiers_none", environments=silent)
+        else:
+            yield _ok("notifiers", n=len(found))
 
 
 def _test_button() -> Iterator[Finding]:

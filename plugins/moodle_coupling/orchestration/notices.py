@@ -1,139 +1,353 @@
-"""Telling people by mail: what waits for them, how many and where to look; never a name, address or value of a person."""
+"""Telling people what waits for them, how much and where to look: each thing once, and never a name, address or value of a person.
+
+Through which channels stands in ``orchestration.channels``. What was sent is noted in the ledger's activity, for each channel
+by itself, and only after it was sent: what one channel did not take is sent again by the next who looks (``orchestration.watch``).
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import html
 import logging
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseNotifier
 
 from moodle_coupling import settings
+from moodle_coupling.errors import CouplingError
+from moodle_coupling.orchestration import addresses, channels
 from moodle_coupling.words.meanings import meaning_of
-from moodle_coupling.words.sentence import Sentence, in_lines, text
+from moodle_coupling.words.sentence import Sentence, as_sentence, in_lines, read, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
+    from moodle_coupling.ledger.approvals import Approval
     from moodle_coupling.ledger.ledger import Ledger
-    from moodle_coupling.mapping import Mapping
-    from moodle_coupling.mapping.remains import Remains
+    from moodle_coupling.ledger.quarantine import Quarantine
+    from moodle_coupling.ledger.runs import Run
+    from moodle_coupling.mapping.safeguards import Notify
 
 log = logging.getLogger(__name__)
 
-_DAG: Final = "{{ dag.dag_id | e }}"
-_LOG: Final = '<a href="{{ ti.log_url | e }}">{{ ti.log_url | e }}</a>'
-WAITS_SUBJECT: Final = Sentence("mail.waits.subject", dag="{{ dag.dag_id }}")
-WAITS_BODY: Final = Sentence("mail.waits", body="<pre>{{ task.body | default('') | e }}</pre>", link=_LOG)
-"""For the approval step, whose body names nobody (matching.safeguards.approval_body)."""
-FAILED_SUBJECT: Final = Sentence("mail.failed.subject", task="{{ ti.task_id }}", dag="{{ dag.dag_id }}")
-FAILED_BODY: Final = Sentence("mail.failed", task="{{ ti.task_id | e }}", dag=_DAG, run="{{ run_id | e }}", link=_LOG)
-"""For a task that failed; Airflow's own text quotes the exception, which may hold what Moodle said of a person."""
-WRONG_FILE_BODY: Final = Sentence(
-    "mail.wrong_file", dag=_DAG, link=_LOG, command="<code>moodle-coupling validate</code>"
-)
-"""For a coupling without a mapping; the file's own words stay out of the mail."""
+_BY: Final = "moodle-coupling"
+_NAMES_TASKS_ONLY: Final = frozenset({"run.tasks_failed", "run.no_plan"})
+"""Reasons of a failed run that may leave the house: others may quote what Moodle or the source said of a person."""
+_TIME: Final = "%Y-%m-%d %H:%M"
+
+
+class Event(StrEnum):
+    """What people are told of."""
+
+    FAILED = "failed"
+    WRONG_FILE = "wrong_file"
+    AWAY = "away"
+    NO_GOOD_RUN = "no_good_run"
+    APPROVAL = "approval"
+    QUARANTINE = "quarantine"
+    DIGEST = "digest"
+
+
+TOLD: Final = "told "
+"""How an action of the ledger's activity begins that says what people were told of: 'told failed'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell. ``key`` is the same each time the same thing is found; '' for what is told each time."""
+
+    event: Event
+    environment: str
+    key: str
+    subject: Sentence
+    body: Sentence
+    link: str
+
+    def said(self) -> dict[str, str]:
+        """Give what a notifier's templates can show, in the configured language: subject, text, html, link, event, environment."""
+        say = settings.texts().say
+        subject = " ".join(say(self.subject).split())  # a line break would begin another header of a mail
+        lines = say(self.body).splitlines()
+        link = html.escape(self.link)
+        body = "<br>\n".join(map(html.escape, lines))
+        return {
+            "event": self.event.value,
+            "environment": self.environment,
+            "subject": subject,
+            "text": "\n".join([*lines, self.link]),
+            "html": f'<p>{body}</p>\n<p><a href="{link}">{link}</a></p>',
+            "link": self.link,
+        }
+
+
+def channels_of(who: Notify, event: Event, environment: str) -> list[channels.Channel]:
+    """Give through what such an event is told; an option that cannot be read is a warning, and mail still goes."""
+    try:
+        configured = channels.configured(Event)
+    except CouplingError as error:
+        log.warning("%s", error)
+        configured = []
+    return [one for one in (*channels.mail(who), *configured) if one.takes(event, environment)]
+
+
+def tell(notice: Notice, who: Notify, ledger: Ledger | None) -> int:
+    """Send a notice through every channel that it did not go through before; gives through how many it went now.
+
+    Never raises for a channel that fails, nor for a ledger that is away: then it is sent, and perhaps once more.
+    """
+    sent = 0
+    for channel in channels_of(who, notice.event, notice.environment):
+        key = _digest(notice.key, channel.name) if notice.key else ""
+        if key and _was_told(ledger, notice, key):
+            continue
+        try:
+            channel.send(notice.said())
+        except Exception as error:  # noqa: BLE001 - whatever is the matter with the channel, the run goes on
+            # Not the error's text: a mail server repeats in it what it likes.
+            log.warning("Notice '%s' was not sent by %s: %s", notice.event, channel.name, type(error).__name__)
+            continue
+        log.info("Notice '%s' of '%s' was sent by %s.", notice.event, notice.environment, channel.name)
+        sent += 1
+        if key:
+            _note(ledger, notice, key, channel.name)
+    return sent
+
+
+def _was_told(ledger: Ledger | None, notice: Notice, key: str) -> bool:
+    from moodle_coupling.ledger.activity import was_done
+
+    try:
+        return ledger is not None and was_done(ledger, notice.environment, TOLD + notice.event, key)
+    except CouplingError:
+        return False
+
+
+def _note(ledger: Ledger | None, notice: Notice, key: str, channel: str) -> None:
+    from moodle_coupling.ledger.activity import note
+
+    if ledger is None:
+        return
+    try:
+        note(
+            ledger,
+            by=_BY,
+            environment=notice.environment,
+            action=TOLD + notice.event,
+            subject=key,
+            detail=channel.partition(" ")[0],
+        )
+    except CouplingError as error:
+        log.warning("%s", error)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+# ---- what there is to tell -------------------------------------------------------------------------------------------
+
+
+def run_failed(environment: str, dag_id: str, run_id: str, why: str, since: str) -> Notice:
+    """Give that a run failed for good; ``why`` as the ledger keeps it, ``since`` the last good run and the day.
+
+    The same cause again is the same thing, until a run ends well or another day comes.
+    """
+    reason = read(why)
+    said = [Sentence("notice.failed", run=run_id, environment=environment)]
+    if reason is not None and reason.code in _NAMES_TASKS_ONLY:
+        said.append(reason)
+    return Notice(
+        Event.FAILED,
+        environment,
+        _digest(why, since),
+        Sentence("notice.failed.subject", environment=environment),
+        in_lines(said),
+        addresses.run(dag_id, run_id),
+    )
+
+
+def wrong_file(environment: str, error: str) -> Notice:
+    """Give that a mapping file is wrong; its own words stay out of the message, and count for what is the same error."""
+    return Notice(
+        Event.WRONG_FILE,
+        environment,
+        _digest(error),
+        Sentence("notice.wrong_file.subject", environment=environment),
+        Sentence("notice.wrong_file", environment=environment, command="moodle-coupling validate"),
+        addresses.environment(environment),
+    )
+
+
+def approval_needed(run: Run, asked: Approval) -> Notice:
+    """Give that a plan waits for an approval, and why."""
+    reasons = map(as_sentence, asked.reasons)
+    return Notice(
+        Event.APPROVAL,
+        run.environment,
+        f"approval {asked.id}",
+        Sentence("notice.approval.subject", environment=run.environment),
+        in_lines([Sentence("notice.approval"), *reasons]),
+        addresses.run(run.dag_id, run.run_id),
+    )
+
+
+def in_quarantine(found: Quarantine) -> Notice:
+    """Give that an environment is in quarantine, why, and until when."""
+    return Notice(
+        Event.QUARANTINE,
+        found.environment,
+        f"quarantine {found.id}",
+        Sentence("notice.quarantine.subject", environment=found.environment),
+        in_lines([as_sentence(found.reason), Sentence("notice.quarantine.lifted", until=f"{found.until:{_TIME}}")]),
+        addresses.environment(found.environment),
+    )
+
+
+def no_good_run(environment: str, last: Run | None, since: dt.datetime, hours: int) -> Notice:
+    """Give that no run ended well for so long; ``since`` is the last good end, or when the first run began."""
+    code = "notice.no_good_run" if last is not None else "notice.no_good_run.ever"
+    return Notice(
+        Event.NO_GOOD_RUN,
+        environment,
+        f"no good run {last.id if last else ''}",
+        Sentence("notice.no_good_run.subject", environment=environment, n=hours),
+        Sentence(code, environment=environment, since=f"{since:{_TIME}}"),
+        addresses.environment(environment),
+    )
+
+
+# ---- who tells -------------------------------------------------------------------------------------------------------
+
+
+def tell_waiting(ledger: Ledger, environment: str, who: Notify) -> None:
+    """Tell of every plan of an environment that waits for an approval."""
+    from moodle_coupling.ledger.approvals import waiting
+    from moodle_coupling.ledger.runs import get_run
+
+    for asked in waiting(ledger, environment):
+        tell(approval_needed(get_run(ledger, asked.run), asked), who, ledger)
+
+
+def tell_quarantine(ledger: Ledger, environment: str, who: Notify) -> None:
+    """Tell that an environment is in quarantine, when it is."""
+    from moodle_coupling.ledger import quarantine
+
+    found = quarantine.in_quarantine(ledger, environment)
+    if found is not None:
+        tell(in_quarantine(found), who, ledger)
+
+
+class Waits(BaseNotifier):
+    """Airflow's notifier for the approval step: tells that the plan waits."""
+
+    def __init__(self, environment: str, who: Notify) -> None:
+        super().__init__()
+        self.environment = environment
+        self.who = who
+
+    def notify(self, context: Context) -> None:  # noqa: ARG002
+        """Tell it; whatever is the matter, the step goes on (Airflow logs it)."""
+        from moodle_coupling.orchestration.environment_hold import the_ledger
+
+        tell_waiting(the_ledger(), self.environment, self.who)
+
+
+class Failed(BaseNotifier):
+    """Airflow's notifier for the last task of a run, when that failed: tells that the run failed.
+
+    A load that stopped itself is told as the quarantine that it led to, and not as a failed run as well.
+    """
+
+    def __init__(self, environment: str, who: Notify) -> None:
+        super().__init__()
+        self.environment = environment
+        self.who = who
+
+    def notify(self, context: Context) -> None:
+        """Tell it, also where the ledger cannot be asked: that may be why it failed."""
+        dag_run: Any = context["dag_run"]
+        ledger = ledger_if_there()
+        try:
+            why, since = _why(ledger, self.environment, dag_run)
+        except CouplingError as error:
+            log.warning("%s", error)
+            why, since = "", ""
+        if why is not None:
+            since += f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+            tell(run_failed(self.environment, dag_run.dag_id, dag_run.run_id, why, since), self.who, ledger)
+
+
+class WrongFile(BaseNotifier):
+    """Airflow's notifier for the DAG that stands in for one of a wrong mapping file."""
+
+    def __init__(self, environment: str, error: str, who: Notify) -> None:
+        super().__init__()
+        self.environment = environment
+        self.error = error
+        self.who = who
+
+    def notify(self, context: Context) -> None:  # noqa: ARG002
+        """Tell it."""
+        tell(wrong_file(self.environment, self.error), self.who, ledger_if_there())
+
+
+def ledger_if_there() -> Ledger | None:
+    """Open the ledger; None, and a warning, when it cannot be asked."""
+    from moodle_coupling.orchestration.environment_hold import the_ledger
+
+    try:
+        return the_ledger()
+    except CouplingError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _why(ledger: Ledger | None, environment: str, dag_run: Any) -> tuple[str | None, str]:
+    """Give why a run failed ('' when that is not known, None when it is told as a quarantine), and the last good run."""
+    from moodle_coupling.ledger.quarantine import in_quarantine
+    from moodle_coupling.ledger.runs import find_run, last_good_run
+
+    run = find_run(ledger, environment, dag_run.dag_id, dag_run.run_id) if ledger is not None else None
+    if ledger is None or run is None:
+        return "", ""
+    found, good = in_quarantine(ledger, environment), last_good_run(ledger, environment)
+    if found is not None and found.since >= run.started:
+        return None, ""
+    return run.reason, good.id if good is not None else ""
+
+
+# ---- the digest ------------------------------------------------------------------------------------------------------
+
 DIGEST: Final = "mismatches told"
 """Action under which the ledger's activity remembers a digest."""
 
 
-class MailNotifier(BaseNotifier):
-    """Airflow's SMTP notifier, but a mail that fails is a warning in the log: it never fails the task it tells of.
+def tell_digest(ledger: Ledger, environment: str, who: Notify, now: dt.datetime) -> int:
+    """Tell, once a day, how many mismatches were opened since the last digest; gives how many channels took it.
 
-    Subject and body are Jinja templates in ``[moodle_coupling] language``; no catalogue is read before a mail goes out.
+    That it was told is remembered in the ledger's activity, and only when it was. The day is that of ``now``'s time zone.
     """
+    from moodle_coupling.ledger.activity import note
 
-    template_fields = ("subject", "body")
-
-    def __init__(self, *, to: Sequence[str], connection: str, subject: Sentence, body: Sentence) -> None:
-        super().__init__()
-        self.to = list(to)
-        self.connection = connection
-        self.said = (subject, body)
-        self.subject = self.body = ""
-
-    def __call__(self, *args: Any) -> None:
-        """Fill the templates in and send."""
-        self._say()
-        try:
-            super().__call__(*args)
-        except Exception as error:  # noqa: BLE001 - a template that does not fit this task
-            self._warn(error)
-
-    def notify(self, context: Context) -> None:
-        """Send the mail as it is."""
-        self.send(context)
-
-    def send_as_it_is(self, context: Any) -> bool:
-        """Send the mail without filling templates in; False when it could not be sent."""
-        self._say()
-        self.body = "<p>" + "<br>\n".join(html.escape(line) for line in self.body.splitlines()) + "</p>"
-        return self.send(context)
-
-    def _say(self) -> None:
-        self.subject, self.body = map(settings.texts().say, self.said)
-
-    def send(self, context: Any) -> bool:
-        """Send subject and body; False when they could not be sent."""
-        from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-
-        try:
-            SmtpNotifier(
-                to=self.to,
-                subject=" ".join(self.subject.split()),  # a line break would begin another header
-                html_content=self.body,
-                smtp_conn_id=self.connection,
-            ).notify(context)
-        except Exception as error:  # noqa: BLE001 - whatever is the matter with the mail, the run goes on
-            self._warn(error)
-            return False
-        return True
-
-    def _warn(self, error: Exception) -> None:
-        # Not the error's text: a mail server repeats in it what it likes.
-        log.warning(
-            "The mail '%s' could not be sent (%s); look at the connection '%s'.",
-            self.subject,
-            type(error).__name__,
-            self.connection,
-        )
+    found = mismatches_digest(ledger, environment, now)
+    if found is None:
+        return 0
+    number, body = found
+    subject, link = Sentence("notice.digest.subject", environment=environment), addresses.mismatches(environment)
+    sent = tell(Notice(Event.DIGEST, environment, "", subject, body, link), who, ledger)
+    if sent:
+        note(ledger, by=_BY, environment=environment, action=DIGEST, detail=str(number))
+    return sent
 
 
-def notifiers(
-    mapping: Mapping | Remains, subject: Sentence = WAITS_SUBJECT, body: Sentence = WAITS_BODY
-) -> list[BaseNotifier]:
-    """Give who is told of this coupling, for Airflow's callbacks; empty when the mapping's ``notify`` names nobody.
-
-    ``subject`` and ``body`` (HTML) are Jinja templates; by default they tell of a plan that waits for an approval. The
-    sender and the server stand in the SMTP connection that ``notify.connection`` names.
-    """
-    return list(_mails(mapping, subject, body))
-
-
-def tell(mapping: Mapping, subject: Sentence, body: Sentence, context: Any = None) -> bool:
-    """Mail ``body`` (plain text) to whom the mapping names; False when a mail could not be sent.
-
-    A mail that fails never fails the run. Both texts go out as they are, no template is filled in: ids come from the
-    source, and might look like one.
-    """
-    return all(mail.send_as_it_is(context or {}) for mail in _mails(mapping, subject, body))
-
-
-def _mails(mapping: Mapping | Remains, subject: Sentence, body: Sentence) -> list[MailNotifier]:
-    to, connection = mapping.notify.to, mapping.notify.connection
-    return [MailNotifier(to=to, connection=connection, subject=subject, body=body)] if to else []
-
-
-def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> Sentence | None:
-    """Give, once a day, how many mismatches were opened since the last digest, by kind; None when there is no need.
-
-    The day is that of ``now``'s time zone. That it was given is remembered in the ledger's activity; a day without new
-    mismatches is not, so that they are told of as soon as there are any.
-    """
-    from moodle_coupling.ledger.activity import last_done, note
+def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> tuple[int, Sentence] | None:
+    """Give how many mismatches were opened since the last digest, and the same by kind; None when there is nothing to tell."""
+    from moodle_coupling.ledger.activity import last_done
     from moodle_coupling.ledger.mismatches import count_open
 
     last = last_done(ledger, environment, DIGEST)
@@ -144,10 +358,9 @@ def mismatches_digest(ledger: Ledger, environment: str, now: dt.datetime) -> Sen
     if not new:
         return None
     every = count_open(ledger).get(environment, {})
-    kinds = [
-        Sentence("mail.mismatches.kind", what=meaning_of(kind), kind=kind, number=number)
+    kinds: Sequence[Sentence] = [
+        Sentence("notice.digest.kind", what=meaning_of(kind), kind=kind, number=number)
         for kind, number in sorted(new.items(), key=lambda one: -one[1])
     ]
-    first = Sentence("mail.mismatches.first", n=sum(new.values()), all=sum(every.values()))
-    note(ledger, by="moodle-coupling", environment=environment, action=DIGEST, detail=str(sum(new.values())))
-    return in_lines([first, *kinds, text(""), Sentence("mail.mismatches.last")])
+    first = Sentence("notice.digest.first", n=sum(new.values()), all=sum(every.values()))
+    return sum(new.values()), in_lines([first, *kinds, text(""), Sentence("notice.digest.last")])

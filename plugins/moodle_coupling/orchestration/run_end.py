@@ -14,6 +14,7 @@ from moodle_coupling.airflow_internals import withdraw_outlets
 from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.ledger import quarantine
+from moodle_coupling.ledger.outages import end_outage
 from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.runs import end_run, get_run
 from moodle_coupling.ledger.words import RunState
@@ -21,7 +22,7 @@ from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.environment_hold import let_go
 from moodle_coupling.orchestration.figures import tell_figures
 from moodle_coupling.orchestration.names import users_asset
-from moodle_coupling.orchestration.notices import mismatches_digest, tell
+from moodle_coupling.orchestration.notices import tell_digest
 from moodle_coupling.orchestration.reporting import report
 from moodle_coupling.orchestration.safety import why_stopped
 from moodle_coupling.orchestration.shared_staging import check_mark
@@ -54,7 +55,7 @@ def report_and_end(run: Run, states: Mapping[str, str], context: Any) -> dict[st
         raise
     else:
         context["ti"].xcom_push(key="summary", value=text)
-        _done(run, counts, context)
+        _done(run, counts)
         return counts
     finally:
         _tidy(run)
@@ -85,7 +86,7 @@ def _announce(run: Run, counts: dict[str, int], context: Any) -> None:
     context["outlet_events"][users_asset(run.mapping.environment)].extra = dict(counts)
 
 
-def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:
+def _done(run: Run, counts: Mapping[str, int]) -> None:
     """End a run that did what it could: a rejected plan stays 'rejected', a dry run is no load."""
     record = get_run(run.ledger, run.record.id)
     # Only a run for everyone is 'done': it is the first load, and says how large the source is.
@@ -99,9 +100,7 @@ def _done(run: Run, counts: Mapping[str, int], context: Any) -> None:
     end_run(run.ledger, record.id, state, counts=counts, reason=reason)
     if state == RunState.DONE:
         quarantine.lift(run.ledger, run.mapping.environment, by=f"the good end of {run.holder}")
-    digest = mismatches_digest(run.ledger, run.mapping.environment, dt.datetime.now(dt.UTC))
-    if digest is not None:
-        tell(run.mapping, Sentence("mail.mismatches.subject", environment=run.mapping.environment), digest, context)
+    tell_digest(run.ledger, run.mapping.environment, run.mapping.notify, dt.datetime.now(dt.UTC))
 
 
 def _reason(error: Exception) -> str:
@@ -115,6 +114,7 @@ def _reason(error: Exception) -> str:
 
 def _tidy(run: Run) -> None:
     let_go(run.ledger, run.mapping.environment, run.holder)
+    end_outage(run.ledger, run.mapping.environment, run.record.id)
     tell_figures(run.ledger, get_run(run.ledger, run.record.id))
     now = dt.datetime.now(dt.UTC)
     removed = staging.sweep(run.mapping.environment, now=now)

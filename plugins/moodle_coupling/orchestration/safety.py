@@ -16,7 +16,8 @@ from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.safeguards import Facts, Tripped, approval_body, evaluate
 from moodle_coupling.orchestration import access, staging
-from moodle_coupling.words.sentence import Sentence, as_sentence, in_lines, in_turn
+from moodle_coupling.orchestration.notices import tell_quarantine
+from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,14 +44,10 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
     """Put the environment into quarantine when a load stopped itself because too much of it failed."""
     if not isinstance(stopped, TooManyFailures):
         return
-    from moodle_coupling.orchestration.notices import tell
-
     staging.write_facts(run.folder, Stopped(reason=stopped.said.written()))
     environment = run.mapping.environment
-    found = quarantine.impose(run.ledger, environment, stopped.said.written())
-    lifted = Sentence("mail.quarantine.lifted", until=f"{found.until:%Y-%m-%d %H:%M}")
-    subject = Sentence("mail.quarantine.subject", environment=environment)
-    tell(run.mapping, subject, in_lines([stopped.said, lifted]), None)
+    quarantine.impose(run.ledger, environment, stopped.said.written())
+    tell_quarantine(run.ledger, environment, run.mapping.notify)
 
 
 def why_stopped(run: Run) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moodle_coupling.hooks.pause import Pause
     from moodle_coupling.ledger.leases import Busy
     from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.ledger.outages import Outage
     from moodle_coupling.ledger.quarantine import Quarantine
     from moodle_coupling.ledger.runs import Run
     from moodle_coupling.orchestration.pause import Switch
@@ -49,6 +50,7 @@ class Status:
     quarantine: Quarantine | None = None
     waiting: tuple[Waiting, ...] = ()
     busy: Busy | None = None
+    outage: Outage | None = None
     mismatches: dict[str, int] = field(default_factory=dict)
     last_good: Run | None = None
     runs: tuple[Run, ...] = ()
@@ -79,6 +81,8 @@ class Status:
         return "active" if self.state == "active" else "held"
 
     def _of_ledger(self) -> list[Sentence]:
+        from moodle_coupling.orchestration.outages import said
+
         lines = []
         if self.quarantine is not None:
             until, why = f"{self.quarantine.until:{_TIME}}", as_sentence(self.quarantine.reason)
@@ -88,6 +92,8 @@ class Status:
             lines.append(Sentence("state.waiting", since=f"{one.since:{_TIME}}", run=one.run, why=why))
         if self.busy is not None:
             lines.append(Sentence("state.busy", run=self.busy.holder, since=f"{self.busy.since:{_TIME}}"))
+        if self.outage is not None:
+            lines.append(said(self.environment, self.outage))
         counts = [
             Sentence("report.number_of", number=number, what=Sentence(f"verdict.{kind}"))
             for kind, number in sorted(self.mismatches.items())
@@ -132,6 +138,7 @@ class Status:
             "busy": {"run": busy.holder, "since": busy.since.isoformat(), "until": busy.expires.isoformat()}
             if busy
             else None,
+            "outage": self.outage.model_dump(mode="json", exclude={"run"}) if self.outage else None,
             "mismatches": self.mismatches if self.known else None,
             "last_good": self.last_good.started.isoformat() if self.last_good else None,
             "runs": [_run_data(run) for run in self.runs],
@@ -148,6 +155,7 @@ def status_of(switch: Switch, ledger: Ledger | None, error: Sentence | None = No
     from moodle_coupling.ledger.mismatches import count_open
     from moodle_coupling.ledger.quarantine import in_quarantine
     from moodle_coupling.ledger.runs import get_run, last_good_run, latest_runs
+    from moodle_coupling.orchestration.outages import outages_of
 
     name = switch.environment
     waits = (
@@ -162,6 +170,7 @@ def status_of(switch: Switch, ledger: Ledger | None, error: Sentence | None = No
         quarantine=in_quarantine(ledger, name),
         waiting=tuple(waits),
         busy=holder_of(ledger, name),
+        outage=outages_of(ledger).get(name),
         mismatches=count_open(ledger).get(name, {}),
         last_good=last_good_run(ledger, name),
         runs=tuple(latest_runs(ledger, name, limit=RUNS)),

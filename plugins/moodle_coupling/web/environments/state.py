@@ -10,6 +10,7 @@ from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.mapping_files import refused
+from moodle_coupling.orchestration.notices import TOLD
 from moodle_coupling.settings import mappings_folder
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import MASK
@@ -55,7 +56,13 @@ ACTIONS: Final = {
     "explain": say("followed a person from source to Moodle:"),
     "provision": say("asked for a run of one person:"),
     "forget": say("forgot a person"),
-    "mismatches told": say("mailed the number of new mismatches"),
+    "mismatches told": say("told the number of new mismatches"),
+    "told failed": say("told that a run failed"),
+    "told wrong_file": say("told that the mapping file is wrong"),
+    "told away": say("told that a site does not answer"),
+    "told no_good_run": say("told that no run ended well"),
+    "told approval": say("told that a plan waits for an approval"),
+    "told quarantine": say("told of the quarantine"),
 }
 """What the pages and the commands note, in words."""
 FREE_TEXT: Final = frozenset({"protect"})
@@ -279,6 +286,8 @@ def recent(ledger: Ledger, environment: str, texts: Texts, *, details: bool) -> 
 
 def _subject(one: Activity, texts: Texts) -> str:
     """Name what it was done to: 'mismatch 12' and 'account 5' in the reader's language."""
+    if one.action.startswith(TOLD):
+        return ""  # a digest, that the same thing is told once
     kind, _, number = one.subject.partition(" ")
     named = _SUBJECTS.get(kind) if number.isdecimal() else None
     return texts(named, n=number, account=number) if named else one.subject
