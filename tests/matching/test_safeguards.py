@@ -207,13 +207,13 @@ class TestWhatIsShown:
     def test_at_most_ten_rows_from_all_over_the_plan(self):
         plan = plan_of(*((1, row(Action.SUSPEND, person_id=f"P{number}")) for number in range(100)))
         (tripped,) = evaluate(plan, facts(links=100), Safeguards())
-        assert list(sample(plan, tripped)["person_id"]) == [f"P{number}" for number in range(0, 100, 10)]
-        assert len(sample(plan, tripped, 200)) == 100
+        assert list(sample(plan, tripped.code)["person_id"]) == [f"P{number}" for number in range(0, 100, 10)]
+        assert len(sample(plan, tripped.code, 200)) == 100
 
     def test_a_safeguard_on_the_source_has_no_rows(self):
         plan = plan_of((30, row(Action.SUSPEND)))
         empty = evaluate(plan, facts(now=0), Safeguards())[0]
-        assert rows_behind(plan, empty).empty
+        assert rows_behind(plan, empty.code).empty
 
     def test_the_page_names_people_only_where_it_may(self):
         plan = plan_of((30, row(Action.UPDATE, {"city": ["Delft", "Utrecht"]})), (1, row(Action.REJECT)))
@@ -299,4 +299,4 @@ def test_what_trips_is_beyond_its_limit_and_has_its_rows(rows: list[dict[str, An
         assert tripped.share >= tripped.limit_share
         assert "{" not in str(tripped.said) + DUTCH.say(tripped.said)
         if not tripped.code.startswith("source"):
-            assert len(rows_behind(plan, tripped)) == tripped.count
+            assert len(rows_behind(plan, tripped.code)) == tripped.count

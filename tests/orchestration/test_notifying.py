@@ -233,7 +233,7 @@ def test_a_failed_run_is_told_once_a_day_for_one_cause_and_without_what_was_said
     end_run(opened, run.id, RunState.FAILED, reason="Moodle said of Zoë van der Meer: no")
     tells(context(run.run_id))
     assert "Run scheduled__0 for Moodle" in mails.text
-    assert "plan did not succeed; the log says why." in mails.text
+    assert "Not every task succeeded: plan." in mails.text
     assert "https://airflow.example.org/sub/dags/moodle_provision__trial/runs/scheduled__4/plugin/" in mails.text
     assert "Zoë" not in mails.text
 

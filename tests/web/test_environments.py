@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import time
+from html import unescape
 
 import pytest
 from ledger.frames import found, mismatch
@@ -15,6 +17,7 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity, approvals, leases, quarantine
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.mismatches import record_mismatches
+from moodle_coupling.ledger.outages import Outage, note_outage
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.sandbox.coachview import running_coachview
@@ -172,10 +175,10 @@ class TestACard:
         titles = re.findall(r"<title>(.*?)</title>", html)[1:]
         assert [title.split(" · ", 1)[1] for title in titles] == [
             "Everything · Done · 3 created, 0 updated, 0 rejected, 1 failed",
-            "Dry run · Done · 0 created, 5 updated, 0 rejected, 0 failed",
+            "Dry run · Done · planned, nothing written: 0 created, 5 updated, 0 rejected, 0 failed",
         ]
         assert (
-            'role="img" aria-label="The last 2 runs, oldest first: 3 created, 5 updated, 0 rejected, 1 failed"' in html
+            'role="img" aria-label="The last 2 runs, oldest first: 3 created, 0 updated, 0 rejected, 1 failed"' in html
         )
 
     def test_a_name_is_text(self, visit, mappings):
@@ -290,6 +293,89 @@ class TestRefreshing:
     def test_it_asks_every_15_seconds_and_only_for_what_stands_on_the_page(self, visit):
         assert 'hx-get="/moodle/cards" hx-trigger="every 15s"' in visit("op").get("/").text
         assert 'hx-get="/moodle/cards?only=demo" hx-trigger="every 15s"' in visit("op").get("/environments/demo").text
+
+
+AWAY = dt.datetime(2026, 3, 1, 2, 15, tzinfo=dt.UTC)
+
+
+def wait_for_moodle(ledger, environment="demo", **more):
+    begun = begin_run(ledger, environment, f"moodle_provision__{environment}", "scheduled__1", mode="changed")
+    waits = Outage(run=begun.id, what="moodle", since=AWAY, again=AWAY + dt.timedelta(minutes=9), **more)
+    note_outage(ledger, environment, waits)
+    return begun
+
+
+class TestASiteThatIsAway:
+    def test_the_card_and_the_run_say_since_when_and_when_it_is_tried_next(self, visit, dags, ledger):
+        dags()
+        begun = wait_for_moodle(ledger, attempt=3, attempts=4)
+        said = "Moodle &#39;demo&#39; has not answered since 2026-03-01 02:15 UTC. Try 3 of 4 is at 02:24:00 UTC."
+        told = status(visit("op").get("/").text)
+        assert "Waits for Moodle" in told
+        assert said in told
+        assert "Active" not in told
+        assert said in visit("op").get(f"/runs/{begun.id}").text
+        end_run(ledger, begun.id, RunState.FAILED)  # killed, and so it never said that the wait was over
+        assert "has not answered" not in visit("op").get("/").text
+        assert "has not answered" not in visit("op").get(f"/runs/{begun.id}").text
+
+
+class TestNothingWritten:
+    @pytest.mark.parametrize(("state", "mode"), [(RunState.REJECTED, "full"), (RunState.STOPPED, "dry run")])
+    def test_is_said_of_a_rejected_plan_and_a_dry_run(self, visit, ledger, state, mode):
+        run(ledger, state=state, mode=mode, planned_create=3)
+        told = status(visit("op").get("/").text)
+        assert re.search(r", just now nothing written", told)
+        assert "planned, nothing written: 3 created" in told
+        assert "The last run created 0 updated 0" in told
+
+
+class TestManyEnvironments:
+    @pytest.fixture
+    def fifty(self, mappings, ledger):
+        text = (mappings / "demo.yaml").read_text()
+        for number in range(49):
+            name = f"school_{number:02}"
+            made = text.replace("environment: demo", f"environment: {name}").replace("moodle_demo", f"moodle_{name}")
+            (mappings / f"{name}.yaml").write_text(made.replace("title: Demo", f"title: School {number}"))
+            begun = begin_run(ledger, name, f"moodle_reconcile__{name}", "manual__1", mode="full")
+            end_run(ledger, begun.id, RunState.DONE, counts={"done_create": number})
+        wait_for_moodle(ledger, "school_30")
+        waits = begin_run(ledger, "school_20", "dag", "manual__2", mode="full")
+        approvals.ask(ledger, waits.id, "digest", [])
+        (mappings / "school_10.yaml").write_text("environment: [")
+        quarantine.impose(ledger, "school_40", "41 of 100 failed")
+        failed = begin_run(ledger, "school_05", "dag", "manual__2", mode="full")
+        end_run(ledger, failed.id, RunState.FAILED)
+
+    def test_are_a_table_with_a_line_each_the_urgent_first(self, visit, fifty):
+        begun = time.perf_counter()
+        html = visit("op").get("/").text
+        assert time.perf_counter() - begun < 10
+        lines = re.findall(r'<th scope="row">.*?<span class="mono muted small">(\w+)</span>(.*?)</tr>', html, re.DOTALL)
+        assert len(lines) == 50
+        assert [name for name, _ in lines[:6]] == [
+            "school_40",
+            "school_10",
+            "school_20",
+            "school_30",
+            "school_05",
+            "demo",
+        ]
+        of = {name: " ".join(re.sub(r"<[^>]+>", " ", line).split()) for name, line in lines}
+        assert "Moodle &#39;school_30&#39; has not answered" in of["school_30"]
+        assert "the last one failed" in of["school_05"]
+        assert "none yet" in of["demo"]
+        assert 'class="cards"' not in html
+
+    def test_are_exchanged_as_a_whole_when_something_changed(self, visit, fifty, ledger):
+        visitor = visit("op")
+        again = unescape(re.search(r'hx-get="/moodle(/cards\?[^"]+)"', visitor.get("/").text)[1])
+        assert visitor.get(again).status_code == 204
+        quarantine.lift(ledger, "school_40", by="op")
+        html = visitor.get(again).text
+        assert html.strip().startswith('<div id="lines"')
+        assert html.index("school_10") < html.index("school_40")
 
 
 class TestPausing:

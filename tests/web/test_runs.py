@@ -24,6 +24,7 @@ from moodle_coupling.orchestration import staging
 from moodle_coupling.web.base.forms import unseal
 from moodle_coupling.web.environments.starts import start
 from moodle_coupling.web.runs.report import airflow_run
+from moodle_coupling.words.sentence import Sentence
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 PROVISION, RECONCILE = "moodle_provision__demo", "moodle_reconcile__demo"
@@ -421,6 +422,30 @@ class TestPlan:
         assert "The first load ever." in page.text
         assert "/tasks/approve/required_actions" in page.text
         assert "3 rows" in shown(page)
+
+    def test_a_plan_that_waits_shows_examples_of_what_each_safeguard_is_about(self, visit, ledger, asked):
+        run, folder = asked()
+        staging.write_frame(folder, "plan", plan_of(*((person(number), None) for number in range(1, 26))))
+        first = Sentence("safeguard.first_load", n=25, total=0, share=1.0, limit=0).written()
+        approvals.ask(ledger, run.id, "digest", [first, Sentence("safeguard.source_empty", n=1, total=1).written()])
+        set_state(ledger, run.id, RunState.WAITING_APPROVAL)
+        page = visit("user").get(f"/runs/{run.id}")
+        part = page.text.split('class="callout warn"', 1)[1].split('aria-labelledby="found"', 1)[0]
+        assert "25 rows of the plan, 10 of them here" in part
+        assert part.count("of them here") == 1  # none for what is about the source
+        assert part.count('<td class="person">') == 10
+        assert "Anna Bos1" in part
+        assert "Anna Bos1" not in visit("viewer").get(f"/runs/{run.id}").text
+
+    def test_while_a_run_goes_on_its_badge_and_its_time_are_exchanged_too(self, visit, ledger):
+        run = begin_run(ledger, "demo", RECONCILE, "manual__1", mode="full")
+        visitor = visit("viewer")
+        answer = visitor.get(f"/runs/{run.id}/live").text
+        for part in ("run-state", "run-took"):
+            assert f'id="{part}" hx-swap-oob="true"' in answer
+            assert f'id="{part}">' in visitor.get(f"/runs/{run.id}").text
+        set_state(ledger, run.id, RunState.WAITING_APPROVAL)
+        assert "Waits for approval" in visitor.get(f"/runs/{run.id}/live").text.split('id="run-state"', 1)[1]
 
     def test_an_answered_question_is_no_question(self, visit, ledger, asked):
         run, _ = asked()

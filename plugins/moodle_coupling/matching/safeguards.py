@@ -84,17 +84,17 @@ def evaluate(plan: pd.DataFrame, facts: Facts, safeguards: Safeguards) -> tuple[
     return tuple(found)
 
 
-def rows_behind(plan: pd.DataFrame, tripped: Tripped) -> pd.DataFrame:
+def rows_behind(plan: pd.DataFrame, code: str) -> pd.DataFrame:
     """Give the rows of the plan that a safeguard is about; none for one that is about the source."""
-    if tripped.code == FIRST_LOAD:
+    if code == FIRST_LOAD:
         return plan[plan["action"].isin(_WRITING)]
-    mask = _masks(plan).get(tripped.code)
+    mask = _masks(plan).get(code)
     return plan.iloc[:0] if mask is None else plan[mask]
 
 
-def sample(plan: pd.DataFrame, tripped: Tripped, n: int = 10) -> pd.DataFrame:
+def sample(plan: pd.DataFrame, code: str, n: int = 10) -> pd.DataFrame:
     """Give at most ``n`` of the rows behind a safeguard, spread evenly over them, so that a page shows more than the top."""
-    rows = rows_behind(plan, tripped)
+    rows = rows_behind(plan, code)
     if len(rows) <= n:
         return rows
     return rows.iloc[[number * len(rows) // n for number in range(n)]]
@@ -111,13 +111,13 @@ def approval_body(plan: pd.DataFrame, tripped: tuple[Tripped, ...], texts: Texts
     parts += [*_counts(Sentence("approval.action"), plan["action"], _action, texts), ""]
     parts += _counts(Sentence("approval.verdict"), plan["verdict"], _verdict, texts)
     for each in tripped:
-        rows = sample(plan, each)
+        rows = sample(plan, each.code)
         if len(rows):
             heading = Sentence(
                 "approval.sample",
                 what=Sentence(f"safeguard.{each.code}.name"),
                 shown=len(rows),
-                all=len(rows_behind(plan, each)),
+                all=len(rows_behind(plan, each.code)),
             )
             parts += ["", f"## {texts.say(heading)}", "", *_listed(rows, texts, named=named)]
     return "\n".join(parts) + "\n"

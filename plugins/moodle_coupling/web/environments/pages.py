@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 router = APIRouter()
+FEW: Final = 6
+"""So many environments have a card each; more are a table with a line each."""
 
 
 @router.get("/")
@@ -48,13 +50,18 @@ def cards(
     access: AccessDep,
     known: Annotated[list[str] | None, Query()] = None,
     only: Annotated[str | None, Query()] = None,
+    lines: Annotated[str, Query()] = "",
 ) -> Response:
-    """Give the parts of the cards that are not as the browser has them; ``known`` holds the prints of those it has."""
+    """Give the parts of the cards that are not as the browser has them; ``known`` holds the prints of those it has.
+
+    With ``lines`` the whole table that stands in the place of many cards, when it is not as the browser has it.
+    """
     names = access.environments()
     if only is not None:
         access.require(Right.READ, only)
         names = [only]
-    answer = render(request, "environments/_parts.html", known=known or [], **card_values(access, names))
+    template = "environments/_lines.html" if lines else "environments/_parts.html"
+    answer = render(request, template, known=known or [], **card_values(access, names))
     return answer if bytes(answer.body).strip() else Response(status_code=204)
 
 
@@ -92,6 +99,7 @@ def card_values(access: Access, names: Collection[str]) -> dict[str, Any]:
         shown, problem = states(found, None), error.said
     return {
         "states": shown,
+        "few": FEW,
         "problem": problem,
         "chart_size": (WIDTH, HEIGHT),
         "bars": bars,

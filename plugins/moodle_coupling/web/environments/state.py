@@ -11,6 +11,7 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.mapping_files import refused
 from moodle_coupling.orchestration.notices import TOLD
+from moodle_coupling.orchestration.outages import outages_of, said
 from moodle_coupling.settings import mappings_folder
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import MASK
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.activity import Activity
     from moodle_coupling.ledger.leases import Busy
     from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.ledger.outages import Outage
     from moodle_coupling.ledger.quarantine import Quarantine
     from moodle_coupling.ledger.runs import Run
     from moodle_coupling.web.base.couplings import Coupling
     from moodle_coupling.web.environments.starts import DagState
-    from moodle_coupling.words.sentence import Texts
+    from moodle_coupling.words.sentence import Sentence, Texts
 
 RUNS: Final = 30
 WIDTH: Final = 300
@@ -95,6 +97,8 @@ class EnvironmentState:
     busy: Busy | None = None
     runs: tuple[Run, ...] = ()
     mismatches: tuple[tuple[str, int], ...] = ()
+    outage: Outage | None = None
+    last_good: Run | None = None
 
     @property
     def name(self) -> str:
@@ -112,10 +116,29 @@ class EnvironmentState:
         return sum(number for _, number in self.mismatches)
 
     @property
+    def away(self) -> Sentence | None:
+        """Say what does not answer, since when, and when it is tried next; None when no run waits for anything."""
+        return said(self.name, self.outage) if self.outage is not None else None
+
+    @property
+    def next_run(self) -> dt.datetime | None:
+        """Give when Airflow begins the next run by itself; None when it does not."""
+        on = [dag for dag in (self.provision, self.reconcile) if dag is not None and dag.is_on]
+        return min((dag.next_run for dag in on if dag.next_run is not None), default=None)
+
+    @property
+    def urgency(self) -> int:
+        """Give the place among others, the most urgent 0: what stands still until somebody comes, then what is in trouble."""
+        held = self.quarantine is not None and not self.quarantine_over
+        failed = self.last_run is not None and self.last_run.state == "failed"
+        order = (held, self.coupling.error, self.waiting, self.outage, failed, self.pause)
+        return next((place for place, holds in enumerate(order) if holds), len(order))
+
+    @property
     def is_active(self) -> bool:
         """Tell whether nothing keeps its runs from going on."""
         held = self.quarantine is not None and not self.quarantine_over
-        return not (self.coupling.error or self.pause or held or self.waiting or self.is_off)
+        return not (self.coupling.error or self.pause or held or self.waiting or self.outage or self.is_off)
 
     @property
     def is_off(self) -> bool:
@@ -127,7 +150,7 @@ _NONE: Final[Mapping[str, int]] = {}
 
 
 def states(found: Collection[Coupling], ledger: Ledger | None) -> list[EnvironmentState]:
-    """Find out how environments are; two questions to Airflow's database for all, some to the ledger for each."""
+    """Find out how environments are, the most urgent first; two questions to Airflow's database for all, some to the ledger for each."""
     found = _with_refusals(found, ledger)
     ids = [make(one.name) for one in found for make in (names.provision_id, names.reconcile_id)]
     dags = starting.dag_states(ids)
@@ -140,7 +163,7 @@ def states(found: Collection[Coupling], ledger: Ledger | None) -> list[Environme
         )
         for one in found
     ]
-    return plain if ledger is None else _with_ledger(plain, ledger)
+    return sorted(plain if ledger is None else _with_ledger(plain, ledger), key=lambda one: one.urgency)
 
 
 def _with_refusals(found: Collection[Coupling], ledger: Ledger | None) -> list[Coupling]:
@@ -155,15 +178,17 @@ def _with_refusals(found: Collection[Coupling], ledger: Ledger | None) -> list[C
 def _with_ledger(plain: list[EnvironmentState], ledger: Ledger) -> list[EnvironmentState]:
     from moodle_coupling.ledger.mismatches import count_open
 
-    mismatches = count_open(ledger)
-    return [_filled(one, ledger, mismatches.get(one.name, _NONE)) for one in plain]
+    mismatches, away = count_open(ledger), outages_of(ledger)
+    return [_filled(one, ledger, mismatches.get(one.name, _NONE), away.get(one.name)) for one in plain]
 
 
-def _filled(state: EnvironmentState, ledger: Ledger, mismatches: Mapping[str, int]) -> EnvironmentState:
+def _filled(
+    state: EnvironmentState, ledger: Ledger, mismatches: Mapping[str, int], outage: Outage | None
+) -> EnvironmentState:
     from moodle_coupling.ledger.approvals import waiting
     from moodle_coupling.ledger.leases import holder_of
     from moodle_coupling.ledger.quarantine import in_quarantine
-    from moodle_coupling.ledger.runs import get_run, latest_runs
+    from moodle_coupling.ledger.runs import get_run, last_good_run, latest_runs
 
     quarantine = in_quarantine(ledger, state.name)
     asked = waiting(ledger, state.name)
@@ -175,6 +200,8 @@ def _filled(state: EnvironmentState, ledger: Ledger, mismatches: Mapping[str, in
         busy=holder_of(ledger, state.name),
         runs=tuple(latest_runs(ledger, state.name, limit=RUNS)),
         mismatches=tuple(sorted(mismatches.items(), key=lambda one: (-one[1], one[0]))),
+        outage=outage,
+        last_good=last_good_run(ledger, state.name),
     )
 
 
@@ -212,6 +239,12 @@ class Bar:
     width: float
     parts: tuple[Part, ...]
 
+    @property
+    def is_written(self) -> bool:
+        """Tell whether its figures were written; of a dry run and a rejected plan they were only planned."""
+        counts = RunCounts(dict(self.run.counts))
+        return counts.loaded or not counts.root
+
 
 def figures_of(run: Run) -> Figures:
     """Count what a run did; where nothing was to be written (a dry run), what it would have done."""
@@ -239,8 +272,8 @@ def bars(runs: Sequence[Run]) -> list[Bar]:
 
 
 def totals(runs: Sequence[Run]) -> Mapping[str, int]:
-    """Add the figures of the runs shown, by segment."""
-    shown = [figures_of(run) for run in runs[:RUNS]]
+    """Add the figures of the runs shown, by segment; what was written, and not what a dry run or a rejected plan would have."""
+    shown = [figures_of(run) for run in runs[:RUNS] if RunCounts(dict(run.counts)).loaded]
     return {kind: sum(getattr(figures, kind) for figures in shown) for kind in SEGMENTS}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -21,10 +21,13 @@ from moodle_coupling.web.runs import access as run_access
 from moodle_coupling.web.runs import words as run_words
 from moodle_coupling.web.runs.filters import LIMIT, Filters, read_filters
 from moodle_coupling.web.runs.report import Report, airflow_run
-from moodle_coupling.web.runs.rows import Reader
+from moodle_coupling.web.runs.rows import Reader, Row
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from moodle_coupling.words.sentence import Texts
 
 router = APIRouter()
 LATEST: Final = 50
@@ -101,7 +104,7 @@ def live(request: Request, run: str, access: AccessDep) -> Response:
     report = Report(the_ledger(), readable(access, run))
     if not report.is_underway:
         return Response(headers={"HX-Refresh": "true"})
-    return render(request, "runs/_live.html", **live_values(request, access, report))
+    return render(request, "runs/_live_answer.html", **live_values(request, access, report))
 
 
 @router.post("/runs/{run}/filter")
@@ -185,6 +188,7 @@ def live_values(request: Request, access: Access, report: Report) -> dict[str, A
         "run": run,
         "title": access.coupling(run.environment).title,
         "narrowed": narrowed,
+        "examples": lambda: report_examples(report, Reader(access, texts), texts),
         "duration": lambda seconds: duration(seconds, texts),
         "rate": lambda per_second: rate(per_second, texts),
         "field_word": lambda field: run_words.field_word(texts, field),
@@ -193,3 +197,22 @@ def live_values(request: Request, access: Access, report: Report) -> dict[str, A
         "code_word": lambda code: run_words.code_word(texts, code),
         "mend_word": lambda code, status: run_words.mend_word(texts, code, status),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Some of the rows behind a safeguard, and how many there are."""
+
+    total: int
+    rows: list[Row]
+
+
+def report_examples(report: Report, reader: Reader, texts: Texts) -> list[tuple[str, Examples]]:
+    """Give, for each safeguard that a plan waits for, its name and ten of the rows behind it; nothing when the plan is not there."""
+    return [
+        (
+            texts.say(Sentence(f"safeguard.{code}.name")),
+            Examples(total, reader.planned(report.run.environment, rows)),
+        )
+        for code, total, rows in report.examples
+    ]

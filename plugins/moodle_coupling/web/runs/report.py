@@ -14,12 +14,15 @@ from moodle_coupling.ledger.outcomes import outcome_page, outcome_table
 from moodle_coupling.ledger.page_queries import Page
 from moodle_coupling.ledger.runs import progress_of
 from moodle_coupling.ledger.words import UNDERWAY, RunState
+from moodle_coupling.matching.safeguards import rows_behind, sample
+from moodle_coupling.orchestration.outages import outages_of, said
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, OutcomeStatus
 from moodle_coupling.web.base.words import ACTIONS
 from moodle_coupling.web.runs import plan as run_plan
 from moodle_coupling.web.runs.access import RunAccess
 from moodle_coupling.web.runs.filters import LIMIT, Filters
 from moodle_coupling.web.runs.words import HEAD, STATUSES
+from moodle_coupling.words.sentence import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.approvals import Approval
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run
+    from moodle_coupling.words.sentence import Sentence
 
 _ROW_OF: Final = {verdict: name for name, verdicts in HEAD.items() for verdict in verdicts}
 _TROUBLE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
@@ -197,6 +201,22 @@ class Report:
             return None
         asked = approvals.waiting(self._ledger, self.run.environment)
         return next((one for one in asked if one.run == self.run.id), None)
+
+    @cached_property
+    def away(self) -> Sentence | None:
+        """Say what does not answer, since when, and when it is tried next; None when the run waits for nothing."""
+        found = outages_of(self._ledger).get(self.run.environment) if self.is_underway else None
+        return said(self.run.environment, found) if found is not None and found.run == self.run.id else None
+
+    @cached_property
+    def examples(self) -> list[tuple[str, int, pd.DataFrame]]:
+        """Give, for each safeguard that the plan waits for, its code, how many rows are behind it, and at most ten of them."""
+        if self.waits is None or self.plan is None:
+            return []
+        asked = [reason for one in self.waits.reasons if (reason := read(one)) is not None]
+        codes = [one.code.removeprefix("safeguard.") for one in asked]
+        found = [(code, len(rows_behind(self.plan, code)), sample(self.plan, code)) for code in codes]
+        return [one for one in found if one[1]]
 
     @property
     def seconds(self) -> float:
