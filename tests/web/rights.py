@@ -23,6 +23,7 @@ RIGHTS: dict[str, Rule] = {
     "GET /": Rule("viewer"),
     "GET /cards": Rule("viewer"),
     "GET /environments/{env}": Rule("viewer"),
+    "GET /environments/{env}/trends": Rule("viewer"),
     "POST /environments/{env}/pause": Rule("op", form={"reason": "because"}),
     "POST /environments/{env}/resume": Rule("op"),
     "POST /environments/{env}/test": Rule("op"),

@@ -14,6 +14,7 @@ from moodle_coupling.web.base.access import Access, AccessDep, Right
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.templating import render
+from moodle_coupling.web.environments import charts
 from moodle_coupling.web.environments.setup import explained
 from moodle_coupling.web.environments.state import (
     HEIGHT,
@@ -26,6 +27,7 @@ from moodle_coupling.web.environments.state import (
     states,
     totals,
 )
+from moodle_coupling.web.environments.trends import AGES, MONTHS, OLDER, trends
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -69,6 +71,26 @@ def cards(
 def environment(request: Request, env: str, access: AccessDep) -> Response:
     """Show one environment: its card, its mapping explained, its connection, and what was done lately."""
     return whole_page(request, access, env)
+
+
+@router.get("/environments/{env}/trends")
+def environment_trends(
+    request: Request, env: str, access: AccessDep, over: Annotated[str, Query(pattern="^(90|365)$")] = "90"
+) -> Response:
+    """Show what happened in an environment over months, in charts and as tables."""
+    access.require(Right.READ, env)
+    texts, now = texts_for(request), dt.datetime.now(dt.UTC)
+    return render(
+        request,
+        "environments/trends.html",
+        env=env,
+        title=access.coupling(env).title,
+        trends=trends(the_ledger(), env, over, now, texts),
+        size=(charts.WIDTH, charts.HEIGHT),
+        left=charts.LEFT,
+        day=lambda at: f"{at.day} {texts(MONTHS[at.month - 1])}",
+        ages=[label for _, label in AGES] + [OLDER],
+    )
 
 
 def whole_page(request: Request, access: Access, env: str, **more: Any) -> Response:

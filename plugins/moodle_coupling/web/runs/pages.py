@@ -211,7 +211,7 @@ def report_examples(report: Report, reader: Reader, texts: Texts) -> list[tuple[
     """Give, for each safeguard that a plan waits for, its name and ten of the rows behind it; nothing when the plan is not there."""
     return [
         (
-            texts.say(Sentence(f"safeguard.{code}.name")),
+            texts.say(Sentence("approval.examples", what=Sentence(f"safeguard.{code}.name"))),
             Examples(total, reader.planned(report.run.environment, rows)),
         )
         for code, total, rows in report.examples
