@@ -29,7 +29,7 @@ def main() -> int:
         "AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER": str(HOME / "include/mappings"),
         "AIRFLOW__MOODLE_COUPLING__PAUSE_LOOK_SECONDS": "3",
     }
-    airflow = LocalAirflow(HOME / "airflow", args.airflow_port, settings)
+    airflow = LocalAirflow(HOME / "airflow", args.airflow_port, settings, more=("triggerer",))
     sandboxes = Sandboxes.on(args.moodle_port, args.coachview_port)
     try:
         return stop(airflow, sandboxes) if args.what == "stop" else start(airflow, sandboxes)
@@ -80,6 +80,14 @@ def start(airflow: LocalAirflow, sandboxes: Sandboxes) -> int:
     print(f"  log in as      {ADMIN}, password {airflow.password}")
     for sandbox in sandboxes.all:
         print(f"{f'{type(sandbox).__name__}:':16} {sandbox.url} (connection '{sandbox.connection}')")
+    print(
+        f"Mapping files:   {HOME / 'include/mappings'} (copies, for the demo to change; those in include/ stay as they are)"
+    )
+    airflow.write_wrapper(HOME / "run")
+    shown = (HOME / "run").relative_to(ROOT)
+    print(
+        f"Command line:    {shown} moodle-coupling status        (doctor, explain, airflow dags list … go the same way)"
+    )
     print("All keep running; `make demo` again changes nothing in either Moodle, `make demo-stop` ends them.")
     return 0 if good else 1
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -39,6 +40,13 @@ class LocalAirflow:
     root: Path = ROOT
     users: str = f"{ADMIN}:admin"
     """Who may log in: name:role, separated by commas; the passwords are generated."""
+    more: tuple[str, ...] = ()
+    """Components to run beside the three that nothing works without: ``triggerer``."""
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """What runs, in the order in which it is started."""
+        return ("api-server", "scheduler", "dag-processor", *self.more)
 
     @property
     def url(self) -> str:
@@ -87,13 +95,26 @@ class LocalAirflow:
             raise LocalAirflowError(msg)
         self.command("airflow", "db", "migrate")
         self.command("moodle-coupling", "db", "upgrade")
-        for component in ("api-server", "scheduler", "dag-processor"):
+        for component in self.components:
             self._spawn(component)
         self._wait_until_healthy()
 
     def stop(self) -> int:
         """Stop every component; returns how many were running."""
-        return sum(stop_process(self.home / f"{name}.pid") for name in ("scheduler", "dag-processor", "api-server"))
+        return sum(stop_process(self.home / f"{name}.pid") for name in (*self.components[1:], "api-server"))
+
+    def write_wrapper(self, path: Path) -> None:
+        """Write a script that runs a command as the components are run: ``run moodle-coupling status``.
+
+        It holds the secrets of this Airflow, as its home does, and is for its owner only.
+        """
+        kept = {name: value for name, value in self.environment.items() if name.startswith("AIRFLOW") or name == "PATH"}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(kept.items())]
+        path.touch(mode=0o700)
+        path.chmod(0o700)
+        path.write_text(
+            "\n".join(["#!/bin/sh", *lines, f"cd {shlex.quote(str(self.root))} || exit 1", 'exec "$@"', ""])
+        )
 
     def kill(self, component: str) -> None:
         """End a component and everything it started at once, as a power cut does (for tests)."""
@@ -276,14 +297,15 @@ class LocalAirflow:
     def _wait_until_healthy(self, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for component in ("api-server", "scheduler", "dag-processor"):
+            for component in self.components:
                 if not self._alive(component):
                     tail = (self.home / f"{component}.log").read_text(errors="replace")[-2000:]
                     msg = f"airflow {component} ended at once; {self.home / component}.log says:\n{tail}"
                     raise LocalAirflowError(msg)
             try:
                 health = requests.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
-                if all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")):
+                parts = ("metadatabase", *(name.replace("-", "_") for name in self.components[1:]))
+                if all(health[part]["status"] == "healthy" for part in parts):
                     return
             except (requests.RequestException, ValueError, KeyError):
                 pass
