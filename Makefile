@@ -16,7 +16,7 @@ FAST := $(wildcard tests/test_*.py) $(addprefix tests/,words mapping people matc
 FAST := $(wildcard $(FAST))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-fast test-clock test-moodle scale-test lint audit format bench docs requirements clean
+.PHONY: help demo demo-stop test test-fast test-clock test-moodle scale-test lint audit format bench bench-quick docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,17 +64,13 @@ format: ## let ruff format and mend what it can
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: ## the benchmarks, each with its peer in the same run
+bench: ## every step at every size beside its peers: one table, written into docs/performance.md with its plots; wants an idle machine
 	@scripts/bootstrap.sh dev
-	$(PY) benchmarks/transform.py
-	$(PY) benchmarks/sources.py
-	$(PY) benchmarks/file_limits.py
-	$(PY) benchmarks/coachview.py
-	$(PY) benchmarks/matching.py
-	$(PY) benchmarks/loading.py
-	$(PY) benchmarks/snapshot.py
-	$(PY) benchmarks/ledger.py
-	$(PY) benchmarks/ledger_pages.py
+	$(PY) benchmarks/table.py --write
+
+bench-quick: ## that the benchmarks run: the same table for very few people
+	@scripts/bootstrap.sh dev
+	$(PY) benchmarks/table.py --sizes 200
 
 docs: ## what is generated: the mapping's JSON Schema and reference, the samples
 	$(PY) scripts/make_docs.py

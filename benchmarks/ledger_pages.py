@@ -20,7 +20,6 @@ import pandas as pd
 from sqlalchemy import create_engine, func, inspect, select, text
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.pop(0)  # this folder: ledger.py would be taken for the package of the tests' helpers
 sys.path.insert(0, str(ROOT / "plugins"))
 sys.path.insert(0, str(ROOT / "tests"))
 

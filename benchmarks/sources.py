@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.pop(0)  # this folder: this very file would be taken for the package of the tests
 sys.path.insert(0, str(ROOT / "plugins"))
 sys.path.insert(0, str(ROOT / "tests"))
 HOME = tempfile.mkdtemp(prefix="moodle-coupling-bench-")

@@ -1,7 +1,7 @@
 """Many rows at once: brought into a temporary table first, then worked on by whole statements.
 
 PostgreSQL takes them by COPY, SQLite by one prepared statement. A hundred thousand rows go in about a second either
-way (benchmarks/ledger.md), and everything after is set against set.
+way (benchmarks/ledger_rows.md), and everything after is set against set.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The ledger's bulk writes and its look-ups, on SQLite and PostgreSQL, beside row-by-row inserts with the ORM.
 
-Run: python benchmarks/ledger.py [rows]. PostgreSQL is started from the installed binaries, with its default durability
+Run: python benchmarks/ledger_rows.py [rows]. PostgreSQL is started from the installed binaries, with its default durability
 (fsync on), and left out with a word where there is none. The outcomes are counted afterwards.
 """
 
@@ -18,7 +18,6 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.pop(0)  # this folder: this very file would be taken for the package of the tests' helpers
 sys.path.insert(0, str(ROOT / "plugins"))
 sys.path.insert(0, str(ROOT / "tests"))
 
