@@ -78,7 +78,7 @@ def accounts(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def targets(*rows: dict[str, Any]) -> pd.DataFrame:
-    unsaid: dict[str, Any] = {"kind": COHORT, "target": "a", "target_id": 7, "code": "", "create": False}
+    unsaid: dict[str, Any] = {"kind": COHORT, "target": "a", "target_id": 7, "code": "", "create": False, "alike": ""}
     return made(ACCESS_TARGETS, [unsaid | row for row in rows])
 
 

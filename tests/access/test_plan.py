@@ -111,6 +111,11 @@ class TestGiving:
         under = Circumstances(now=NOW, full=True, roles={"student": 6})
         assert said(plan(wanted({"row": 2, **COURSE_A}), under=under)) == [("reject", "role_unknown")]
 
+    def test_a_target_that_moodle_has_under_another_name_is_named(self):
+        elsewhere = targets({"target_id": pd.NA, "code": "target_elsewhere", "alike": "Docenten (docs)"})
+        found = plan(wanted({"row": 2}), read=elsewhere)
+        assert (said(found), list(found["value"])) == ([("reject", "target_elsewhere")], ["Docenten (docs)"])
+
     @pytest.mark.parametrize("code", ["target_missing", "target_ambiguous", "no_manual_enrolment"])
     def test_a_target_that_cannot_be_written_to_is_a_reason(self, code):
         read = targets({"kind": COURSE, "code": code})

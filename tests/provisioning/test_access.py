@@ -6,8 +6,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from access import made as access_made
 from hooks.servers import hook_for
 
+from moodle_coupling.access.plan import Circumstances, plan_access
 from moodle_coupling.contract.frames import ACCESS_MEMBERS, ACCESS_OUTCOMES, ACCESS_PLAN, ACCESS_TARGETS
 from moodle_coupling.errors import AnswerLost, CouplingPaused, MoodleDenied, MoodleError, TooManyFailures
 from moodle_coupling.hooks.moodle import access_records as records
@@ -17,6 +19,7 @@ from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import read_targets
 from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
+from moodle_coupling.sandbox.moodle.access_file import read_access
 
 FIRST, LAST = 60, 99
 PEOPLE = [
@@ -125,7 +128,7 @@ class TestReading:
         told = found.targets.set_index("target")
         assert dict(told["code"]) == {
             "docenten": "",
-            "Docenten": "target_missing",
+            "Docenten": "target_elsewhere",
             "BHV": "",
             "UIT": "no_manual_enrolment",
         }
@@ -138,13 +141,53 @@ class TestReading:
         found = self.read(moodle, ("course", "V"), ("course", "geen"))
         assert set(found.targets["code"]) == {"target_missing"}
         found = self.read(moodle, ("course", "BHV-2027"), ("course", "bhv-2027"), courses_by="shortname")
-        assert list(found.targets["code"]) == ["", "target_missing"]
+        assert list(found.targets["code"]) == ["", "target_elsewhere"]
         found = self.read(moodle, ("course", str(BHV)), ("course", "x"), courses_by="number")
         assert list(found.targets["code"]) == ["", "target_missing"]
+
+    def test_what_moodle_has_under_another_name_is_named_and_nothing_is_made_beside_it(self, moodle):
+        moodle.add_access(read_access({"cohorts": [{"name": "Cursisten BHV", "idnumber": "c-17"}]}))
+        wanted = [("cohort", "DOCENTEN"), ("cohort", "cursisten-bhv"), ("course", "BHV-2027"), ("course", "geen")]
+        found = self.read(moodle, *wanted, missing_targets="create").targets.set_index("target")
+        assert dict(found["alike"]) == {
+            "DOCENTEN": "Docenten (docenten)",
+            "cursisten-bhv": "Cursisten BHV (c-17)",
+            "BHV-2027": "Bedrijfshulp (BHV-2027)",
+            "geen": "",
+        }
+        assert list(found["code"]) == ["target_elsewhere"] * 3 + ["target_missing"]
+        assert not found["create"].any()
 
     def test_a_cohort_that_is_to_be_made_is_not_missing(self, moodle):
         found = self.read(moodle, ("cohort", "nieuw"), missing_targets="create").targets
         assert (list(found["code"]), list(found["create"])) == ([""], [True])
+
+    def test_forty_cohorts_in_which_nothing_changed_are_read_in_two_calls_and_none_is_written(self, moodle):
+        ids = moodle.add_access(many_cohorts(40))["cohorts"]
+        people = range(FIRST, LAST + 1)
+        for number in ids:
+            for account in people:
+                moodle.access.add_member(number, account)
+        wanted = [("cohort", f"c{n}") for n in range(40)]
+        before = len(moodle.calls.all())
+        found = self.read(moodle, *wanted)
+        everyone = [(row, account, n) for n in range(40) for row, account in enumerate(people)]
+        want = access_made.wanted(*({"row": row, "target": f"c{n}"} for row, _, n in everyone))
+        have = access_made.given(*({"target": f"c{n}", "target_id": ids[n], "account_id": a} for _, a, n in everyone))
+        accounts = access_made.accounts(*({"row": row, "account_id": account} for row, account in enumerate(people)))
+        planned = plan_access(
+            want,
+            accounts,
+            found.targets,
+            found.members,
+            have,
+            Access(rules=[{"cohort": "a"}]),
+            Circumstances(now=NEVER),
+        )
+        assert set(planned["code"]) == {"given"}
+        with hook_for(moodle.url, moodle.token) as hook:
+            assert len(load_access(planned, hook, Journal()).outcomes) == 1600
+        assert len(moodle.calls.all()) - before == 2
 
     def test_many_cohorts_cost_one_call_for_all_and_one_for_their_members(self, moodle):
         moodle.add_access(many_cohorts(40))
@@ -160,8 +203,6 @@ def moodle_least():
 
 
 def many_cohorts(number: int):
-    from moodle_coupling.sandbox.moodle.access_file import read_access
-
     return read_access({"cohorts": [{"name": f"C{n}", "idnumber": f"c{n}"} for n in range(number)]})
 
 

@@ -28,7 +28,8 @@ _NOT_TOUCHED: Final = {
     Verdict.HELD.value: AccessCode.HELD.value,
 }
 _COHORT: Final = TargetKind.COHORT.value
-_NOT_FOUND: Final = (AccessCode.TARGET_MISSING.value, AccessCode.TARGET_AMBIGUOUS.value)
+_ELSEWHERE: Final = AccessCode.TARGET_ELSEWHERE.value
+_NOT_FOUND: Final = (AccessCode.TARGET_MISSING.value, AccessCode.TARGET_AMBIGUOUS.value, _ELSEWHERE)
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ def _wanted_rows(wanted: pd.DataFrame, standing: pd.DataFrame, known: _Known) ->
         (was & ~gone, AccessAction.EXTEND, AccessCode.WINDOW_CHANGED),
         (gone, AccessAction.GIVE, AccessCode.TAKEN_BY_HAND),
     ]
-    return _decided(rows, choices, (AccessAction.GIVE, AccessCode.WANTED))
+    decided = _decided(rows, choices, (AccessAction.GIVE, AccessCode.WANTED))
+    return decided.assign(value=decided["value"].mask(decided["code"] == _ELSEWHERE, decided["alike"]))
 
 
 def _decided(
@@ -230,6 +232,7 @@ def _with_target(rows: pd.DataFrame, targets: pd.DataFrame) -> pd.DataFrame:
     found = rows.merge(known, on=["kind", "target"], how="left", indicator="read")
     return found.assign(
         target_code=found["target_code"].fillna("").astype("str"),
+        alike=found["alike"].fillna("").astype("str"),
         target_id=found["target_id"].astype("Int64"),
         read=found["read"] == "both",
     )

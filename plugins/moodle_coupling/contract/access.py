@@ -52,6 +52,7 @@ class AccessCode(StrEnum):
     ACCOUNT_UNKNOWN = "account_unknown"
     NO_ACCOUNT = "no_account"
     TARGET_MISSING = "target_missing"
+    TARGET_ELSEWHERE = "target_elsewhere"
     TARGET_AMBIGUOUS = "target_ambiguous"
     NO_MANUAL_ENROLMENT = "no_manual_enrolment"
     ROLE_UNKNOWN = "role_unknown"

@@ -262,6 +262,7 @@ ACCESS_TARGETS: Final = Frame(
         Column("target_id", ID, "Moodle's number; missing where it is not there."),
         Column("code", TEXT, "An AccessCode where nothing can be written to it; '' elsewhere."),
         Column("create", "bool", "A cohort that is not there and that the load makes."),
+        Column("alike", TEXT, "What is there under another name, where it may be meant; '' elsewhere."),
     ),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -102,16 +104,33 @@ def read_targets(hook: AccessMoodle, wanted: Sequence[Target], access: Access) -
     return TargetsRead(made(ACCESS_TARGETS, rows), members.frame, members.roles)
 
 
-def _row(kind: str, name: str, number: int, code: AccessCode | None = None, *, create: bool = False) -> dict[str, Any]:
-    return {"kind": kind, "target": name, "target_id": number, "code": code.value if code else "", "create": create}
+def _row(
+    kind: str, name: str, number: int, code: AccessCode | None = None, *, create: bool = False, alike: str = ""
+) -> dict[str, Any]:
+    said = code.value if code else ""
+    return {"kind": kind, "target": name, "target_id": number, "code": said, "create": create, "alike": alike}
+
+
+def _not_there(kind: str, name: str, alike: str) -> dict[str, Any]:
+    """Give the row of a target that is not there; ``alike``: what is there under another name, and may be meant."""
+    code = AccessCode.TARGET_ELSEWHERE if alike else AccessCode.TARGET_MISSING
+    return _row(kind, name, 0, code, alike=alike)
+
+
+def _folded(name: str) -> str:
+    """Give a name as people read it: without letter case, spaces and the signs that stand for them."""
+    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold())
 
 
 def _find_cohorts(hook: AccessMoodle, names: Sequence[str], access: Access) -> list[dict[str, Any]]:
     if not names:
         return []
     there: dict[str, list[int]] = {}
+    alike: dict[str, list[str]] = {}
     for cohort in hook.cohorts():
         there.setdefault(cohort.idnumber, []).append(cohort.id)
+        for text in {_folded(cohort.idnumber), _folded(cohort.name)} - {""}:
+            alike.setdefault(text, []).append(f"{cohort.name} ({cohort.idnumber or cohort.id})")
     rows = []
     for name in names:
         found = there.get(name, [])
@@ -119,25 +138,35 @@ def _find_cohorts(hook: AccessMoodle, names: Sequence[str], access: Access) -> l
             rows.append(_row(_COHORT, name, found[0]))
         elif found:
             rows.append(_row(_COHORT, name, 0, AccessCode.TARGET_AMBIGUOUS))
-        elif access.missing_targets is MissingTargets.CREATE:
+        elif access.missing_targets is MissingTargets.CREATE and _folded(name) not in alike:
             rows.append(_row(_COHORT, name, 0, create=True))
         else:
-            rows.append(_row(_COHORT, name, 0, AccessCode.TARGET_MISSING))
+            rows.append(_not_there(_COHORT, name, ", ".join(alike.get(_folded(name), []))))
     return rows
 
 
 def _find_courses(hook: AccessMoodle, names: Sequence[str], access: Access) -> list[dict[str, Any]]:
     by = COURSE_FIELD[access.courses_by]
     fit = [name for name in names if by != "id" or (name.isascii() and name.isdigit() and len(name) < 19)]
-    looked_up = zip(fit, at_once(hook, lambda name: hook.courses_by_field(by, [name]).get(name), fit), strict=True)
+    answers = at_once(hook, lambda name: hook.courses_by_field(by, [name]).get(name), fit)
+    looked_up = list(zip(fit, answers, strict=True))
     # MariaDB ignores letter case here, PostgreSQL does not; the idnumber itself is not told.
     found = {name: course for name, course in looked_up if course and (by != "shortname" or course.shortname == name)}
+    alike = {name: course for name, course in looked_up if course and name not in found}
+    # Whoever wrote the list may have taken the one name for the other.
+    other = {"idnumber": "shortname", "shortname": "idnumber"}.get(by)
+    lost = [name for name, course in looked_up if course is None] if other else []
+    elsewhere = at_once(hook, lambda name: hook.courses_by_field(str(other), [name]).get(name), lost)
+    alike |= {name: course for name, course in zip(lost, elsewhere, strict=True) if course}
     numbers = [course.id for course in found.values()]
     rows = []
     for name in names:
         course = found.get(name)
         if course is None:
-            rows.append(_row(_COURSE, name, 0, AccessCode.TARGET_MISSING))
+            near = alike.get(name)
+            rows.append(
+                _not_there(_COURSE, name, f"{near.fullname or near.shortname} ({near.shortname})" if near else "")
+            )
         elif numbers.count(course.id) > 1:
             rows.append(_row(_COURSE, name, 0, AccessCode.TARGET_AMBIGUOUS))
         else:
