@@ -18,6 +18,7 @@ from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
+from moodle_coupling.orchestration.lineage import tell_read
 from moodle_coupling.orchestration.run import left_alone
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.kinds import open_source
@@ -84,6 +85,7 @@ def read_source(run: Run, state: State | None) -> Extract:
         columns=brought_columns(mapping, found, known.columns),
     )
     staging.write_facts(run.folder, facts)
+    tell_read(run)
     return found
 
 

@@ -14,6 +14,7 @@ from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.matching.frames import WRITING_ACTIONS
 from moodle_coupling.orchestration import access, safety, staging
 from moodle_coupling.orchestration.environment_hold import held
+from moodle_coupling.orchestration.lineage import tell_written
 from moodle_coupling.orchestration.load import load_part
 from moodle_coupling.orchestration.shared_staging import check_mark
 from moodle_coupling.words.sentence import Sentence
@@ -111,6 +112,7 @@ def load_chunk(run: Run, chunk: Chunk) -> dict[str, int]:
     part = staging.read_frame(run.folder, _name(number), digest=known.digest)
     safety.refuse_unapproved(run, told.plan)
     staging.drop_facts(run.folder, Stopped)
+    tell_written(run)
     with held(run.ledger, run.mapping.environment, run.holder) as lease:
         return _load(run, number, part, told.plan, lease)
 

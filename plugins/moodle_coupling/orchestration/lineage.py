@@ -1,0 +1,89 @@
+"""What a run tells Airflow's hook lineage: where its persons came from, and which Moodle it wrote to; no persons, no secrets.
+
+Costs nothing where no plugin listens (Airflow's collector then does nothing).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from moodle_coupling.mapping.file import source_base
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from moodle_coupling.mapping import Mapping
+    from moodle_coupling.orchestration.run import Run
+
+log = logging.getLogger(__name__)
+
+_WITH_SCHEMA: Final = {"postgres": "public", "postgresql": "public", "mssql": "dbo"}
+"""Databases whose tables have a schema between them and the database, and the one that is meant when none is named."""
+
+
+def tell_read(run: Run) -> None:
+    """Tell where the persons of this run were read."""
+    from airflow.sdk.lineage import get_hook_lineage_collector
+
+    _tell(
+        get_hook_lineage_collector().add_input_asset,
+        run,
+        lambda: sources_of(run.mapping, source_base(run.mapping_path)),
+    )
+
+
+def tell_written(run: Run) -> None:
+    """Tell to which Moodle this run writes."""
+    from airflow.sdk.lineage import get_hook_lineage_collector
+
+    _tell(get_hook_lineage_collector().add_output_asset, run, lambda: [moodle_of(run.mapping)])
+
+
+def _tell(add: Callable[..., None], run: Run, found: Callable[[], Iterable[str]]) -> None:
+    # An address that Airflow does not take (a query has no table), or a connection that is gone, must not fail a run.
+    try:
+        for uri in found():
+            with contextlib.suppress(ValueError):
+                add(context=run, uri=uri)
+    except Exception as error:  # noqa: BLE001
+        log.debug("No lineage of '%s': %s", run.mapping.environment, type(error).__name__)
+
+
+def moodle_of(mapping: Mapping) -> str:
+    """Give the address of the accounts of a mapping's Moodle: ``moodle://host/path/users``."""
+    from moodle_coupling.hooks.moodle.connection import read_settings
+
+    parts = urlsplit(read_settings(mapping.connection).base_url)
+    return urlunsplit(("moodle", parts.netloc, f"{parts.path.rstrip('/')}/users", "", ""))
+
+
+def sources_of(mapping: Mapping, base: Path) -> Iterator[str]:
+    """Give the address of each source (``base``: where a relative path starts): a file's, a table's, a Coachview's; a query's has the database and no table."""
+    from airflow.sdk import BaseHook
+
+    for one in mapping.sources:
+        if one.type == "file":
+            yield _file(str(one.where(base)))
+            continue
+        conn = BaseHook.get_connection(one.connection)
+        host = (conn.host or "").rpartition("://")[2].rpartition("@")[2].strip("/")
+        if one.type == "coachview":
+            yield f"https://{host}/"
+            continue
+        port = f":{conn.port}" if conn.port else ""
+        schema, _, table = str(one.table).rpartition(".")
+        schema = schema or _WITH_SCHEMA.get(conn.conn_type or "", "")
+        path = "/".join(part for part in (conn.schema or "", schema if table else "", table) if part)
+        yield f"{conn.conn_type}://{host}{port}/{path}"
+
+
+def _file(where: str) -> str:
+    parts = urlsplit(where)
+    if not parts.scheme:
+        return f"file://{where}"
+    # Who signs in, and the signature of a shared link, are nobody's business.
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
