@@ -14,6 +14,7 @@ from moodle_coupling.ledger.mismatches import (
     COLUMNS,
     SORTS,
     MismatchFilter,
+    decision_counts,
     get_mismatch,
     mismatch_counts,
     mismatch_page,
@@ -220,3 +221,18 @@ def test_by_how_alike_both_sides_are(ledger: Ledger) -> None:
     assert ids(ledger, EVERYONE, sort="score", descending=True) == [1, 2, 3]
     assert ids(ledger, MismatchFilter(least_score=90)) == [1]
     assert ids(ledger, MismatchFilter(least_score=50, proposed=True)) == [1]
+
+
+def test_by_who_decided_with_a_note_or_postponed(ledger: Ledger) -> None:
+    record_mismatches(ledger, "demo", "run 1", found(*(mismatch(f"p{n}") for n in range(1, 5))), full=True)
+    decide(ledger, 1, 1, Choice(DecisionKind.LATER, by="anna"))
+    decide(ledger, 2, 1, Choice(DecisionKind.LATER, by="anna", note="ask her"))
+    decide(ledger, 2, 2, Choice(DecisionKind.IGNORE, by="bram"))
+    decide(ledger, 3, 1, Choice(DecisionKind.IGNORE, by="bram", note="a guest"))
+    assert ids(ledger, MismatchFilter(decided_by=["anna"])) == [1]
+    assert ids(ledger, MismatchFilter(decided_by=["anna", "bram"])) == [1, 2, 3]
+    assert ids(ledger, MismatchFilter(marks=["note"])) == [3]
+    assert ids(ledger, MismatchFilter(marks=["later"])) == [1]
+    assert ids(ledger, MismatchFilter(marks=["note", "later"], decided_by=["bram"])) == [3]
+    counts = decision_counts(ledger, MismatchFilter(decided_by=["bram"]))
+    assert counts == {"by": {"anna": 1, "bram": 2}, "mark": {"note": 1, "later": 0}}

@@ -32,6 +32,7 @@ RIGHTS: dict[str, Rule] = {
     "POST /environments/{env}/reconcile": Rule("user"),
     "GET /mismatches": Rule("viewer"),
     "POST /mismatches/filter": Rule("viewer", form={"text": "jansen", "status": "all"}),
+    "POST /mismatches/view": Rule("viewer", form={"view": "compact"}),
     "POST /mismatches/export.csv": Rule("viewer"),
     "POST /mismatches/export.xlsx": Rule("viewer"),
     "GET /mismatches/sheet": Rule("viewer"),

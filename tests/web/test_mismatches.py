@@ -136,6 +136,21 @@ class TestList:
         assert form.headers["location"] == "/moodle/mismatches?verdict=id_missing&size=25"
         assert len(listed(visit("user").get("/mismatches?size=7"))) == 50
 
+    def test_one_line_each_is_chosen_once_and_kept(self, visit, ledger, ids):
+        visitor = visit("user")
+        visitor.send_form(f"/mismatches/{ids['P1']}/decide", version="1", choice="ignore:", note="gebeld")
+        answer = visitor.send_form("/mismatches/view", view="compact", status="all", by="user")
+        where = answer.headers["location"].removeprefix("/moodle")
+        assert where == "/mismatches?status=all&by=user"
+        for page in (visitor.get(where), visitor.get(where)):
+            assert list(listed(page)) == [ids["P1"]]
+            assert '<table class="mismatches compact">' in page.text
+            assert re.search(r'<td class="by">user', page.text)
+        assert listed(visitor.get("/mismatches?mark=later")) == listed(visitor.get("/mismatches?q=nobody&mark=later"))
+        assert visitor.send_form("/mismatches/view", view="table").status_code == 404
+        visitor.send_form("/mismatches/view", view="full")
+        assert "compact" not in visitor.get("/mismatches").text.split("<tbody>")[0].split("<table")[1]
+
     def test_a_page_past_the_end_leads_back(self, visit, ids):
         assert "This page is past the end" in shown(visit("user").get("/mismatches?offset=500"))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import case, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.contract.facts import MismatchFacts
-from moodle_coupling.contract.verdicts import Verdict
+from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
 from moodle_coupling.ledger.cells import facts_digest
@@ -51,6 +51,8 @@ SORTS: Final = {column.name: column for column in COLUMNS} | {
     "email": _MISMATCHES.c.email_key,
 }
 """What a list can be sorted by; 'name' is last name, first name, in any letter case."""
+MARKS: Final = {"note": _DECISIONS.c.note != "", "later": _DECISIONS.c.kind == DecisionKind.LATER}
+"""What the decision that stands can be marked by: it has a note, or is that one decides later."""
 _FACETS: Final[dict[str, dict[str, Any]]] = {
     "verdict": {"verdicts": ()},
     "status": {"statuses": ()},
@@ -276,6 +278,7 @@ class MismatchFilter:
     ``readable`` are the environments that the person may see, None for all: nothing, no count either, ever comes from
     another. ``environments`` are those chosen of them. ``ids`` None for all. What is empty otherwise leaves out nothing.
     ``proposed``: only where something is proposed; ``least_score``: only what is at least so alike (of 100).
+    ``decided_by``: only where one of these decided what stands; ``marks``: only where what stands has one of these (MARKS).
     ``text`` and ``by_name`` as in page_queries.matching; the ``…_before`` are moments with a zone, None for any.
     """
 
@@ -291,6 +294,8 @@ class MismatchFilter:
     ids: Collection[int] | None = None
     least_score: int | None = None
     proposed: bool = False
+    decided_by: Collection[str] = ()
+    marks: Collection[str] = ()
 
 
 def mismatch_page(
@@ -323,6 +328,31 @@ def mismatch_counts(ledger: Ledger, chosen: MismatchFilter) -> dict[str, dict[st
                 query = select(column, func.count()).where(*where).group_by(column).order_by(column)
                 counts[facet] = {row[0]: row[1] for row in connection.execute(query)}
     return counts
+
+
+def decision_counts(ledger: Ledger, chosen: MismatchFilter) -> dict[str, dict[str, int]]:
+    """Count by who decided what stands ('by') and by its MARKS ('mark'), each as if nothing was chosen of that kind itself."""
+    with ledger.reading() as connection:
+        with _conditions(connection, replace(chosen, decided_by=())) as where:
+            query = (
+                select(_DECISIONS.c.by, func.count())
+                .join_from(_MISMATCHES, _DECISIONS, _DECISIONS.c.mismatch == _MISMATCHES.c.id)
+                .where(*where, _DECISIONS.c.lapsed_at.is_(None))
+            )
+            by = {row[0]: row[1] for row in connection.execute(query.group_by(_DECISIONS.c.by))}
+        with _conditions(connection, replace(chosen, marks=())) as where:
+            number = select(func.count()).select_from(_MISMATCHES).where(*where)
+            marks = {
+                mark: connection.execute(number.where(_standing(condition))).scalar_one()
+                for mark, condition in MARKS.items()
+            }
+    return {"by": dict(sorted(by.items())), "mark": marks}
+
+
+def _standing(condition: Any) -> Any:
+    """Give the condition that what stands on a mismatch is such a decision; of those that did not lapse there is one at most."""
+    mine = (_DECISIONS.c.mismatch == _MISMATCHES.c.id, _DECISIONS.c.lapsed_at.is_(None))
+    return exists().where(*mine, condition).correlate(_MISMATCHES)
 
 
 def mismatch_versions(ledger: Ledger, chosen: MismatchFilter) -> list[tuple[int, int]]:
@@ -369,6 +399,10 @@ def _conditions(connection: Connection, chosen: MismatchFilter) -> Iterator[list
         where.append(_MISMATCHES.c.score >= chosen.least_score)
     if chosen.proposed:
         where.append(_MISMATCHES.c.proposal != "")
+    if chosen.decided_by:
+        where.append(_standing(_DECISIONS.c.by.in_(list(chosen.decided_by))))
+    if chosen.marks:
+        where.append(_standing(or_(*(MARKS[mark] for mark in chosen.marks))))
     where += matching(_MISMATCHES, chosen.text, by_name=chosen.by_name)
     if chosen.ids is None:
         yield where

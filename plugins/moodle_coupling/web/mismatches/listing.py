@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.datastructures import FormData, ImmutableMultiDict
 
 from moodle_coupling.contract.verdicts import DECIDABLE
-from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, mismatch_page
+from moodle_coupling.ledger.mismatches import MARKS, MismatchFilter, decision_counts, mismatch_counts, mismatch_page
 from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.web.base import words
@@ -51,6 +51,7 @@ AGE_WORDS: Final = {
     90: say("Three months or more"),
 }
 
+MARK_WORDS: Final = {"note": say("With a note"), "later": say("Postponed")}
 LIKENESS: Final = say("{n}% or more")
 
 
@@ -64,6 +65,8 @@ class Filters:
     proposals: tuple[str, ...] = ()
     age: int = 0
     alike: int = 0
+    decided_by: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     text: str = ""
     sort: str = "last_seen"
     descending: bool = True
@@ -84,6 +87,8 @@ class Filters:
                 "proposal": list(this.proposals),
                 "age": this.age,
                 "alike": this.alike,
+                "by": list(this.decided_by),
+                "mark": list(this.marks),
                 "q": seal(this.text),
                 "sort": order,
                 "desc": int(this.descending) if order else "",
@@ -104,7 +109,8 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Tell whether anything but the status is asked for."""
-        return bool(self.environments or self.verdicts or self.proposals or self.age or self.alike or self.text)
+        some = (self.environments, self.verdicts, self.proposals, self.decided_by, self.marks)
+        return any(some) or bool(self.age or self.alike or self.text)
 
     def for_ledger(self, access: Access, now: dt.datetime) -> MismatchFilter:
         """Give the ledger's filter, for what the user may read; one who may not see names finds nobody by one either."""
@@ -118,6 +124,8 @@ class Filters:
             text=self.text,
             by_name=all(access.sees_names(name) for name in readable),
             least_score=self.alike or None,
+            decided_by=self.decided_by,
+            marks=self.marks,
             first_seen_before=now - dt.timedelta(days=self.age) if self.age else None,
         )
 
@@ -138,6 +146,8 @@ def read_filters(sent: ImmutableMultiDict[str, Any], access: Access) -> Filters:
         proposals=_chosen(sent, "proposal", PROPOSALS),
         age=_number(sent.get("age"), AGES),
         alike=_number(sent.get("alike"), LIKENESSES),
+        decided_by=tuple(dict.fromkeys(str(name)[:255] for name in sent.getlist("by") if name)),
+        marks=_chosen(sent, "mark", tuple(MARKS)),
         text=text.strip() if isinstance(text, str) else unseal(str(sent.get("q", ""))),
         sort=_one(str(sent.get("sort", "")), sorts, "last_seen"),
         descending=sent.get("desc") != "0",
@@ -225,7 +235,7 @@ def listing(access: Access, texts: Texts, filters: Filters) -> Listing:
     page = mismatch_page(
         ledger, chosen, sort=filters.sort, descending=filters.descending, offset=filters.offset, limit=filters.size
     )
-    counts = mismatch_counts(ledger, chosen)
+    counts = mismatch_counts(ledger, chosen) | decision_counts(ledger, chosen)
     titles = {name: access.coupling(name).title for name in readable}
     nothing = None if page.total else _why_nothing(ledger, filters, readable, counts)
     return Listing(Reader(access, texts).rows(page.rows), page.total, _facets(filters, counts, titles, texts), nothing)
@@ -273,6 +283,12 @@ def _facets(
         Facet("proposal", texts("Proposed"), several("proposal", proposals, filters.proposals)),
         Facet("verdict", texts("What is the matter"), several("verdict", verdicts, filters.verdicts)),
         Facet("environment", texts("Environment"), several("environment", titles, filters.environments)),
+        Facet("by", texts("Decided by"), several("by", {name: name for name in counts["by"]}, filters.decided_by)),
+        Facet(
+            "mark",
+            texts("Decision"),
+            several("mark", {name: texts(text) for name, text in MARK_WORDS.items()}, filters.marks),
+        ),
         Facet("alike", texts("How alike"), of_likeness, several=False),
         Facet("age", texts("Known for"), of_age, several=False),
     ]

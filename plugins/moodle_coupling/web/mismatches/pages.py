@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Path, Request, Response
 
 from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import decision_history, protections
@@ -23,6 +23,11 @@ from moodle_coupling.web.mismatches.words import for_templates
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
 
+VIEW: Final = "moodle_coupling_list"
+"""The cookie that keeps how somebody wants the list."""
+COMPACT: Final = "compact"
+FULL: Final = "full"
+_A_YEAR: Final = 365 * 24 * 3600
 MismatchId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 router = APIRouter()
 
@@ -77,6 +82,7 @@ def common(request: Request, access: Access) -> dict[str, Any]:
     """Give what every template of mismatches takes."""
     names = access.environments()
     return for_templates(texts_for(request)) | {
+        "compact": request.cookies.get(VIEW) == COMPACT,
         "short": SHORT,
         "swapped": False,
         "several": len(names) > 1,
@@ -117,6 +123,17 @@ def find(request: Request, access: AccessDep, form: FormDep) -> Response:
         return redirect(request, list_path(filters))
     answer = render(request, "mismatches/_list.html", **list_values(request, access, filters))
     answer.headers["HX-Push-Url"] = f"{request.scope.get('root_path', '')}{list_path(filters)}"
+    return answer
+
+
+@router.post("/mismatches/view")
+def choose_view(request: Request, access: AccessDep, form: FormDep, view: Annotated[str, Form()] = "") -> Response:
+    """Remember in a cookie whether the list has a line a row, or both sides of each; go back to what was asked for."""
+    if view not in {COMPACT, FULL}:
+        raise HTTPException(404)
+    answer = redirect(request, list_path(read_filters(form, access)))
+    path, secure = request.scope.get("root_path", "") or "/", request.url.scheme == "https"
+    answer.set_cookie(VIEW, view, max_age=_A_YEAR, path=path, httponly=True, samesite="lax", secure=secure)
     return answer
 
 
