@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from demo_sandboxes import HOME, Moodle, Sandboxes
-from demo_showing import DAG, FILE_DAG, RECONCILE, Showing, reasons_of, waits
+from demo_showing import DAG, FILE_DAG, PEOPLE_OF_COURSE, RECONCILE, Showing, enrol, reasons_of, waits
 from localairflow import ADMIN, ROOT, LocalAirflow, LocalAirflowError
 
 ENVIRONMENTS: Final = {"demo": DAG, "demo_file": FILE_DAG}
@@ -71,6 +71,7 @@ def start(airflow: LocalAirflow, sandboxes: Sandboxes) -> int:
     print(f"The two runs, side by side, took {took:.0f} s, starting everything {ready - began:.0f} s.\n", flush=True)
     if first and good:
         showing = Showing(airflow, sandboxes.moodle, sandboxes.coachview)
+        showing.access(sandboxes.file_moodle)
         showing.safety()
         showing.reconcile()
     sandboxes.coachview.keep()
@@ -129,6 +130,22 @@ def _compared(one: Moodle, other: Moodle) -> str:
     return f"Two environments, two sources, the same people: both Moodles hold the same {len(held[0])} accounts."
 
 
+ACCESS: Final = """
+access: # two cohorts by department, and one course with a window by a list
+  rules:
+    - cohort:
+        column: department
+        translate: { Techniek: afdeling-techniek, Zorg: afdeling-zorg }
+        unmatched: leave_out
+  source:
+    path: ../samples/enrolments.csv
+    columns: { person_id: PersonId, course: Cursus, role: Rol, from: Van, until: Tot, state: Status }
+  states: { ingeschreven: active, uitgeschreven: none }
+  date_format: "%d-%m-%Y"
+"""
+"""What the demo puts behind demo_file.yaml in its own copy, so that the file itself stays the shortest to begin with."""
+
+
 def _copy_inputs() -> bool:
     """Give the demo people and mapping files of its own: it changes them, and the clone stays as it is. Tells if it did."""
     if all((HOME / "include" / name).exists() for name in INPUTS):
@@ -137,6 +154,9 @@ def _copy_inputs() -> bool:
         path = HOME / "include" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "include" / name, path)
+    with (HOME / "include/mappings/demo_file.yaml").open("a", encoding="utf-8") as mapping:
+        mapping.write(ACCESS)
+    enrol(PEOPLE_OF_COURSE)
     return True
 
 

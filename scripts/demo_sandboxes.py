@@ -128,7 +128,9 @@ class Moodle(Sandbox):
 
     def _arguments(self) -> list[str]:
         state = self._file("sqlite")
-        begin = [] if state.exists() else ["--accounts", str(ROOT / "include/samples/accounts.csv")]
+        samples = ROOT / "include/samples"
+        begin = ["--accounts", str(samples / "accounts.csv"), "--access", str(samples / "school.json")]
+        begin = [] if state.exists() else begin
         return ["moodle", "--state", str(state), *begin]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ FILE_DAG: Final = "moodle_provision__demo_file"
 RECONCILE: Final = "moodle_reconcile__demo"
 PEOPLE: Final = HOME / "include/samples/persons.csv"
 ENDED: Final = ("success", "failed", "skipped", "upstream_failed")
+ENROLMENTS: Final = HOME / "include/samples/enrolments.csv"
+PEOPLE_OF_COURSE: Final = ("CV-00001", "CV-00002", "CV-00003")
+"""Whom the demo enrols, by their id in persons.csv."""
 MARRIED: Final = {
     "id": "0a51f3b7-d8f1-4adf-a1b7-584a2265b1f5",
     "changes": {"tussenvoegsels": "de", "achternaam": "Wit"},
@@ -31,6 +35,19 @@ class Showing:
     airflow: LocalAirflow
     moodle: Moodle
     coachview: Coachview
+
+    def access(self, moodle: Moodle) -> None:
+        """Show who was given access to cohorts and a course, and that it is taken back from who is taken off the list."""
+        print("Access to cohorts and courses, in demo_file:\n", flush=True)
+        print(f"* Given in the same run as the accounts: {_in_it(moodle)}.", flush=True)
+        enrol(PEOPLE_OF_COURSE[:-1])
+        run = self.airflow.run(FILE_DAG)
+        counts = self.airflow.xcom(FILE_DAG, run["dag_run_id"], "report")
+        given, back = counts.get("access_done_give", 0), counts.get("access_done_take_back", 0)
+        print(
+            f"* One person is taken off the list: {given} given, {back} taken back. Now: {_in_it(moodle)}.\n",
+            flush=True,
+        )
 
     def safety(self) -> None:
         """Show a run without changes, one change, an empty source, and a pause in the middle of a load."""
@@ -115,6 +132,23 @@ class Showing:
     def _finished(self, run_id: str) -> bool:
         run: dict[str, Any] = self.airflow.api("GET", f"dags/{DAG}/dagRuns/{run_id}")
         return run["state"] in {"success", "failed"}
+
+
+def enrol(ids: tuple[str, ...]) -> None:
+    """Write the list of enrolments: these people in one course, from January to June."""
+    rows = csv.DictReader(PEOPLE.read_text(encoding="utf-8-sig").splitlines(), delimiter=";")
+    persons = [row["PersonId"] for row in rows if row["ExternId"] in ids]
+    lines = ["PersonId;Cursus;Rol;Van;Tot;Status"]
+    lines += [f"{person};BHV-2027;student;01-01-2027;30-06-2027;ingeschreven" for person in persons]
+    ENROLMENTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _in_it(moodle: Moodle) -> str:
+    """Say how many people are in each cohort and course."""
+    state: dict[str, Any] = moodle.control("GET", "state")
+    cohorts = [f"{len(one['members'])} in cohort {one['idnumber']}" for one in state["cohorts"]]
+    courses = [f"{len(one['enrolments'])} in course {one['shortname']}" for one in state["courses"]]
+    return ", ".join(cohorts + courses)
 
 
 def waits(airflow: LocalAirflow, dag: str, run_id: str) -> bool:
