@@ -272,7 +272,7 @@ class TestOne:
 
     def test_which_fields_agree(self, visit, ids):
         text = shown(visit("user").get(f"/mismatches/{ids['P1']}"))
-        assert "Agree: Name E-mail Differ: ID number" in text
+        assert "100% alike E-mail: the same Last name: the same First name: the same" in text
 
     def test_it_leads_to_all_that_happened_to_the_person(self, visit, ids):
         path = f"/people/demo/m{ids['P1']}"
@@ -380,7 +380,7 @@ class TestMasked:
         text = shown(visit("viewer").get(f"/mismatches/{ids['P1']}"))
         assert "Person P1" in text
         assert "an account without any ID number has the same e-mail address or username" in text
-        assert "Agree: Name E-mail Differ: ID number" in text
+        assert "100% alike E-mail: the same Last name: the same First name: the same" in text
 
     def test_nothing_to_press(self, visit, ids):
         for path in ("/mismatches", f"/mismatches/{ids['P1']}"):
