@@ -167,7 +167,7 @@ def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:
     Gives environment, person_id, extern_id, idnumber, username, firstname, lastname and email, each combination that
     occurs once, so that a person who changed e-mail shows twice.
     Of a beginning that very many share only some are given: type more of the name. Ids, addresses and the
-    beginning of a last name come from indexes; other parts of names are looked for through the history (0.2 s in a million rows).
+    beginning of a last name come from indexes; other parts of names are looked for through the history.
     """
     wanted = cells.key_text(text.strip())
     if not wanted:
