@@ -9,24 +9,22 @@ in forty cohorts, read, planned and loaded; it must write nothing and read each 
 from __future__ import annotations
 
 import argparse
-import http.client
 import multiprocessing
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
-from loading import TOKEN, Spent, hook_on, measured
+from bare import Spent, bare_loop, measured, noting
+from loading import hook_on
 
 from moodle_coupling.contract.frames import ACCESS_GIVEN, ACCESS_PLAN, ACCESS_WANTED, PLAN
 from moodle_coupling.hooks.moodle import access_records as records
@@ -139,23 +137,10 @@ def by_loader(plan: pd.DataFrame, url: str, token: str, connections: int) -> Spe
 
 def recorded(kind: str, people: int) -> list[tuple[str, bytes]]:
     """Give the requests of a load, function and body."""
-    from moodle_coupling.hooks.moodle.answers import SITE_INFO
-    from moodle_coupling.hooks.moodle.wire import MoodleWire
-
-    requests: list[tuple[str, bytes]] = []
-    post = MoodleWire.post
-
-    def noted(wire: MoodleWire, body: bytes, function: str, **other: Any) -> Any:
-        requests.append((function, body.replace(token.encode(), TOKEN)))
-        return post(wire, body, function, **other)
-
-    with sandbox(people, realistic=False, expected=given(kind, people)) as (url, token, ids, _):
-        MoodleWire.post = noted  # type: ignore[method-assign]
-        try:
-            by_loader(plan_of(kind, target(kind, ids), people), url, token, 1)
-        finally:
-            MoodleWire.post = post  # type: ignore[method-assign]
-    return [(function, body) for function, body in requests if function != SITE_INFO]
+    expected = given(kind, people)
+    with sandbox(people, realistic=False, expected=expected) as (url, token, ids, _), noting(token) as requests:
+        by_loader(plan_of(kind, target(kind, ids), people), url, token, 1)
+    return requests
 
 
 def target(kind: str, ids: dict[str, list[int]]) -> int:
@@ -166,33 +151,6 @@ def target(kind: str, ids: dict[str, list[int]]) -> int:
 def given(kind: str, people: int) -> tuple[int, int]:
     """Give the memberships and enrolments that there are once everyone has access."""
     return (people, 0) if kind == "cohort" else (0, people)
-
-
-def bare_loop(requests: list[tuple[str, bytes]], url: str, token: str, connections: int) -> Spent:
-    """Send the same requests and do nothing else: one connection per thread, what writes after what reads."""
-    address, lock = urlsplit(url), threading.Lock()
-
-    def send(waiting: Iterator[bytes]) -> None:
-        connection = http.client.HTTPConnection(address.hostname or "", address.port)
-        while True:
-            with lock:
-                body = next(waiting, None)
-            if body is None:
-                return connection.close()
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            connection.request("POST", "/webservice/rest/server.php", body, headers)
-            assert b"exception" not in connection.getresponse().read()
-
-    mine = [(function, body.replace(TOKEN, token.encode())) for function, body in requests]
-    with measured() as spent:
-        for writing in (False, True):
-            waiting = iter([body for function, body in mine if (function in WRITES) == writing])
-            threads = [threading.Thread(target=send, args=(waiting,)) for _ in range(connections)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-    return spent
 
 
 def one_by_one(kind: str, number: int, people: int, url: str, token: str, connections: int) -> float:
@@ -221,7 +179,7 @@ def rates(kind: str, arguments: Any) -> None:
         bare, ours = [], []
         for _ in range(arguments.rounds):
             with sandbox(people, realistic=realistic, expected=given(kind, people)) as (url, token, _ids, _calls):
-                bare.append(bare_loop(requests, url, token, connections))
+                bare.append(bare_loop(requests, url, token, connections, writes=WRITES))
             with sandbox(people, realistic=realistic, expected=given(kind, people)) as (url, token, ids, _calls):
                 ours.append(by_loader(plan_of(kind, target(kind, ids), people), url, token, connections))
         with sandbox(few, realistic=realistic, expected=given(kind, few)) as (url, token, ids, _calls):

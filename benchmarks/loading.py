@@ -12,27 +12,23 @@ everything between a plan in memory and one outcome per person in the ledger (SQ
 from __future__ import annotations
 
 import argparse
-import gc
-import http.client
 import json
 import multiprocessing
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
-from moodle_coupling.hooks.moodle.answers import SITE_INFO
+from bare import Spent, bare_loop, measured, noting
+
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
 from moodle_coupling.hooks.moodle.records import CREATE_USERS, NewAccount
 from moodle_coupling.matching.frames import PLAN_COLUMNS
@@ -42,10 +38,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from moodle_coupling.hooks.moodle.hook import MoodleHook
-    from moodle_coupling.provisioning.load.loader import LoadResult
 
-TOKEN = b"{token}"
-"""Stands for the token in a recorded request; each sandbox has its own."""
 GRID = [(10, 1), (10, 2), (50, 1), (50, 2), (50, 4), (200, 1), (200, 2), (500, 2)]
 
 
@@ -126,25 +119,6 @@ def accounts_of(people: list[dict[str, str]]) -> list[NewAccount]:
     ]
 
 
-@dataclass
-class Spent:
-    """What a load took: seconds by the clock, seconds of this process's own processor time, and the load's result."""
-
-    seconds: float
-    processor: float
-    result: LoadResult | None = None
-
-
-@contextmanager
-def measured() -> Iterator[Spent]:
-    """Measure a block; the collector's work on earlier runs is none of it."""
-    gc.collect()
-    spent = Spent(0, 0)
-    started, before = time.perf_counter(), time.process_time()
-    yield spent
-    spent.seconds, spent.processor = time.perf_counter() - started, time.process_time() - before
-
-
 def by_loader(people: list[dict[str, str]], url: str, token: str, size: int, connections: int) -> Spent:
     """Load the people with a ledger."""
     from moodle_coupling.ledger import schema
@@ -169,49 +143,9 @@ def by_loader(people: list[dict[str, str]], url: str, token: str, size: int, con
 
 def recorded(people: list[dict[str, str]], size: int, connections: int) -> list[tuple[str, bytes]]:
     """Give the requests of a load, function and body, in the order in which they went out."""
-    from moodle_coupling.hooks.moodle.wire import MoodleWire
-
-    requests: list[tuple[str, bytes]] = []
-    post = MoodleWire.post
-
-    def noted(wire: MoodleWire, body: bytes, function: str, **other: Any) -> Any:
-        requests.append((function, body.replace(token.encode(), TOKEN)))
-        return post(wire, body, function, **other)
-
-    with sandbox(realistic=False, expected=len(people)) as (url, token):
-        MoodleWire.post = noted  # type: ignore[method-assign]
-        try:
-            by_loader(people, url, token, size, connections)
-        finally:
-            MoodleWire.post = post  # type: ignore[method-assign]
-    return [(function, body) for function, body in requests if function != SITE_INFO]
-
-
-def bare_loop(requests: list[tuple[str, bytes]], url: str, token: str, connections: int) -> Spent:
-    """Send the same requests and do nothing else: one connection per thread, creates when the questions before them are answered."""
-    address, lock = urlsplit(url), threading.Lock()
-
-    def send(waiting: Iterator[bytes]) -> None:
-        connection = http.client.HTTPConnection(address.hostname or "", address.port)
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        while True:
-            with lock:
-                body = next(waiting, None)
-            if body is None:
-                return connection.close()
-            connection.request("POST", "/webservice/rest/server.php", body, headers)
-            assert b"exception" not in connection.getresponse().read()
-
-    mine = [(function, body.replace(TOKEN, token.encode())) for function, body in requests]
-    with measured() as spent:
-        for creates in (False, True):
-            waiting = iter([body for function, body in mine if (function == CREATE_USERS) == creates])
-            threads = [threading.Thread(target=send, args=(waiting,)) for _ in range(connections)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-    return spent
+    with sandbox(realistic=False, expected=len(people)) as (url, token), noting(token) as requests:
+        by_loader(people, url, token, size, connections)
+    return requests
 
 
 def one_by_one(people: list[dict[str, str]], url: str, token: str, connections: int) -> float:
@@ -263,7 +197,7 @@ def row(people: list[dict[str, str]], size: int, connections: int, arguments: An
     requests = recorded(people, size, connections)
     for _ in range(arguments.rounds):
         with sandbox(realistic=arguments.realistic, expected=len(people)) as (url, token):
-            bare.append(bare_loop(requests, url, token, connections))
+            bare.append(bare_loop(requests, url, token, connections, writes={CREATE_USERS}))
         with sandbox(realistic=arguments.realistic, expected=len(people)) as (url, token):
             ours.append(by_loader(people, url, token, size, connections))
     seconds = [statistics.median(one.seconds for one in found) for found in (bare, ours)]
