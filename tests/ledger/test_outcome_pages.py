@@ -95,7 +95,7 @@ def test_what_is_missing_comes_last_and_equals_in_the_order_they_were_written(le
     assert rows(ledger, run, sort="account_id", descending=True) == [5, 3, 2, 1, 4]
     assert rows(ledger, run, sort="account_id") == [1, 2, 3, 5, 4]
     assert rows(ledger, run, sort="action", descending=True) == [5, 4, 1, 2, 3]
-    assert rows(ledger, run, sort="name") == [4, 1, 5, 3, 2]
+    assert rows(ledger, run, sort="name") == [4, 1, 5, 2, 3]
 
 
 def test_an_order_that_there_is_not_is_refused(ledger: Ledger, run: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.people.cleaning import in_ascii
+from moodle_coupling.people.letters import in_ascii
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -8,7 +8,8 @@ import numpy as np
 
 from moodle_coupling.people.arrow import as_mask, change_where, equal, not_ascii, pa, pc, same_text
 from moodle_coupling.people.arrow import is_blank as is_nothing
-from moodle_coupling.people.cleaning import in_ascii, trimmed, without_case
+from moodle_coupling.people.cleaning import trimmed, without_case
+from moodle_coupling.people.letters import in_ascii
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from moodle_coupling.people.cleaning import in_ascii
+from moodle_coupling.people.letters import in_ascii
 
 _PARTICLES: Final = (
     "a aan af ait al ben bij bin da de dei del della den der des di dos du e el en het i ibn im in la le les "

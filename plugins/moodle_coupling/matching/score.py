@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.matching.likeness import same_address, same_first_name, same_last_name
-from moodle_coupling.people.cleaning import in_ascii
+from moodle_coupling.people.letters import in_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

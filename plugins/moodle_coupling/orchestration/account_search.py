@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.matching.likeness import PARTICLES
-from moodle_coupling.people.cleaning import in_ascii
+from moodle_coupling.people.letters import in_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,6 @@ import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from unidecode import unidecode
 
 from moodle_coupling.people.arrow import (
     as_mask,
@@ -134,19 +133,3 @@ def without_case(texts: Texts) -> Texts:
 def folded(texts: Texts) -> Texts:
     """Return texts without surrounding spaces and letter case."""
     return without_case(trimmed(texts))
-
-
-class _Latin(dict[int, str]):
-    """What Unidecode makes of each letter, asked once: it does so letter by letter, and asking costs most."""
-
-    def __missing__(self, letter: int) -> str:
-        self[letter] = found = unidecode(chr(letter))
-        return found
-
-
-_LATIN: Final = _Latin()
-
-
-def in_ascii(text: str) -> str:
-    """Return a text as Unidecode writes it."""
-    return text if text.isascii() else text.translate(_LATIN)

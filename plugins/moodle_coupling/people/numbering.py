@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from moodle_coupling.people.arrow import equal, is_blank, is_in, not_ascii, pa, pc, to_series, to_texts, together
-from moodle_coupling.people.cleaning import folded, in_ascii
+from moodle_coupling.people.cleaning import folded
+from moodle_coupling.people.letters import in_ascii
 from moodle_coupling.people.usernames import MAX_USERNAME
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.people.arrow import as_mask, blank_where, change_where, choose, is_blank, join, pc, rows_with
-from moodle_coupling.people.cleaning import in_ascii
+from moodle_coupling.people.letters import in_ascii
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
