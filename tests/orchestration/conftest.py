@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from airflow.models.asset_state_store import AssetStateStoreModel
+from airflow.utils.session import create_session
 from orchestration.coupling import Coupling
+from sqlalchemy import delete
 
 from moodle_coupling.ledger.schema import upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +29,7 @@ def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def coupling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path, empty_ledger: Path) -> Coupling:
+def coupling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path, empty_ledger: Path) -> Iterator[Coupling]:
     staging = tmp_path / "staging"
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__STAGING_URL", f"file://{staging}")
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(tmp_path))
@@ -30,4 +37,7 @@ def coupling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path, em
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LEDGER_URL", ledger_url)
     shutil.copy(empty_ledger, tmp_path / "ledger.db")
     shutil.copy(ROOT / "dags/moodle_coupling_dags.py", migrated / "dags")
-    return Coupling(tmp_path, "trial", staging, migrated)
+    yield Coupling(tmp_path, "trial", staging, migrated)
+    # What a source was like stands in Airflow, by the environment's name: the next test's is another source.
+    with create_session() as session:
+        session.execute(delete(AssetStateStoreModel))
