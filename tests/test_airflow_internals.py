@@ -31,6 +31,7 @@ INTERNALS = {
     "airflow.sdk.execution_time",
     "airflow.sdk.execution_time.comms",
     "airflow.sdk.io",
+    "airflow.sdk.lineage",
     "airflow.sdk.observability",
     "airflow.utils.session",
     "airflow.utils.types",

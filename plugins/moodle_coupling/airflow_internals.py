@@ -146,6 +146,16 @@ def command(name: str, help_: str, run: Callable[[Any], None], rest: str) -> Act
     return Command(name=name, help=help_, func=run, args=(arguments,))
 
 
+def lineage_collector() -> Any:
+    """Give what hook lineage is told to; it does nothing where no plugin listens.
+
+    Why: ``airflow.sdk`` names no lineage. After it: the provider package that the documentation imports it from (common.compat).
+    """
+    from airflow.sdk.lineage import get_hook_lineage_collector
+
+    return get_hook_lineage_collector()
+
+
 # ---- where Airflow's database is: the API server, the scheduler, and commands there ----
 
 

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from moodle_coupling.airflow_internals import lineage_collector
 from moodle_coupling.mapping.file import source_base
 
 if TYPE_CHECKING:
@@ -27,10 +28,8 @@ _WITH_SCHEMA: Final = {"postgres": "public", "postgresql": "public", "mssql": "d
 
 def tell_read(run: Run) -> None:
     """Tell where the persons of this run were read."""
-    from airflow.sdk.lineage import get_hook_lineage_collector
-
     _tell(
-        get_hook_lineage_collector().add_input_asset,
+        lineage_collector().add_input_asset,
         run,
         lambda: sources_of(run.mapping, source_base(run.mapping_path)),
     )
@@ -38,9 +37,7 @@ def tell_read(run: Run) -> None:
 
 def tell_written(run: Run) -> None:
     """Tell to which Moodle this run writes."""
-    from airflow.sdk.lineage import get_hook_lineage_collector
-
-    _tell(get_hook_lineage_collector().add_output_asset, run, lambda: [moodle_of(run.mapping)])
+    _tell(lineage_collector().add_output_asset, run, lambda: [moodle_of(run.mapping)])
 
 
 def _tell(add: Callable[..., None], run: Run, found: Callable[[], Iterable[str]]) -> None:
