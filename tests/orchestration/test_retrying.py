@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from moodle_coupling import errors
 from moodle_coupling.mapping import CoachviewSource
-from moodle_coupling.orchestration import coupling_dags, run
+from moodle_coupling.orchestration import coupling_dags, outages, run
 from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
 
 if TYPE_CHECKING:
@@ -89,11 +89,14 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
             raise error
 
         mapping = SimpleNamespace(sources=[CoachviewSource(type="coachview", connection="hr")])
-        monkeypatch.setattr(coupling_dags, "get_current_context", dict)
+        told: list[dt.datetime | None] = []
+        monkeypatch.setattr(outages, "wait", lambda _run, _error, until, _ti, _now: told.append(until))
+        monkeypatch.setattr(coupling_dags, "get_current_context", lambda: {"ti": None})
         monkeypatch.setattr(run, "open_run", lambda _path, _context: SimpleNamespace(folder=None, mapping=mapping))
         with pytest.raises(AirflowRescheduleException) as caught:
             coupling_dags._step(extract, "demo.yaml")
         found: dt.datetime = caught.value.reschedule_date
+        assert told == [found]
         return found
 
     return ended
