@@ -42,7 +42,7 @@ def test_a_value_from_the_source_stops_the_load_and_is_said_everywhere(
     coupling: Coupling, moodle: SandboxMoodle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(notifying, "tell", lambda _mapping, _subject, body, _context: told.append(str(body)))
+    monkeypatch.setattr(notifying, "tell", lambda notice, _who, _ledger: told.append(notice.said()["text"]))
     coupling.mapping = coupling.mapping.replace("city: {{column: city}}", "lang: {{column: city}}")
     coupling.persons(PERSONS)
     run: Any = coupling.run()
