@@ -307,8 +307,10 @@ def test_people_looked_at_in_parts_become_what_they_become_together(monkeypatch:
     pd.testing.assert_frame_equal(parts.candidates, whole.candidates)
     pd.testing.assert_frame_equal(parts.reasons, whole.reasons)
     assert parts.counts == whole.counts
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="more than once"):
         transform(pd.DataFrame({"row": [1, *range(1, 20)]}), mapping())
+    with pytest.raises(InputError, match="no column 'row'"):
+        transform(pd.DataFrame({"person_id": ["1"] * 20}), mapping())
 
 
 def test_a_column_that_there_is_not_is_an_error_with_key_and_the_closest() -> None:

@@ -34,11 +34,7 @@ class Table:
     """
 
     def __init__(self, persons: pd.DataFrame, environment: str, file: str) -> None:
-        if ROW not in persons:
-            raise InputError(Sentence("people.no_row", column=ROW))
-        self.rows: NDArray[np.int64] = persons[ROW].to_numpy(dtype=np.int64)
-        if persons[ROW].duplicated().any():
-            raise InputError(Sentence("people.row_twice", column=ROW))
+        self.rows = rows_of(persons)
         self._persons = persons
         self._environment = environment
         self._file = file
@@ -97,6 +93,15 @@ class Table:
                 file=self._file,
             )
         )
+
+
+def rows_of(persons: pd.DataFrame) -> NDArray[np.int64]:
+    """Return the rows that a persons frame's persons stand on; raises InputError when it has none, or one twice."""
+    if ROW not in persons:
+        raise InputError(Sentence("people.no_row", column=ROW))
+    if persons[ROW].duplicated().any():
+        raise InputError(Sentence("people.row_twice", column=ROW))
+    return persons[ROW].to_numpy(dtype=np.int64)
 
 
 def first_filled(texts: Texts, otherwise: Texts) -> Texts:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.contract.columns import INACTIVE_UNREAD, ROW
+from moodle_coupling.contract.columns import INACTIVE_UNREAD
 from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFILE_WIDTH, WIDTHS, Takes
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.mapping import IdnumberFrom, Unmatched
@@ -33,7 +33,7 @@ from moodle_coupling.people.particles import surnames
 from moodle_coupling.people.reasons import Reasons
 from moodle_coupling.people.rules import Blocks
 from moodle_coupling.people.scope import holds
-from moodle_coupling.people.table import Table, first_filled
+from moodle_coupling.people.table import Table, first_filled, rows_of
 from moodle_coupling.people.usernames import base_usernames
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class Transformed:
     counts: TransformCounts
 
 
+ROWS_AT_ONCE: Final = 125_000
+"""Persons looked at together; nothing is judged across persons. Arrow and numpy work without Python's lock, so that
+parts of a large frame use a second core, and their arrays stay near it."""
+THREADS: Final = 2
+
 _NAMES: Final = frozenset({"firstname", "lastname"})
 """Fields without which Moodle makes no account."""
 
@@ -83,25 +88,15 @@ def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
         InputError: the frame lacks ``row``, or it is not unique.
 
     """
-    if len(persons) <= ROWS_AT_ONCE or persons[ROW].duplicated().any():
-        return _of_part(persons, mapping)
-    parts = [persons.iloc[first : first + ROWS_AT_ONCE] for first in range(0, len(persons), ROWS_AT_ONCE)]
+    rows_of(persons)
+    parts = [persons.iloc[first : first + ROWS_AT_ONCE] for first in range(0, len(persons), ROWS_AT_ONCE)] or [persons]
     with ThreadPoolExecutor(THREADS, thread_name_prefix="transform") as threads:
-        done = list(threads.map(_of_part, parts, repeat(mapping)))
-    candidates, reasons = (
-        pd.concat(frames, ignore_index=True)
-        for frames in zip(*((part.candidates, part.reasons) for part in done), strict=True)
-    )
+        found = list(threads.map(_of_part, parts, repeat(mapping)))
+    candidates, reasons = (pd.concat(frames, ignore_index=True) for frames in zip(*found, strict=True))
     return Transformed(candidates, reasons, _counts(candidates["in_scope"].to_numpy(), reasons))
 
 
-ROWS_AT_ONCE: Final = 125_000
-"""Persons looked at together; nothing is judged across persons. Arrow and numpy work without Python's lock, so that
-parts of a large frame use a second core, and their arrays stay near it."""
-THREADS: Final = 2
-
-
-def _of_part(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
+def _of_part(persons: pd.DataFrame, mapping: Mapping) -> tuple[pd.DataFrame, pd.DataFrame]:
     file = mapping.path or f"include/mappings/{mapping.environment}.yaml"
     table = Table(persons, mapping.environment, str(file))
     in_scope = _in_scope(table, mapping)
@@ -132,7 +127,7 @@ def _of_part(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
             **{name: to_series(texts) for name, texts in further.items()},
         }
     )
-    return Transformed(candidates, frame, _counts(in_scope, frame))
+    return candidates, frame
 
 
 def _counts(in_scope: Mask, reasons: pd.DataFrame) -> TransformCounts:
