@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.people.letters import in_ascii
+from moodle_coupling.people.letters import without_accents
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -46,7 +46,7 @@ def name_key(lastname: str, firstname: str) -> str:
 
 def folded(text: str) -> str:
     """Give a text in small letters, without accents."""
-    return in_ascii(clean(text)).lower()
+    return without_accents(clean(text))
 
 
 def texts(frame: pd.DataFrame, name: str, *, default: str = "") -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from moodle_coupling.people.arrow import as_mask, change_where, equal, not_ascii, pa, pc, same_text
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.people.cleaning import trimmed, without_case
-from moodle_coupling.people.letters import in_ascii
+from moodle_coupling.people.letters import without_accents
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,4 +93,4 @@ def nothing(length: int) -> Texts:
 
 
 def _loose(text: str) -> str:
-    return "".join(in_ascii(text).casefold().split())
+    return "".join(without_accents(text).split())

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from moodle_coupling.people.letters import in_ascii
+from moodle_coupling.people.letters import without_accents
 
 _PARTICLES: Final = (
     "a aan af ait al ben bij bin da de dei del della den der des di dos du e el en het i ibn im in la le les "
@@ -252,16 +252,16 @@ def _bearing(name: str) -> list[str]:
 
 
 def _words(name: str) -> list[str]:
-    plain = re.sub(r"['’`´]", "" if len(name) > 3 else " ", in_ascii(name).casefold())
+    plain = re.sub(r"['’`´]", "" if len(name) > 3 else " ", without_accents(name))
     return [word for word in re.split(r"[^a-z]+", plain) if word]
 
 
 def _squeezed(name: str) -> str:
-    return re.sub(r"[^a-z]", "", in_ascii(name).casefold())
+    return re.sub(r"[^a-z]", "", without_accents(name))
 
 
 def _folded(address: str) -> str:
-    return in_ascii(address).strip().casefold()
+    return without_accents(address).strip()
 
 
 def _sound(word: str) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.matching.likeness import same_address, same_first_name, same_last_name
-from moodle_coupling.people.letters import in_ascii
+from moodle_coupling.people.letters import without_accents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -71,7 +71,7 @@ def _idnumber(ours: str, theirs: str, person: Mapping[str, Any]) -> How:
 
 
 def _text(field: str, ours: str, theirs: str) -> How:
-    if in_ascii(ours).casefold() == in_ascii(theirs).casefold():
+    if without_accents(ours) == without_accents(theirs):
         return How.SAME
     return How.NEARLY if _ALIKE[field](ours, theirs) else How.DIFFERS
 

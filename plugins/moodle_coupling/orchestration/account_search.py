@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.matching.likeness import PARTICLES
-from moodle_coupling.people.letters import in_ascii
+from moodle_coupling.people.letters import without_accents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,16 +39,11 @@ def search_accounts(hook: MoodleHook, text: str) -> list[Account]:
             found |= _by_id(hook.accounts_by_field(field, {wanted, wanted.lower()}).accounts)
     if not found and any(letter.isalpha() for letter in wanted):
         found |= _by_id(_named(hook, wanted))
-    return sorted(found.values(), key=lambda one: (folded(f"{one.lastname} {one.firstname}"), one.id))
-
-
-def folded(text: str) -> str:
-    """Give a text without accents and letter case."""
-    return in_ascii(text).casefold()
+    return sorted(found.values(), key=lambda one: (without_accents(f"{one.lastname} {one.firstname}"), one.id))
 
 
 def _named(hook: MoodleHook, wanted: str) -> list[Account]:
-    words = folded(wanted).split()
+    words = without_accents(wanted).split()
     telling = [word for word in words if word not in PARTICLES] or words
     for varies in _VARIES:
         if found := [one for one in _with_words(hook, telling, varies).values() if _has(one, words)]:
@@ -77,7 +72,7 @@ def _pattern(word: str, varies: re.Pattern[str]) -> str:
 
 def _has(account: Account, words: list[str]) -> bool:
     """Tell whether each word stands in the name."""
-    name = folded(f"{account.firstname} {account.lastname}")
+    name = without_accents(f"{account.firstname} {account.lastname}")
     return all(word in name for word in words)
 
 

@@ -21,3 +21,8 @@ _LATIN: Final = _Latin()
 def in_ascii(text: str) -> str:
     """Return a text as Unidecode writes it."""
     return text if text.isascii() else text.translate(_LATIN)
+
+
+def without_accents(text: str) -> str:
+    """Return a text in small ASCII letters, as names are compared whatever their accents and letter case."""
+    return in_ascii(text).casefold()

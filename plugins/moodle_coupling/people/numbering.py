@@ -10,7 +10,7 @@ import pandas as pd
 
 from moodle_coupling.people.arrow import equal, is_blank, is_in, not_ascii, pa, pc, to_series, to_texts, together
 from moodle_coupling.people.cleaning import folded
-from moodle_coupling.people.letters import in_ascii
+from moodle_coupling.people.letters import without_accents
 from moodle_coupling.people.usernames import MAX_USERNAME
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def taken_names(usernames: Iterable[str]) -> set[str]:
     PostgreSQL would take both; a name is given or not whatever the database.
     """
     taken = {unicodedata.normalize("NFC", name).strip().casefold() for name in usernames}
-    return taken | {in_ascii(name).casefold() for name in taken if not name.isascii()}
+    return taken | {without_accents(name) for name in taken if not name.isascii()}
 
 
 def names_in_the_way(usernames: Texts, bases: Texts) -> set[str]:
@@ -46,7 +46,7 @@ def names_in_the_way(usernames: Texts, bases: Texts) -> set[str]:
     odd = not_ascii(names)
     if odd.any():
         some = names.filter(pa.array(odd)).to_pylist()
-        names = together(names, pa.array([in_ascii(name).casefold() for name in some], type=pa.large_string()))
+        names = together(names, pa.array([without_accents(name) for name in some], type=pa.large_string()))
     # A number takes the place of a long base's end.
     longest = pc.max(pc.utf8_length(bases)).as_py() or 0
     cuts = range(max(0, longest + _DIGITS - MAX_USERNAME) + 1) if longest + _DIGITS > MAX_USERNAME else (0,)
