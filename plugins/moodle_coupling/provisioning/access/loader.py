@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pandas as pd
@@ -17,7 +18,6 @@ from moodle_coupling.errors import (
     MoodleError,
     MoodleRefused,
     MoodleRequestTooLarge,
-    TooManyFailures,
 )
 from moodle_coupling.hooks.moodle.access_records import (
     GONE,
@@ -33,7 +33,7 @@ from moodle_coupling.people.frames import made
 from moodle_coupling.provisioning.access.targets import AccessMoodle, read_members
 from moodle_coupling.provisioning.in_flight import InFlight, Places
 from moodle_coupling.provisioning.load.book import Book, StopRule
-from moodle_coupling.provisioning.load.loader import Records, guarded, in_parallel, why_not_reached
+from moodle_coupling.provisioning.load.loader import Records, closed, guarded, in_parallel
 from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
 from moodle_coupling.provisioning.lookups import CREATE_SIZE
 from moodle_coupling.provisioning.wire import Wire
@@ -175,17 +175,7 @@ class _Load:
     def close(self) -> AccessLoad:
         """Give every row its outcome; what was sent and of which nobody knows is unknown, what was not reached failed."""
         positions = [at for at in range(len(self.rows)) if at not in self._earlier]
-        decided = {outcome.index for outcome in self.book.known(positions)}
-        code, said = why_not_reached(self.wire.stopped)
-        outcomes = self.book.close(
-            positions,
-            code=code,
-            said=said,
-            stopped_itself=isinstance(self.wire.stopped, TooManyFailures),
-            in_doubt=self.in_doubt,
-        )
-        told = [outcome for outcome in outcomes if outcome.index in decided or self.book.was_announced(outcome.index)]
-        guarded(self.wire, lambda: self.book.tell(told))
+        outcomes = closed(self.book, self.wire, positions, self.in_doubt)
         rows = self._earlier | {outcome.index: self.told.row(outcome) for outcome in outcomes}
         frame = made(ACCESS_OUTCOMES, [rows[at] for at in range(len(self.rows))])
         return AccessLoad(frame, self.wire.stopped, self.wire.places.said)
@@ -281,32 +271,14 @@ class _Load:
                 mine.sort(key=lambda at: (int(self.rows[at]["target_id"]), int(self.rows[at]["role_id"]), at))
                 size = self._size(usual)
                 batches = [mine[start : start + size] for start in range(0, len(mine), size)]
-                in_parallel(self.wire, self._batch_with(send, records), batches)
+                in_parallel(self.wire, partial(records.send, send=partial(self._try, send)), batches)
 
     def _size(self, usual: int) -> int:
         settings = self.hook.settings
         fits = (settings.max_input_vars - CONTROL_VARIABLES) // _VARIABLES
         return max(1, min(settings.batch_size * usual // CREATE_SIZE, fits))
 
-    def _batch_with(self, send: Callable[[Sequence[int]], None], records: Records) -> Callable[[Sequence[int]], None]:
-        """Give what sends one batch and puts on record what became of it."""
-
-        def batch(positions: Sequence[int]) -> None:
-            try:
-                with self.wire.places.place():
-                    try:
-                        self._try(send, positions)
-                    except CouplingError as error:
-                        self.wire.stop(error)
-                        raise
-                    finally:
-                        self._judge(positions)
-            finally:
-                records.put(list(positions))
-
-        return batch
-
-    def _judge(self, positions: Sequence[int]) -> None:
+    def judge(self, positions: Sequence[int]) -> None:
         """Stop the load where, with this batch, too many went wrong."""
         reason = self.book.count([at for at in positions if self._group(at) not in self._closed])
         if reason is not None:

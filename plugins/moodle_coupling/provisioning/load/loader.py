@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.provisioning.load.book import Journal
+    from moodle_coupling.provisioning.load.outcomes import Outcome
     from moodle_coupling.provisioning.load.rows import NewItem, Work
 
 
@@ -106,7 +107,7 @@ def load(
     if work.changes or work.creates:
         guarded(wire, lambda: _prove(wire))
         _write(load_, work)
-    outcomes = _close(load_, plan)
+    outcomes = outcomes_frame(plan, closed(book, wire, range(len(plan)), load_.in_doubt))
     return LoadResult(outcomes, dict(wire.calls), book.extra_calls, wire.stopped, wire.created, wire.places.said)
 
 
@@ -123,23 +124,18 @@ def guarded(wire: Wire, step: Callable[[], None]) -> None:
     in_parallel(wire, lambda _: step(), [None])
 
 
-def _close(load_: Load, plan: pd.DataFrame) -> pd.DataFrame:
-    """Give every row its outcome, and put on record what is not there yet."""
-    book, stopped = load_.book, load_.wire.stopped
-    decided = {outcome.index for outcome in book.known(range(len(plan)))}
-    code, said = why_not_reached(stopped)
+def closed(book: Book, wire: Wire, positions: Collection[int], in_doubt: Collection[int]) -> list[Outcome]:
+    """Give each of these rows its outcome, and put on record what is not there yet."""
+    decided = {outcome.index for outcome in book.known(positions)}
+    code, said = _why_not_reached(wire.stopped)
     outcomes = book.close(
-        range(len(plan)),
-        code=code,
-        said=said,
-        stopped_itself=isinstance(stopped, TooManyFailures),
-        in_doubt=load_.in_doubt,
+        positions, code=code, said=said, stopped_itself=isinstance(wire.stopped, TooManyFailures), in_doubt=in_doubt
     )
     # Announced and without an outcome: the call did not go out, or Moodle did nothing. Whoever was neither announced nor
     # decided just waits for the next try.
     told = [outcome for outcome in outcomes if outcome.index in decided or book.was_announced(outcome.index)]
-    guarded(load_.wire, lambda: book.tell(told))
-    return outcomes_frame(plan, outcomes)
+    guarded(wire, lambda: book.tell(told))
+    return outcomes
 
 
 def _prove(wire: Wire) -> None:
@@ -161,18 +157,7 @@ def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size
 
     def send_all(row: list[list[Any]]) -> None:
         for batch in row:
-            try:
-                # All that is said of a batch is said in its place; whoever waits for it sees at once that the load stopped.
-                with wire.places.place():
-                    try:
-                        send_one(batch)
-                    except CouplingError as error:
-                        wire.stop(error)
-                        raise
-                    finally:
-                        load_.judge(batch)
-            finally:
-                records.put(batch)
+            records.send(batch, send_one)
 
     load_.values.expect(items)
     pilot, items = _pilot(items)
@@ -190,12 +175,15 @@ class Recorded(Protocol):
     def wire(self) -> Wire:
         """What it sends by, and stops."""
 
+    def judge(self, items: Any) -> None:
+        """Stop the load where, with this batch, too many went wrong."""
+
     def tell(self, items: Any) -> None:
         """Put on record what became of a batch."""
 
 
 class Records:
-    """Puts batches on record while the next ones go out; each thread that sends is at most one batch ahead of it."""
+    """Sends batches, and puts them on record while the next ones go out; each thread that sends is at most one batch ahead of it."""
 
     def __init__(self, load_: Recorded) -> None:
         self._load = load_
@@ -213,7 +201,23 @@ class Records:
         if self._fault is not None and kind is None:
             raise self._fault
 
-    def put(self, batch: list[Any]) -> None:
+    def send(self, batch: list[Any], send: Callable[[list[Any]], None]) -> None:
+        """Send a batch when there is a place for it, and put on record what became of it; raises what ``send`` raises."""
+        wire = self._load.wire
+        try:
+            # All that is said of a batch is said in its place; whoever waits for it sees at once that the load stopped.
+            with wire.places.place():
+                try:
+                    send(batch)
+                except CouplingError as error:
+                    wire.stop(error)
+                    raise
+                finally:
+                    self._load.judge(batch)
+        finally:
+            self._put(batch)
+
+    def _put(self, batch: list[Any]) -> None:
         """Put a batch on record soon, and this thread's batch before it by now; what goes wrong with that stops the load."""
         before: Future[None] | None = getattr(self._latest, "future", None)
         self._latest.future = self._thread.submit(self._tell, batch)
@@ -245,7 +249,7 @@ def _sized(hook: Moodle, items: Sequence[Any], size: int) -> list[list[Any]]:
     return list(batches(items, max_count=count, max_variables=hook.settings.max_input_vars))
 
 
-def why_not_reached(stopped: CouplingError | None) -> tuple[str, Sentence]:
+def _why_not_reached(stopped: CouplingError | None) -> tuple[str, Sentence]:
     """Give the code and the words of a row that a load did not reach."""
     if stopped is None:
         return "not_sent", Sentence("load.not_sent_unknown")
