@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 
 from moodle_coupling.ledger.models import MismatchRow, OutcomeRow, RunRow
-from moodle_coupling.ledger.words import MismatchStatus, RunState
+from moodle_coupling.ledger.words import DRY_RUN, MismatchStatus, RunState
 
 if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _OUTCOMES: Any = OutcomeRow.__table__
 _MISMATCHES: Any = MismatchRow.__table__
 _RUNS: Any = RunRow.__table__
-_DRY = "dry run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ def took(ledger: Ledger, environment: str, since: dt.datetime) -> list[Took]:
     mine = (_RUNS.c.environment == environment, _RUNS.c.started >= since, _RUNS.c.ended.is_not(None))
     query = (
         select(_RUNS.c.started, _RUNS.c.ended)
-        .where(*mine, _RUNS.c.mode != _DRY, _RUNS.c.state.in_([RunState.DONE, RunState.FAILED]))
+        .where(*mine, _RUNS.c.mode != DRY_RUN, _RUNS.c.state.in_([RunState.DONE, RunState.FAILED]))
         .order_by(_RUNS.c.started)
     )
     with ledger.reading() as connection:

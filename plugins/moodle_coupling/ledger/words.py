@@ -21,6 +21,10 @@ UNDERWAY: Final = frozenset({RunState.RUNNING, RunState.WAITING_APPROVAL})
 """States of a run that has not ended."""
 
 
+DRY_RUN: Final = "dry run"
+"""Mode of a run that was asked to write nothing."""
+
+
 class IntentionState(StrEnum):
     """How far one row of a plan is: recorded, sent to Moodle, or settled with an outcome."""
 

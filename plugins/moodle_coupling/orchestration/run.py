@@ -82,6 +82,7 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     """
     from moodle_coupling.hooks.moodle.connection import read_settings
     from moodle_coupling.ledger.runs import begin_run, find_run
+    from moodle_coupling.ledger.words import DRY_RUN
 
     path = Path(mapping_path)
     mapping = load_mapping(path)
@@ -92,7 +93,7 @@ def open_run(mapping_path: str, context: AbcMapping[str, Any]) -> Run:
     ledger = the_ledger()
     refuse_newcomer(ledger, mapping, path.parent)
     folder = run_folder(mapping.environment, dag_run.run_after, dag_run.dag_id, dag_run.run_id)
-    mode = "dry run" if params.get("dry_run") else str(params.get("mode") or "changed")
+    mode = DRY_RUN if params.get("dry_run") else str(params.get("mode") or "changed")
     found = find_run(ledger, mapping.environment, dag_run.dag_id, dag_run.run_id)
     return Run(
         mapping=mapping.leaving_alone(left_alone(folder)),

@@ -13,7 +13,7 @@ from moodle_coupling.ledger import approvals, intentions
 from moodle_coupling.ledger.outcomes import outcome_page, outcome_table
 from moodle_coupling.ledger.page_queries import Page
 from moodle_coupling.ledger.runs import progress_of
-from moodle_coupling.ledger.words import UNDERWAY, RunState
+from moodle_coupling.ledger.words import DRY_RUN, UNDERWAY, RunState
 from moodle_coupling.matching.safeguards import rows_behind, sample
 from moodle_coupling.orchestration.outages import outages_of, said
 from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, OutcomeStatus
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _ROW_OF: Final = {verdict: name for name, verdicts in HEAD.items() for verdict in verdicts}
 _TROUBLE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
-DRY: Final = "dry run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ class Report:
     @property
     def is_dry(self) -> bool:
         """Tell whether it was asked to write nothing."""
-        return self.run.mode == DRY
+        return self.run.mode == DRY_RUN
 
     @property
     def is_loaded(self) -> bool:
