@@ -23,6 +23,7 @@ from moodle_coupling.words.sentence import Sentence, text
 
 if TYPE_CHECKING:
     import datetime as dt
+    from pathlib import Path
 
 
 class CouplingError(Exception):
@@ -42,7 +43,9 @@ class InputError(CouplingError):
 
 
 class MappingError(InputError):
-    """A mapping file does not say what it must; the text names file, line and key."""
+    """A mapping file does not say what it must; the text names file, line and key. ``path`` is the file, None where there is none."""
+
+    path: Path | None = None
 
 
 class SourceError(InputError):

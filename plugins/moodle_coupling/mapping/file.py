@@ -27,6 +27,8 @@ class MappingFileError(MappingError):
     Attributes: ``path``, and ``problems`` with line, column, key path and text, in the order of the file.
     """
 
+    path: Path
+
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         self.path = path
         self.problems = sorted(problems, key=lambda each: (each.line, each.column, each.key, each.text))

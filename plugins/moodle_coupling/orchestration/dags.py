@@ -159,7 +159,7 @@ def watch_dag(folder: Path) -> DAG:
 
 def broken_dags(error: MappingError) -> list[DAG]:
     """Build the DAGs that stand in for those of a mapping file that is wrong, at the times that the file still says."""
-    path, left = getattr(error, "path", None), _left(error)
+    path, left = error.path, _left(error)
     environment = _id_part(path.stem) if path else "unknown"
     tells = WrongFile(path.stem if path else environment, str(error), left.notify)
     return [
@@ -169,8 +169,7 @@ def broken_dags(error: MappingError) -> list[DAG]:
 
 
 def _left(error: MappingError) -> Remains:
-    path = getattr(error, "path", None)
-    return remains(path) if path else Remains()
+    return remains(error.path) if error.path else Remains()
 
 
 def _id_part(stem: str) -> str:

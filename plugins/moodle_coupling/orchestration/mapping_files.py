@@ -47,7 +47,7 @@ def validated(given: Path, ledger: Ledger | None, texts: Texts) -> tuple[list[st
     """
     folder = given if given.is_dir() else given.parent
     mappings, errors = load_all(folder)
-    wrong = {path.name if (path := getattr(error, "path", None)) else "": texts.say(error.said) for error in errors}
+    wrong = {error.path.name if error.path else "": texts.say(error.said) for error in errors}
     for name, refusal in refused(ledger, folder).items():
         wrong[f"{name}{SUFFIX}"] = "\n".join(filter(None, (wrong.get(f"{name}{SUFFIX}"), texts.say(refusal.said))))
     known = {f"{one.environment}{SUFFIX}": one for one in mappings}

@@ -117,7 +117,7 @@ def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, Sentence]:
     from moodle_coupling.orchestration.mapping_files import refused
 
     _, errors = load_all(folder)
-    wrong = {path.stem: error.said for error in errors if (path := getattr(error, "path", None))}
+    wrong = {path.stem: error.said for error in errors if (path := error.path)}
     return {name: error.said for name, error in refused(ledger, folder).items()} | wrong
 
 

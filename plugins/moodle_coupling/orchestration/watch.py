@@ -29,9 +29,8 @@ def watch(folder: Path, now: dt.datetime) -> int:
     mappings, errors = load_all(folder)
     ledger = the_ledger()
     for error in errors:
-        path = getattr(error, "path", None)
-        if path is not None:
-            notices.tell(notices.wrong_file(path.stem, str(error)), remains(path).notify, ledger)
+        if error.path is not None:
+            notices.tell(notices.wrong_file(error.path.stem, str(error)), remains(error.path).notify, ledger)
     for mapping in mappings:
         notices.tell_waiting(ledger, mapping.environment, mapping.notify)
         notices.tell_quarantine(ledger, mapping.environment, mapping.notify)

@@ -71,9 +71,10 @@ def _load(folder: Path) -> dict[str, Coupling]:
 
     mappings, errors = load_all(folder) if folder.is_dir() else ([], [])
     found = [Coupling(one.environment, one.connection, one) for one in mappings]
-    for error in errors:
-        path = getattr(error, "path", None)
-        if path is not None:
-            found.append(Coupling(path.stem, remains(path).connection, None, error.said))
+    found += [
+        Coupling(error.path.stem, remains(error.path).connection, None, error.said)
+        for error in errors
+        if error.path is not None
+    ]
     # Of demo.yml beside demo.yaml the good one stays.
     return {one.name: one for one in sorted(found, key=lambda one: (one.name, one.mapping is not None))}
