@@ -162,7 +162,8 @@ class _Judge:
         self._row, self._coupling = row, access.coupling(environment)
         links = links_frame(ledger, environment)
         self._owners = dict(zip(links["account_id"].tolist(), links["idnumber"].tolist(), strict=True))
-        self._protected = set(protections(ledger, environment)["account_id"].tolist())
+        marked = protections(ledger, environment)
+        self._protected = dict(zip(marked["account_id"].tolist(), marked["by"].tolist(), strict=True))
 
     def shown(self, accounts: list[Account]) -> list[Found]:
         """Give accounts as the page shows them."""
@@ -191,8 +192,11 @@ class _Judge:
         return ""
 
     def _is_protected(self, account: Account) -> bool:
-        mapping = self._coupling.mapping
-        settings = None if mapping is None else mapping.matching
-        usernames = {*ALWAYS_PROTECTED, *(settings.protected_usernames if settings else ())}
-        by_mapping = settings is not None and account.idnumber in settings.protected_idnumbers
-        return account.id in self._protected or account.username.casefold() in usernames or by_mapping
+        import pandas as pd
+
+        from moodle_coupling.matching.view import protected_accounts
+
+        if self._coupling.mapping is None:
+            return account.id in self._protected or account.username.casefold() in ALWAYS_PROTECTED
+        one = pd.DataFrame({"id": [account.id], "idnumber": [account.idnumber], "username": [account.username]})
+        return bool(protected_accounts(one, self._coupling.mapping, None, self._protected))
