@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -106,47 +107,46 @@ def _written(found: Sequence[ledger_trends.Written], buckets: Buckets, texts: Te
     series = {
         kind: (
             texts(label),
-            buckets.add(((one.at, one.number) for one in found if one.action in actions), lambda one, more: one + more),
+            buckets.add(((one.at, one.number) for one in found if one.action in actions), operator.add),
         )
         for kind, (label, actions) in _WRITTEN.items()
     }
     return chart("written", texts("Accounts written"), buckets.days, series)
 
 
-def _rejected(found: Sequence[ledger_trends.Rejected], buckets: Buckets, texts: Texts) -> Chart:
+def _groups(numbers: Iterable[tuple[str, int]]) -> list[tuple[str, frozenset[str]]]:
+    """Give each of the most common kinds by itself, under its name, and all others together under ''."""
     sums: Counter[str] = Counter()
-    for one in found:
-        sums[one.code] += one.number
-    named = [code for code, _ in sums.most_common(_REASONS)]
-    groups = {code: {code} for code in named}
-    if others := sums.keys() - set(named):
-        groups[""] = set(others)
+    for kind, number in numbers:
+        sums[kind] += number
+    named = [kind for kind, _ in sums.most_common(_REASONS)]
+    others = frozenset(sums) - set(named)
+    return [(kind, frozenset({kind})) for kind in named] + ([("", others)] if others else [])
+
+
+def _rejected(found: Sequence[ledger_trends.Rejected], buckets: Buckets, texts: Texts) -> Chart:
     series = {
         f"s{place}": (
             in_words(texts, code) if code else texts("other reasons"),
-            buckets.add(((one.at, one.number) for one in found if one.code in codes), lambda one, more: one + more),
+            buckets.add(((one.at, one.number) for one in found if one.code in codes), operator.add),
         )
-        for place, (code, codes) in enumerate(groups.items())
+        for place, (code, codes) in enumerate(_groups((one.code, one.number) for one in found))
     } or {"s0": (texts("rejected"), [0.0] * len(buckets.days))}
     return chart("rejected", texts("Persons newly rejected, by reason"), buckets.days, series)
 
 
 def _open(found: Sequence[ledger_trends.Stay], buckets: Buckets, texts: Texts) -> Chart:
-    sums: Counter[str] = Counter()
-    for one in found:
-        sums[one.kind] += one.number
-    named = [kind for kind, _ in sums.most_common(_REASONS)]
     series = {
-        f"s{place}": (texts(words.word(words.VERDICTS, kind).text), _standing(found, {kind}, buckets))
-        for place, kind in enumerate(named)
-    }
-    if others := sums.keys() - set(named):
-        series[f"s{_REASONS}"] = (texts("other kinds"), _standing(found, set(others), buckets))
-    series = series or {"s0": (texts("open"), [0.0] * len(buckets.days))}
+        f"s{place}": (
+            texts(words.word(words.VERDICTS, kind).text) if kind else texts("other kinds"),
+            _standing(found, kinds, buckets),
+        )
+        for place, (kind, kinds) in enumerate(_groups((one.kind, one.number) for one in found))
+    } or {"s0": (texts("open"), [0.0] * len(buckets.days))}
     return chart("open", texts("Open mismatches, by kind"), buckets.days, series, adds=False)
 
 
-def _standing(found: Sequence[ledger_trends.Stay], kinds: set[str], buckets: Buckets) -> list[float]:
+def _standing(found: Sequence[ledger_trends.Stay], kinds: frozenset[str], buckets: Buckets) -> list[float]:
     """Count how many were open at the end of each bar."""
     bars = []
     for day in buckets.days:
