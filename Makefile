@@ -16,7 +16,7 @@ FAST := $(wildcard tests/test_*.py) $(addprefix tests/,words mapping people matc
 FAST := $(wildcard $(FAST))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-fast test-clock test-moodle scale-test lint audit format bench bench-quick docs requirements clean
+.PHONY: help demo demo-stop test coverage test-fast test-clock test-moodle scale-test lint audit format bench bench-quick docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,12 +28,18 @@ demo: ## people from a sandbox Coachview and from a file into two sandbox Moodle
 demo-stop: ## end what make demo left running
 	@if [ -x $(PY) ]; then $(PY) scripts/demo.py stop; fi
 
-test: ## all tests, with coverage
+test: ## all tests
+	@scripts/bootstrap.sh dev
+	@scripts/test_services.sh
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	@$(MAKE) --no-print-directory test-clock
+
+# Tracing branches makes the pure tests twice as slow, so it is not a part of every run.
+coverage: ## all tests once more, and the lines and branches that none of them reaches
 	@scripts/bootstrap.sh dev
 	@scripts/test_services.sh
 	@rm -f .coverage .coverage.*
-	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25 --cov --cov-report=term:skip-covered
-	@$(MAKE) --no-print-directory test-clock
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 test-fast: ## while working: the pure rooms, the ledger on SQLite, the web; a few minutes
 	@scripts/bootstrap.sh dev
