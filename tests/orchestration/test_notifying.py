@@ -238,6 +238,50 @@ def test_a_failed_run_is_told_once_a_day_for_one_cause_and_without_what_was_said
     assert "Zoë" not in mails.text
 
 
+def test_a_failed_run_that_the_mail_server_did_not_take_is_told_by_the_watch(
+    tmp_path: Path, mails: Mails, ledger: Clocked
+) -> None:
+    opened, clock = ledger
+    tells = Failed("trial", mapping(tmp_path).notify)
+
+    def fails(run_id: str, why: str) -> None:
+        end_run(opened, started(opened, run_id).id, RunState.FAILED, reason=why)
+        tells(context(run_id))
+
+    def watched_after(minutes: int) -> list[str]:
+        mails.refuse = False
+        watch(tmp_path, clock[0] + dt.timedelta(minutes=minutes))
+        return subjects(mails)
+
+    mails.refuse = True
+    fails("scheduled__1", "plan")
+    assert watched_after(5) == []  # its last task may be tried once more
+    assert watched_after(30) == watched_after(60) == ["Moodle 'trial': a run failed"]
+    assert "/runs/scheduled__1/" in mails.text
+
+    mails.refuse = True
+    fails("scheduled__2", "load")
+    assert len(watched_after(30 * 60)) == 1  # that no run ends well is told by then
+    clock[0] += dt.timedelta(hours=1)
+    end_run(opened, started(opened, "scheduled__3").id, RunState.DONE)
+    assert len(watched_after(30)) == 1
+
+
+def test_a_run_in_which_a_quarantine_began_is_not_told_as_failed_when_that_is_lifted(
+    tmp_path: Path, mails: Mails, ledger: Clocked
+) -> None:
+    opened, clock = ledger
+    mapping(tmp_path)
+    run = started(opened)
+    clock[0] += dt.timedelta(minutes=2)
+    quarantine.impose(opened, "trial", "41 of 100 failed")
+    clock[0] += dt.timedelta(minutes=2)
+    end_run(opened, run.id, RunState.FAILED, reason="41 of 100 failed")
+    quarantine.lift(opened, "trial", by="bram")
+    watch(tmp_path, clock[0] + dt.timedelta(hours=1))
+    assert mails.messages == []
+
+
 def test_a_failed_run_is_told_of_without_a_ledger_too(
     tmp_path: Path, mails: Mails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +357,25 @@ def test_a_site_that_is_away_is_told_once_with_since_when_and_the_next_try(mails
     assert len(mails.messages) == 2  # another outage
 
 
+def test_a_site_that_is_away_is_told_by_the_watch_where_it_was_not_told_before_and_no_longer_when_it_is_back(
+    tmp_path: Path, mails: Mails, run: Run
+) -> None:
+    mails.refuse = True
+    waiting.wait(run, MoodleUnreachable(text("x")), BEGIN + dt.timedelta(seconds=45), ti(1), BEGIN)
+    mails.refuse = False
+    watch(tmp_path, BEGIN)
+    watch(tmp_path, BEGIN)
+    assert subjects(mails) == ["Moodle 'trial' does not answer"]
+
+    waiting.over(run)
+    mails.refuse = True
+    waiting.wait(run, MoodleUnreachable(text("x")), BEGIN + dt.timedelta(hours=1), ti(1), BEGIN)
+    mails.refuse = False
+    waiting.over(run)
+    watch(tmp_path, BEGIN)
+    assert len(mails.messages) == 1
+
+
 def test_a_source_that_is_away_says_which_try_comes_and_nothing_after_the_last(mails: Mails, run: Run) -> None:
     waiting.wait(run, CoachviewUnreachable(text("x")), None, ti(1), BEGIN)
     assert "Try 2 of 4 is at 02:00:45 UTC." in mails.text
@@ -343,10 +406,10 @@ def test_no_good_run_for_too_long_is_told_once_where_one_was_due(
     clock[0] += dt.timedelta(hours=30)
     end_run(opened, started(opened, "two").id, RunState.FAILED)
     watch(tmp_path, BEGIN + dt.timedelta(hours=35))
-    assert mails.messages == []
+    assert subjects(mails) == ["Moodle 'trial': a run failed"]
     watch(tmp_path, BEGIN + dt.timedelta(hours=36))
     watch(tmp_path, BEGIN + dt.timedelta(hours=48))
-    assert subjects(mails) == ["Moodle 'trial': no run has ended well for 36 hours"] * told
+    assert subjects(mails)[1:] == ["Moodle 'trial': no run has ended well for 36 hours"] * told
 
 
 def test_of_a_paused_environment_no_good_run_is_expected(

@@ -18,6 +18,7 @@ from airflow.sdk import BaseNotifier
 
 from moodle_coupling import settings
 from moodle_coupling.errors import CouplingError
+from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration import addresses, channels
 from moodle_coupling.words.meanings import meaning_of
 from moodle_coupling.words.sentence import Sentence, as_sentence, in_lines, read, text
@@ -39,6 +40,10 @@ _BY: Final = "moodle-coupling"
 _NAMES_TASKS_ONLY: Final = frozenset({"run.tasks_failed", "run.no_plan"})
 """Reasons of a failed run that may leave the house: others may quote what Moodle or the source said of a person."""
 _TIME: Final = "%Y-%m-%d %H:%M"
+_TRIED_AGAIN: Final = dt.timedelta(minutes=15)
+"""So long after it failed a run's last task may still begin its next try."""
+_LATELY: Final = dt.timedelta(days=1)
+"""A failure that is older is no news: that no run ends well is told by then."""
 
 
 class Event(StrEnum):
@@ -242,6 +247,21 @@ def tell_quarantine(ledger: Ledger, environment: str, who: Notify) -> None:
         tell(in_quarantine(found), who, ledger)
 
 
+def tell_failed(ledger: Ledger, environment: str, who: Notify, now: dt.datetime) -> None:
+    """Tell of the runs that failed lately and after the last good one; a run that just failed may be tried again and is left alone."""
+    from moodle_coupling.ledger.runs import last_good_run, latest_runs
+
+    good = last_good_run(ledger, environment)
+    since = good.ended if good is not None and good.ended is not None else dt.datetime.min.replace(tzinfo=dt.UTC)
+    for run in reversed(latest_runs(ledger, environment)):
+        if run.state is not RunState.FAILED or run.ended is None or run.ended < since:
+            continue
+        if _TRIED_AGAIN <= now - run.ended <= _LATELY:
+            found = _failed_run(ledger, run, good)
+            if found is not None:
+                tell(found, who, ledger)
+
+
 class Waits(BaseNotifier):
     """Airflow's notifier for the approval step: tells that the plan waits."""
 
@@ -273,13 +293,12 @@ class Failed(BaseNotifier):
         dag_run: Any = context["dag_run"]
         ledger = ledger_if_there()
         try:
-            why, since = _why(ledger, self.environment, dag_run)
+            found = _failed(ledger, self.environment, dag_run)
         except CouplingError as error:
             log.warning("%s", error)
-            why, since = "", ""
-        if why is not None:
-            since += f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-            tell(run_failed(self.environment, dag_run.dag_id, dag_run.run_id, why, since), self.who, ledger)
+            found = _failed(None, self.environment, dag_run)
+        if found is not None:
+            tell(found, self.who, ledger)
 
 
 class WrongFile(BaseNotifier):
@@ -307,18 +326,25 @@ def ledger_if_there() -> Ledger | None:
         return None
 
 
-def _why(ledger: Ledger | None, environment: str, dag_run: Any) -> tuple[str | None, str]:
-    """Give why a run failed ('' when that is not known, None when it is told as a quarantine), and the last good run."""
-    from moodle_coupling.ledger.quarantine import in_quarantine
+def _failed(ledger: Ledger | None, environment: str, dag_run: Any) -> Notice | None:
+    """Give that a DAG run failed; None when it is told as a quarantine. Without a ledger nobody knows why it did."""
     from moodle_coupling.ledger.runs import find_run, last_good_run
 
     run = find_run(ledger, environment, dag_run.dag_id, dag_run.run_id) if ledger is not None else None
     if ledger is None or run is None:
-        return "", ""
-    found, good = in_quarantine(ledger, environment), last_good_run(ledger, environment)
-    if found is not None and found.since >= run.started:
-        return None, ""
-    return run.reason, good.id if good is not None else ""
+        return run_failed(environment, dag_run.dag_id, dag_run.run_id, "", f"{dt.datetime.now(dt.UTC):%Y-%m-%d}")
+    return _failed_run(ledger, run, last_good_run(ledger, environment))
+
+
+def _failed_run(ledger: Ledger, run: Run, good: Run | None) -> Notice | None:
+    """Give that a run failed; None when a quarantine began in it, which is told instead. ``good``: the last good run."""
+    from moodle_coupling.ledger.quarantine import quarantine_history
+
+    ended = run.ended or dt.datetime.now(dt.UTC)
+    if any(run.started <= one.since <= ended for one in quarantine_history(ledger, run.environment)):
+        return None
+    since = f"{good.id if good is not None else ''}{ended:%Y-%m-%d}"
+    return run_failed(run.environment, run.dag_id, run.run_id, run.reason, since)
 
 
 # ---- the digest ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.mapping.safeguards import Notify
     from moodle_coupling.orchestration.run import Run
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,14 @@ def wait(run: Run, error: CouplingError, until: dt.datetime | None, ti: Any, now
 def over(run: Run) -> None:
     """Note that the run waits for nothing any more."""
     end_outage(run.ledger, run.mapping.environment, run.record.id)
+
+
+def tell_away(ledger: Ledger, environment: str, outage: Outage, who: Notify) -> None:
+    """Tell of a site that a run waits for now."""
+    from moodle_coupling.ledger.runs import get_run
+
+    record = get_run(ledger, outage.run)
+    notices.tell(_notice(environment, outage, addresses.run(record.dag_id, record.run_id)), who, ledger)
 
 
 def outages_of(ledger: Ledger) -> dict[str, Outage]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.mapping.file import remains
 from moodle_coupling.mapping.folder import load_all
-from moodle_coupling.orchestration import notices
+from moodle_coupling.orchestration import notices, outages
 from moodle_coupling.orchestration.environment_hold import the_ledger
 
 if TYPE_CHECKING:
@@ -31,9 +31,13 @@ def watch(folder: Path, now: dt.datetime) -> int:
     for error in errors:
         if error.path is not None:
             notices.tell(notices.wrong_file(error.path.stem, str(error)), remains(error.path).notify, ledger)
+    away = outages.outages_of(ledger)
     for mapping in mappings:
         notices.tell_waiting(ledger, mapping.environment, mapping.notify)
         notices.tell_quarantine(ledger, mapping.environment, mapping.notify)
+        notices.tell_failed(ledger, mapping.environment, mapping.notify, now)
+        if mapping.environment in away:
+            outages.tell_away(ledger, mapping.environment, away[mapping.environment], mapping.notify)
         tell_no_good_run(ledger, mapping, now)
     log.info("Looked after %d environments; %d mapping files are wrong.", len(mappings), len(errors))
     return len(mappings)
