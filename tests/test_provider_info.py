@@ -150,12 +150,13 @@ shown = {
     "behaviour": manager.field_behaviours["moodle"],
     "coachview": manager.field_behaviours["coachview"],
     "fields": {name: widget.is_sensitive for name, widget in manager.connection_form_widgets.items()},
+    "lineage": manager.asset_to_openlineage_converters["moodle"].__qualname__,
 }
 print("SHOWN " + json.dumps(shown))
 """
 
 
-def test_airflow_shows_the_form(tmp_path: Path) -> None:
+def test_airflow_shows_the_form_and_knows_how_openlineage_names_our_assets(tmp_path: Path) -> None:
     # An installed distribution is a folder with these two files; so the test does not depend on how ours is installed.
     dist = tmp_path / "airflow_moodle_coupling-0.1.0.dist-info"
     dist.mkdir()
@@ -173,6 +174,7 @@ def test_airflow_shows_the_form(tmp_path: Path) -> None:
     )
     assert "SHOWN " in done.stdout, done.stderr
     shown = json.loads(done.stdout.split("SHOWN ")[1])
+    assert shown["lineage"] == "dataset_of"
     assert shown["behaviour"]["relabeling"] == {"host": "Moodle URL", "password": "Web service token"}
     mine = {name: masked for name, masked in shown["fields"].items() if name.startswith("extra__moodle__")}
     assert set(mine) == {f"extra__moodle__{name}" for name in conn_fields()}

@@ -361,6 +361,13 @@ def get_provider_info() -> dict[str, object]:
         "description": "Brings people from a training administration into Moodle.",
         "versions": ["0.1.0"],
         "connection-types": [_connection_type(), _coachview_type()],
+        "asset-uris": [
+            {
+                "schemes": ["moodle"],
+                "handler": None,  # an address needs nothing but what Airflow does to each
+                "to_openlineage_converter": "moodle_coupling.orchestration.openlineage.dataset_of",
+            }
+        ],
         "cli": ["moodle_coupling.orchestration.airflow_cli.get_commands"],
         "config": _config(),
     }

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.openlineage import facet
+from airflow.sdk import Asset, plugins_manager
 from airflow.sdk import lineage as airflows
-from airflow.sdk import plugins_manager
 
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.orchestration.lineage import tell_read, tell_written
+from moodle_coupling.orchestration.openlineage import dataset_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,3 +85,18 @@ def test_which_moodle_is_written_to(heard: airflows.HookLineageCollector, tmp_pa
     tell_written(run(tmp_path, COACHVIEW))
     tell_written(run(tmp_path, COACHVIEW))
     assert {one.asset.uri for one in heard.collected_assets.outputs} == {"moodle://moodle.example.org/sub/users"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "namespace", "name"),
+    [
+        ("moodle://moodle.example.org/sub/users", "moodle://moodle.example.org", "sub/users"),
+        ("moodle://demo/persons", "moodle://demo", "persons"),
+        ("moodle://demo", "moodle://demo", "/"),
+    ],
+)
+def test_openlineage_names_an_asset_by_its_place_and_its_path(
+    monkeypatch: pytest.MonkeyPatch, uri: str, namespace: str, name: str
+) -> None:
+    monkeypatch.setattr(facet, "Dataset", dict)  # the client of OpenLineage is not installed here
+    assert dataset_of(Asset(uri=uri), None) == {"namespace": namespace, "name": name}
