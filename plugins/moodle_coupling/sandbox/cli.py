@@ -17,6 +17,7 @@ from moodle_coupling.sandbox.coachview import FaultKind as CoachviewFaultKind
 from moodle_coupling.sandbox.coachview import SandboxCoachview, ServerSettings
 from moodle_coupling.sandbox.coachview.samples import PeopleFile, generate_people, read_people
 from moodle_coupling.sandbox.coachview.sandbox import CLIENT_ID
+from moodle_coupling.sandbox.coachview.trainings import invented_enrolments, invented_parts
 from moodle_coupling.sandbox.moodle import SandboxMoodle, SiteSettings
 from moodle_coupling.sandbox.moodle.accounts import UsernameTaken
 from moodle_coupling.sandbox.moodle.people_file import read_accounts
@@ -72,8 +73,10 @@ def _add_coachview(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _add_common(parser, _COACHVIEW_PORT, _COACHVIEW_FAULT_HELP, "a server setting, such as take_maximum=50")
     people = parser.add_mutually_exclusive_group()
-    people.add_argument("--people", type=Path, metavar="FILE", help="JSON with the people to start with")
-    people.add_argument("--generate", type=_count, metavar="N", default=0, help="invent so many people")
+    people.add_argument("--people", type=Path, metavar="FILE", help="JSON with the people and enrolments to start with")
+    people.add_argument(
+        "--generate", type=_count, metavar="N", default=0, help="invent so many people, and trainings they follow"
+    )
     parser.add_argument(
         "--client-id", metavar="ID", default=CLIENT_ID, help="the API client's id (default %(default)s)"
     )
@@ -209,9 +212,14 @@ def _coachview(arguments: argparse.Namespace) -> SandboxCoachview:
     )
     for spec in arguments.fault:
         sandbox.faults.add(spec)
-    sandbox.people.add(generate_people(arguments.generate))
+    if arguments.generate:
+        sandbox.people.add(generate_people(arguments.generate))
+        sandbox.parts.add(invented_parts())
+        sandbox.enrolments.add(invented_enrolments(sandbox.people.all()))
     try:
         sandbox.people.add(found.people)
+        sandbox.parts.add(found.parts)
+        sandbox.enrolments.add(found.enrolments)
     except SettingError as error:
         raise InputError(f"The people in {arguments.people} do not fit Coachview: {error}") from error
     return sandbox

@@ -24,6 +24,6 @@ def test_controls_are_explained(client):
     routes = client.control("GET", "nothing").json()["error"]
     paths = set(re.findall(r"/sandbox/([\w/]+)", routes))
 
-    assert len(paths) == 11
+    assert len(paths) == 14
     for path in paths:
         assert re.search(rf"^\| .*[` ]{path}`", PAGE, re.MULTILINE), path

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from moodle_coupling.sandbox.coachview import SandboxCoachview
+from moodle_coupling.sandbox.coachview import SCOPES, SandboxCoachview
 
 
 def basic(client_id: str, secret: str) -> dict[str, str]:
@@ -25,7 +25,7 @@ def test_a_token_comes_with_its_lifetime_and_scopes_and_is_not_to_be_kept(office
 
 
 def test_no_scope_asked_is_every_scope_the_client_has(client):
-    assert client.token().json()["scope"] == "api Personen.Lezen Persoonscategorieen.Lezen"
+    assert client.token().json()["scope"] == " ".join(SCOPES)
 
 
 def test_the_client_may_show_itself_in_the_header(office, client):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -24,21 +25,27 @@ from moodle_coupling.sandbox.coachview.rows import (
     example_rows,
     page_of,
     person_row,
+    record_row,
 )
+from moodle_coupling.sandbox.coachview.trainings import ENROLMENTS, PARTS
 from moodle_coupling.sandbox.server import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from moodle_coupling.sandbox.coachview.budget import Budget, Standing
     from moodle_coupling.sandbox.coachview.people import People
     from moodle_coupling.sandbox.coachview.settings import ServerSettings
+    from moodle_coupling.sandbox.coachview.trainings import Records
     from moodle_coupling.sandbox.server import HttpRequest
 
 TOKEN_PATH, TOKEN = "/auth/connect/token", "token"
 _BASE = "/api/v1/"
 PERSONS, FREE_FIELDS, CATEGORIES = "Personen", "Personen/Vrijevelden", "Persoonscategorieen"
-_ENDPOINTS = {name.lower(): name for name in (PERSONS, FREE_FIELDS, CATEGORIES)}
+ENROLMENT_FREE_FIELDS = f"{ENROLMENTS}/Vrijevelden"
+_ENDPOINTS = {
+    name.lower(): name for name in (PERSONS, FREE_FIELDS, CATEGORIES, PARTS, ENROLMENTS, ENROLMENT_FREE_FIELDS)
+}
 _JSON = "application/json; charset=utf-8"
 
 
@@ -74,15 +81,25 @@ def read_call(request: HttpRequest, faults: Sequence[Fault]) -> Call:
 class Api:
     """The token endpoint and the lists, over people, tokens and a budget."""
 
-    def __init__(self, settings: ServerSettings, people: People, tokens: TokenServer, budget: Budget) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        people: People,
+        records: Mapping[str, Records],
+        tokens: TokenServer,
+        budget: Budget,
+    ) -> None:
         self._settings = settings
         self._people = people
+        self._records = records
         self._tokens = tokens
         self._budget = budget
         self._lists: dict[str, Callable[[Call], tuple[Page, Callable[[Any], Row]]]] = {
             PERSONS: self._persons,
-            FREE_FIELDS: self._free_fields,
+            FREE_FIELDS: lambda call: self._free_fields(call, people.get),
             CATEGORIES: self._categories,
+            **{name: partial(self._listed, records[name]) for name in records},
+            ENROLMENT_FREE_FIELDS: lambda call: self._free_fields(call, records[ENROLMENTS].get),
         }
 
     def answer(self, call: Call, request: HttpRequest) -> Answer:
@@ -140,30 +157,46 @@ class Api:
     # ---- the lists ---------------------------------------------------------------------------------------------------
 
     def _persons(self, call: Call) -> tuple[Page, Callable[[Person], Row]]:
-        settings, asked = self._settings, call.asked
-        wanted = Wanted(
-            free=asked.yes("InclusiefVrijevelden"),
-            extra=asked.yes("InclusiefExtraVelden"),
-            relations=asked.yes("InclusiefDirecteRelaties"),
-            empty=settings.empty_values,
-            free_shape=settings.free_fields,
-        )
-        rules = Rules(
-            settings.case_sensitive, settings.guid_order, settings.period_includes_end, settings.time_in_filter
-        )
-        conditions = read_where(asked.text("where"), rules) if settings.where_obeyed else ()
+        asked, rules, wanted, free_fields = call.asked, self._rules, self._wanted(call), self._people.free_fields
+        conditions = read_where(asked.text("where"), rules) if self._settings.where_obeyed else ()
         snapshot = self._people.snapshot(rules)
         found = snapshot.find(conditions, read_order(asked.text("orderby")))
-        free_fields = self._people.free_fields
         return (
             self._paged(call, found, snapshot.people.__getitem__),
             lambda person: person_row(person, wanted, free_fields),
         )
 
-    def _free_fields(self, call: Call) -> tuple[Page, Callable[[Row], Row]]:
+    def _listed(self, records: Records, call: Call) -> tuple[Page, Callable[[Row], Row]]:
+        asked, rules, wanted, free_fields = call.asked, self._rules, self._wanted(call), self._people.free_fields
+        of = records.field_named
+        conditions = read_where(asked.text("where"), rules, of) if self._settings.where_obeyed else ()
+        snapshot, keys = records.snapshot(rules), records.keys
+        found = snapshot.find(conditions, read_order(asked.text("orderby"), of))
+        return (
+            self._paged(call, found, snapshot.people.__getitem__),
+            lambda row: record_row(row, wanted, free_fields, keys),
+        )
+
+    @property
+    def _rules(self) -> Rules:
+        settings = self._settings
+        return Rules(
+            settings.case_sensitive, settings.guid_order, settings.period_includes_end, settings.time_in_filter
+        )
+
+    def _wanted(self, call: Call) -> Wanted:
+        return Wanted(
+            free=call.asked.yes("InclusiefVrijevelden"),
+            extra=call.asked.yes("InclusiefExtraVelden"),
+            relations=call.asked.yes("InclusiefDirecteRelaties"),
+            empty=self._settings.empty_values,
+            free_shape=self._settings.free_fields,
+        )
+
+    def _free_fields(self, call: Call, get: Callable[[str], Row | None]) -> tuple[Page, Callable[[Row], Row]]:
         ids = _record_ids(call.asked.text("where"))
-        people = [person for person in map(self._people.get, ids) if person]
-        rows = [row for person in people for row in self._people.free_fields.with_definitions(person.get(FREE, {}))]
+        records = [record for record in map(get, ids) if record]
+        rows = [row for one in records for row in self._people.free_fields.with_definitions(one.get(FREE, {}))]
         return self._paged(call, rows, dict), dict
 
     def _categories(self, call: Call) -> tuple[Page, Callable[[Row], Row]]:

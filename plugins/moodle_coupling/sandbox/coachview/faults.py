@@ -44,7 +44,7 @@ class FaultKind(StrEnum):
 class Fault(AnyFault):
     """One fault; what is not said here is as in :class:`AnyFault`.
 
-    ``endpoint``: only requests to ``token``, ``Personen``, ``Personen/Vrijevelden`` or ``Persoonscategorieen``. ``rows``: how
+    ``endpoint``: only requests to ``token``, ``Personen`` or another list, as docs/sandbox-coachview.md has them. ``rows``: how
     many rows a short page lacks, or by how many RowCount is wrong (below 0: too low). ``person``: the id of who is edited
     or removed; by default the first row of the page.
     """

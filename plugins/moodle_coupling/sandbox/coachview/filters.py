@@ -13,9 +13,12 @@ from moodle_coupling.sandbox.coachview.fields import Field, Kind, Rules, field_n
 from moodle_coupling.sandbox.coachview.refusals import bad_request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from moodle_coupling.sandbox.coachview.fields import Person
+
+    FieldOf = Callable[[str], Field]
+    """From the name in a filter to the field it means."""
 
 
 _CONDITION = re.compile(r"\s*([A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)*)\s*(>=|>|=)(.*)", re.DOTALL)
@@ -77,13 +80,12 @@ def raw_conditions(where: str) -> list[tuple[str, str, list[str]]]:
     return found
 
 
-def read_where(where: str, rules: Rules) -> tuple[Condition, ...]:
-    """Return the conditions of a filter on persons, all of which must hold. Raises :class:`Refusal`."""
-    return tuple(_condition(*raw, rules) for raw in raw_conditions(where))
+def read_where(where: str, rules: Rules, field_of: FieldOf = field_named) -> tuple[Condition, ...]:
+    """Return the conditions of a filter on persons, or on what ``field_of`` knows; all must hold. Raises :class:`Refusal`."""
+    return tuple(_condition(field_of(name), sign, values, rules) for name, sign, values in raw_conditions(where))
 
 
-def _condition(name: str, sign: str, values: list[str], rules: Rules) -> Condition:
-    field = field_named(name)
+def _condition(field: Field, sign: str, values: list[str], rules: Rules) -> Condition:
     keys = tuple(rules.wanted(field, value) for value in values)
     operator = Operator(sign)
     if operator is Operator.ONE_OF and field.kind is Kind.MOMENT and len(keys) > 1:
@@ -95,14 +97,14 @@ def _condition(name: str, sign: str, values: list[str], rules: Rules) -> Conditi
     return Condition(field, operator, keys)
 
 
-def read_order(orderby: str) -> Order | None:
+def read_order(orderby: str, field_of: FieldOf = field_named) -> Order | None:
     """Return the order asked for, None where none was. Raises :class:`Refusal`."""
     if not orderby.strip():
         return None
     match = _ORDER.fullmatch(orderby)
     if match is None:
         raise bad_request(f"The order '{orderby}' cannot be read: a field, then asc or desc.")
-    return Order(field_named(match[1]), (match[2] or "").lower() == "desc")
+    return Order(field_of(match[1]), (match[2] or "").lower() == "desc")
 
 
 _KEPT = 64

@@ -42,7 +42,7 @@ class People:
 
     def __init__(self, stamp: Callable[[], str], free_fields: Iterable[FreeField]) -> None:
         self.free_fields = FreeFields(free_fields)
-        self._stamp = stamp
+        self.stamp = stamp
         self._lock = threading.RLock()
         self._by_id: dict[str, Person] = {}
         self._extern: dict[tuple[str, str], str] = {}
@@ -94,7 +94,7 @@ class People:
             old = self._by_id.get(person_id)
             if old is None:
                 raise SettingError(f"The sandbox Coachview has no person {person_id!r}.")
-            trail = {**old[AUDIT], CHANGED: self._stamp(), "gewijzigdDoor": _BY, "etag": uuid.uuid4().hex}
+            trail = {**old[AUDIT], CHANGED: self.stamp(), "gewijzigdDoor": _BY, "etag": uuid.uuid4().hex}
             new = {**old, **{key: _merged(old.get(key), value) for key, value in changes.items()}}
             new[AUDIT] = {**trail, **changes.get(AUDIT, {})}
             if new["id"] != person_id:
@@ -124,7 +124,7 @@ class People:
     def _add(self, given: Person) -> str:
         person = {"inactief": False, **given}
         person.setdefault("id", str(uuid.uuid4()))
-        now = self._stamp() if CHANGED not in person.get(AUDIT, {}) else ""
+        now = self.stamp() if CHANGED not in person.get(AUDIT, {}) else ""
         trail = person.get(AUDIT, {})
         moment = trail.get(CHANGED) or trail.get(CREATED) or now
         person[AUDIT] = {CREATED: moment, "aangemaaktDoor": _BY, CHANGED: moment, "gewijzigdDoor": _BY, **trail}

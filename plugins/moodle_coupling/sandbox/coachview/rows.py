@@ -66,6 +66,17 @@ def person_row(person: Person, wanted: Wanted, free_fields: FreeFields) -> Row:
     return row
 
 
+def record_row(record: Row, wanted: Wanted, free_fields: FreeFields, keys: Sequence[str]) -> Row:
+    """Return a row of another list than Personen; ``keys`` are those that any row of it has."""
+    row = _without_empty(record)
+    if wanted.empty != "absent":
+        nothing = None if wanted.empty == "null" else ""
+        row = {key: row.get(key, nothing) for key in keys}
+    if wanted.free:
+        row.update(_free_fields(record.get(FREE, {}), wanted, free_fields))
+    return row
+
+
 def _without_empty(person: Person) -> Row:
     row: Row = {}
     for key, value in person.items():

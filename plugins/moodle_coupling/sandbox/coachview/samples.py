@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.errors import SettingError, SourceError
@@ -25,23 +25,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.sandbox.coachview.fields import Person
+    from moodle_coupling.sandbox.coachview.trainings import Record
 
 
-_PEOPLE, _FREE_FIELDS = "personen", "vrijveldDefinities"
+_PEOPLE, _PARTS, _ENROLMENTS, _FREE_FIELDS = (
+    "personen",
+    "opleidingsonderdelen",
+    "opleidingsvragen",
+    "vrijveldDefinities",
+)
+_LISTS = (_PEOPLE, _PARTS, _ENROLMENTS)
 
 
 @dataclass(frozen=True)
 class PeopleFile:
-    """What a file holds: people, and the definitions of their free fields."""
+    """What a file holds: people, the parts of trainings, who is enrolled, and the definitions of free fields."""
 
     people: list[Person]
     free_fields: tuple[FreeField, ...] = DEFAULT_FREE_FIELDS
+    parts: list[Record] = field(default_factory=list)
+    enrolments: list[Record] = field(default_factory=list)
 
 
 def read_people(path: Path) -> PeopleFile:
-    """Return the people of a JSON file (UTF-8): a list of persons, or an object with ``personen`` and ``vrijveldDefinities``.
+    """Return what a JSON file (UTF-8) holds: a list of persons, or an object with ``personen`` and what else is known.
 
-    A person has the keys of a row of Personen, and besides those ``vrijevelden`` (code → value), ``categorieen`` (names),
+    That is ``vrijveldDefinities``, ``opleidingsonderdelen`` and ``opleidingsvragen`` (rows as they are to be answered). A person has the keys of a row of Personen, and besides those ``vrijevelden`` (code → value), ``categorieen`` (names),
     ``extraVelden`` and ``directeRelaties`` (as they are to be answered). Raises :class:`SourceError` naming the file and
     what is wrong with its form; the persons themselves are looked at when they are added.
     """
@@ -53,17 +62,19 @@ def read_people(path: Path) -> PeopleFile:
         raise SourceError(f"The people file {path} is no JSON: {error}.") from error
     if isinstance(content, list):
         return PeopleFile(_persons(path, content))
-    if not isinstance(content, dict) or not set(content) <= {_PEOPLE, _FREE_FIELDS}:
+    if not isinstance(content, dict) or not set(content) <= {*_LISTS, _FREE_FIELDS}:
+        keys = ", ".join(repr(key) for key in (*_LISTS[1:], _FREE_FIELDS))
         raise SourceError(
-            f"The people file {path} must hold a list of persons, or an object with {_PEOPLE!r} and {_FREE_FIELDS!r}."
+            f"The people file {path} must hold a list of persons, or an object with {_PEOPLE!r} and any of {keys}."
         )
-    people = _persons(path, content.get(_PEOPLE))
+    people, parts, enrolments = (_persons(path, content.get(key, None if key == _PEOPLE else [])) for key in _LISTS)
     if _FREE_FIELDS not in content:
-        return PeopleFile(people)
+        return PeopleFile(people, parts=parts, enrolments=enrolments)
     try:
-        return PeopleFile(people, tuple(free_field_from(values) for values in content[_FREE_FIELDS]))
+        free_fields = tuple(free_field_from(values) for values in content[_FREE_FIELDS])
     except SettingError as error:
         raise SourceError(f"The people file {path}, {_FREE_FIELDS}: {error}") from error
+    return PeopleFile(people, free_fields, parts, enrolments)
 
 
 def _persons(path: Path, content: Any) -> list[Person]:

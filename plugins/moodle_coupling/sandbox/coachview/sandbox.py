@@ -15,6 +15,7 @@ from moodle_coupling.sandbox.coachview.fields import DEFAULT_FREE_FIELDS, FreeFi
 from moodle_coupling.sandbox.coachview.oauth import TokenServer
 from moodle_coupling.sandbox.coachview.people import People
 from moodle_coupling.sandbox.coachview.settings import Clock, ServerSettings
+from moodle_coupling.sandbox.coachview.trainings import ENROLMENTS, PARTS, Records
 from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
 from moodle_coupling.sandbox.faults import FaultsInForce
 from moodle_coupling.sandbox.server import Answer, Drip, HttpRequest, SandboxServer, Sending, web_server_page
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from moodle_coupling.sandbox.coachview.fields import Person
+    from moodle_coupling.sandbox.coachview.trainings import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,11 @@ class Control(Controls):
                 ("POST", "people/remove"): self._then(people.remove),
                 ("POST", "people/change"): lambda body: people.change(body["id"], body["changes"]),
                 ("POST", "people/inactive"): self._then(people.deactivate),
+                ("GET", "parts"): lambda _body: sandbox.parts.all(),
+                ("POST", "parts"): lambda body: {"ids": sandbox.parts.add(body)},
+                ("GET", "enrolments"): lambda _body: sandbox.enrolments.all(),
+                ("POST", "enrolments"): lambda body: {"ids": sandbox.enrolments.add(body)},
+                ("POST", "enrolments/change"): lambda body: sandbox.enrolments.change(body["id"], body["changes"]),
                 ("POST", "budget"): self._then(lambda body: sandbox.budget.use(int(body["used"]))),
                 ("DELETE", "budget"): self._then(lambda _body: sandbox.budget.renew()),
                 ("DELETE", "tokens"): self._then(lambda _body: sandbox.tokens.revoke()),
@@ -77,6 +84,8 @@ class Control(Controls):
         return {
             "people": len(sandbox.people),
             "inactive": sum(person["inactief"] for person in sandbox.people.all()),
+            "parts": len(sandbox.parts),
+            "enrolments": len(sandbox.enrolments),
             "tokens": len(sandbox.tokens),
             "budget": {"limit": sandbox.settings.rate_limit, "used": standing.used, "reset": standing.reset},
             "time": sandbox.clock.stamp(sandbox.settings.timezone),
@@ -94,8 +103,8 @@ class SandboxCoachview:
     """A Coachview that is not one.
 
     ``url`` is its root without a trailing slash; ``client_id`` and ``client_secret`` are its one API client's. ``settings`` may
-    be changed at any moment, ``clock`` set forward; ``people``, ``tokens``, ``budget``, ``faults`` and ``calls`` are what they
-    say.
+    be changed at any moment, ``clock`` set forward; ``people``, ``parts`` (of trainings), ``enrolments``, ``tokens``, ``budget``,
+    ``faults`` and ``calls`` are what they say.
     """
 
     title = "Coachview"
@@ -118,13 +127,16 @@ class SandboxCoachview:
         self.clock = Clock()
         self.people = People(lambda: self.clock.stamp(self.settings.timezone), free_fields)
         self.people.add(people)
+        self.parts = Records(self.people.stamp, self.people.free_fields)
+        self.enrolments = Records(self.people.stamp, self.people.free_fields)
         self.tokens = TokenServer((self.client_id, self.client_secret), self.settings, self.clock)
         self.budget = Budget(self.settings, self.clock)
         self.faults = FaultsInForce(Fault)
         self.calls = CallLog(LoggedCall)
         self.control = Control(self, control_secret)
         self.url = ""
-        self._api = Api(self.settings, self.people, self.tokens, self.budget)
+        records = {PARTS: self.parts, ENROLMENTS: self.enrolments}
+        self._api = Api(self.settings, self.people, records, self.tokens, self.budget)
         self._server: SandboxServer | None = None
 
     def start(self, host: str = "127.0.0.1", port: int = 0, *, poll: float = 0.5) -> None:
@@ -201,12 +213,16 @@ def _sending(answer: Answer | None, faults: list[Fault]) -> Sending:
 def running_coachview(
     *,
     people: Iterable[Person] = (),
+    parts: Iterable[Record] = (),
+    enrolments: Iterable[Record] = (),
     free_fields: Iterable[FreeField] = DEFAULT_FREE_FIELDS,
     settings: ServerSettings | dict[str, Any] | None = None,
     port: int = 0,
 ) -> Iterator[SandboxCoachview]:
     """Run a sandbox Coachview on 127.0.0.1 for the length of a block; port 0 takes a free one."""
     sandbox = SandboxCoachview(people=people, free_fields=free_fields, settings=settings)
+    sandbox.parts.add(parts)
+    sandbox.enrolments.add(enrolments)
     sandbox.start(port=port, poll=0.01)
     try:
         yield sandbox

@@ -33,7 +33,13 @@ class Clock:
         return dt.datetime.fromtimestamp(self.now(), ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-SCOPES = ("api", "Personen.Lezen", "Persoonscategorieen.Lezen")
+SCOPES = (
+    "api",
+    "Personen.Lezen",
+    "Persoonscategorieen.Lezen",
+    "Opleidingsonderdelen.Lezen",
+    "Opleidingsvragen.Lezen",
+)
 LATENCY, PER_ROW, PER_SKIPPED = 0.15, 0.001, 0.00005
 """Seconds of ``realistic``: an assumption, as no real Coachview was measured."""
 
