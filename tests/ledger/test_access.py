@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,15 +10,16 @@ import pytest
 
 from moodle_coupling.contract.frames import ACCESS_GIVEN, ACCESS_OUTCOMES
 from moodle_coupling.ledger.access import (
-    access_of_person,
     access_outcomes,
     ever_gave,
     given_access,
     intention_key,
     note_found,
+    refused_access,
     settle_access,
 )
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
+from moodle_coupling.ledger.people import Who, access_of
 from moodle_coupling.ledger.removal import PersonIds, forget_person, purge
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
@@ -67,10 +69,10 @@ def test_what_was_given_is_remembered_and_what_was_taken_back_is_not(ledger: Led
 
 def test_an_extension_changes_the_window_and_not_when_it_was_given(ledger: Ledger, run: str, clock: Clock) -> None:
     settle_access(ledger, run, PLAN, rows({}))
-    before = access_of_person(ledger, "demo", person_ids=["p1"])
+    before = access_of(ledger, ["demo"], "demo", Who(person_id="p1"))
     clock.forward(days=1)
     settle_access(ledger, run, PLAN, rows({"position": 1, "action": "extend", "timeend": 99}))
-    after = access_of_person(ledger, "demo", idnumbers=["x1"])
+    after = access_of(ledger, ["demo"], "demo", Who(idnumber="x1"))
     assert after["timeend"].tolist() == [99]
     assert after["given_at"].tolist() == before["given_at"].tolist()
 
@@ -159,3 +161,19 @@ def test_old_outcomes_go_and_what_was_given_stays(ledger: Ledger, run: str, cloc
     gone = purge(ledger, clock.forward(days=400))
     assert gone.access_outcomes == 1
     assert len(known(ledger)) == 1
+
+
+def test_what_moodle_refused_in_another_run_of_late_is_told_and_nothing_else(
+    ledger: Ledger, run: str, clock: Clock
+) -> None:
+    refused = {"status": "rejected", "code": "wsinvaliduser"}
+    rest = ({"position": 1, "account_id": 102}, {"position": 2, "account_id": 103, "action": "reject", **refused})
+    settle_access(ledger, run, PLAN, rows(refused, *rest))
+
+    def told(by: str, environment: str = "demo") -> frozenset[tuple[Any, ...]]:
+        return refused_access(ledger, by, environment, within=dt.timedelta(days=8))
+
+    assert told("another run") == {(101, "course", "BHV", "give")}
+    assert told(run) == told("another run", "other") == frozenset()
+    clock.forward(days=9)
+    assert told("another run") == frozenset()

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from moodle_coupling.ledger.intentions import plan_intentions
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.outcomes import SHOWN, SORTS, OutcomeFilter, outcome_page, outcome_table, settle
+from moodle_coupling.ledger.page_queries import matching_rows
 from moodle_coupling.ledger.runs import begin_run
 
 if TYPE_CHECKING:
@@ -80,6 +81,17 @@ def test_a_run_without_outcomes_and_a_run_that_nobody_knows_have_an_empty_list(l
 def test_filters_go_together(ledger: Ledger, run: str, chosen: OutcomeFilter, hits: list[int]) -> None:
     page = outcome_page(ledger, run, chosen)
     assert (page.rows["row"].tolist(), page.total) == (hits, len(hits))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["PERSON2@", "Özt", "ozt", "dirk meer", "Meer, Dirk", "eer", "x_", "X3", "1005", "99999999999999999999", "p", ""],
+)
+def test_a_frame_is_looked_through_by_the_same_rules(ledger: Ledger, run: str, text: str) -> None:
+    frame = outcome_page(ledger, run, EVERY).rows
+    assert frame.loc[matching_rows(frame, text), "row"].tolist() == rows(ledger, run, OutcomeFilter(text=text))
+    some = frame.drop(columns=["username", "email", "firstname", "lastname"])
+    assert some.loc[matching_rows(some, "x3"), "row"].tolist() == [3]
 
 
 @pytest.mark.parametrize("descending", [False, True])

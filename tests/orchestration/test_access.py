@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +18,9 @@ from hooks.servers import hook_for
 from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.contract.facts import Question
-from moodle_coupling.errors import CouplingError, NotApproved
+from moodle_coupling.errors import CouplingError, MoodleRefused, NotApproved, TooManyFailures
 from moodle_coupling.hooks.moodle import access_records as records
+from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.access import given_access
 from moodle_coupling.ledger.approvals import answer, ask
 from moodle_coupling.ledger.ledger import open_ledger
@@ -331,6 +332,30 @@ def test_a_worker_that_died_between_moodle_and_the_ledger_leaves_no_doubt(
     assert school.loaded(done).said() == [("1", "done", ""), ("2", "done", "")]
     given = given_access(school.ledger, school.coupling.name)
     assert given["ours"].tolist() == [True, True]
+
+
+def test_access_that_was_refused_last_time_too_does_not_stop_the_load_again(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school.more = ACCESS + "limits: {stop_share: 0.3, stop_minimum: 2}\n"
+    school.people(JAN, PIET)
+    school.enrolments(("2", "BHV", "", ""), ("3", "BHV", "", ""))
+    done = school.planned()
+    for chunk in done.planned.chunks:
+        load_chunk(done.run, chunk)
+
+    def refused(*_args: Any) -> None:
+        raise MoodleRefused("No.", errorcode="wsx")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MoodleHook, "enrol_users", refused)
+        with pytest.raises(TooManyFailures):
+            school.loaded(Done(done.run, replace(done.planned, chunks=[])))
+        # What a load that stopped itself leaves is tried again; what a run brought to its end is on record as refused.
+        school.more = ACCESS
+        assert school.go().said() == [("2", "rejected", "wsx"), ("3", "rejected", "wsx")]
+        school.more = ACCESS + "limits: {stop_share: 0.3, stop_minimum: 2}\n"
+        assert school.go().said() == [("2", "rejected", "wsx"), ("3", "rejected", "wsx")]
 
 
 def test_a_forgotten_person_is_in_no_file_of_access(school: School) -> None:

@@ -274,6 +274,15 @@ class TestLoading:
         assert isinstance(result.stopped, TooManyFailures)
         assert [status for status, _ in said(result)] == ["rejected"] * 8 + ["failed"] * 32
 
+    def test_what_was_refused_before_does_not_end_it_again(self, moodle):
+        rows = [course(n) for n in range(901, 941)]
+        rule = StopRule(0.4, 8, expected=frozenset(range(30)))
+        result = load(moodle, *rows, batch_size=4, parallel_requests=1, stop=rule)
+        assert isinstance(result.stopped, TooManyFailures)
+        assert [status for status, _ in said(result)] == ["rejected"] * 40
+        rule = StopRule(0.4, 8, expected=frozenset(range(33)))
+        assert load(moodle, *rows, batch_size=4, parallel_requests=1, stop=rule).stopped is None
+
     def test_a_database_that_can_only_be_read_is_nobodys_fault_and_all_is_tried_again(self, moodle):
         moodle.settings.change({"db_read_only": True})
         result = load(moodle, *(course(n) for n in range(61, 71)), stop=StopRule())

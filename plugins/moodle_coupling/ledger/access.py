@@ -15,12 +15,14 @@ from moodle_coupling.ledger.bulk import TEXT, Staged, insert_into, staged
 from moodle_coupling.ledger.columns import BigId, UtcTime, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, RunRow
+from moodle_coupling.ledger.outcomes import refused_lately
 from moodle_coupling.ledger.page_queries import Page, matching
 from moodle_coupling.ledger.runs import locked
 from moodle_coupling.ledger.words import FINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    import datetime as dt
+    from collections.abc import Collection
 
     import pandas as pd
     from sqlalchemy import Connection
@@ -207,6 +209,14 @@ def access_outcomes(ledger: Ledger, run: str, plan: str = "", *, statuses: Colle
         return frame_of(connection.execute(query.order_by(_OUTCOMES.c.position)).all(), _SHOWN)
 
 
+REFUSED_KEY: Final = ("account_id", "kind", "target", "action")
+
+
+def refused_access(ledger: Ledger, run: str, environment: str, *, within: dt.timedelta) -> frozenset[tuple[Any, ...]]:
+    """Give what (REFUSED_KEY) Moodle refused in other runs of the time before now."""
+    return refused_lately(ledger, _OUTCOMES, REFUSED_KEY, run, environment, within=within)
+
+
 def _of_plan(run: str, plan: str = "") -> tuple[Any, Any]:
     latest = select(_OUTCOMES.c.plan).where(_OUTCOMES.c.run == run).order_by(_OUTCOMES.c.id.desc()).limit(1)
     return _OUTCOMES.c.run == run, _OUTCOMES.c.plan == (plan or latest.scalar_subquery())
@@ -246,20 +256,3 @@ def access_table(ledger: Ledger, run: str) -> pd.DataFrame:
     query = select(*groups, number).where(*_of_plan(run)).group_by(*groups).order_by(*groups)
     with ledger.reading() as connection:
         return frame_of(connection.execute(query).all(), (*groups, number))
-
-
-def access_of_person(
-    ledger: Ledger, environment: str, *, person_ids: Sequence[str] = (), idnumbers: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Give what a person was given: kind, target, role, window, whether by us, when and by which run."""
-    names = ("account_id", "kind", "target", "role", "timestart", "timeend", "suspended", "ours", "run", "given_at")
-    columns = [_ACCESS.c[name] for name in names]
-    theirs = or_(
-        and_(_ACCESS.c.person_id != "", _ACCESS.c.person_id.in_(person_ids)),
-        and_(_ACCESS.c.idnumber != "", _ACCESS.c.idnumber.in_(idnumbers)),
-    )
-    query = (
-        select(*columns).where(_ACCESS.c.environment == environment, theirs).order_by(_ACCESS.c.kind, _ACCESS.c.target)
-    )
-    with ledger.reading() as connection:
-        return frame_of(connection.execute(query).all(), columns)

@@ -115,17 +115,27 @@ def environment_outcomes(
         return frame_of(connection.execute(query).all(), SHOWN)
 
 
-def refused_before(ledger: Ledger, run: str, environment: str, *, within: dt.timedelta) -> frozenset[str]:
-    """Give the idnumbers of whom Moodle, asked to create or change them, refused in other runs of the time before now."""
+def refused_before(ledger: Ledger, run: str, environment: str, *, within: dt.timedelta) -> frozenset[tuple[Any, ...]]:
+    """Give whom (idnumber) Moodle, asked to create or change them, refused in other runs of the time before now."""
+    found = refused_lately(ledger, _OUTCOMES, ("idnumber",), run, environment, within=within)
+    return found - {("",)}
+
+
+def refused_lately(  # one query for the outcomes of accounts and those of access
+    ledger: Ledger, table: Any, names: Sequence[str], run: str, environment: str, *, within: dt.timedelta
+) -> frozenset[tuple[Any, ...]]:
+    """Give the values of these columns where Moodle was asked and refused, in other runs of the time before now."""
     query = (
-        select(_OUTCOMES.c.idnumber)
-        .where(_OUTCOMES.c.environment == environment, _OUTCOMES.c.run != run, _OUTCOMES.c.standing)
-        .where(_OUTCOMES.c.status == "rejected", _OUTCOMES.c.action != "reject")
+        select(*(table.c[name] for name in names))
+        .where(table.c.environment == environment, table.c.run != run)
+        .where(table.c.status == "rejected", table.c.action != "reject")
         .distinct()
     )
+    if "standing" in table.c:
+        query = query.where(table.c.standing)
     with ledger.reading() as connection:
-        recent = query.where(_OUTCOMES.c.at >= ledger.now(connection) - within)
-        return frozenset(row[0] for row in connection.execute(recent) if row[0])
+        recent = query.where(table.c.at >= ledger.now(connection) - within)
+        return frozenset(tuple(row) for row in connection.execute(recent))
 
 
 _KEYS: Final = ("person_id", "extern_id", "idnumber", "verdict", "action", "username", "status", "code")

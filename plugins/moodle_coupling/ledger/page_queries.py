@@ -42,14 +42,42 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     if by_name:
         small = wanted.lower()
         ways += [table.c.email_key.startswith(small, autoescape=True), *named(table, wanted)]
-    if wanted.isascii() and wanted.isdigit() and len(wanted) <= _MOST_DIGITS:
+    if _is_number(wanted):
         ways.append(table.c.account_id == int(wanted))
     return [or_(*ways)]
 
 
+def matching_rows(frame: pd.DataFrame, text: str) -> pd.Series[bool]:
+    """Tell which rows of a frame, such as a plan, are found by what was typed: the rules of :func:`matching`, for what no table has.
+
+    A frame without names, or without the other texts, is looked through by what it has.
+    """
+    wanted = cells.key_text(text.strip())
+    found = (frame["account_id"] == (int(wanted) if _is_number(wanted) else -1)).fillna(value=False).astype("bool")
+    if not wanted:
+        return found | ~found
+    small, words = wanted.lower(), _words(wanted)
+    for name in (*_IDS, "username", "email"):
+        if name in frame:
+            found |= frame[name].str.lower().str.startswith(small)
+    if words and "lastname" in frame:
+        whole = frame["lastname"].str.cat(frame["firstname"], sep=" ")
+        begins = {name: f" {cells.name_key(name, '')}" for name in set(whole)}
+        found |= whole.map(lambda name: all(f" {word}" in begins[name] for word in words)).astype("bool")
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
+def _words(text: str) -> list[str]:
+    return cells.folded(text).replace(",", " ").split()
+
+
 def named(table: Any, text: str) -> list[Any]:
     """Give the condition that each word of a text begins a part of the name, in any order; none for a text without words."""
-    name, words = table.c.name_key, cells.folded(text).replace(",", " ").split()
+    name, words = table.c.name_key, _words(text)
     begin = [or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True)) for word in words]
     return [and_(*begin)] if begin else []
 

@@ -140,25 +140,36 @@ def links_of(ledger: Ledger, environments: Collection[str], environment: str, wh
         return [dict(row) for row in connection.execute(query.order_by(_LINKS.c.environment)).mappings()]
 
 
-def access_of(
+def access_of(ledger: Ledger, environments: Collection[str], environment: str, who: Who) -> pd.DataFrame:
+    """Give the cohorts and courses a person has access to in these environments, or an account of this one, as far as the ledger knows."""
+    order = [_ACCESS.c[name] for name in ("environment", "kind", "target")]
+    return _of_access(ledger, _ACCESS, environments, environment, who, order)
+
+
+def access_outcomes_of(
     ledger: Ledger, environments: Collection[str], environment: str, who: Who, *, limit: int = 500
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give the cohorts and courses a person has access to in these environments, as far as the ledger knows, and every outcome
-    of access there, latest first; or those of an account of this environment.
-    """  # noqa: D205
-    found = []
-    for table, order in (
-        (_ACCESS, [_ACCESS.c[name] for name in ("environment", "kind", "target")]),
-        (_ACCESS_OUTCOMES, [_ACCESS_OUTCOMES.c.at.desc(), _ACCESS_OUTCOMES.c.id.desc()]),
-    ):
-        if who.person_id or who.idnumber:
-            theirs = _about(table, who.person_id, who.idnumber)
-        else:
-            theirs = (table.c.environment == environment) & (table.c.account_id == who.account_id)
-        query = select(table).where(table.c.environment.in_(list(environments)), theirs).order_by(*order).limit(limit)
-        with ledger.reading() as connection:
-            found.append(frame_of(connection.execute(query).all(), list(table.columns)))
-    return found[0], found[1]
+) -> pd.DataFrame:
+    """Give what became of each row of access about a person in these environments, or an account of this one; latest first."""
+    order = [_ACCESS_OUTCOMES.c.at.desc(), _ACCESS_OUTCOMES.c.id.desc()]
+    return _of_access(ledger, _ACCESS_OUTCOMES, environments, environment, who, order, limit)
+
+
+def _of_access(  # the rows of either table of access
+    ledger: Ledger,
+    table: Any,
+    environments: Collection[str],
+    environment: str,
+    who: Who,
+    order: list[Any],
+    limit: int | None = None,
+) -> pd.DataFrame:
+    if who.person_id or who.idnumber:
+        theirs = _about(table, who.person_id, who.idnumber)
+    else:
+        theirs = (table.c.environment == environment) & (table.c.account_id == who.account_id)
+    query = select(table).where(table.c.environment.in_(list(environments)), theirs).order_by(*order).limit(limit)
+    with ledger.reading() as connection:
+        return frame_of(connection.execute(query).all(), list(table.columns))
 
 
 def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:

@@ -36,12 +36,14 @@ from moodle_coupling.contract.markdown import plain
 from moodle_coupling.contract.spreadsheet import as_csv
 from moodle_coupling.hooks.moodle.access_probes import AccessWants
 from moodle_coupling.ledger.access import (
+    REFUSED_KEY,
     access_digest,
     access_outcomes,
     ever_gave,
     given_access,
     intention_key,
     note_found,
+    refused_access,
     settle_access,
 )
 from moodle_coupling.ledger.accounts import absences, links_frame
@@ -54,11 +56,11 @@ from moodle_coupling.mapping.file import source_base
 from moodle_coupling.matching.view import protected_accounts
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.environment_hold import held
+from moodle_coupling.orchestration.load import stop_rule
 from moodle_coupling.people.cleaning import clean_text
 from moodle_coupling.people.frames import empty
 from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import COURSE_FIELD, read_targets
-from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.sources.access_list import read_list
 from moodle_coupling.words.meanings import in_words
@@ -307,15 +309,16 @@ def load(run: Run, digest: str) -> dict[str, int]:
     sent = set(states.loc[states["state"] == IntentionState.SENT, "key"])
     doubtful |= {at for at in writing if intention_key(name, at) in sent}
     final = _with_windows(earlier[earlier["status"].isin(FINAL)], plan)
+    rows = _with_accounts(run, plan)
     with held(ledger, run.mapping.environment, run.holder) as lease:
         journal = LedgerAccessJournal(run, name, lease)
         result = load_access(
-            _with_accounts(run, plan),
+            rows,
             run.hook(),
             journal,
             settled=final,
             in_doubt=doubtful,
-            stop=StopRule(run.mapping.limits.stop_share, run.mapping.limits.stop_minimum),
+            stop=stop_rule(run, rows, REFUSED_KEY, refused_access),
         )
     staging.write_frame(run.folder, ACCESS_OUTCOMES.name, result.outcomes)
     if result.stopped is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.access.wanted import wanted_access
 from moodle_coupling.errors import MoodleError
-from moodle_coupling.ledger.access import access_of_person
 from moodle_coupling.ledger.accounts import AccountKeys, links_frame
+from moodle_coupling.ledger.people import Who, access_of
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
@@ -195,9 +195,8 @@ def _access(asked: _Asked, source: _Source, mapping_path: Path) -> Step:
     row, person_id, idnumber = (source.candidate[name] for name in ("row", "person_id", "idnumber"))
     given = None
     if asked.ledger is not None:
-        given = access_of_person(
-            asked.ledger, asked.mapping.environment, person_ids=[str(person_id)], idnumbers=[str(idnumber)]
-        )
+        here = asked.mapping.environment
+        given = access_of(asked.ledger, [here], here, Who(person_id=str(person_id), idnumber=str(idnumber)))
     return steps.access(wanted[wanted["row"] == row], given)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from moodle_coupling.contract.access import ACCESS_WRITES
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import fingerprints, record_links
 from moodle_coupling.ledger.cells import plan_digest
@@ -178,6 +179,7 @@ def _in_order(keys: list[str], frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 _OURS: Final = (Action.CREATE, Action.UPDATE, Action.LINK, Action.REACTIVATE, Action.SUSPEND)
+_WRITES: Final = [action.value for action in (*WRITING_ACTIONS, *ACCESS_WRITES)]
 _LATELY: Final = dt.timedelta(days=8)
 """Where an environment is run once a week, the last run is in it."""
 BY_US: Final = "coupling"
@@ -188,7 +190,6 @@ def load_part(run: Run, part: pd.DataFrame, digest: str, lease: Lease) -> LoadRe
 
     A crash between the two costs nothing: the next run finds the accounts linked and writes them down.
     """
-    limits = run.mapping.limits
     result = load_with_ledger(
         part,
         run.hook(),
@@ -196,19 +197,25 @@ def load_part(run: Run, part: pd.DataFrame, digest: str, lease: Lease) -> LoadRe
         run.record.id,
         digest=digest,
         lease=lease,
-        stop=StopRule(limits.stop_share, limits.stop_minimum, _refused_before(run, part)),
+        stop=stop_rule(run, part, ("idnumber",), refused_before),
     )
     _remember(run, part, result.outcomes)
     carried_out(run, part, result.outcomes)
     return result
 
 
-def _refused_before(run: Run, part: pd.DataFrame) -> frozenset[int]:
-    """Give the positions of whom Moodle refused in another run of the last days; none where nothing is written."""
-    if not part["action"].isin([action.value for action in WRITING_ACTIONS]).any():
-        return frozenset()
-    known = refused_before(run.ledger, run.record.id, run.mapping.environment, within=_LATELY)
-    return frozenset(at for at, idnumber in enumerate(part["idnumber"]) if idnumber in known)
+def stop_rule(
+    run: Run, rows: pd.DataFrame, names: Sequence[str], refused: Callable[..., frozenset[tuple[Any, ...]]]
+) -> StopRule:
+    """Give when a load of these rows stops itself: of accounts, and of access.
+
+    What Moodle refused in another run of the last days too (``refused``, by the columns ``names``) does not count again.
+    """
+    limits, known = run.mapping.limits, frozenset[tuple[Any, ...]]()
+    if rows["action"].isin(_WRITES).any():
+        known = refused(run.ledger, run.record.id, run.mapping.environment, within=_LATELY)
+    keys = enumerate(rows[list(names)].itertuples(index=False, name=None))
+    return StopRule(limits.stop_share, limits.stop_minimum, frozenset(at for at, key in keys if key in known))
 
 
 def _remember(run: Run, part: pd.DataFrame, outcomes: pd.DataFrame) -> None:

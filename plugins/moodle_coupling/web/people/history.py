@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import Decision, decision_history, protections_on
-from moodle_coupling.ledger.people import Who, access_of, links_of, mismatches_of, outcomes_of
+from moodle_coupling.ledger.people import Who, access_of, access_outcomes_of, links_of, mismatches_of, outcomes_of
 from moodle_coupling.web.environments.state import ACTIONS
 from moodle_coupling.web.mismatches.rows import evidence_text
 from moodle_coupling.web.runs.access import AccessRow, access_row, moment
@@ -103,7 +103,8 @@ def person(ledger: Ledger, access: Access, texts: Texts, environment: str, who: 
     accounts = {(link["environment"], link["account_id"]) for link in links}
     accounts |= {(one["environment"], one["account_id"]) for one in mismatches if one["account_id"] is not None}
     protections = protections_on(ledger, accounts)
-    given, accessed = (records(frame) for frame in access_of(ledger, readable, environment, who, limit=MOST))
+    given = records(access_of(ledger, readable, environment, who))
+    accessed = records(access_outcomes_of(ledger, readable, environment, who, limit=MOST))
     events = [
         *_of_outcomes(Reader(access, texts).of_records(outcomes)),
         *_of_access([access_row(access, texts, one["environment"], one) for one in accessed]),

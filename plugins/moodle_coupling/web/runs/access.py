@@ -15,7 +15,7 @@ from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.errors import SettingError
 from moodle_coupling.ledger.access import AccessFilter, access_page, access_table
 from moodle_coupling.ledger.columns import records
-from moodle_coupling.ledger.page_queries import Page
+from moodle_coupling.ledger.page_queries import Page, matching_rows
 from moodle_coupling.web.base.languages import foreign, say
 from moodle_coupling.web.base.words import Word
 from moodle_coupling.web.runs.words import code_word
@@ -54,7 +54,6 @@ _CODES: Final = frozenset(AccessCode)
 _WRITES: Final = [str(action) for action in ACCESS_WRITES]
 _WAITING: Final = frozenset(str(code) for code in WAITING)
 _TROUBLE: Final = frozenset({"failed", "unknown"})
-_IDS: Final = ("person_id", "extern_id", "idnumber")
 Target = tuple[str, str]
 """Kind and name."""
 
@@ -198,13 +197,7 @@ def _meant(plan: pd.DataFrame, chosen: AccessFilter) -> pd.Series[bool]:
         if getattr(chosen, name):
             meant &= plan[name] == getattr(chosen, name)
     if chosen.text:
-        wanted = chosen.text.lower()
-        found = plan[_IDS[0]].str.lower().str.startswith(wanted)
-        for name in _IDS[1:]:
-            found |= plan[name].str.lower().str.startswith(wanted)
-        if wanted.isdecimal():
-            found |= (plan["account_id"] == int(wanted)).fillna(value=False)
-        meant &= found
+        meant &= matching_rows(plan, chosen.text)
     return meant
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.contract.facts import SourceFacts
 from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.errors import SettingError
-from moodle_coupling.ledger.page_queries import Page
+from moodle_coupling.ledger.page_queries import Page, matching_rows
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.web.runs.filters import LIMIT, Filters
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import ObjectStoragePath
 
-_TEXTS: Final = ("person_id", "extern_id", "idnumber", "username", "email", "firstname", "lastname")
 _ORDERS: Final = {"name": ["lastname", "firstname"], "verdict": ["verdict"], "action": ["action"]}
 
 
@@ -109,19 +108,5 @@ def _meant(plan: pd.DataFrame, filters: Filters) -> pd.Series[bool]:
     if filters.code:
         meant &= plan["reasons"].map(first_code) == filters.code
     if filters.text:
-        meant &= _has(plan, filters.text.lower())
+        meant &= matching_rows(plan, filters.text)
     return meant
-
-
-def _has(plan: pd.DataFrame, text: str) -> pd.Series[bool]:
-    """Tell whose id, username, address or name holds every word of the text, in any letter case."""
-    whole = plan[_TEXTS[0]]
-    for name in _TEXTS[1:]:
-        whole = whole + " " + plan[name]
-    whole = whole.str.lower()
-    found = plan["action"].notna()
-    for word in text.split():
-        found &= whole.str.contains(word, regex=False)
-    if text.isdecimal():
-        found |= (plan["account_id"] == int(text)).fillna(value=False)
-    return found
