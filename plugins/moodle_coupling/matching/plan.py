@@ -34,6 +34,7 @@ from moodle_coupling.matching.view import View, make_view
 from moodle_coupling.matching.written import Notes, followed, quoted, sentences
 from moodle_coupling.people.arrow import choose, equal, is_in, pa, same_text, stacked, taken, to_series, to_texts
 from moodle_coupling.people.arrow import is_blank as is_nothing
+from moodle_coupling.people.memory import collector_at_rest
 from moodle_coupling.words.sentence import Sentence, after
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ _ACTION_CODES: Final = {action: number for number, action in enumerate(_ACTIONS)
 _UPDATED_BY_DECISION: Final = (Action.LINK, Action.UPDATE, Action.REACTIVATE)
 
 
+@collector_at_rest()
 def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     candidates: pd.DataFrame,
     reasons: pd.DataFrame,

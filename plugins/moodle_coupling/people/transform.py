@@ -29,6 +29,7 @@ from moodle_coupling.people.arrow import (
 )
 from moodle_coupling.people.cleaning import damaged
 from moodle_coupling.people.differing import note_sources
+from moodle_coupling.people.memory import collector_at_rest
 from moodle_coupling.people.particles import surnames
 from moodle_coupling.people.reasons import Reasons
 from moodle_coupling.people.rules import Blocks
@@ -77,6 +78,7 @@ _NAMES: Final = frozenset({"firstname", "lastname"})
 """Fields without which Moodle makes no account."""
 
 
+@collector_at_rest()
 def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
     """Return the candidates of a persons frame, and a reason for everything that Moodle would refuse or spoil.
 
