@@ -44,6 +44,7 @@ def encode(form: Sequence[tuple[str, str]]) -> bytes:
 
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+_NAME: Final = re.compile(r"[A-Za-z0-9_.~\[\]-]*").fullmatch
 
 
 def _quoted(text: str) -> str:
@@ -51,7 +52,9 @@ def _quoted(text: str) -> str:
 
 
 # The same few hundred names in every call: users[0][username], users[0][email], …
-_quoted_name = lru_cache(maxsize=16_384)(_quoted)
+@lru_cache(maxsize=16_384)
+def _quoted_name(name: str) -> str:
+    return name.replace("[", "%5B").replace("]", "%5D") if _NAME(name) else _quoted(name)
 
 
 def most_bytes(form: Sequence[tuple[str, str]]) -> int:

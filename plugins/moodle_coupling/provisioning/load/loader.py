@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from moodle_coupling.errors import (
@@ -32,7 +33,7 @@ from moodle_coupling.provisioning.wire import Moodle, Spent, Stopped, Wire
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     import pandas as pd
@@ -164,8 +165,8 @@ def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size
     with Records(load_) as records:
         in_parallel(wire, send_all, [[pilot]] if pilot else [])
         free, shared = split_shared(items)
-        rows = [[batch] for batch in _sized(wire.hook, free, size)]
-        in_parallel(wire, send_all, [_sized(wire.hook, shared, size), *rows] if shared else rows)
+        rows = ([batch] for batch in _sized(wire.hook, free, size))
+        in_parallel(wire, send_all, chain([list(_sized(wire.hook, shared, size))] if shared else [], rows))
 
 
 class Recorded(Protocol):
@@ -243,10 +244,10 @@ def _pilot(items: list[Any]) -> tuple[list[Any], list[Any]]:
     return risky[:FIRST], [item for item in items if item.index not in pilot]
 
 
-def _sized(hook: Moodle, items: Sequence[Any], size: int) -> list[list[Any]]:
-    # The connection's batch size is meant for creates, of which 50 is usual; changes go in proportion.
+def _sized(hook: Moodle, items: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    # One after another, while the first are under way. The connection's batch size is meant for creates, of which 50 is usual; changes go in proportion.
     count = max(1, hook.settings.batch_size * size // CREATE_SIZE)
-    return list(batches(items, max_count=count, max_variables=hook.settings.max_input_vars))
+    return batches(items, max_count=count, max_variables=hook.settings.max_input_vars)
 
 
 def _why_not_reached(stopped: CouplingError | None) -> tuple[str, Sentence]:
