@@ -35,10 +35,11 @@ from moodle_coupling.matching.written import Notes, followed, quoted, sentences
 from moodle_coupling.people.arrow import choose, equal, is_in, pa, same_text, stacked, taken, to_series, to_texts
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.people.memory import collector_at_rest
+from moodle_coupling.people.threads import at_once
 from moodle_coupling.words.sentence import Sentence, after
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from collections.abc import Mapping as Mapping_
 
     from moodle_coupling.mapping import Mapping
@@ -355,15 +356,15 @@ class _Draft:
         """Give the plan (PLAN)."""
         others = self.accounts[len(self.view.persons) :]
         names = {name: stacked(self.view.mine(name), taken(self.view.theirs(name), others)) for name in NAME_FIELDS}
-        texts = {
-            "verdict": verdict_texts(self.verdicts),
-            "action": pa.array(_ACTIONS, type=pa.large_string()).take(pa.array(self.actions)),
-            "username": self.usernames.texts(),
-            "changes": self.changes.texts(),
-            "reasons": self.reasons.texts(),
-            "evidence": self.evidence.texts(),
-            "proposal": self.proposal.texts(),
-            "drift": self.drift.texts(),
+        texts: dict[str, Callable[[], Texts]] = {
+            "verdict": lambda: verdict_texts(self.verdicts),
+            "action": lambda: pa.array(_ACTIONS, type=pa.large_string()).take(pa.array(self.actions)),
+            "username": self.usernames.texts,
+            "changes": self.changes.texts,
+            "reasons": self.reasons.texts,
+            "evidence": self.evidence.texts,
+            "proposal": self.proposal.texts,
+            "drift": self.drift.texts,
         }
-        columns = names | {name: to_series(found) for name, found in texts.items()}
+        columns = names | dict(zip(texts, map(to_series, at_once(texts.values())), strict=True))
         return pd.DataFrame({name: columns[name] if name in columns else self.frame[name] for name in PLAN.names})

@@ -20,6 +20,7 @@ from moodle_coupling.matching.written import Pieces, numbers, of_each, quoted, s
 from moodle_coupling.people.arrow import blank_where, equal, is_in, join, pa, scattered
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.people.cleaning import folded
+from moodle_coupling.people.threads import at_once
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -71,11 +72,13 @@ def points_of(view: View, persons: Places) -> Points:
 
 def find_points(column: Callable[[str], Texts], view: View) -> Points:
     """Give at which accounts persons point; ``column`` gives a column of theirs."""
-    found = [
-        pairs(folded(column(NEAR)), view.theirs_folded(NEAR)),
-        _email_points(column, view),
-        _username_points(column, view),
-    ]
+    found = at_once(
+        [
+            lambda: pairs(folded(column(NEAR)), view.theirs_folded(NEAR)),
+            lambda: _email_points(column, view),
+            lambda: _username_points(column, view),
+        ]
+    )
     keys = np.repeat(np.arange(len(KEYS)), [len(persons) for persons, _ in found])
     persons, accounts = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Points(persons, accounts, keys)

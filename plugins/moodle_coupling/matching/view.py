@@ -16,6 +16,7 @@ from moodle_coupling.matching.written import numbers, quoted, sentences
 from moodle_coupling.people.arrow import choose, equal, is_in, pa, pc, same_text, taken, to_texts, together
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.people.cleaning import folded
+from moodle_coupling.people.threads import both
 from moodle_coupling.words.sentence import Sentence, read
 
 if TYPE_CHECKING:
@@ -197,8 +198,13 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
         everyone = pd.concat([everyone, bystanders[list(everyone.columns)]], ignore_index=True)
     known = _accounts(accounts)
     stopped, barred = _stopped(persons, reasons)
-    ours = _links_of(known, links)
-    idnumbers = _numbered(everyone, np.flatnonzero(inside), known)
+    ours, (idnumbers, why) = both(
+        lambda: _links_of(known, links),
+        lambda: (
+            _numbered(everyone, np.flatnonzero(inside), known),
+            protected_accounts(known, mapping, service_userid, protections or {}),
+        ),
+    )
     return View(
         mapping=mapping,
         everyone=everyone,
@@ -206,7 +212,7 @@ def make_view(  # noqa: PLR0913  # each is a frame or a fact of its own
         accounts=known,
         rejected=stopped | is_blank(to_texts(persons["idnumber"])),
         email_barred=barred,
-        why=protected_accounts(known, mapping, service_userid, protections or {}),
+        why=why,
         linked_by_us=ours.linked,
         suspended_by_us=ours.suspended,
         known_person=ours.person_id,

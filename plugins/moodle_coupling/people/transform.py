@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,6 +34,7 @@ from moodle_coupling.people.reasons import Reasons
 from moodle_coupling.people.rules import Blocks
 from moodle_coupling.people.scope import holds
 from moodle_coupling.people.table import Table, first_filled, rows_of
+from moodle_coupling.people.threads import at_once
 from moodle_coupling.people.usernames import base_usernames
 
 if TYPE_CHECKING:
@@ -70,9 +70,8 @@ class Transformed:
 
 
 ROWS_AT_ONCE: Final = 125_000
-"""Persons looked at together; nothing is judged across persons. Arrow and numpy work without Python's lock, so that
-parts of a large frame use a second core, and their arrays stay near it."""
-THREADS: Final = 2
+"""Persons looked at together; nothing is judged across persons. Parts of a large frame use a second core, and their
+arrays stay near it."""
 
 _NAMES: Final = frozenset({"firstname", "lastname"})
 """Fields without which Moodle makes no account."""
@@ -92,8 +91,7 @@ def transform(persons: pd.DataFrame, mapping: Mapping) -> Transformed:
     """
     rows_of(persons)
     parts = [persons.iloc[first : first + ROWS_AT_ONCE] for first in range(0, len(persons), ROWS_AT_ONCE)] or [persons]
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="transform") as threads:
-        found = list(threads.map(_of_part, parts, repeat(mapping)))
+    found = at_once(partial(_of_part, part, mapping) for part in parts)
     candidates, reasons = (pd.concat(frames, ignore_index=True) for frames in zip(*found, strict=True))
     return Transformed(candidates, reasons, _counts(candidates["in_scope"].to_numpy(), reasons))
 
