@@ -187,7 +187,9 @@ class TestReading:
         assert set(planned["code"]) == {"given"}
         with hook_for(moodle.url, moodle.token) as hook:
             assert len(load_access(planned, hook, Journal()).outcomes) == 1600
-        assert len(moodle.calls.all()) - before == 2
+        calls = moodle.calls.all()[before:]
+        assert [call.function for call in calls] == [records.GET_COHORTS, records.GET_COHORT_MEMBERS]
+        assert [int(id_) for id_ in calls[1].parameters["cohortids"].values()] == ids, "each cohort is read once"
 
     def test_many_cohorts_cost_one_call_for_all_and_one_for_their_members(self, moodle):
         moodle.add_access(many_cohorts(40))
