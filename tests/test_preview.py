@@ -68,6 +68,64 @@ def json_rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+ACCESS = """access:
+  rules:
+    - cohort: staf
+      when: [{column: lastname, any_of: [Jansen]}]
+  source:
+    path: enrolments.csv
+    columns: {person_id: PersonId, course: Cursus, until: Tot}
+"""
+ENROLMENTS = """PersonId;Cursus;Tot
+1;BHV;2027-06-30
+2;=EHBO;31-31-31
+99;BHV;
+"""
+
+
+@pytest.fixture
+def access(project: Path) -> Path:
+    """That project, with access by a rule and by a list."""
+    (project / "include" / "mappings" / "school.yaml").write_text(MAPPING + ACCESS)
+    (project / "include" / "mappings" / "enrolments.csv").write_text(ENROLMENTS)
+    return project
+
+
+@pytest.mark.usefixtures("access")
+class TestAccess:
+    def test_each_person_is_told_where_they_belong_and_why_not(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["preview", "school", "--format", "json", "--accounts", "accounts.csv"]) == 0
+        said = capsys.readouterr()
+        rows = {row["person_id"]: row for row in map(json.loads, said.out.splitlines())}
+        assert list(rows["1"]) == [*KEYS, "access"]
+        unsaid = {"role": "", "suspended": False, "code": "", "value": "", "from": "", "until": ""}
+        anna = unsaid | {"kind": "course", "target": "BHV", "role": "student", "until": "2027-06-30 22:00 UTC"}
+        assert rows["1"]["access"] == [anna]
+        assert [(one["target"], one["code"], one["value"]) for one in rows["2"]["access"]] == [
+            ("staf", "", ""),
+            ("=EHBO", "date_unread", "31-31-31"),
+        ]
+        assert rows["3"]["access"] == []
+        assert "Rows of the list of access that name nobody of the source, or several: 1" in said.err
+
+    def test_the_table_says_it_in_words_of_the_language(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["preview", "school", "--accounts", "accounts.csv", "--lang", "nl"]) == 0
+        words = " ".join(capsys.readouterr().out.split())
+        assert "Hoort in" in words
+        assert "staf" in words
+
+    def test_a_spreadsheet_has_it_too_and_no_formula(self, access: Path) -> None:
+        assert main(["preview", "school", "--accounts", "accounts.csv", "--output", "plan.csv"]) == 0
+        with (access / "plan.csv").open(newline="", encoding="utf-8") as file:
+            rows = {row["person_id"]: row["access"] for row in csv.DictReader(file)}
+        assert [one["target"] for one in json.loads(rows["2"])] == ["staf", "=EHBO"]
+        assert "=" not in rows["2"]
+
+    def test_only_those_who_are_asked_for(self, capsys: pytest.CaptureFixture[str]) -> None:
+        (row,) = json_rows(capsys, "--accounts", "accounts.csv", "--only", "E1")
+        assert [one["target"] for one in row["access"]] == ["BHV"]
+
+
 @pytest.mark.usefixtures("project")
 class TestJson:
     def test_every_row_has_the_same_keys_and_absent_is_empty_or_null(self, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -84,7 +85,10 @@ def run_preview(arguments: argparse.Namespace) -> int:
 
 
 def make_preview(arguments: argparse.Namespace, texts: Texts = ENGLISH) -> pd.DataFrame:
-    """Read the inputs, say on stderr what could not be used, and give the plan (PLAN_COLUMNS)."""
+    """Read the inputs, say on stderr what could not be used, and give the plan (PLAN_COLUMNS).
+
+    Where the mapping gives access, ``access`` follows: JSON, what access.wanted.said_of gives of each person.
+    """
     from moodle_coupling.mapping.file import load_mapping
     from moodle_coupling.mapping.folder import find_mapping
     from moodle_coupling.matching.plan import make_plan
@@ -108,6 +112,8 @@ def make_preview(arguments: argparse.Namespace, texts: Texts = ENGLISH) -> pd.Da
         profile_types=accounts.profile_types,
         unreadable=accounts.unreadable,
     )
+    if mapping.access is not None:
+        plan = plan.assign(access=_access(mapping, extract, candidates, plan, texts))
     outside = int((~candidates["in_scope"]).sum())
     if outside:
         say(texts.say(Sentence("preview.out_of_scope", n=len(candidates), outside=outside)))
@@ -116,6 +122,29 @@ def make_preview(arguments: argparse.Namespace, texts: Texts = ENGLISH) -> pd.Da
     # Chosen after planning: judged alone, a person with a double would look single.
     _check_known(arguments.only, candidates, plan)
     return plan[chosen(plan, arguments.only)].reset_index(drop=True)
+
+
+def _access(
+    mapping: Mapping, extract: Extract, candidates: pd.DataFrame, plan: pd.DataFrame, texts: Texts
+) -> pd.Series[str]:
+    """Give, as JSON beside each row of the plan, the cohorts and courses its person belongs in, and why not in others.
+
+    By rules and list alone, as ``explain`` says it: neither Moodle nor the ledger is asked what is there already.
+    """
+    from moodle_coupling.access.wanted import said_of, wanted_access
+    from moodle_coupling.orchestration.access import listed
+
+    path = mapping.path or Path.cwd() / "mapping.yaml"
+    with redirect_stdout(sys.stderr):  # as for persons
+        found = listed(mapping, path)
+    for warning in found.warnings if found is not None else ():
+        say(texts.say(warning))
+    wanted = wanted_access(extract.persons, candidates, mapping, None if found is None else found.rows)
+    nobody = int(wanted["row"].isna().sum())
+    if nobody:
+        say(texts.say(Sentence("preview.access.nobody", n=nobody)))
+    by_row = {row: json.dumps(said_of(some)) for row, some in wanted.groupby("row")}
+    return plan["row"].map(by_row).fillna("[]").astype("str")
 
 
 def _read_persons(mapping: Mapping, override: str | None, texts: Texts) -> Extract:

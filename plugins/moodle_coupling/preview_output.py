@@ -35,7 +35,9 @@ JSON_KEYS: Final = (
     "changes",
     "reasons",
 )
-_JSON: Final = frozenset({"changes", "reasons", "other_accounts", "drift"})
+ACCESS: Final = "access"
+"""Key and column that follow where the mapping gives access."""
+_JSON: Final = frozenset({"changes", "reasons", "other_accounts", "drift", ACCESS})
 SHOWN_ROWS: Final = 200
 _WIDTH: Final = 200
 _STYLES: Final = {
@@ -104,14 +106,20 @@ def _for_spreadsheets(plan: pd.DataFrame) -> pd.DataFrame:
 
 
 def json_records(plan: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Give the plan's rows as JSON objects with exactly JSON_KEYS; absent text is '', absent ids and verdicts null."""
+    """Give the plan's rows as JSON objects with exactly JSON_KEYS, and ACCESS where there is such a column.
+
+    Absent text is '', absent ids and verdicts null.
+    """
     has_account = plan["account_id"].notna()
-    for at, values in zip(has_account, zip(*(plan[name] for name in JSON_KEYS), strict=True), strict=True):
-        record = dict(zip(JSON_KEYS, values, strict=True))
+    keys = (*JSON_KEYS, ACCESS) if ACCESS in plan else JSON_KEYS
+    for at, values in zip(has_account, zip(*(plan[name] for name in keys), strict=True), strict=True):
+        record = dict(zip(keys, values, strict=True))
         record["account_id"] = int(record["account_id"]) if at else None
         record["verdict"] = record["verdict"] or None
         record["changes"] = json.loads(record["changes"])
         record["reasons"] = json.loads(record["reasons"])
+        if ACCESS in record:
+            record[ACCESS] = json.loads(record[ACCESS])
         yield record
 
 
@@ -123,10 +131,11 @@ def _write_table(plan: pd.DataFrame, stream: TextIO, texts: Texts) -> None:
     terminal = stream.isatty()
     console = Console(file=stream, width=None if terminal else _WIDTH, highlight=False)
     table = Table(show_lines=False, pad_edge=False)
-    for column in ("person", "idnumber", "account", "verdict", "action", "username", "name", "changes", "why"):
+    columns = ["person", "idnumber", "account", "verdict", "action", "username", "name", "changes", "why"]
+    for column in [*columns, ACCESS] if ACCESS in plan else columns:
         table.add_column(texts.say(Sentence(f"preview.column.{column}")), overflow="fold")
     for record in plan.head(SHOWN_ROWS).to_dict("records"):
-        cells = [Text(_printable(cell)) for cell in _cells(record)]
+        cells = [Text(_printable(cell)) for cell in (*_cells(record), *_access_cell(record, texts))]
         table.add_row(*cells, style=_STYLES.get(Action(record["action"]), ""))
     console.print(table)
     if len(plan) > SHOWN_ROWS:
@@ -155,6 +164,21 @@ def _cells(record: dict[Any, Any]) -> list[str]:
         "\n".join(shown),
         "\n".join(reasons) or record["evidence"],
     ]
+
+
+def _access_cell(record: dict[Any, Any], texts: Texts) -> Iterator[str]:
+    """Give the cohorts and courses of a person, each with its window, and what is not possible and why; no cell without access."""
+    if ACCESS in record:
+        yield "\n".join(texts.say(_said_of_access(one)) for one in json.loads(record[ACCESS]))
+
+
+def _said_of_access(one: dict[str, Any]) -> Sentence:
+    told = {"kind": Sentence(f"access.kind.{one['kind']}"), "target": one["target"]}
+    if one["code"]:
+        return Sentence("explain.access.not", **told, why=Sentence(f"access.why.{one['code']}", value=one["value"]))
+    if one["from"] or one["until"]:
+        return Sentence("preview.access.window", **told, begins=one["from"] or "…", ends=one["until"] or "…")
+    return Sentence("explain.access.belongs", **told)
 
 
 def _value(value: object) -> str:

@@ -162,3 +162,54 @@ def test_the_order_of_persons_and_of_the_list_changes_nothing(order):
     shuffled = people.iloc[list(order)].reset_index(drop=True)
     again = wanted_access(shuffled, candidates(shuffled, of), of, rows.iloc[list(order)])
     assert first.equals(again)
+
+
+class TestEnrolments:
+    of = mapping(
+        rules=[],
+        source={
+            "type": "coachview",
+            "connection": "c",
+            "columns": {"person_id": "persoonId", "training": "opleidingId"},
+            "part_columns": {"training": "opleidingId"},
+        },
+        states={"ingeschreven": "active", "gepauzeerd": "suspended", "geannuleerd": "none"},
+    )
+    people = persons({}, {})
+
+    def windows(self, *rows):
+        said = listed(*({"person_id": "p2", "course": "BHV"} | row for row in rows))
+        found = wanted_access(self.people, candidates(self.people, self.of), self.of, said)
+        shown = found[["person_id", "target", "timestart", "timeend", "suspended", "code"]]
+        day = 86400
+        return [
+            (person, target, (start + 3600) // day, (end + 3600) // day, suspended, code)
+            for person, target, start, end, suspended, code in shown.itertuples(index=False, name=None)
+        ]
+
+    @pytest.mark.parametrize(
+        ("rows", "given"),
+        [
+            ([{"state": "Geannuleerd"}], []),
+            ([{"state": "Geannuleerd"}, {"state": "Geannuleerd", "until": "2027-01-01"}], []),
+            ([{"state": "Geannuleerd"}, {"state": "Ingeschreven"}], [(0, 0, False, "")]),
+            ([{"state": "Gepauzeerd"}, {}], [(0, 0, False, "")]),
+            ([{"state": "Gepauzeerd"}, {"state": "Gepauzeerd", "from": "1970-01-03"}], [(0, 0, True, "")]),
+            (
+                [{"from": "1970-02-01", "until": "1970-02-10"}, {"from": "1970-01-11", "until": "1970-01-20"}],
+                [(10, 41, False, "")],
+            ),
+            ([{"from": "1970-02-01"}, {"from": "1970-01-11", "until": "1970-01-20"}], [(10, 0, False, "")]),
+            ([{"from": "1970-02-01", "until": "1970-02-10"}, {"state": "geannuleerd"}], [(31, 41, False, "")]),
+            ([{"role": "student"}, {"role": "teacher"}], [(0, 0, False, "contradicts")]),
+            ([{"state": "Onbekend"}], [(0, 0, False, "state_unknown")]),
+            ([{"state": "Onbekend"}, {"state": "Geannuleerd"}], [(0, 0, False, "contradicts")]),
+        ],
+    )
+    def test_a_training_that_is_followed_again_is_one_access(self, rows, given):
+        for order in (rows, rows[::-1]):
+            assert self.windows(*order) == [("p2", "BHV", *one) for one in given]
+
+    def test_people_and_courses_are_kept_apart(self):
+        rows = [{}, {"person_id": "p3", "state": "geannuleerd"}, {"course": "EHBO", "until": "1970-01-20"}]
+        assert self.windows(*rows) == [("p2", "BHV", 0, 0, False, ""), ("p2", "EHBO", 0, 20, False, "")]

@@ -73,6 +73,14 @@ def test_a_column_that_access_needs_must_be_there():
     assert asked["free2"] == "access.rules[1].window"
 
 
+ENROLMENTS = {
+    "type": "coachview",
+    "connection": "school_cv",
+    "columns": {"person_id": "persoonId", "training": "opleidingId"},
+    "part_columns": {"training": "opleidingId"},
+}
+
+
 @pytest.mark.parametrize(
     ("access", "key", "code"),
     [
@@ -115,9 +123,35 @@ def test_a_column_that_access_needs_must_be_there():
             "mapping.access.states",
         ),
         (
-            {"source": {"type": "coachview", "connection": "c"}},
+            {"source": {"type": "moodle", "connection": "c"}},
             "access.source.type",
             "mapping.value.not_one_of",
+        ),
+        ({"source": {"type": "coachview", "connection": "c"}}, "access.source.columns", "mapping.key.missing"),
+        (
+            {"source": ENROLMENTS | {"columns": {"training": "opleidingId"}}},
+            "access.source.columns",
+            "mapping.access.enrolment_without_person",
+        ),
+        (
+            {"source": ENROLMENTS | {"part_columns": {"code": "elearningCode"}}},
+            "access.source.part_columns",
+            "mapping.access.without_training",
+        ),
+        (
+            {"source": ENROLMENTS | {"columns": {"person_id": "p", "training": "t", "course": "c"}}},
+            "access.source.columns.course",
+            "mapping.access.list_column",
+        ),
+        (
+            {"source": ENROLMENTS | {"columns": {"person_id": "persoon id", "training": "t"}}},
+            "access.source.columns.person_id",
+            "mapping.source.coachview.no_key",
+        ),
+        (
+            {"source": ENROLMENTS | {"unmatched": "leave_out"}},
+            "access.source",
+            "mapping.access.unmatched",
         ),
         (
             {"source": {"path": "x.csv", "columns": {"group": "Groep", "course": "C"}}},

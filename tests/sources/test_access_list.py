@@ -8,7 +8,7 @@ import pytest
 
 from moodle_coupling.contract.frames import ACCESS_LIST
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping.access import AccessFile
+from moodle_coupling.mapping.access_list import AccessFile
 from moodle_coupling.sources.access_list import read_list
 
 if TYPE_CHECKING:
@@ -52,3 +52,10 @@ def test_a_line_that_cannot_be_read_makes_the_list_not_whole(tmp_path):
 def test_a_heading_that_is_gone_is_an_error_and_no_empty_list(tmp_path):
     with pytest.raises(SourceError, match="Cursus"):
         read(tmp_path, "PersonId;Training\np1;BHV\n", course="Cursus")
+
+
+@pytest.mark.parametrize("columns", [{}, {"idnumber": "ID number"}])
+def test_the_rows_of_one_person_are_those_of_any_of_his_ids(tmp_path, columns):
+    (tmp_path / "list.csv").write_text("PersonId;ID number;Cursus\np1;;A\n;CV-1;B\np2;CV-2;C\n", encoding="utf-8")
+    said = AccessFile(path="list.csv", columns={"course": "Cursus"} | columns)
+    assert read_list(said, tmp_path, ids=["p1", "CV-1"]).rows["course"].tolist() == ["A", "B"]

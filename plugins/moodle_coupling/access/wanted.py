@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,6 +14,7 @@ from moodle_coupling.contract.access import AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_WANTED
 from moodle_coupling.mapping import ListState
 from moodle_coupling.mapping.access import STUDENT
+from moodle_coupling.mapping.access_list import AccessCoachview
 from moodle_coupling.people.arrow import to_series
 from moodle_coupling.people.frames import empty
 from moodle_coupling.people.scope import holds
@@ -49,7 +50,8 @@ def wanted_access(
     dates = _Dates(access)
     drafts = [_by_rules(persons, everyone, mapping, access, dates)]
     if listed is not None and len(listed):
-        drafts.append(_by_list(listed, everyone, access, dates))
+        draft = _by_list(listed, everyone, access, dates)
+        drafts.append(_enrolled(draft) if isinstance(access.source, AccessCoachview) else draft)
     filled = [draft for draft in drafts if len(draft)]
     if not filled:
         return empty(ACCESS_WANTED)
@@ -113,14 +115,8 @@ def _by_rule(table: Table, rule: AccessRule, where: str, belongs: np.ndarray, da
 
 def names_in(text: str, targets: Targets) -> list[str]:
     """Give the targets that a column's text names, each once, in order."""
-    names = []
-    for part in (each.strip() for each in text.split(targets.separator)):
-        if not part:
-            continue
-        if part in targets.translate:
-            names.append(targets.translate[part])
-        elif targets.unmatched == "keep":
-            names.append(targets.prefix + part)
+    parts = (each.strip() for each in text.split(targets.separator))
+    names = [targets.translated(part, targets.prefix) for part in parts if part]
     return list(dict.fromkeys(name for name in names if name))
 
 
@@ -186,6 +182,29 @@ def _find_persons(draft: pd.DataFrame, lines: pd.Series, everyone: pd.DataFrame)
     out = draft["row"].isin(outside).fillna(value=False).astype("bool")
     draft.loc[out, "code"] = AccessCode.OUT_OF_SCOPE.value
     draft.loc[out, "value"] = ""
+
+
+def _enrolled(draft: pd.DataFrame) -> pd.DataFrame:
+    """Give one row per person and target of enrolments: a training is followed again, and one withdrawn while another goes on.
+
+    Any enrolment that gives access gives it, suspended only where all of them are; the window is from the first beginning to
+    the last end, so that nobody is out while one goes on. Rows with a reason of their own, and other roles, stand for themselves.
+    """
+    plain = draft["row"].notna() & (draft["target"] != "") & (draft["code"] == "")
+    rows, rest = draft[plain], draft[~plain]
+    key = [*_KEY, "role"]
+    active = (~rows[_NOT_WANTED]).groupby([rows[name] for name in key]).transform("any")
+    rows = rows[~active | ~rows[_NOT_WANTED]]
+    if rows.empty:
+        return draft
+    several = rows.groupby(key, sort=False)
+    begins, ends = several["timestart"], several["timeend"]
+    rows = rows.assign(
+        timestart=begins.transform("min"),
+        timeend=ends.transform("max").where(ends.transform("min") > 0, 0),
+        suspended=several["suspended"].transform("all"),
+    )
+    return pd.concat([rows.drop_duplicates(key), rest], ignore_index=True)
 
 
 # ---- dates -----------------------------------------------------------------------------------------------------------
@@ -272,6 +291,20 @@ def _merged(draft: pd.DataFrame) -> pd.DataFrame:
     # Who is said to have no access simply is not among those who do; a reason about the row comes first.
     paired = paired[~paired[_NOT_WANTED] | (paired["code"] != "")]
     return pd.concat([paired, draft[alone]], ignore_index=True)
+
+
+def said_of(wanted: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give rows of ACCESS_WANTED for JSON: kind, target, role, the window in UTC ('' for no bound), and an AccessCode where it is not possible."""
+    names = ["kind", "target", "role", "suspended", "code", "value"]
+    return [
+        {name: row[name] for name in names} | {bound: utc_text(row[name]) for bound, name in _BOUNDS}
+        for row in wanted.to_dict("records")
+    ]
+
+
+def utc_text(seconds: int) -> str:
+    """Give a bound of a window for people to read; '' where there is none."""
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC" if seconds else ""
 
 
 def targets_of(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 from pydantic import (
     BeforeValidator,
     Field,
-    SerializeAsAny,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     field_validator,
     model_validator,
 )
 
 from moodle_coupling.contract.access import TargetKind
-from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
+from moodle_coupling.mapping.access_list import ListSource, Translated
+from moodle_coupling.mapping.checks import time_zone_problem
 from moodle_coupling.mapping.parts import Condition, FilledText, Part, date_format_problem, refuse
 from moodle_coupling.mapping.safeguards import Limit, Watched
-from moodle_coupling.mapping.source import FileSource, SourceSettings, SqlSource
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -29,10 +26,6 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping.checks import Location
 
 STUDENT: Final = "student"
-LIST_PERSON: Final = ("person_id", "extern_id", "idnumber")
-LIST_TARGETS: Final = ("cohort", "course")
-LIST_COLUMNS: Final = (*LIST_PERSON, *LIST_TARGETS, "role", "from", "until", "state")
-"""What a list of its own may bring: by these names in ``access.source.columns``."""
 
 
 class MissingTargets(StrEnum):
@@ -65,7 +58,7 @@ class ListState(StrEnum):
     NONE = "none"
 
 
-class Targets(Part):
+class Targets(Translated):
     """One cohort or course by its name, or a column whose parts name them."""
 
     name: FilledText | None = Field(
@@ -76,15 +69,6 @@ class Targets(Part):
     )
     prefix: str = Field("", description="Put in front of each part of the column, such as cv-.")
     separator: FilledText = Field("|", description="Between the parts of the column.")
-    translate: dict[FilledText, str] = Field(
-        default_factory=dict,
-        description="What a part of the column is called in Moodle, whole and without the prefix; '' names nothing. Letter case "
-        "counts.",
-    )
-    unmatched: Literal["keep", "leave_out"] = Field(
-        "keep",
-        description="What happens to a part that 'translate' does not name: it is a target itself, or is left out.",
-    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Targets:
@@ -94,8 +78,6 @@ class Targets(Part):
         of_columns = [key for key, default in unsaid.items() if getattr(self, key) != default]
         if self.name is not None and of_columns:
             raise ValueError(Sentence("mapping.access.of_columns", key=of_columns[0]))
-        if self.unmatched == "leave_out" and not self.translate:
-            raise ValueError(Sentence("mapping.access.unmatched"))
         return self
 
 
@@ -155,81 +137,6 @@ class AccessRule(Part):
         return found
 
 
-def _list_problems(columns: dict[str, str]) -> list[tuple[Location, Sentence]]:
-    found: list[tuple[Location, Sentence]] = [
-        (
-            ("columns", name),
-            Sentence(
-                "mapping.access.list_column",
-                column=name,
-                there=", ".join(LIST_COLUMNS),
-                hint=did_you_mean(name, LIST_COLUMNS),
-            ),
-        )
-        for name in columns
-        if name not in LIST_COLUMNS
-    ]
-    if not any(name in columns for name in LIST_TARGETS):
-        found.append((("columns",), Sentence("mapping.access.list_without_target")))
-    if "idnumber" in columns and "extern_id" in columns:
-        found.append((("columns", "idnumber"), Sentence("mapping.access.list_two_ids")))
-    return found
-
-
-class AccessFile(FileSource):
-    """A list of access in a CSV, XLSX or Parquet file, on disk or in object storage."""
-
-    type: Literal["file"] = Field("file", description="A file with one row per person and target.")
-
-    @model_validator(mode="after")
-    def _columns_of_a_list(self) -> AccessFile:
-        found = _list_problems(self.columns)
-        if found:
-            refuse(found)
-        return self
-
-
-class AccessSql(SqlSource):
-    """A list of access in a database."""
-
-    type: Literal["sql"] = Field(description="A table or query with one row per person and target.")
-
-    @model_validator(mode="after")
-    def _columns_of_a_list(self) -> AccessSql:
-        found = _list_problems(self.columns)
-        found += [
-            ((key,), Sentence("mapping.access.list_is_whole"))
-            for key in ("changed_column", "changed_query")
-            if getattr(self, key)
-        ]
-        if found:
-            refuse(found)
-        return self
-
-
-AccessList: TypeAlias = AccessFile | AccessSql
-ACCESS_KINDS: Final[dict[str, type[AccessList]]] = {"file": AccessFile, "sql": AccessSql}
-"""``access.source.type`` → its settings; where no type is said a file is meant."""
-
-
-def access_kind_of(value: Any) -> type[AccessList] | None:
-    """Give the model that the keys of ``access.source`` are read by; None where its ``type`` is none of ACCESS_KINDS."""
-    kind = value.get("type", "file") if isinstance(value, dict) else "file"
-    return ACCESS_KINDS.get(kind) if isinstance(kind, str) else None
-
-
-def _by_its_type(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:  # noqa: ARG001
-    if value is None or isinstance(value, SourceSettings):
-        return value
-    model = access_kind_of(value)
-    if model is None:
-        said = Sentence(
-            "mapping.value.not_one_of", value=f"'{str(value['type'])[:60]}'", choices=", ".join(ACCESS_KINDS), hint=""
-        )
-        refuse([(("type",), said)])
-    return model.model_validate(value)
-
-
 class AccessSafeguards(Part):
     """Limits on a plan of access: passed, the run stops before its first write until a person approves."""
 
@@ -257,7 +164,7 @@ class Access(Part):
     rules: list[AccessRule] = Field(
         default_factory=list, description="Access that follows from a person's columns; each rule for itself."
     )
-    source: Annotated[AccessList | None, WrapValidator(_by_its_type), SerializeAsAny()] = Field(
+    source: ListSource = Field(
         None, description="A list of its own, with one row per person and target; read whole by every run."
     )
     states: dict[FilledText, ListState] = Field(

@@ -290,9 +290,12 @@ def _user(address: str) -> str:
 def _coachview_problem(name: str, key: str) -> Sentence | None:
     if name in _COACHVIEW_FIXED:
         return _COACHVIEW_FIXED[name]
-    if _COACHVIEW_KEY.fullmatch(key):
-        return None
-    return Sentence("mapping.source.coachview.no_key", key=key)
+    return coachview_key_problem(key)
+
+
+def coachview_key_problem(key: str) -> Sentence | None:
+    """Say why this is no key on a row of Coachview's, None when it may be one."""
+    return None if _COACHVIEW_KEY.fullmatch(key) else Sentence("mapping.source.coachview.no_key", key=key)
 
 
 def _name_problem(name: str, heading: str) -> Sentence | None:

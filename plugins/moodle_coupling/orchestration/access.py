@@ -17,7 +17,7 @@ import pandas as pd
 from moodle_coupling import settings
 from moodle_coupling.access.plan import Circumstances, plan_access, unlooked
 from moodle_coupling.access.safeguards import access_body, evaluate_access
-from moodle_coupling.access.wanted import targets_of, wanted_access
+from moodle_coupling.access.wanted import targets_of, utc_text, wanted_access
 from moodle_coupling.contract.access import ACCESS_WRITES, WAITING, AccessAction, AccessCode, TargetKind
 from moodle_coupling.contract.facts import ACCESS, DONE, PLANNED, AccessFacts, AccessListFacts, SourceFacts
 from moodle_coupling.contract.frames import (
@@ -52,9 +52,12 @@ from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsett
 from moodle_coupling.ledger.outcomes import run_outcomes
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.mapping import MissingTargets
+from moodle_coupling.mapping.access import STUDENT
+from moodle_coupling.mapping.access_list import target_kinds
 from moodle_coupling.mapping.file import source_base
 from moodle_coupling.matching.view import protected_accounts
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.environment_hold import held
 from moodle_coupling.orchestration.load import stop_rule
 from moodle_coupling.people.cleaning import clean_text
@@ -67,7 +70,7 @@ from moodle_coupling.words.meanings import in_words
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from moodle_coupling.ledger.leases import Lease
@@ -101,11 +104,14 @@ def extract(run: Run) -> None:
         log.warning("%s", warning)
 
 
-def listed(mapping: Mapping, mapping_path: Path) -> ListRead | None:
-    """Give the mapping's list of access, cleaned; None where it has none. Raises SourceError, SourceUnavailable."""
+def listed(mapping: Mapping, mapping_path: Path, *, ids: Collection[str] = ()) -> ListRead | None:
+    """Give the mapping's list of access, cleaned, or one person's rows by his ``ids``; None where it has none.
+
+    Raises SourceError, SourceUnavailable, CoachviewError.
+    """
     if mapping.access is None or mapping.access.source is None:
         return None
-    found = read_list(mapping.access.source, source_base(mapping_path))
+    found = read_list(mapping.access.source, source_base(mapping_path), through_the_ledger(), ids=ids)
     return replace(found, rows=found.rows.assign(**{name: clean_text(found.rows[name]) for name in ACCESS_LIST.texts}))
 
 
@@ -442,18 +448,14 @@ def spreadsheet(plan: pd.DataFrame, texts: Texts) -> str:
     for row in plan.to_dict("records"):
         said = {
             "kind": say(Sentence(f"access.kind.{row['kind']}")),
-            "from": _moment(row["timestart"]),
-            "until": _moment(row["timeend"]),
+            "from": utc_text(row["timestart"]),
+            "until": utc_text(row["timeend"]),
             "action": say(Sentence(f"access.action.{row['action']}")),
             "why": say(Sentence(f"access.why.{row['code']}", value=row["value"])),
             "account_id": "" if pd.isna(row["account_id"]) else str(row["account_id"]),
         }
         rows.append([said.get(name, row.get(name, "")) for name in names])
     return "".join(as_csv(rows, texts("export.separator")))
-
-
-def _moment(seconds: int) -> str:
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC" if seconds else ""
 
 
 def wants(mapping: Mapping) -> AccessWants:
@@ -463,16 +465,17 @@ def wants(mapping: Mapping) -> AccessWants:
         return AccessWants()
     named = [(rule.kind, rule.targets.name) for rule in access.rules]
     kinds = {kind for kind, _ in named}
-    listed = set(access.source.columns) if access.source is not None else set()
+    listed = target_kinds(access.source) if access.source is not None else frozenset()
     field = COURSE_FIELD[access.courses_by]
-    courses = TargetKind.COURSE in kinds or "course" in listed
+    courses = TargetKind.COURSE in kinds | listed
+    roles = {rule.role for rule in access.rules if rule.kind is TargetKind.COURSE}
+    if TargetKind.COURSE in listed and access.source is not None and "role" not in access.source.columns:
+        roles.add(STUDENT)
     return AccessWants(
-        cohorts=TargetKind.COHORT in kinds or "cohort" in listed,
+        cohorts=TargetKind.COHORT in kinds | listed,
         courses=courses,
         cohort_idnumbers=[name for kind, name in named if kind is TargetKind.COHORT and name] + list(access.owned),
         named_courses=[(field, name) for kind, name in named if kind is TargetKind.COURSE and name],
         create_cohorts=access.missing_targets is MissingTargets.CREATE,
-        roles=sorted(
-            {access.roles.get(rule.role, rule.role) for rule in access.rules if rule.kind is TargetKind.COURSE}, key=str
-        ),
+        roles=sorted({access.roles.get(role, role) for role in roles}, key=str),
     )

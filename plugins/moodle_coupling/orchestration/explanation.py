@@ -188,7 +188,8 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
 
 def _access(asked: _Asked, source: _Source, mapping_path: Path) -> Step:
     """Say where the followed person belongs, by rules and list, and what the ledger says was given; Moodle is not asked."""
-    found = listed(asked.mapping, mapping_path)
+    ids = dict.fromkeys(str(source.candidate[name]) for name in _IDS)
+    found = listed(asked.mapping, mapping_path, ids=[id_ for id_ in ids if id_])
     wanted = wanted_access(
         source.extract.persons, source.transformed.candidates, asked.mapping, None if found is None else found.rows
     )

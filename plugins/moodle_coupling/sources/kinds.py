@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.mapping import IdnumberFrom
-from moodle_coupling.sources.coachview import Coachview
+from moodle_coupling.sources.coachview import Coachview, CoachviewEnrolments
 from moodle_coupling.sources.contract import Wanted
 from moodle_coupling.sources.database import Database
 from moodle_coupling.sources.files import Files
@@ -17,26 +17,37 @@ if TYPE_CHECKING:
 
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.mapping import AnySource, Mapping
+    from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.sources.contract import Extract, Kind, Source
 
 KINDS: Final[dict[str, Kind]] = {"file": Files(), "sql": Database(), "coachview": Coachview()}
 """``source.type`` → what its folder declares. A new kind of source is a folder, its settings in mapping/source.py, and a row here."""
 
 
-def kind_of(settings: AnySource) -> Kind:
-    """Give what is declared of the kind of a source."""
-    return KINDS[settings.type]
+LISTS: Final[tuple[Kind, ...]] = (CoachviewEnrolments(),)
+"""What only a list of access comes from; it comes from a kind of KINDS as well."""
 
 
-def checked_connections(mapping: Mapping) -> list[tuple[str, Kind, AnySource]]:
-    """Give the sources of a mapping whose connection can be checked, each with that connection's id and its kind."""
-    named = [(kind_of(each).connection(each), kind_of(each), each) for each in mapping.sources]
+def kind_of(settings: SourceSettings) -> Kind:
+    """Give what is declared of the kind of a source, of persons or of a list of access."""
+    return next(kind for kind in (*LISTS, *KINDS.values()) if isinstance(settings, kind.settings))
+
+
+def read_by(mapping: Mapping) -> tuple[SourceSettings, ...]:
+    """Give all that a run of this mapping reads: the sources of its persons, and its list of access where it has one."""
+    listed = mapping.access.source if mapping.access is not None else None
+    return (*mapping.sources, *((listed,) if listed is not None else ()))
+
+
+def checked_connections(mapping: Mapping) -> list[tuple[str, Kind, SourceSettings]]:
+    """Give what a mapping reads over a connection that can be checked, each with that connection's id and its kind."""
+    named = [(kind_of(each).connection(each), kind_of(each), each) for each in read_by(mapping)]
     return [one for one in named if one[0]]
 
 
 def waits_until(mapping: Mapping, error: CouplingError, now: dt.datetime) -> dt.datetime | None:
     """Give when a source of the mapping that raised this error is to be read again; None when waiting is not what helps."""
-    return next((until for each in mapping.sources if (until := kind_of(each).waits_until(error, now))), None)
+    return next((until for each in read_by(mapping) if (until := kind_of(each).waits_until(error, now))), None)
 
 
 def open_source(mapping: Mapping, base: Path) -> Source:
@@ -48,9 +59,9 @@ def open_source(mapping: Mapping, base: Path) -> Source:
     return NeededColumns(source, mapping)
 
 
-def open_settings(source: AnySource | list[AnySource], base: Path) -> Source:
-    """Open what ``source:`` of a mapping file says, where nothing more of the mapping is known."""
-    settings = tuple(source) if isinstance(source, list) else (source,)
+def open_settings(source: SourceSettings | list[AnySource], base: Path) -> Source:
+    """Open what ``source:`` or ``access.source:`` of a mapping file says, where nothing more of the mapping is known."""
+    settings: tuple[SourceSettings, ...] = tuple(source) if isinstance(source, list) else (source,)
     return _open(settings, base, IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID, None)
 
 
@@ -66,7 +77,9 @@ def read_persons(source: AnySource | list[AnySource], base: Path) -> Extract:
     return open_settings(source, base).extract(Wanted())
 
 
-def _open(settings: tuple[AnySource, ...], base: Path, idnumber: IdnumberFrom, told: frozenset[str] | None) -> Source:
+def _open(
+    settings: tuple[SourceSettings, ...], base: Path, idnumber: IdnumberFrom, told: frozenset[str] | None
+) -> Source:
     parts = tuple(kind_of(each).open(each, base) for each in settings)
     if len(parts) == 1:
         return parts[0]

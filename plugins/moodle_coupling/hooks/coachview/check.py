@@ -87,7 +87,7 @@ def check_coachview(
         try:
             minutes = hook.token_lifetime() / 60
         except CoachviewError as error:
-            return [_failed(error)]
+            return [failed(error)]
         findings = [
             Finding(
                 Level.OK,
@@ -115,7 +115,8 @@ _CODES: Final[tuple[tuple[type[CoachviewError], str], ...]] = (
 )
 
 
-def _failed(error: CoachviewError, level: Level = Level.ERROR) -> Finding:
+def failed(error: CoachviewError, level: Level = Level.ERROR) -> Finding:
+    """Give what Coachview answered with as a finding."""
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "failed")
     return Finding(level, code, error.said)
 
@@ -125,7 +126,7 @@ def _caught(findings: Iterator[Finding]) -> Iterator[Finding]:
     try:
         yield from findings
     except CoachviewError as error:
-        yield _failed(error)
+        yield failed(error)
 
 
 # ---- persons ---------------------------------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ def _categories(hook: AskedCoachview, person_id: str, *, needed: bool) -> Iterat
         found = [names for _, names in hook.categories([person_id])]
     except CoachviewError as error:
         level = Level.ERROR if needed or not isinstance(error, CoachviewDenied | CoachviewRefused) else Level.WARNING
-        yield _failed(error, level)
+        yield failed(error, level)
         return
     yield Finding(
         Level.OK,

@@ -1,9 +1,11 @@
-"""CoachviewHook: reading persons from Coachview's API, over one pooled session."""
+"""CoachviewHook: reading persons and enrolments from Coachview's API, over one pooled session."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling import settings
@@ -11,6 +13,7 @@ from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewRefused, 
 from moodle_coupling.hooks.coachview.budget import OwnState, SealedState, airflow_seal, state_key
 from moodle_coupling.hooks.coachview.calls import Ask, CoachviewCalls
 from moodle_coupling.hooks.coachview.connection import CategoriesVia, CoachviewSettings, FullRead, from_connection
+from moodle_coupling.hooks.coachview.enrolments import KeyedReading, elearning_parts, enrolments
 from moodle_coupling.hooks.coachview.persons import (
     Everything,
     ListOf,
@@ -20,6 +23,7 @@ from moodle_coupling.hooks.coachview.persons import (
     PersonReading,
     Resume,
     ahead,
+    fields_of_keys,
     lists_of_ids,
     widened,
 )
@@ -29,12 +33,14 @@ from moodle_coupling.hooks.connection import Pooled
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from moodle_coupling.hooks.coachview.answers import Listing
     from moodle_coupling.hooks.coachview.budget import Seal, Shared, Sharing
+    from moodle_coupling.hooks.coachview.enrolments import Row
     from moodle_coupling.hooks.coachview.persons import Ids
 
-FREE_FIELDS: Final = "Personen/Vrijevelden"
+FREE_FIELDS: Final = "Vrijevelden"
 _PERSON_OF_CATEGORY: Final = "persoonid"
 _AHEAD: Final = dt.timedelta(days=2)
 """Days after today that a reading reaches: whose midnight counts is not known, nor whether the last day belongs to it."""
@@ -44,7 +50,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
     """Reads from one Coachview. Several threads may use one hook; it opens at most ``parallel_requests`` connections.
 
     ``sharing`` is where the token and the count of the day's requests are shared with other processes and machines; without
-    it they are this hook's own. The token is shared only encrypted, with Airflow's Fernet key, or not at all.
+    it they are this hook's own. ``scopes`` are asked for beside those of the connection. The token is shared only encrypted, with Airflow's Fernet key, or not at all.
     """
 
     conn_name_attr = "coachview_conn_id"
@@ -57,6 +63,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         coachview_conn_id: str = default_conn_name,
         *,
         sharing: Sharing | None = None,
+        scopes: Collection[str] = (),
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         logger_name: str | None = None,
@@ -65,6 +72,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         self.coachview_conn_id = coachview_conn_id
         self._of_airflow = True
         self._sharing = sharing
+        self._scopes = tuple(scopes)
         self._seal: Seal | None = None
         self._start(sleep, now)
 
@@ -85,6 +93,7 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
 
     def _read(self, connection: Any) -> CoachviewSettings:
         settings = from_connection(connection)
+        settings = replace(settings, scopes=tuple(dict.fromkeys([*settings.scopes, *self._scopes])))
         self._seal = airflow_seal()
         self._mask(settings.client_secret)
         return settings
@@ -146,12 +155,17 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         return self._pages(PERSONS).count(part)
 
     def _reading(self, fields: PersonFields) -> PersonReading:
+        reader, free = self._pages(PERSONS, fields), self._free(PERSONS, fields)
+        return PersonReading(reader, free, fields, self.settings.person_id_key, self.today())
+
+    def _free(self, endpoint: str, fields: PersonFields) -> FreeFields:
         settings = self.settings
-        free = FreeFields(
-            fields.free, shape=settings.free_fields, public=settings.public_free_fields, ask=self.confidential_fields
+        return FreeFields(
+            fields.free,
+            shape=settings.free_fields,
+            public=settings.public_free_fields,
+            ask=partial(self.confidential_fields, endpoint=endpoint),
         )
-        reader = self._pages(PERSONS, fields)
-        return PersonReading(reader, free, fields, settings.person_id_key, self.today())
 
     def _pages(self, endpoint: str, fields: PersonFields | None = None) -> PageReader:
         settings = self.settings
@@ -168,13 +182,35 @@ class CoachviewHook(Pooled[CoachviewSettings, CoachviewWire], CoachviewCalls):
         """Give the day (UTC): asked before a reading, it is the first day of the next reading of changes."""
         return dt.datetime.fromtimestamp(self._now(), tz=dt.UTC).date()
 
-    def confidential_fields(self, person: str) -> dict[str, bool]:
-        """Tell which of the free fields of one person (Coachview's ``id``) are confidential, by code in lower case.
+    def confidential_fields(self, record: str, endpoint: str = PERSONS) -> dict[str, bool]:
+        """Tell which of the free fields of one record (Coachview's ``id``) are confidential, by code in lower case.
 
         Raises a CoachviewError; that the endpoint is there for persons is likely, and known only for other kinds of record.
         """
-        listing = self.ask(Ask(FREE_FIELDS, {"where": f"recordId={person}"}, example_keys=()))
+        listing = self.ask(Ask(f"{endpoint}/{FREE_FIELDS}", {"where": f"recordId={record}"}, example_keys=()))
         return definitions({"vrijevelden": listing.rows})
+
+    # ---- trainings ---------------------------------------------------------------------------------------------------
+
+    def elearning_parts(self, reading: KeyedReading, form: str) -> Iterator[Row]:
+        """Give the parts of trainings that are of a form, as ``reading`` (of :meth:`reading_by`) has its keys. Raises a CoachviewError."""
+        return elearning_parts(self._keyed_pages(reading), reading, form)
+
+    def enrolments(self, reading: KeyedReading, by: str, values: Collection[str]) -> Iterator[Row]:
+        """Give who is enrolled where ``by`` (our name for a key) is one of these, several at a time. Raises a CoachviewError."""
+        return enrolments(self._keyed_pages(reading), reading, by, values, self.settings.page_size)
+
+    def sample(self, endpoint: str, keys: Mapping[str, str]) -> Listing:
+        """Ask for a page of a list, whatever is on it, as a reading by these keys would. Raises a CoachviewError."""
+        more = fields_of_keys(keys.values()).params
+        return self.ask(Ask.page(endpoint, 0, self.settings.page_size, more=more))
+
+    def reading_by(self, endpoint: str, keys: Mapping[str, str]) -> KeyedReading:
+        """Begin a reading of a list by the keys (our name → key) that are wanted of its rows."""
+        return KeyedReading(endpoint, keys, self._free(endpoint, fields_of_keys(keys.values())))
+
+    def _keyed_pages(self, reading: KeyedReading) -> PageReader:
+        return self._pages(reading.endpoint, fields_of_keys(reading.keys.values()))
 
     # ---- categories --------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,15 @@ from moodle_coupling.errors import (
     InputError,
 )
 from moodle_coupling.hooks.coachview.calls import ORDER, Ask
-from moodle_coupling.hooks.coachview.rows import PERSONS, CoachviewPerson, check_persons, lowered, person, text_at
+from moodle_coupling.hooks.coachview.rows import (
+    PERSONS,
+    CoachviewPerson,
+    check_persons,
+    is_free,
+    lowered,
+    person,
+    text_at,
+)
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -59,6 +67,20 @@ class PersonFields:
             "InclusiefDirecteRelaties": self.relations,
         }
         return {name: True for name, wanted in asked.items() if wanted}
+
+
+_EXTRA_FIELDS: Final = "extravelden."
+_RELATIONS: Final = "directerelaties."
+
+
+def fields_of_keys(keys: Iterable[str]) -> PersonFields:
+    """Give what Coachview must put on the rows for these keys."""
+    lower = [key.lower() for key in keys]
+    return PersonFields(
+        free=tuple(dict.fromkeys(key for key in keys if is_free(key))),
+        extra_fields=any(key.startswith(_EXTRA_FIELDS) for key in lower),
+        relations=any(key.startswith(_RELATIONS) for key in lower),
+    )
 
 
 @dataclass(frozen=True, slots=True)

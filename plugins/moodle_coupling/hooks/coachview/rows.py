@@ -288,9 +288,14 @@ def fields_of(row: Mapping[str, Any]) -> Iterator[_Field]:
     yield from (_one(key, value) for key, value in row.items() if _is_code(key))
 
 
-def free_codes(row: Mapping[str, Any]) -> list[str]:
+def free_codes(row: Mapping[str, Any], *, also_empty: bool = False) -> list[str]:
     """Give the codes of the free fields on a row that hold something."""
-    return [code for code, value, _ in fields_of(row) if value not in (None, "")]
+    return [code for code, value, _ in fields_of(row) if also_empty or value not in (None, "")]
+
+
+def is_free(key: str) -> bool:
+    """Tell whether a key that a mapping names is the code of a free field; those begin with Vrijveld."""
+    return key.lower().startswith(_PREFIX)
 
 
 def definitions(row: Mapping[str, Any]) -> dict[str, bool]:

@@ -90,14 +90,14 @@ class Records:
             return found
 
     def field_named(self, name: str) -> Field:
-        """Return the field that a filter or order names, letter case aside. Raises :class:`Refusal` for what no row has."""
+        """Return the field that a filter or order names, letter case aside. Raises :class:`Refusal` for what no row has, if there are any."""
         with self._lock:
             if not self._fields:
                 paths = {path: value for row in self._by_id.values() for path, value in _paths(row)}
                 self._fields = {".".join(path).lower(): Field(path, _kind(path, paths[path])) for path in paths}
             found = self._fields.get(name.lower())
-        if found is None and name.lower() == "id":
-            return Field(("id",), Kind.GUID)
+        if found is None and not self._by_id:
+            return Field(tuple(name.split(".")))  # without rows nothing is known of their keys
         if found is None:
             raise bad_request(f"'{name}' is not a field of this list.")
         return found

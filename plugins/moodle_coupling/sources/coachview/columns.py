@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.hooks.coachview.persons import PersonFields
-from moodle_coupling.hooks.coachview.rows import TEXTS
+from moodle_coupling.hooks.coachview.persons import PersonFields, fields_of_keys
+from moodle_coupling.hooks.coachview.rows import TEXTS, is_free
 from moodle_coupling.mapping.checks import COACHVIEW_COLUMNS
 from moodle_coupling.sources.headings import Headings
 from moodle_coupling.sources.records import Records, add_chunk
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from moodle_coupling.sources.contract import Extract
 
 
-_FREE: Final = "vrijveld"
-_EXTRA_FIELDS: Final = "extravelden."
-_RELATIONS: Final = "directerelaties."
 _KEYS: Final = {**TEXTS, "inactive": "inactief"}
 """Our column → Coachview's key, for people to read; the person id is what the connection says."""
 
@@ -41,14 +39,8 @@ class Columns:
     def fields(self) -> PersonFields:
         """What Coachview must be asked for."""
         keys = self._said.values()
-        free = tuple(dict.fromkeys(key for key in keys if _is_free(key)))
-        extra = tuple(dict.fromkeys(key for key in keys if not _is_free(key)))
-        return PersonFields(
-            free,
-            extra,
-            extra_fields=any(key.lower().startswith(_EXTRA_FIELDS) for key in extra),
-            relations=any(key.lower().startswith(_RELATIONS) for key in extra),
-        )
+        extra = tuple(dict.fromkeys(key for key in keys if not is_free(key)))
+        return replace(fields_of_keys(keys), extra=extra)
 
     def extract(
         self, persons: Sequence[CoachviewPerson], categories: Mapping[str, tuple[str, ...]], notes: Mapping[str, str]
@@ -72,7 +64,7 @@ class Columns:
         key = self._said.get(name)
         if key is None:
             found = [getattr(one, name) for one in persons]
-        elif _is_free(key):
+        elif is_free(key):
             found = [one.free[key] for one in persons]
         else:
             found = [one.extra[key] for one in persons]
@@ -93,10 +85,5 @@ class Columns:
         return {
             name: Sentence("sources.coachview.nobody_has", column=name, key=key)
             for name, key in self._said.items()
-            if persons and not any((one.free if _is_free(key) else one.extra)[key] for one in persons)
+            if persons and not any((one.free if is_free(key) else one.extra)[key] for one in persons)
         }
-
-
-def _is_free(key: str) -> bool:
-    """Tell whether a key is the code of a free field; those begin with Vrijveld."""
-    return key.lower().startswith(_FREE)

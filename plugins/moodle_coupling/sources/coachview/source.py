@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+GUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _EXTERN_ID: Final = "externId"
 _AHEAD: Final = timedelta(days=1)
 
@@ -61,7 +61,7 @@ class CoachviewReader:
             CoachviewError: as the hook says; the text begins with which source.
 
         """
-        with _told(self.where), CoachviewHook(self.settings.connection, sharing=wanted.sharing) as hook:
+        with told(self.where), CoachviewHook(self.settings.connection, sharing=wanted.sharing) as hook:
             if self.settings.categories and hook.settings.categories_via is CategoriesVia.OFF:
                 raise SourceError(Sentence("sources.coachview.categories_off", where=self.where))
             return _Reading(self.settings, hook, self.where).extract(wanted)
@@ -132,7 +132,7 @@ class _Reading:
         wanted = [id_.strip() for id_ in ids if id_.strip()]
         key = self._hook.settings.person_id_key
         # Another text than a GUID is no 'id', and asking for it may be refused.
-        keyed = [id_ for id_ in wanted if key.lower() != "id" or _GUID.fullmatch(id_)]
+        keyed = [id_ for id_ in wanted if key.lower() != "id" or GUID.fullmatch(id_)]
         with self._hook.using_reserve():
             for by, some in ((key, keyed), (_EXTERN_ID, wanted)):
                 if some:
@@ -170,7 +170,7 @@ class _Reading:
 
 
 @contextmanager
-def _told(where: Sentence) -> Iterator[None]:
+def told(where: Sentence) -> Iterator[None]:
     """Begin the text of Coachview's errors with the source."""
     try:
         yield

@@ -1,0 +1,190 @@
+"""Coachview's enrolments as a list of access: who is enrolled in a training that has an e-learning part of this Moodle."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from moodle_coupling.errors import CoachviewRefused, SourceError
+from moodle_coupling.hooks.coachview.enrolments import ENROLMENTS, PARTS, SCOPES, Row
+from moodle_coupling.hooks.coachview.hook import CoachviewHook
+from moodle_coupling.mapping.access_list import LIST_COLUMNS, LIST_PERSON, AccessCoachview
+from moodle_coupling.sources.coachview.source import GUID, told
+from moodle_coupling.sources.contract import LeftOut, Mode
+from moodle_coupling.sources.headings import Headings
+from moodle_coupling.sources.records import Records, add_chunk
+from moodle_coupling.words.sentence import Sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from moodle_coupling.hooks.coachview.enrolments import KeyedReading
+    from moodle_coupling.sources.contract import Extract, Wanted
+
+_BOUNDS: Final = ("from", "until")
+_WHOLE_DAY: Final = "T00:00:00"
+"""Coachview writes a day as its midnight; as the end of a window the day counts whole."""
+
+
+@dataclass(frozen=True)
+class EnrolmentReader:
+    """The enrolments of one Coachview, all of them each time: a list of access is whole."""
+
+    settings: AccessCoachview
+    where: Sentence
+    kind: str = "coachview"
+    incremental: bool = False
+
+    def extract(self, wanted: Wanted) -> Extract:
+        """Read the e-learning parts of this Moodle, and who is enrolled in their trainings: everyone, or (mode ids) some persons.
+
+        What a person asks of one by hand may use the reserve of the day's requests.
+
+        Raises:
+            SourceError: no part is of this Moodle, or parts of several are and the mapping names none.
+            CoachviewError: as the hook says, and where no row has a key that the mapping names; the text begins with which source.
+
+        """
+        settings = self.settings
+        with (
+            told(self.where),
+            CoachviewHook(settings.connection, sharing=wanted.sharing, scopes=SCOPES) as hook,
+            hook.using_reserve() if wanted.mode is Mode.IDS else nullcontext(),
+        ):
+            reading = hook.reading_by(PARTS, settings.part_keys)
+            with _explained(hook, reading):
+                parts = list(hook.elearning_parts(reading, settings.elearning_form))
+            targets = targets_of(parts, settings, self.where)
+            reading = hook.reading_by(ENROLMENTS, settings.columns)
+            with _explained(hook, reading):
+                by, values = "training", list(targets.of)
+                if wanted.mode is Mode.IDS:
+                    by, values = _person(wanted.ids, settings)
+                enrolled = list(hook.enrolments(reading, by, values))
+                if not enrolled:
+                    # Nobody, or a key that is called otherwise: then nobody would be found either.
+                    reading.look_at(hook.sample(ENROLMENTS, settings.columns).rows)
+        return listed(enrolled, targets, settings)
+
+
+def _person(ids: Sequence[str], settings: AccessCoachview) -> tuple[str, list[str]]:
+    """Give by which of our names a person is asked for, and the ids: a key that holds GUIDs is perhaps asked for nothing else."""
+    by = next(name for name in LIST_PERSON if name in settings.columns)
+    return by, [id_ for id_ in ids if GUID.fullmatch(id_)] or list(ids) if by == "person_id" else list(ids)
+
+
+@contextmanager
+def _explained(hook: CoachviewHook, reading: KeyedReading) -> Iterator[None]:
+    """Make sure that the rows have the keys; a refusal is perhaps of a filter on one that is called otherwise."""
+    try:
+        yield
+    except CoachviewRefused:
+        looking = hook.reading_by(reading.endpoint, reading.keys)
+        looking.look_at(hook.sample(reading.endpoint, reading.keys).rows)
+        looking.prove()
+        raise
+    reading.prove()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A cohort or course that a training gives, and when, as far as its part says."""
+
+    name: str
+    window: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What each training of this Moodle gives, by the training's key; ``left_out``: parts without a code."""
+
+    of: Mapping[str, Sequence[Target]]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def targets_of(parts: Iterable[Row], settings: AccessCoachview, where: Sentence) -> Targets:
+    """Say what each training gives, by its e-learning parts.
+
+    Raises SourceError where none of them is of the mapping's e-learning environment, or where it names none and there are several.
+    """
+    parts = list(parts)
+    chosen = settings.elearning_environment.strip().lower()
+    seen = sorted({one["environment"].strip() for one in parts if one["environment"].strip()}, key=str.lower)
+    if not chosen and len(seen) > 1:
+        raise SourceError(Sentence("sources.enrolments.environments", where=where, seen=seen))
+    mine = [one for one in parts if not chosen or one["environment"].strip().lower() == chosen]
+    if not mine:
+        said = Sentence("sources.enrolments.none_seen") if not seen else Sentence("sources.enrolments.seen", seen=seen)
+        raise SourceError(
+            Sentence(
+                "sources.enrolments.no_part",
+                where=where,
+                form=settings.elearning_form,
+                environment=settings.elearning_environment,
+                seen=said,
+            )
+        )
+    of: dict[str, dict[str, Target]] = {}
+    left_out = []
+    for one in mine:
+        training, code = one["training"].strip(), one["code"].strip()
+        if not training or not code:
+            left_out.append(_incomplete(one, "training" if code else "code", settings))
+            continue
+        name = settings.translated(code)
+        if name:
+            of.setdefault(training, {})[name] = Target(name, {bound: _day(one[bound]) for bound in _BOUNDS})
+    return Targets({training: tuple(some.values()) for training, some in of.items()}, tuple(left_out))
+
+
+def _incomplete(row: Row, name: str, settings: AccessCoachview) -> LeftOut:
+    said = Sentence("sources.enrolments.incomplete", what=PARTS, row=row.number, key=settings.part_keys[name])
+    return LeftOut(row.number, "incomplete", said)
+
+
+def listed(enrolled: Iterable[Row], targets: Targets, settings: AccessCoachview) -> Extract:
+    """Give a list of access (the columns of LIST_COLUMNS): a row per enrolment and target of its training.
+
+    An enrolment without a person is nobody's, and only counted. A part without a code is left out: then the list is not whole, and
+    nothing is taken back.
+    """
+    by_training = {training.lower(): some for training, some in targets.of.items()}
+    persons = [name for name in LIST_PERSON if name in settings.columns]
+    columns: dict[str, list[str]] = {name: [] for name in LIST_COLUMNS if name not in _OTHER[settings.gives]}
+    nobody = 0
+    for one in enrolled:
+        if not any(one[name].strip() for name in persons):
+            nobody += 1
+            continue
+        for target in by_training.get(one["training"].strip().lower(), ()):
+            for name, values in columns.items():
+                values.append(_value(one, name, target, settings))
+    records = Records(_headings(list(columns), settings))
+    records.left_out.extend(targets.left_out)
+    if columns["state"]:
+        add_chunk(records, 1, columns)
+    made = records.extract({"enrolments": str(len(columns["state"]))})
+    said = (Sentence("sources.enrolments.nobody", n=nobody),) if nobody else ()
+    warnings = (*made.warnings, *said, *(each.said for each in targets.left_out))
+    return replace(made, warnings=warnings)
+
+
+_OTHER: Final = {"course": ("cohort",), "cohort": ("course",)}
+
+
+def _value(one: Row, name: str, target: Target, settings: AccessCoachview) -> str:
+    if name == settings.gives:
+        return target.name
+    if name in _BOUNDS:
+        return _day(one[name]) or target.window[name]
+    return one[name]
+
+
+def _day(text: str) -> str:
+    return text.strip().removesuffix(_WHOLE_DAY)
+
+
+def _headings(names: list[str], settings: AccessCoachview) -> Headings:
+    keys = {name: settings.columns.get(name, name) for name in names}
+    return Headings({name: at for at, name in enumerate(names)}, keys, tuple(dict.fromkeys(keys.values())))
