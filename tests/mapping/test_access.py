@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,9 +15,7 @@ from moodle_coupling.mapping.file import MappingFileError, json_schema, load_map
 from moodle_coupling.people.fingerprint import NOT_WRITTEN
 from moodle_coupling.sources.needs import needed
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+DOCS = Path(__file__).parents[2] / "docs"
 BASE = {"environment": "demo", "connection": "moodle_demo", "source": {"path": "a.csv"}, "idnumber": "extern_id"}
 TEACHERS = {"cohort": "docenten", "when": [{"column": "categories", "any_of": ["Docent"]}]}
 
@@ -196,3 +196,10 @@ def test_an_emptied_safeguard_is_not_off(tmp_path):
     said = {"rules": [TEACHERS], "safeguards": {"take_backs": None}}
     assert ("access.safeguards.take_backs", "mapping.safeguards.empty") in problems(tmp_path, **said)
     assert make(rules=[TEACHERS], safeguards={"take_backs": "off"}).access.safeguards.take_backs is None
+
+
+@pytest.mark.parametrize(
+    "example", re.findall(r"```yaml\n(.*?)```", (DOCS / "access.md").read_text("utf-8"), re.DOTALL)
+)
+def test_the_worked_examples_are_mappings(example):
+    assert Mapping.model_validate(BASE | yaml.safe_load(example)).access is not None
