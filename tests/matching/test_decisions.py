@@ -116,7 +116,7 @@ SENTENCES = [
     ("orphan", "suspend", 11, "Account 11 (user11) with idnumber 'Z9' is suspended: nobody logs in with it, and nothing is deleted.",
      "Account 11 (user11) met ID-nummer 'Z9' wordt geblokkeerd: niemand logt ermee in, en er wordt niets verwijderd."),
     ("id_differs", "suspend", 11, "Account 11 (user11) with idnumber 'Z9' is suspended: nobody logs in with it, and nothing is deleted; about person P1 (extern id E1) nothing is decided by that, so the next comparison asks again.",
-     "Account 11 (user11) met ID-nummer 'Z9' wordt geblokkeerd: niemand logt ermee in, en er wordt niets verwijderd; over persoon P1 (extern id E1) is daarmee niets besloten, dus de volgende vergelijking vraagt het opnieuw."),
+     "Account 11 (user11) met ID-nummer 'Z9' wordt geblokkeerd: niemand logt ermee in, en er wordt niets verwijderd; over persoon P1 (extern id E1) is daarmee niets beslist, dus de volgende vergelijking vraagt het opnieuw."),
     ("id_missing", "do_not_touch", None, "Account 11 (user11) is never written, from now on and until someone takes the protection off; person P1 (extern id E1) gets no account.",
      "Account 11 (user11) wordt vanaf nu niet meer geschreven, totdat iemand de bescherming opheft; persoon P1 (extern id E1) krijgt geen account."),
     ("email_taken", "do_not_touch", None, "Account 11 (anna-bos1x) and account 12 (user12) are never written, from now on and until someone takes the protection off, so that nothing of person P1 (extern id E1) arrives there.",

@@ -300,7 +300,7 @@ def test_a_rejected_person_is_not_given_an_account_by_decision() -> None:
     ("options", "why"),
     [
         ({"protections": {12: "bert"}}, "account 12 (anna-bos1x) is protected (do not touch, by bert)"),
-        ({"service_userid": 12}, "account 12 (anna-bos1x) is protected (the service account)"),
+        ({"service_userid": 12}, "account 12 (anna-bos1x) is protected (the service user)"),
     ],
 )
 @pytest.mark.parametrize("chosen", [11, 12])

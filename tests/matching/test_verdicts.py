@@ -387,7 +387,7 @@ CASES = [
     Case("the admin", [account_of(ANNA, username="admin", lastname="Old")], "protected", "none", ("admin",)),
     Case("the guest", [account_of(ANNA, username="guest")], "protected", "none", ("guest",)),
     Case(
-        "the service account",
+        "the service user",
         [account_of(ANNA, lastname="Old")],
         "protected",
         "none",

@@ -201,7 +201,7 @@ def test_status_tells_what_is_the_matter(one: OnePerson, capsys: pytest.CaptureF
     assert lines[3:] == [
         "  No mismatch waits for a decision.",
         f"  The run of {at} (everything) is under way. [night3]",
-        f"  The run of {at} (dry run) did not load everyone: a dry run (nothing was written) [night2]",
+        f"  The dry run of {at} ended with its plan; nothing was written. [night2]",
         f"  The run of {at} (what changed) ended well: 10 created, 2 updated and 1 rejected. [night1]",
     ]
 

@@ -77,7 +77,7 @@ def test_the_summary_is_in_the_readers_language(plan, ended):
     assert "### De gebruikersnaam was intussen bezet (`username_taken`, geweigerd): 1" in text
     assert "Personen: 2" in text
     assert "## Regels van de bron die zijn overgeslagen: 1\n\n* regel 7" in text
-    assert "## Velden die de servicegebruiker niet mag zien" in text
+    assert "## Velden die de servicegebruiker misschien niet ziet" in text
 
 
 def test_the_summary_says_what_creating_cost(plan, ended):

@@ -471,7 +471,7 @@ class TestRunning:
 
     def test_that_error_in_dutch(self, visit):
         answer = visit("user", language="nl").send_form("/environments/demo/reconcile", htmx=True)
-        assert "Airflow heeft de Dag nog niet" in answer.text
+        assert "Airflow heeft de DAG nog niet" in answer.text
 
 
 class TestTestingTheConnection:

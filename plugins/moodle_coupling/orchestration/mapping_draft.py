@@ -264,6 +264,10 @@ def _lines(environment: str, connection: str, found: _Found, texts: Texts) -> It
     yield '#   provision: "*/30 6-20 * * 1-5"'
     yield '#   reconcile: "15 2 * * *"'
     yield "#   timezone: Europe/Amsterdam"
+    yield ""
+    yield f"# {note('notify')}"
+    yield "# notify:"
+    yield "#   to: [functional-admin@example.org]"
 
 
 def _source_lines(found: _Found, note: Any) -> Iterator[str]:

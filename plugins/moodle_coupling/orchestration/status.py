@@ -179,12 +179,13 @@ def status_of(switch: Switch, ledger: Ledger | None, error: Sentence | None = No
 
 def _run_line(run: Run) -> Sentence:
     known = _MODES.get(run.mode)
+    why = as_sentence(run.reason) if run.reason else Sentence("state.unsaid")
     return Sentence(
-        f"state.run.{run.state}",
+        "state.run.dry" if why.code == "run.dry" else f"state.run.{run.state}",
         at=f"{run.started:{_TIME}}",
         mode=Sentence(f"state.mode.{known}") if known else run.mode,
         what=_what_it_did(RunCounts(dict(run.counts))),
-        why=as_sentence(run.reason) if run.reason else Sentence("state.unsaid"),
+        why=why,
         run=run.run_id,
     )
 
