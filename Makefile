@@ -16,7 +16,7 @@ FAST := $(wildcard tests/test_*.py) $(addprefix tests/,words mapping people matc
 FAST := $(wildcard $(FAST))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test coverage test-fast test-clock test-moodle scale-test lint audit format bench bench-quick docs requirements clean
+.PHONY: help demo demo-stop trial test coverage test-fast test-clock test-moodle scale-test lint audit format bench bench-quick docs requirements clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
