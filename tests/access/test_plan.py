@@ -279,6 +279,12 @@ class TestUnlooked:
     def test_a_target_where_all_is_as_given(self):
         assert self.quiet(wanted({"row": 2}), given({"account_id": 102}), x2=102) == ["a"]
 
+    def test_and_any_that_only_a_list_named_that_was_not_read(self):
+        want, have = wanted({"row": 3, "target": "b"}), given({"account_id": 102})
+        known = {"x2": 102, "x3": 103}
+        assert list(unlooked(want, have, known, self.access, NOW)["target"]) == []
+        assert list(unlooked(want, have, known, self.access, NOW, list_read=False)["target"]) == ["a"]
+
     def test_and_one_where_somebody_was_found_before(self):
         assert self.quiet(wanted({"row": 2}), given({"account_id": 102, "ours": False}), x2=102) == ["a"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import itertools
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from moodle_coupling.orchestration.planning import Planned, plan
 from moodle_coupling.orchestration.preparation import prepare
 from moodle_coupling.orchestration.reporting import report
 from moodle_coupling.orchestration.run import Run
+from moodle_coupling.sandbox.coachview import running_coachview
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:
@@ -73,6 +75,17 @@ access:
   source:
     path: enrolments.csv
     columns: {person_id: PersonId, course: Cursus, from: Van, until: Tot}
+"""
+ENROLMENTS = """
+access:
+  safeguards: {first_load: false, empty: false, take_backs: off, per_target: off}
+  source:
+    type: coachview
+    connection: cv
+    read: full_runs
+    columns: {person_id: persoonId, training: opleidingId, state: status}
+    part_columns: {training: opleidingId}
+  states: {ja: active}
 """
 ADD, ENROL = records.ADD_COHORT_MEMBERS, records.ENROL_USERS
 BHV = 2
@@ -356,6 +369,34 @@ def test_access_that_was_refused_last_time_too_does_not_stop_the_load_again(
         assert school.go().said() == [("2", "rejected", "wsx"), ("3", "rejected", "wsx")]
         school.more = ACCESS + "limits: {stop_share: 0.3, stop_minimum: 2}\n"
         assert school.go().said() == [("2", "rejected", "wsx"), ("3", "rejected", "wsx")]
+
+
+def test_enrolments_of_coachview_may_wait_for_a_full_run_and_nothing_is_lost_meanwhile(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = {"opleidingId": "T", "lesvormId": "Elearning", "elearningOmgevingId": "x", "elearningCode": "BHV"}
+    rows = [{"persoonId": number, "opleidingId": "T", "status": "ja"} for number in ("2", "3")]
+    with running_coachview(parts=[part], enrolments=rows) as site:
+        extra = {"login": site.client_id, "password": site.client_secret, "extra": {"allow_http": True}}
+        monkeypatch.setenv("AIRFLOW_CONN_CV", json.dumps({"conn_type": "coachview", "host": site.url, **extra}))
+        school.more = ENROLMENTS
+        school.people(JAN, PIET)
+        assert school.go().said() == [], "a run for what changed leaves them alone"
+        asked = len(site.calls.all())
+        assert asked == 0
+        school.go(full=True)
+        jan, piet = school.account("CV-2"), school.account("CV-3")
+        assert set(school.course()) == {jan, piet}
+        site.enrolments.remove([site.enrolments.all()[0]["id"]])
+        asked = len(site.calls.all())
+        done = school.go()
+        assert (done.frame("access_targets").empty, set(school.course())) == (True, {jan, piet})
+        assert len(site.calls.all()) == asked
+        school.go(person_ids=("2",))
+        assert set(school.course()) == {piet}, "by hand it is read"
+        site.enrolments.remove([site.enrolments.all()[0]["id"]])
+        school.go(full=True)
+        assert school.course() == {}
 
 
 def test_a_forgotten_person_is_in_no_file_of_access(school: School) -> None:

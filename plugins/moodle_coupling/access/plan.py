@@ -101,12 +101,18 @@ def plan_access(
 
 
 def unlooked(
-    wanted: pd.DataFrame, given: pd.DataFrame, accounts: Mapping[str, int], access: Access, now: int
+    wanted: pd.DataFrame,
+    given: pd.DataFrame,
+    accounts: Mapping[str, int],
+    access: Access,
+    now: int,
+    *,
+    list_read: bool = True,
 ) -> pd.DataFrame:
     """Give the targets (kind, target) of which all is as the ledger has it, so that a run for what changed need not read them.
 
     ``accounts``: the idnumbers of who is in scope → their account, as the ledger has them. Of others nothing is taken back on such
-    a run.
+    a run, nor from anybody where the list was not read.
     """
     some = wanted.assign(account_id=wanted["idnumber"].map(accounts).astype("Int64"))
     shown = ["role", "timestart", "timeend", "suspended"]
@@ -120,7 +126,7 @@ def unlooked(
     closed = (pairs["kind"] == _COHORT) & ~_open(pairs, now)
     # Nothing of ours is there and nothing is due: out of the window, a reason stands in the way, or nobody wants it any more.
     idle = ~ours & ((code != "") | closed | (pairs["_merge"] == "right_only") | both)
-    kept = (pairs["_merge"] == "right_only") & (access.take_back is TakeBack.NEVER)
+    kept = (pairs["_merge"] == "right_only") & (access.take_back is TakeBack.NEVER or not list_read)
     quiet = (alike & ~closed) | (both & (code != "")) | idle | kept
     by_target = quiet.groupby([pairs["kind"], pairs["target"]]).all()
     return by_target[by_target].index.to_frame(index=False)

@@ -144,6 +144,12 @@ class AccessCoachview(SourceSettings, Translated):
         "course", description="What an elearningCode names: a course (by what 'courses_by' says) or a cohort."
     )
 
+    read: Literal["every_run", "full_runs"] = Field(
+        "every_run",
+        description="When the enrolments are read: by every run, or by full runs and those for persons by hand only, where reading "
+        "them costs too many of the day's requests. A run for what changed then neither gives nor takes back by them.",
+    )
+
     @property
     def part_keys(self) -> dict[str, str]:
         """Our name → the key on a row of Opleidingsonderdelen, those that need not be said among them."""

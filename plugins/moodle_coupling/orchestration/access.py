@@ -53,7 +53,7 @@ from moodle_coupling.ledger.outcomes import run_outcomes
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.mapping import MissingTargets
 from moodle_coupling.mapping.access import STUDENT
-from moodle_coupling.mapping.access_list import target_kinds
+from moodle_coupling.mapping.access_list import AccessCoachview, target_kinds
 from moodle_coupling.mapping.file import source_base
 from moodle_coupling.matching.view import protected_accounts
 from moodle_coupling.orchestration import staging
@@ -65,7 +65,7 @@ from moodle_coupling.people.frames import empty
 from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import COURSE_FIELD, read_targets
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
-from moodle_coupling.sources.access_list import read_list
+from moodle_coupling.sources.access_list import ListRead, read_list
 from moodle_coupling.words.meanings import in_words
 from moodle_coupling.words.sentence import Sentence
 
@@ -78,7 +78,6 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.matching.safeguards import Tripped
     from moodle_coupling.orchestration.run import Run
-    from moodle_coupling.sources.access_list import ListRead
     from moodle_coupling.words.sentence import Texts
 
 log = logging.getLogger(__name__)
@@ -94,7 +93,12 @@ _WAITING: Final = [code.value for code in WAITING]
 
 def extract(run: Run) -> None:
     """Read the mapping's list of access, where it has one."""
-    found = listed(run.mapping, run.mapping_path)
+    if _waits_for_a_full_run(run):
+        # Without a row of it the list is not whole, so that nothing is taken back.
+        found: ListRead | None = ListRead(empty(ACCESS_LIST), whole=False)
+        log.info("The list of access is read by full runs only: nothing is given or taken back by it.")
+    else:
+        found = listed(run.mapping, run.mapping_path)
     if found is None:
         return
     staging.write_frame(run.folder, ACCESS_LIST.name, found.rows)
@@ -102,6 +106,12 @@ def extract(run: Run) -> None:
     staging.write_facts(run.folder, facts)
     for warning in found.warnings:
         log.warning("%s", warning)
+
+
+def _waits_for_a_full_run(run: Run) -> bool:
+    source = run.mapping.access.source if run.mapping.access is not None else None
+    of_full_runs = isinstance(source, AccessCoachview) and source.read == "full_runs"
+    return of_full_runs and not run.full and not run.partial
 
 
 def listed(mapping: Mapping, mapping_path: Path, *, ids: Collection[str] = ()) -> ListRead | None:
@@ -165,7 +175,8 @@ def _targets(run: Run, wanted: pd.DataFrame, given: pd.DataFrame, everyone: pd.D
         links = links_frame(run.ledger, run.mapping.environment)
         links = links[links["idnumber"].isin(here)]
         accounts = dict(zip(links["idnumber"], links["account_id"].astype("int64").tolist(), strict=True))
-        quiet = set(unlooked(wanted, given, accounts, access, _now()).itertuples(index=False, name=None))
+        looked = unlooked(wanted, given, accounts, access, _now(), list_read=not _waits_for_a_full_run(run))
+        quiet = set(looked.itertuples(index=False, name=None))
         # Targets of leavers alone are for the next full run.
         stay = ours["account_id"].isin(list(accounts.values()))
         quiet |= _pairs(ours[~stay]) - _pairs(wanted) - _pairs(ours[stay])
