@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,14 @@ from moodle_coupling.errors import BudgetSpent, CoachviewAnswerUnreadable, Coach
 from moodle_coupling.hooks.coachview.budget import OwnState
 from moodle_coupling.hooks.coachview.enrolments import Row
 from moodle_coupling.hooks.moodle.check import Level
+from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.access_list import AccessCoachview
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.coachview.samples import generate_people
 from moodle_coupling.sandbox.coachview.trainings import ENVIRONMENT, invented_enrolments, invented_parts
 from moodle_coupling.sources.access_list import read_list
 from moodle_coupling.sources.coachview.enrolments import listed, targets_of
-from moodle_coupling.sources.kinds import kind_of
+from moodle_coupling.sources.kinds import checked_connections, kind_of, waits_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -226,6 +228,17 @@ def test_the_reserve_of_the_days_requests_is_left_alone(
         read_list(settings(), Path(), lambda _key: state)
     assert len(site.calls.all("Opleidingsvragen")) + len(site.calls.all("Opleidingsonderdelen")) <= 6
     assert len(site.calls.all()) <= before + 1
+
+
+def test_a_run_waits_for_the_next_day_of_requests_of_its_list_too(site: SandboxCoachview) -> None:
+    said: dict[str, Any] = {"environment": "demo", "connection": "moodle_demo", "idnumber": "extern_id"}
+    said |= {"source": {"path": "a.csv"}, "access": {"source": settings().model_dump(exclude_unset=True)}}
+    mapping = Mapping.model_validate(said)
+    assert [connection for connection, _, _ in checked_connections(mapping)] == ["school_cv"]
+    now = dt.datetime(2027, 1, 1, 12, tzinfo=dt.UTC)
+    error = BudgetSpent("none left", resets=now + dt.timedelta(hours=3))
+    assert waits_until(mapping, error, now) == now + dt.timedelta(hours=3, minutes=1)
+    assert waits_until(mapping, SourceError("gone"), now) is None
 
 
 # ---- the connection check --------------------------------------------------------------------------------------------

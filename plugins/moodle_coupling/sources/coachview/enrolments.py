@@ -139,7 +139,8 @@ def targets_of(parts: Iterable[Row], settings: AccessCoachview, where: Sentence)
 
 
 def _incomplete(row: Row, name: str, settings: AccessCoachview) -> LeftOut:
-    said = Sentence("sources.enrolments.incomplete", what=PARTS, row=row.number, key=settings.part_keys[name])
+    of = row["training"].strip() or row["code"].strip()
+    said = Sentence("sources.enrolments.incomplete", what=PARTS, of=of, key=settings.part_keys[name])
     return LeftOut(row.number, "incomplete", said)
 
 
