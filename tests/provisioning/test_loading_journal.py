@@ -62,8 +62,12 @@ def test_each_call_is_announced_and_each_outcome_told_once(moodle):
     assert notebook.sent == [(0,), (1, 2), (3,)]
     assert len(set(notebook.batches)) == 3
     assert told(notebook) == {0: "done", 1: "done", 2: "done", 3: "done", 4: "skipped"}
-    # First what needs no call; then batch by batch.
-    assert notebook.events == ["settled", *["sending", "settled"] * 3]
+    # First what needs no call; then batch by batch, of which one may be under way while the one before it is told.
+    assert notebook.events[:2] == ["settled", "sending"]
+    assert notebook.events.count("settled") == 4
+    ahead = [notebook.events[1:n].count("sending") - notebook.events[1:n].count("settled") for n in range(1, 8)]
+    assert max(ahead) <= 2
+    assert notebook.events[-1] == "settled"
     frame = result.outcomes
     assert [notebook.outcomes[index].at for index in range(5)] == list(frame["at"])
 
@@ -90,14 +94,17 @@ def test_what_cannot_be_announced_is_not_sent(moodle, number):
     assert statuses(load_rows(moodle, [create(n) for n in range(1, 7)])) == {"done": 6}
 
 
-def test_an_outcome_that_cannot_be_told_stops_the_load_before_the_next_batch(moodle):
+def test_an_outcome_that_cannot_be_told_stops_the_load_at_most_one_batch_later(moodle):
     notebook = Notebook(no_settling=1)
-    result = load_rows(moodle, [create(n) for n in range(1, 7)], batch_size=2, parallel_requests=1, journal=notebook)
+    result = load_rows(moodle, [create(n) for n in range(1, 9)], batch_size=2, parallel_requests=1, journal=notebook)
     assert isinstance(result.stopped, JournalFailed)
-    assert statuses(result) == {"done": 2, "failed": 4}
-    assert len(moodle.calls.all(CREATE)) == 1
+    calls = len(moodle.calls.all(CREATE))
+    assert calls in (1, 2)
+    assert statuses(result) == {"done": 2 * calls, "failed": 8 - 2 * calls}
     # The journal came back before the end, and was told then.
-    assert told(notebook) == {0: "done", 1: "done"}
+    assert {row: status for row, status in told(notebook).items() if status == "done"} == dict.fromkeys(
+        range(2 * calls), "done"
+    )
 
 
 def test_a_fault_in_the_journal_itself_is_raised_and_nothing_more_is_sent(moodle):

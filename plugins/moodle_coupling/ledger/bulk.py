@@ -29,6 +29,8 @@ TEXT: Final = StoredText()
 UTC_TIME: Final = UtcTime()
 """One object each for all staged columns, so that what SQLAlchemy compiled for a staged table serves the next one too."""
 _WORTH_ANALYSING: Final = 1000
+_FEW: Final = 500
+"""So many keys go along with a statement; a table for them would cost three more."""
 
 Staged = tuple[TypeEngine[Any], "Sequence[Any]"]
 """The type of a column, and its values."""
@@ -113,6 +115,9 @@ def chosen_keys(
     """Give the conditions by which a query gives rows with these keys only (each once); none when ``keys`` is None."""
     if keys is None:
         yield []
+        return
+    if len(keys) <= _FEW:
+        yield [column.in_(list(keys))]
         return
     with staged(connection, {"key": (TEXT, keys)}, key=["key"]) as stage:
         yield [column.in_(select(stage.c.key))]

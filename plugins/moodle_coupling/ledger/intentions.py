@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
     from moodle_coupling.ledger.ledger import Ledger
 
@@ -66,11 +66,11 @@ def mark_sent(ledger: Ledger, run: str, keys: Sequence[str], batch: str, *, leas
         if lease is not None:
             still_held(connection, lease)
         number = int(locked(connection, run)["plan_no"])
-        with staged(connection, {"key": (TEXT, keys)}, key=["key"]) as stage:
-            _refuse_final(connection, run, number, stage)
-            chosen = _INTENTIONS.c.key.in_(select(stage.c.key))
+        with chosen_keys(connection, _OUTCOMES.c.key, keys) as chosen:
+            _refuse_final(connection, run, number, chosen)
+        with chosen_keys(connection, _INTENTIONS.c.key, keys) as chosen:
             sent = {"state": IntentionState.SENT, "batch": batch, "sent_at": ledger.now(connection), "settled_at": None}
-            marked = connection.execute(update(_INTENTIONS).where(*_of(run, number), chosen).values(sent)).rowcount
+            marked = connection.execute(update(_INTENTIONS).where(*_of(run, number), *chosen).values(sent)).rowcount
         if marked != len(keys):
             raise NotPlanned(Sentence("ledger.not_planned", n=len(keys) - marked, plan=number, run=run))
 
@@ -128,9 +128,9 @@ def _refuse_in_flight(connection: Connection, run: str, number: int) -> None:
         raise PlanInFlight(Sentence("ledger.plan_in_flight", n=sent, plan=number, run=run))
 
 
-def _refuse_final(connection: Connection, run: str, number: int, stage: Table) -> None:
+def _refuse_final(connection: Connection, run: str, number: int, chosen: list[ColumnElement[bool]]) -> None:
     final = (_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number, _OUTCOMES.c.status.in_(FINAL))
-    query = select(_OUTCOMES.c.key).where(*final, _OUTCOMES.c.key.in_(select(stage.c.key))).limit(4)
+    query = select(_OUTCOMES.c.key).where(*final, *chosen).limit(4)
     found = [str(row[0]) for row in connection.execute(query)]
     if found:
         raise NotPlanned(Sentence("ledger.final_already", run=run, rows=", ".join(found)))

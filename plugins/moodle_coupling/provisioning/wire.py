@@ -118,6 +118,8 @@ class Wire:
         hook.notice = self._troubled
         self.calls: Counter[str] = Counter()
         self.stopped: CouplingError | None = None
+        self.went_out = threading.Event()
+        """Set when a request goes out; who waits for the next one clears it."""
         self.profile_types: dict[str, str] = {}
         """Types of the profile fields that the accounts read so far showed, by shortname."""
         self._lock = threading.Lock()
@@ -204,6 +206,7 @@ class Wire:
             with self._lock:
                 self.calls[kind] += 1
             self._sent.mark = self.places.sent()
+            self.went_out.set()
             return send()
 
     def _troubled(self, error: MoodleError) -> None:  # noqa: ARG002 - whatever it is, fewer

@@ -183,14 +183,22 @@ class Recorded(Protocol):
         """Put on record what became of a batch."""
 
 
+_NEXT: Final = 0.05
+"""Seconds that a batch's record waits for the next request to go out."""
+
+
 class Records:
-    """Sends batches, and puts them on record while the next ones go out; each thread that sends is at most one batch ahead of it."""
+    """Sends batches, and puts them on record while the next ones are on their way; each thread that sends is at most one batch ahead of it.
+
+    What is announced goes before what is recorded: both write to one ledger, and only the first keeps a request waiting.
+    """
 
     def __init__(self, load_: Recorded) -> None:
         self._load = load_
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
         self._latest = threading.local()
         self._fault: BaseException | None = None
+        self._ending = False
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -198,6 +206,8 @@ class Records:
 
     def __exit__(self, kind: object, *_error: object) -> None:
         """Wait until all are on record; raises what no load expects."""
+        self._ending = True
+        self._load.wire.went_out.set()
         self._thread.shutdown(wait=True)
         if self._fault is not None and kind is None:
             raise self._fault
@@ -221,11 +231,14 @@ class Records:
     def _put(self, batch: list[Any]) -> None:
         """Put a batch on record soon, and this thread's batch before it by now; what goes wrong with that stops the load."""
         before: Future[None] | None = getattr(self._latest, "future", None)
+        self._load.wire.went_out.clear()
         self._latest.future = self._thread.submit(self._tell, batch)
         if before is not None:
             before.result()
 
     def _tell(self, batch: list[Any]) -> None:
+        if not self._ending:
+            self._load.wire.went_out.wait(_NEXT)
         try:
             self._load.tell(batch)
         except CouplingError as error:
