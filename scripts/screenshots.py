@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/images from the running demo, with Debian's Chromium."""
+"""Takes the pictures of docs/images from the running demo, with Debian's Chromium: ``python scripts/screenshots.py [PORT]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chromium import chromium, log_in
 from demo_sandboxes import HOME
-from demo_showing import DAG
+from demo_showing import DAG, FILE_DAG, PEOPLE, waits
 from localairflow import ROOT, LocalAirflow
 
 if TYPE_CHECKING:
@@ -54,11 +54,26 @@ def pictured(page: Page, name: str) -> None:
     page.screenshot(path=str(IMAGES / name))
 
 
+def approval(page: Page, airflow: LocalAirflow) -> None:
+    """Picture the question that an empty source makes a run ask; it is rejected, and the source is put back."""
+    people = PEOPLE.read_bytes()
+    PEOPLE.write_bytes(people.splitlines(keepends=True)[0])
+    try:
+        run = airflow.trigger(FILE_DAG)["dag_run_id"]
+        waits(airflow, FILE_DAG, run)
+        page.goto(f"{airflow.url}/dags/{FILE_DAG}/runs/{run}/tasks/approve/required_actions")
+        settled(page, "approval.png", height=560)
+        airflow.answer(FILE_DAG, run, "Reject")
+        airflow.wait_for_run(FILE_DAG, run)
+    finally:
+        PEOPLE.write_bytes(people)
+
+
 def main() -> int:
-    """Log in and picture the first run, the trigger form and the connection."""
+    """Log in and picture our pages, the first run, a question, the trigger form and the connection."""
     airflow = LocalAirflow(HOME / "airflow", int(sys.argv[1]) if len(sys.argv) > 1 else 8080)
     runs = airflow.api("GET", f"dags/{DAG}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
-    run, newest = runs[0]["dag_run_id"], runs[-1]["dag_run_id"]
+    run = runs[0]["dag_run_id"]
     with chromium() as browser:
         pages(browser, airflow)
         page = browser.new_page(viewport={"width": 1600, "height": 900})
@@ -66,9 +81,7 @@ def main() -> int:
         page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}")
         page.get_by_role("button", name="Graph").first.click()
         settled(page, "run-graph.png")
-        if airflow.states(DAG, newest)["approve"] == ["awaiting_input"]:
-            page.goto(f"{airflow.url}/dags/{DAG}/runs/{newest}/tasks/approve/required_actions")
-            settled(page, "approval.png", height=560)  # below it stands the path of the plan
+        approval(page, airflow)
         page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}/tasks/report/xcom")
         settled(page, "run-report.png")
         page.goto(f"{airflow.url}/dags/{DAG}")

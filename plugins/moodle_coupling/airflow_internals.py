@@ -222,6 +222,18 @@ def facts_of_run(dag_id: str, run_id: str) -> tuple[str, str, str, dt.datetime] 
     return str(getattr(state, "value", state)), str(getattr(kind, "value", kind)), str(by or ""), after
 
 
+def states_of_runs(runs: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Give the state of each of these runs (DAG id, run id) that Airflow has. Why and after it: as ``session``."""
+    from sqlalchemy import select
+
+    table = dag_run_model()
+    dags, ids = ({one[place] for one in runs} for place in (0, 1))
+    query = select(table.dag_id, table.run_id, table.state).where(table.dag_id.in_(dags), table.run_id.in_(ids))
+    with session() as open_:
+        found = {(str(dag), str(run)): str(getattr(state, "value", state)) for dag, run, state in open_.execute(query)}
+    return {key: state for key, state in found.items() if key in runs}
+
+
 def variable_model() -> type[Variable]:
     """Give the table of variables.
 

@@ -15,6 +15,7 @@ from moodle_coupling.orchestration.outages import outages_of, said
 from moodle_coupling.settings import mappings_folder
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import MASK
+from moodle_coupling.web.base.ended import ended
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.environments import starts as starting
 
@@ -179,7 +180,19 @@ def _with_ledger(plain: list[EnvironmentState], ledger: Ledger) -> list[Environm
     from moodle_coupling.ledger.mismatches import count_open
 
     mismatches, away = count_open(ledger), outages_of(ledger)
-    return [_filled(one, ledger, mismatches.get(one.name, _NONE), away.get(one.name)) for one in plain]
+    filled = [_filled(one, ledger, mismatches.get(one.name, _NONE), away.get(one.name)) for one in plain]
+    over = ended(run for one in filled for run in (*one.runs, *(wait.run for wait in one.waiting)))
+    return [_without(one, over) for one in filled] if over else filled
+
+
+def _without(state: EnvironmentState, over: Mapping[str, Run]) -> EnvironmentState:
+    """Give an environment in which runs that are over in Airflow wait for nothing any more."""
+    return replace(
+        state,
+        runs=tuple(over.get(run.id, run) for run in state.runs),
+        waiting=tuple(wait for wait in state.waiting if wait.run.id not in over),
+        outage=state.outage if state.outage is not None and state.outage.run not in over else None,
+    )
 
 
 def _filled(

@@ -11,6 +11,7 @@ from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.runs import Run, find_run, get_run, latest_runs
 from moodle_coupling.orchestration import names
 from moodle_coupling.web.base.access import Access, AccessDep, Right
+from moodle_coupling.web.base.ended import ended
 from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
@@ -123,7 +124,9 @@ def _latest(names: list[str], dag_id: str, offset: int) -> list[Run]:
     found = [run for name in names for run in latest_runs(the_ledger(), name, limit=most)]
     found = [run for run in found if dag_id in {"", run.dag_id}]
     found.sort(key=lambda run: run.started, reverse=True)
-    return found[offset : offset + LATEST + 1]
+    shown = found[offset : offset + LATEST + 1]
+    over = ended(shown)
+    return [over.get(run.id, run) for run in shown]
 
 
 def readable(access: Access, run: str) -> Run:
@@ -133,7 +136,7 @@ def readable(access: Access, run: str) -> Run:
     except NotInLedger:
         raise HTTPException(404) from None
     access.require(Right.READ, record.environment)
-    return record
+    return ended([record]).get(record.id, record)
 
 
 def rows_values(request: Request, access: Access, report: Report, filters: Filters) -> dict[str, Any]:
