@@ -72,6 +72,17 @@ def test_where_persons_come_from(
     assert "s3cret" not in repr(heard.collected_assets)
 
 
+def test_where_a_list_of_access_comes_from(heard: airflows.HookLineageCollector, tmp_path: Path) -> None:
+    of = run(tmp_path, COACHVIEW)
+    access = {"source": {"path": "list.csv", "columns": {"course": "Cursus"}}}
+    said = of.mapping.model_dump(exclude_unset=True) | {"access": access}
+    tell_read(SimpleNamespace(mapping=Mapping.model_validate(said), mapping_path=of.mapping_path))
+    assert [one.asset.uri for one in heard.collected_assets.inputs] == [
+        "https://cv.example.org/",
+        f"file://{tmp_path}/list.csv",
+    ]
+
+
 def test_what_airflow_does_not_take_hides_no_other_source_and_fails_nothing(
     heard: airflows.HookLineageCollector, tmp_path: Path
 ) -> None:

@@ -178,7 +178,8 @@ class TestACard:
             "Dry run · Done · planned, nothing written: 0 created, 5 updated, 0 rejected, 0 failed",
         ]
         assert (
-            'role="group" aria-label="The last 2 runs, oldest first: 3 created, 0 updated, 0 rejected, 1 failed"' in html
+            'role="group" aria-label="The last 2 runs, oldest first: 3 created, 0 updated, 0 rejected, 1 failed"'
+            in html
         )
 
     def test_a_name_is_text(self, visit, mappings):

@@ -59,10 +59,12 @@ def moodle_of(mapping: Mapping) -> str:
 
 
 def sources_of(mapping: Mapping, base: Path) -> Iterator[str]:
-    """Give the address of each source (``base``: where a relative path starts): a file's, a table's, a Coachview's; a query's has the database and no table."""
+    """Give the address of each source, and of the list of access (``base``: where a relative path starts): a file's, a table's, a Coachview's; a query's has the database and no table."""
     from airflow.sdk import BaseHook
 
-    for one in mapping.sources:
+    from moodle_coupling.sources.kinds import read_by
+
+    for one in read_by(mapping):
         if one.type == "file":
             yield _file(str(one.where(base)))
             continue

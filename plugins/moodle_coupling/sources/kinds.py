@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.mapping import AnySource, Mapping
+    from moodle_coupling.mapping.access_list import AccessList
     from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.sources.contract import Extract, Kind, Source
 
@@ -33,7 +34,7 @@ def kind_of(settings: SourceSettings) -> Kind:
     return next(kind for kind in (*LISTS, *KINDS.values()) if isinstance(settings, kind.settings))
 
 
-def read_by(mapping: Mapping) -> tuple[SourceSettings, ...]:
+def read_by(mapping: Mapping) -> tuple[AnySource | AccessList, ...]:
     """Give all that a run of this mapping reads: the sources of its persons, and its list of access where it has one."""
     listed = mapping.access.source if mapping.access is not None else None
     return (*mapping.sources, *((listed,) if listed is not None else ()))
