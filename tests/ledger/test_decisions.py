@@ -20,6 +20,8 @@ from moodle_coupling.ledger.decisions import (
     decisions_on,
     lapse_choices,
     mark_applied,
+    protections,
+    withdraw,
 )
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger, NotItsAccount
 from moodle_coupling.ledger.mismatches import get_mismatch, mismatches_frame, record_mismatches
@@ -207,3 +209,56 @@ def test_a_choice_of_an_account_that_the_mismatch_does_not_point_at_lapses_by_it
     assert decisions_in_force(ledger, "demo")["mismatch"].tolist() == [2]
     again = get_mismatch(ledger, 1)
     assert (again["status"], again["version"]) == ("open", 3)
+
+
+def test_a_decision_is_taken_back_and_says_by_whom_and_when(ledger: Ledger, clock: Clock) -> None:
+    number, other = with_mismatches(ledger, 2)
+    decide(ledger, number, 1, LINK)
+    decide(ledger, other, 1, LINK)
+    clock.forward(hours=1)
+    done = withdraw(ledger, [(number, 2)], by="bram")
+    assert done == DecidedMany((number,), ())
+    (taken,) = decision_history(ledger, number)
+    assert (taken.by, taken.withdrawn_by, taken.lapsed_at) == ("anna", "bram", clock.time)
+    row = get_mismatch(ledger, number)
+    assert (row["status"], row["version"], row["since"]) == ("open", 3, clock.time)
+    assert decisions_in_force(ledger, "demo")["mismatch"].tolist() == [other]
+    (noted, *_) = activity.recent(ledger, "demo")
+    assert (noted.by, noted.action, noted.subject, noted.detail) == ("bram", "take back", f"mismatch {number}", "link")
+    decide(ledger, number, 3, Choice(DecisionKind.IGNORE, by="anna"))
+    assert [one.kind for one in decision_history(ledger, number)] == ["link", "ignore"]
+
+
+def test_what_was_carried_out_or_changed_meanwhile_is_not_taken_back(ledger: Ledger) -> None:
+    applied, again, untouched, gone = with_mismatches(ledger, 4)
+    made = decide_many(ledger, [(applied, 1), (again, 1), (gone, 1)], LINK)
+    assert len(made.decided) == 3
+    mark_applied(ledger, "run 2", [one.id for one in decision_history(ledger, applied)])
+    decide(ledger, again, 2, Choice(DecisionKind.IGNORE, by="bram"))
+    rows = [mismatch(f"p{n}") for n in range(3)]
+    record_mismatches(ledger, "demo", "run 1", found(*rows), full=True)
+    done = withdraw(ledger, [(applied, 3), (again, 2), (untouched, 1), (gone, 2), (999, 1)], by="anna")
+    assert done.decided == ()
+    assert [type(one) for one in done.refused] == [MismatchChanged, AlreadyDecided, *[MismatchChanged] * 3]
+    assert [getattr(one, "status", one.mismatch) for one in done.refused] == ["applied", again, "open", "gone", "gone"]
+    assert [one.withdrawn_by for number in (applied, again) for one in decision_history(ledger, number)] == [""] * 3
+
+
+def test_taking_back_not_to_touch_takes_the_protection_off(ledger: Ledger) -> None:
+    number, other = with_mismatches(ledger, 2)
+    decide_many(ledger, [(number, 1), (other, 1)], Choice(DecisionKind.DO_NOT_TOUCH, by="anna"))
+    assert len(protections(ledger, "demo")) == 1
+    assert withdraw(ledger, [(number, 2)], by="anna").decided == (number,)
+    assert len(protections(ledger, "demo")) == 1  # the other mismatch protects the same account
+    assert withdraw(ledger, [(other, 2)], by="anna").decided == (other,)
+    assert protections(ledger, "demo").empty
+    assert {get_mismatch(ledger, one)["status"] for one in (number, other)} == {"open"}
+
+
+def test_many_kinds_are_taken_back_at_once_with_a_line_for_each(ledger: Ledger) -> None:
+    numbers = with_mismatches(ledger, 3)
+    decide_many(ledger, [(number, 1) for number in numbers[:2]], LINK)
+    decide(ledger, numbers[2], 1, Choice(DecisionKind.LATER, by="anna"))
+    assert withdraw(ledger, [(number, 2) for number in numbers], by="anna").decided == tuple(numbers)
+    told = {(one.action, one.detail) for one in activity.recent(ledger, "demo")[:2]}
+    assert told == {("take back", "link: 2 mismatches"), ("take back", "later")}

@@ -18,6 +18,7 @@ from moodle_coupling.ledger.mismatches import (
     get_mismatch,
     mismatch_counts,
     mismatch_page,
+    mismatch_place,
     mismatch_versions,
     record_mismatches,
 )
@@ -61,7 +62,8 @@ def ids(ledger: Ledger, chosen: MismatchFilter, **how: Any) -> list[int]:
 def test_an_empty_list_is_a_page_too(ledger: Ledger) -> None:
     page = mismatch_page(ledger, EVERYONE)
     assert (page.total, page.rows.columns.tolist()) == (0, [column.name for column in COLUMNS])
-    assert mismatch_counts(ledger, EVERYONE) == {"verdict": {}, "status": {}, "environment": {}, "proposal": {}}
+    facets = ("verdict", "status", "environment", "proposal", "assigned_to")
+    assert mismatch_counts(ledger, EVERYONE) == {facet: {} for facet in facets}
     assert mismatch_versions(ledger, EVERYONE) == []
 
 
@@ -97,6 +99,7 @@ def test_of_an_environment_one_may_not_read_nothing_is_told(listed: Ledger) -> N
         "status": {"open": 3},
         "environment": {"other": 3},
         "proposal": {"link": 3},
+        "assigned_to": {"": 3},
     }
 
 
@@ -187,6 +190,7 @@ def test_each_facet_is_counted_as_if_nothing_of_it_was_chosen(listed: Ledger) ->
         "status": {"open": 2},
         "environment": {"demo": 2},
         "proposal": {"link": 2},
+        "assigned_to": {"": 2},
     }
     chosen = MismatchFilter(verdicts=["id_missing"], text="jansen")
     assert mismatch_counts(listed, chosen) == {
@@ -194,6 +198,7 @@ def test_each_facet_is_counted_as_if_nothing_of_it_was_chosen(listed: Ledger) ->
         "status": {"decided": 1, "open": 1},
         "environment": {"demo": 1, "other": 1},
         "proposal": {"link": 2},
+        "assigned_to": {"": 2},
     }
 
 
@@ -236,3 +241,27 @@ def test_by_who_decided_with_a_note_or_postponed(ledger: Ledger) -> None:
     assert ids(ledger, MismatchFilter(marks=["note", "later"], decided_by=["bram"])) == [3]
     counts = decision_counts(ledger, MismatchFilter(decided_by=["bram"]))
     assert counts == {"by": {"anna": 1, "bram": 2}, "mark": {"note": 1, "later": 0}}
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", ["id", "name", "verdict", "last_seen", "score", "account_id", "due", "by", "at"])
+def test_a_mismatch_knows_what_comes_before_and_after_it_in_each_order(
+    listed: Ledger, sort: str, descending: bool
+) -> None:
+    everyone = ids(listed, EVERYONE, sort=sort, descending=descending)
+    for number, here in enumerate(everyone):
+        place = mismatch_place(listed, here, EVERYONE, sort=sort, descending=descending)
+        assert (place.number, place.total) == (number + 1, 6)
+        assert place.previous == (everyone[number - 1] if number else None)
+        assert place.following == (everyone[number + 1] if number < 5 else None)
+
+
+def test_one_that_left_the_list_is_followed_by_what_came_after_it(listed: Ledger) -> None:
+    held = MismatchFilter(verdicts=["held"], statuses=["open"])
+    before = mismatch_place(listed, 2, held, sort="id", descending=False)
+    decide(listed, 2, 1, Choice(DecisionKind.IGNORE, by="anna"))
+    after = mismatch_place(listed, 2, held, sort="id", descending=False)
+    assert (before.number, before.total, before.following) == (1, 2, 3)
+    assert (after.number, after.total, after.following, after.previous) == (0, 1, 3, None)
+    with pytest.raises(NotInLedger):
+        mismatch_place(listed, 99, held)

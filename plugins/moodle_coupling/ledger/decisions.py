@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt  # noqa: TC003  # a public dataclass: its hints are looked up
 import json
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import pandas as pd
     from sqlalchemy import Connection, Table
@@ -45,6 +46,13 @@ _DECIDABLE: Final = or_(
         exists().where(_DECISIONS.c.mismatch == _MISMATCHES.c.id, _HOLDS_OFF).correlate(_MISMATCHES),
     ),
 )
+_TAKEN_BACK: Final = or_(_WAITS, _HOLDS_OFF)
+"""Decisions that can be taken back, or replaced: no run has carried them out."""
+_WITHDRAWABLE: Final = and_(
+    _MISMATCHES.c.status.in_([MismatchStatus.OPEN, MismatchStatus.DECIDED, MismatchStatus.APPLIED]),
+    exists().where(_DECISIONS.c.mismatch == _MISMATCHES.c.id, _TAKEN_BACK).correlate(_MISMATCHES),
+)
+_OVER: Final = frozenset({None, MismatchStatus.GONE, MismatchStatus.LAPSED})
 _PROTECTIONS: Any = ProtectionRow.__table__
 _TOLD = ("account_id", "by", "at", "note", "mismatch")
 
@@ -54,7 +62,8 @@ class Decision:
     """One decision as it stands in the ledger; ``account_id`` None where the mismatch leaves no choice.
 
     ``applied_at`` is when a run (``applied_run``) had carried it out; a decision not to touch holds at once, without a run.
-    ``lapsed_at`` is when it ceased to count: another took its place, the facts changed, a protection was taken off.
+    ``lapsed_at`` is when it ceased to count: another took its place, the facts changed, a protection was taken off, or
+    ``withdrawn_by`` took it back.
     """
 
     id: int
@@ -69,6 +78,7 @@ class Decision:
     applied_at: dt.datetime | None
     lapsed_at: dt.datetime | None
     account_print: str = ""
+    withdrawn_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,30 @@ def decide_many(ledger: Ledger, versions: Iterable[tuple[int, int]], choice: Cho
     """
     with ledger.writing() as connection:
         return _decide(ledger, connection, {int(mismatch): int(version) for mismatch, version in versions}, choice)
+
+
+def withdraw(ledger: Ledger, versions: Iterable[tuple[int, int]], *, by: str) -> DecidedMany:
+    """Take back what was decided on mismatches, given as (id, version); they are open again, and protections so made are off.
+
+    Gives as ``decided`` those of which it was taken back. Refused is what changed meanwhile, and what a run carried out.
+    """
+    with ledger.writing() as connection, _staged(connection, dict(versions)) as stage:
+        refused = _keep_as_seen(connection, stage, _WITHDRAWABLE, over=_OVER | {MismatchStatus.APPLIED})
+        now = ledger.now(connection)
+        chosen = _DECISIONS.c.mismatch.in_(select(stage.c.id))
+        kinds = (
+            select(_MISMATCHES.c.environment, _DECISIONS.c.kind, func.count(), func.min(_MISMATCHES.c.id))
+            .join_from(_DECISIONS, _MISMATCHES, _DECISIONS.c.mismatch == _MISMATCHES.c.id)
+            .where(chosen, _TAKEN_BACK)
+            .group_by(_MISMATCHES.c.environment, _DECISIONS.c.kind)
+        )
+        for environment, kind, number, first in connection.execute(kinds).all():
+            _note(connection, now, kind, number, first, by=by, environment=environment, action="take back")
+        taken = {"lapsed_at": now, "withdrawn_by": cells.key_text(by)}
+        connection.execute(update(_DECISIONS).where(chosen, _TAKEN_BACK).values(taken))
+        take_back(connection, stage)
+        _become(connection, stage, MismatchStatus.OPEN, now)
+        return DecidedMany(_ids(connection, stage), refused)
 
 
 def decisions_in_force(ledger: Ledger, environment: str) -> pd.DataFrame:
@@ -242,30 +276,53 @@ def decision_history(ledger: Ledger, mismatch: int) -> list[Decision]:
 
 
 def _decide(ledger: Ledger, connection: Connection, versions: Mapping[int, int], choice: Choice) -> DecidedMany:
+    with _staged(connection, versions) as stage:
+        refused = _keep_as_seen(connection, stage, _DECIDABLE, over=_OVER)
+        _check_account(connection, stage, choice)
+        _write(connection, stage, choice, ledger.now(connection))
+        return DecidedMany(_ids(connection, stage), refused)
+
+
+@contextlib.contextmanager
+def _staged(connection: Connection, versions: Mapping[int, int]) -> Iterator[Table]:
+    """Bring ids and versions of mismatches into a temporary table, and lock those mismatches."""
     numbers = sorted(versions)
     columns = {"id": (BigId, numbers), "version": (BigId, [versions[number] for number in numbers])}
     with staged(connection, columns, key=["id"]) as stage:
         # In the order of their ids: two analysts with overlapping lists wait for each other, never in a circle.
         mine = select(_MISMATCHES.c.id).where(_MISMATCHES.c.id.in_(select(stage.c.id))).order_by(_MISMATCHES.c.id)
         connection.execute(mine.with_for_update()).all()
-        same = (_MISMATCHES.c.id == stage.c.id, _MISMATCHES.c.version == stage.c.version)
-        as_seen = exists().where(*same, _DECIDABLE).correlate(stage)
-        refused = _refused(connection, stage, as_seen)
-        connection.execute(delete(stage).where(~as_seen))
-        _check_account(connection, stage, choice)
-        _write(connection, stage, choice, ledger.now(connection))
-        decided = connection.execute(select(stage.c.id).order_by(stage.c.id)).scalars()
-        return DecidedMany(tuple(decided), refused)
+        yield stage
+
+
+def _keep_as_seen(
+    connection: Connection, stage: Table, possible: Any, *, over: Collection[str | None]
+) -> tuple[AlreadyDecided | MismatchChanged, ...]:
+    """Leave in ``stage`` what is in the version that was seen and ``possible``; gives why each other one is not."""
+    same = (_MISMATCHES.c.id == stage.c.id, _MISMATCHES.c.version == stage.c.version)
+    as_seen = exists().where(*same, possible).correlate(stage)
+    refused = _refused(connection, stage, as_seen, over)
+    connection.execute(delete(stage).where(~as_seen))
+    return refused
+
+
+def _ids(connection: Connection, stage: Table) -> tuple[int, ...]:
+    return tuple(connection.execute(select(stage.c.id).order_by(stage.c.id)).scalars())
+
+
+def _become(connection: Connection, stage: Table, status: MismatchStatus, now: dt.datetime) -> None:
+    """Give mismatches a status, and their next version."""
+    since = case((_MISMATCHES.c.status == status, _MISMATCHES.c.since), else_=literal(now, _DECISIONS.c.at.type))
+    new = {"status": status, "version": _MISMATCHES.c.version + 1, "since": since}
+    connection.execute(update(_MISMATCHES).where(_MISMATCHES.c.id.in_(select(stage.c.id))).values(new))
 
 
 def _write(connection: Connection, stage: Table, choice: Choice, now: dt.datetime) -> None:
     chosen = _MISMATCHES.c.id.in_(select(stage.c.id))
     status = _BECOMES.get(choice.kind, MismatchStatus.DECIDED)
-    since = case((_MISMATCHES.c.status == status, _MISMATCHES.c.since), else_=literal(now, _DECISIONS.c.at.type))
-    new = {"status": status, "version": _MISMATCHES.c.version + 1, "since": since}
-    connection.execute(update(_MISMATCHES).where(chosen).values(new))
+    _become(connection, stage, status, now)
     # The former decision, if this one replaces it, is no longer to be obeyed; it stays on record.
-    former = (_DECISIONS.c.mismatch.in_(select(stage.c.id)), or_(_WAITS, _HOLDS_OFF))
+    former = (_DECISIONS.c.mismatch.in_(select(stage.c.id)), _TAKEN_BACK)
     connection.execute(update(_DECISIONS).where(*former).values(lapsed_at=now))
     take_back(connection, stage)
     at = literal(now, _DECISIONS.c.at.type)
@@ -285,22 +342,15 @@ def _write(connection: Connection, stage: Table, choice: Choice, now: dt.datetim
     connection.execute(insert(_DECISIONS).from_select(list(values), source))
     if choice.kind is DecisionKind.DO_NOT_TOUCH:
         protect_by_decision(connection, stage, choice, now)
-    _note(connection, stage, choice, now)
-
-
-def _note(connection: Connection, stage: Table, choice: Choice, now: dt.datetime) -> None:
-    """Note in each environment's activity what was decided: one line however many there were."""
-    here = select(_MISMATCHES.c.environment, func.count(), func.min(_MISMATCHES.c.id)).where(
-        _MISMATCHES.c.id.in_(select(stage.c.id))
-    )
+    here = select(_MISMATCHES.c.environment, func.count(), func.min(_MISMATCHES.c.id)).where(chosen)
     for environment, number, first in connection.execute(here.group_by(_MISMATCHES.c.environment)).all():
-        one = number == 1
-        subject, detail = (
-            f"mismatch {first}" if one else "",
-            choice.kind if one else f"{choice.kind}: {number} mismatches",
-        )
-        keys = {"by": choice.by, "environment": environment, "action": "decide", "subject": subject}
-        note_with(connection, now, detail=detail, **keys)
+        _note(connection, now, choice.kind, number, first, by=choice.by, environment=environment, action="decide")
+
+
+def _note(connection: Connection, now: dt.datetime, kind: str, number: int, first: int, **keys: str) -> None:
+    """Note in an environment's activity what was done to decisions of a kind: one line however many there were."""
+    subject, detail = (f"mismatch {first}", kind) if number == 1 else ("", f"{kind}: {number} mismatches")
+    note_with(connection, now, detail=detail, subject=subject, **keys)
 
 
 def _check_account(connection: Connection, stage: Table, choice: Choice) -> None:
@@ -311,7 +361,9 @@ def _check_account(connection: Connection, stage: Table, choice: Choice) -> None
             raise NotItsAccount(mismatch, accounts, choice.account_id)
 
 
-def _refused(connection: Connection, stage: Table, as_seen: Any) -> tuple[AlreadyDecided | MismatchChanged, ...]:
+def _refused(
+    connection: Connection, stage: Table, as_seen: Any, over: Collection[str | None]
+) -> tuple[AlreadyDecided | MismatchChanged, ...]:
     """Say of each mismatch that is not as it was seen why not: another's decision stands, or it changed by itself."""
     latest = (
         select(func.max(_DECISIONS.c.id))
@@ -326,16 +378,12 @@ def _refused(connection: Connection, stage: Table, as_seen: Any) -> tuple[Alread
         .where(~as_seen)
         .order_by(stage.c.id)
     )
-    return tuple(_refusal(*row) for row in connection.execute(query))
-
-
-def _refusal(
-    mismatch: int, status: str | None, by: str | None, at: dt.datetime | None, kind: str | None
-) -> AlreadyDecided | MismatchChanged:
-    over = status in {None, MismatchStatus.GONE, MismatchStatus.LAPSED}
-    if over or by is None or at is None or kind is None:
-        return MismatchChanged(mismatch, status=status or MismatchStatus.GONE)
-    return AlreadyDecided(mismatch, by=by, at=at, kind=kind)
+    return tuple(
+        MismatchChanged(mismatch, status=status or MismatchStatus.GONE)
+        if status in over or by is None
+        else AlreadyDecided(mismatch, by=by, at=at, kind=kind)
+        for mismatch, status, by, at, kind in connection.execute(query)
+    )
 
 
 def _decision(row: Any) -> Decision:

@@ -16,8 +16,8 @@ from moodle_coupling.ledger.bulk import TEXT, Staged, staged
 from moodle_coupling.ledger.cells import facts_digest
 from moodle_coupling.ledger.columns import BigId, frame_of
 from moodle_coupling.ledger.errors import NotInLedger
-from moodle_coupling.ledger.models import DecisionRow, MismatchRow, ProtectionRow
-from moodle_coupling.ledger.page_queries import Page, in_order, matching, sort_key
+from moodle_coupling.ledger.models import ASSIGNED, DecisionRow, MismatchRow, ProtectionRow
+from moodle_coupling.ledger.page_queries import Page, after, backwards, before, in_order, matching, sort_key
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.score import best_score
 from moodle_coupling.words.sentence import Sentence
@@ -58,6 +58,7 @@ _FACETS: Final[dict[str, dict[str, Any]]] = {
     "status": {"statuses": ()},
     "environment": {"environments": None},
     "proposal": {"proposals": ()},
+    "assigned_to": {"assigned_to": ()},
 }
 """What is counted by, and the filter that is left out for it."""
 
@@ -279,7 +280,9 @@ class MismatchFilter:
     another. ``environments`` are those chosen of them. ``ids`` None for all. What is empty otherwise leaves out nothing.
     ``proposed``: only where something is proposed; ``least_score``: only what is at least so alike (of 100).
     ``decided_by``: only where one of these decided what stands; ``marks``: only where what stands has one of these (MARKS).
-    ``text`` and ``by_name`` as in page_queries.matching; the ``…_before`` are moments with a zone, None for any.
+    ``assigned_to``: only of these people, '' for what is nobody's. ``due_before``: only what is due before that day
+    (YYYY-MM-DD); ``undated``: only what is due on no day.
+    ``text`` and ``by_name`` as in page_queries.matching; the ``…seen_before`` are moments with a zone, None for any.
     """
 
     readable: Collection[str] | None = None
@@ -296,6 +299,19 @@ class MismatchFilter:
     proposed: bool = False
     decided_by: Collection[str] = ()
     marks: Collection[str] = ()
+    assigned_to: Collection[str] = ()
+    due_before: str = ""
+    undated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a mismatch stands in a list: the ids before and after it (None at an end), and its number of ``total`` (0: not in it)."""
+
+    previous: int | None
+    following: int | None
+    number: int
+    total: int
 
 
 def mismatch_page(
@@ -318,8 +334,35 @@ def mismatch_page(
         return Page(frame_of(connection.execute(query).all(), COLUMNS), total)
 
 
+def mismatch_place(
+    ledger: Ledger, mismatch: int, chosen: MismatchFilter, *, sort: str = "last_seen", descending: bool = True
+) -> Place:
+    """Tell where a mismatch stands in the list that mismatch_page gives; one that is not in it (any more) where it would stand.
+
+    Raises ValueError for another sort, NotInLedger.
+    """
+    key, tie = sort_key(SORTS, sort), _MISMATCHES.c.id
+    with ledger.reading() as connection, _conditions(connection, chosen) as where:
+        here = connection.execute(_with_decisions(key.label("key")).where(tie == mismatch)).first()
+        if here is None:
+            raise NotInLedger(Sentence("ledger.no_mismatch", mismatch=mismatch))
+        at: dict[str, Any] = {"value": here[0], "number": mismatch, "descending": descending}
+        ahead = before(key, tie, **at)
+        figures = (func.count(), func.count(case((ahead, 1))), func.count(case((tie == mismatch, 1))))
+        total, earlier, within = connection.execute(_with_decisions(*figures).where(*where)).one()
+        back = _with_decisions(tie).where(*where, ahead).order_by(*backwards(key, tie, descending=descending))
+        on = _with_decisions(tie).where(*where, after(key, tie, **at))
+        on = on.order_by(*in_order(key, tie, descending=descending))
+        return Place(
+            connection.execute(back.limit(1)).scalar(),
+            connection.execute(on.limit(1)).scalar(),
+            earlier + 1 if within else 0,
+            total,
+        )
+
+
 def mismatch_counts(ledger: Ledger, chosen: MismatchFilter) -> dict[str, dict[str, int]]:
-    """Count by verdict, by status, by environment and by proposal, each as if nothing was chosen of that kind itself."""
+    """Count by verdict, status, environment, proposal and whose it is to judge, each as if nothing was chosen of that kind itself."""
     counts: dict[str, dict[str, int]] = {}
     with ledger.reading() as connection:
         for facet, unchosen in _FACETS.items():
@@ -372,41 +415,55 @@ def get_mismatch(ledger: Ledger, mismatch: int) -> Mapping[str, Any]:
     return dict(row)
 
 
-def _with_decisions() -> Any:
+def _with_decisions(*columns: Any) -> Any:
+    """Select columns (by default COLUMNS) of mismatches and the latest decision on each."""
     latest = select(func.max(_DECISIONS.c.id)).where(_DECISIONS.c.mismatch == _MISMATCHES.c.id)
     joined = _DECISIONS.c.id == latest.correlate(_MISMATCHES).scalar_subquery()
-    return select(*COLUMNS).outerjoin_from(_MISMATCHES, _DECISIONS, joined)
+    return select(*(columns or COLUMNS)).outerjoin_from(_MISMATCHES, _DECISIONS, joined)
 
 
 @contextlib.contextmanager
 def _conditions(connection: Connection, chosen: MismatchFilter) -> Iterator[list[Any]]:
-    where = [
-        _MISMATCHES.c.environment.in_(list(names))
-        for names in (chosen.readable, chosen.environments)
-        if names is not None
-    ]
-    for column, values in (
-        ("verdict", chosen.verdicts),
-        ("status", chosen.statuses),
-        ("proposal", chosen.proposals),
-    ):
-        if values:
-            where.append(_MISMATCHES.c[column].in_([str(value) for value in values]))
-    for column, moment in (("first_seen", chosen.first_seen_before), ("last_seen", chosen.seen_before)):
-        if moment is not None:
-            where.append(_MISMATCHES.c[column] < moment)
-    if chosen.least_score is not None:
-        where.append(_MISMATCHES.c.score >= chosen.least_score)
-    if chosen.proposed:
-        where.append(_MISMATCHES.c.proposal != "")
-    if chosen.decided_by:
-        where.append(_standing(_DECISIONS.c.by.in_(list(chosen.decided_by))))
-    if chosen.marks:
-        where.append(_standing(or_(*(MARKS[mark] for mark in chosen.marks))))
-    where += matching(_MISMATCHES, chosen.text, by_name=chosen.by_name)
+    where = [*_chosen_values(chosen), *_limits(chosen), *matching(_MISMATCHES, chosen.text, by_name=chosen.by_name)]
     if chosen.ids is None:
         yield where
         return
     # Too many for one statement's parameters, perhaps.
     with staged(connection, {"id": (BigId, sorted({int(number) for number in chosen.ids}))}, key=["id"]) as stage:
         yield [*where, _MISMATCHES.c.id.in_(select(stage.c.id))]
+
+
+def _chosen_values(chosen: MismatchFilter) -> Iterator[Any]:
+    """Give the conditions by which something is one of those chosen."""
+    for names in (chosen.readable, chosen.environments):
+        if names is not None:
+            yield _MISMATCHES.c.environment.in_(list(names))
+    for column, values in (
+        ("verdict", chosen.verdicts),
+        ("status", chosen.statuses),
+        ("proposal", chosen.proposals),
+        ("assigned_to", chosen.assigned_to),
+    ):
+        if values:
+            yield _MISMATCHES.c[column].in_([str(value) for value in values])
+    if chosen.assigned_to and "" not in chosen.assigned_to:
+        yield ASSIGNED
+    if chosen.decided_by:
+        yield _standing(_DECISIONS.c.by.in_(list(chosen.decided_by)))
+    if chosen.marks:
+        yield _standing(or_(*(MARKS[mark] for mark in chosen.marks)))
+
+
+def _limits(chosen: MismatchFilter) -> Iterator[Any]:
+    """Give the conditions by which something is before, at least, or there at all."""
+    for column, moment in (("first_seen", chosen.first_seen_before), ("last_seen", chosen.seen_before)):
+        if moment is not None:
+            yield _MISMATCHES.c[column] < moment
+    if chosen.due_before:
+        yield _MISMATCHES.c.due < chosen.due_before
+    if chosen.undated:
+        yield _MISMATCHES.c.due.is_(None)
+    if chosen.least_score is not None:
+        yield _MISMATCHES.c.score >= chosen.least_score
+    if chosen.proposed:
+        yield _MISMATCHES.c.proposal != ""

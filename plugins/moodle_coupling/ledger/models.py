@@ -20,6 +20,8 @@ NAMES = {
 Number = Annotated[int, mapped_column(BigId, primary_key=True, autoincrement=True)]
 _STANDING = text("standing")
 _OPEN = text("lifted_at IS NULL")
+ASSIGNED = text("assigned_to <> ''")
+"""Said in so many letters where it is asked too: only then SQLite takes the index that has these rows."""
 
 
 class Base(DeclarativeBase):
@@ -191,6 +193,7 @@ class MismatchRow(Base):
         Index("ix_mismatches_username", "username"),
         Index("ix_mismatches_email_key", "email_key"),
         Index("ix_mismatches_name_key", "name_key"),
+        Index("ix_mismatches_assigned_to", "assigned_to", sqlite_where=ASSIGNED, postgresql_where=ASSIGNED),
     )
 
     id: Mapped[Number]
@@ -226,6 +229,10 @@ class MismatchRow(Base):
     last_seen: Mapped[dt.datetime]
     times_seen: Mapped[int]
     last_run: Mapped[str]
+    assigned_to: Mapped[str] = mapped_column(server_default="")
+    """Who is to judge it; '' for nobody in particular."""
+    due: Mapped[str | None]
+    """By when, as YYYY-MM-DD: a day in nobody's zone, which sorts and compares as text."""
 
 
 class DecisionRow(Base):
@@ -249,6 +256,8 @@ class DecisionRow(Base):
     """The run that carried it out; '' while none has."""
     applied_at: Mapped[dt.datetime | None]
     lapsed_at: Mapped[dt.datetime | None]
+    withdrawn_by: Mapped[str] = mapped_column(server_default="")
+    """Who took it back, at ``lapsed_at``; '' where it lapsed otherwise, or stands."""
 
 
 class LinkRow(Base):

@@ -93,3 +93,22 @@ def sort_key(columns: Mapping[str, Any], sort: str) -> Any:
 def in_order(key: Any, tie: Any, *, descending: bool) -> tuple[Any, Any]:
     """Give an order; what is missing comes last either way, and rows that are equal are in the order of ``tie``."""
     return (key.desc() if descending else key.asc()).nulls_last(), tie.asc()
+
+
+def after(key: Any, tie: Any, value: Any, number: int, *, descending: bool) -> Any:
+    """Give the condition for what comes after a row in that order; the row has this value and number, whether or not it is in the list."""
+    if value is None:
+        return and_(key.is_(None), tie > number)
+    return or_(key < value if descending else key > value, and_(key == value, tie > number), key.is_(None))
+
+
+def before(key: Any, tie: Any, value: Any, number: int, *, descending: bool) -> Any:
+    """Give the condition for what comes before a row in that order."""
+    if value is None:
+        return or_(key.is_not(None), tie < number)
+    return or_(key > value if descending else key < value, and_(key == value, tie < number))
+
+
+def backwards(key: Any, tie: Any, *, descending: bool) -> tuple[Any, Any]:
+    """Give that order from its end."""
+    return (key.asc() if descending else key.desc()).nulls_first(), tie.desc()
