@@ -62,6 +62,11 @@ class Circumstances:
         mine = [one for one in self.accounts if one.idnumber == self.idnumber != ""]
         return mine[0] if len(mine) == 1 else None
 
+    def address_is_elsewhere(self, account: Account) -> bool:
+        """Tell whether an account other than this one has the person's address."""
+        mine = _folded(str(self.person.get("email", "")))
+        return any(_folded(one.email) == mine for one in self.others(account))
+
     def named(self) -> Sentence:
         """Name the person: by the source's ids, else by the idnumber."""
         person_id, extern_id = str(self.person.get("person_id", "")), str(self.person.get("extern_id", ""))
@@ -87,7 +92,7 @@ def options(verdict: str, facts: Mapping[str, Any], *, shared_email: bool) -> li
 
     ``facts`` is the JSON of matching/facts.py, read. ``shared_email``: this Moodle takes several accounts with one address.
     """
-    about = _circumstances(verdict, facts)
+    about = circumstances(verdict, facts)
     return [option for kind in offered(verdict) for option in _of_kind(kind, about, shared_email=shared_email)]
 
 
@@ -100,7 +105,7 @@ def proposed(verdict: str, facts: Mapping[str, Any], proposal: str, *, shared_em
 
 def linked_elsewhere(verdict: str, facts: Mapping[str, Any], account: Account, *, shared_email: bool) -> Option | None:
     """Give the option of making an account the person's at which the mismatch does not point; None where that is no option."""
-    about = _circumstances(verdict, facts)
+    about = circumstances(verdict, facts)
     if verdict not in ELSEWHERE or account in about.accounts or account.idnumber == about.idnumber:
         return None
     kind = elsewhere_kind(account)
@@ -146,7 +151,8 @@ def _address_is_free(about: Circumstances, *, shared_email: bool) -> bool:
     return mine != "" and (shared_email or all(_folded(account.email) != mine for account in there))
 
 
-def _circumstances(verdict: str, facts: Mapping[str, Any]) -> Circumstances:
+def circumstances(verdict: str, facts: Mapping[str, Any]) -> Circumstances:
+    """Give a mismatch as its facts (the JSON of matching/facts.py, read) have it."""
     return Circumstances(verdict, dict(facts.get("person") or {}), tuple(_accounts(facts.get("accounts") or {})))
 
 

@@ -228,7 +228,7 @@ class _Work:
             self._refuse_account(one, decision, row)
         self.known.taken.update(dict.fromkeys((chosen.id, *others), decision.at))
         self.given[decision.at] = chosen.id
-        forced = _LINKED_BY.get(verdict, Action.LINK)
+        forced = LINKED_BY.get(verdict, Action.LINK)
         self._set(decision.at, account_id=chosen.id, forced=forced.value)
         for one in others:
             other = self.known.accounts[one].named
@@ -381,7 +381,7 @@ class _Work:
         self.extra.append(plain | told | obeyed | row)
 
 
-_LINKED_BY: Final[dict[str, Action]] = {
+LINKED_BY: Final[dict[str, Action]] = {
     Verdict.HELD: Action.REACTIVATE,
     Verdict.DUPLICATE_ACCOUNT: Action.UPDATE,
     Verdict.ID_REASSIGNED: Action.UPDATE,

@@ -22,6 +22,8 @@ from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn
 if TYPE_CHECKING:
     import pandas as pd
 
+    from moodle_coupling.ledger.ledger import Ledger
+    from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.run import Run
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ def weigh(run: Run, plan: pd.DataFrame, in_scope: int) -> tuple[Tripped, ...]:
     facts = Facts(
         links=len(links_frame(run.ledger, environment)),
         persons_now=in_scope,
-        persons_before=None if run.partial else _persons_before(run),
+        persons_before=None if run.partial else persons_before(run.ledger, environment),
         ever_loaded=ever_loaded(run.ledger, environment),
     )
     tripped = evaluate(plan, facts, run.mapping.safeguards)
@@ -99,10 +101,18 @@ def refuse_unapproved(run: Run, digest: str) -> None:
         raise NotApproved(Sentence("run.not_approved", run=run.holder, why=why))
 
 
-def _persons_before(run: Run) -> int | None:
+def persons_before(ledger: Ledger, environment: str) -> int | None:
     """Persons in scope at the last run for everyone that came to its end."""
-    for record in latest_runs(run.ledger, run.mapping.environment, limit=200):
+    for record in latest_runs(ledger, environment, limit=200):
         in_scope = RunCounts(dict(record.counts)).in_scope
         if record.state == RunState.DONE and in_scope is not None:
             return in_scope
     return None
+
+
+def foresee(ledger: Ledger, mapping: Mapping, plan: pd.DataFrame) -> tuple[Tripped, ...]:
+    """Give the limits of which a plan for some persons would go beyond, by what the ledger knows now; of the source nothing is asked."""
+    links = len(links_frame(ledger, mapping.environment))
+    persons = max(links, persons_before(ledger, mapping.environment) or 0)
+    facts = Facts(links, persons, None, ever_loaded(ledger, mapping.environment))
+    return evaluate(plan, facts, mapping.safeguards)
