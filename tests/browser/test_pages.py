@@ -75,10 +75,10 @@ def test_an_analyst_decides_and_sees_it_carried_out_at_once(
     number = str(row.get_attribute("id"))
     before = {one["idnumber"] for one in moodle.accounts()}
     row.locator("button.primary").first.click()
-    decided = frame.locator(f"#{number}")
-    expect(decided).to_contain_text("anna")
-
-    decided.get_by_role("button", name="Apply now").click()
+    expect(frame.locator(f"#{number}")).to_have_count(0)  # it is open no more
+    frame.locator("#notice").get_by_role("button", name="Apply now").click()
+    expect(frame.locator("table.writes")).to_contain_text("ID number")
+    frame.get_by_role("button", name="Start the run for 1 mismatch").click()
     expect(frame.get_by_text(PROVISION).first).to_be_visible()
     run = airflow.api("GET", f"dags/{PROVISION}/dagRuns?order_by=-run_after&limit=1")["dag_runs"][0]
     assert run["triggering_user_name"] == "anna"
@@ -122,9 +122,11 @@ def test_the_second_of_two_analysts_is_told_and_overwrites_nothing(visit: Visit)
     for frame in (first, second):
         frame.locator(f"#{number} details.ask summary").click()
     first.locator(f"#{number} button[value^='ignore']").click()
-    expect(first.locator(f"#{number}")).to_contain_text("anna")
+    expect(first.locator("#notice")).to_contain_text("Ignore")
     second.locator(f"#{number} button[value^='do_not_touch']").first.click()
     expect(second.get_by_text("was first").first).to_contain_text("anna")
+    expect(second.locator(f"#{number}")).to_have_count(0)
+    facet(second, "status", "decided").check()
     expect(second.locator(f"#{number}")).to_contain_text("anna")
 
 
@@ -206,3 +208,118 @@ def test_the_pictures_are_those_of_the_pages_there_are() -> None:
     kept = {path.name for path in (ROOT / "docs/images").glob("page-*.png")}
     pages = ("environments", "mismatches", "mismatch", "run", "person")
     assert kept == {f"page-{page}-{scheme}.png" for page in pages for scheme in ("light", "dark")}
+
+
+def test_an_analyst_goes_through_the_list_with_keys_undoes_and_goes_on(visit: Visit) -> None:
+    page = visit("anna")
+    frame = mismatches(page)
+    rows = only(frame, "orphan", 11)
+    second = str(rows.nth(1).get_attribute("id"))
+    frame.get_by_role("heading", name="Mismatches", level=1).click()
+
+    page.keyboard.press("?")
+    expect(frame.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("j")  # nothing, behind the help
+    page.keyboard.press("Escape")
+    expect(frame.get_by_role("dialog", name="Keys")).to_be_hidden()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(frame.locator(f"#{second} .name")).to_be_focused()
+    page.keyboard.press("k")
+    page.keyboard.press("j")
+    page.keyboard.press("2")  # the second choice: not to touch
+    expect(rows).to_have_count(10)
+    expect(frame.locator("#found")).to_contain_text("10 mismatches")
+    expect(frame.locator("#notice")).to_contain_text("Do not touch")
+    expect(rows.nth(1).locator(".name")).to_be_focused()  # what came after it
+    page.keyboard.press("u")
+    expect(rows).to_have_count(11)
+    expect(frame.locator(f"#{second}")).to_be_visible()
+    expect(frame.locator("#notice")).to_contain_text("taken back")
+
+    page.keyboard.press("/")
+    page.keyboard.type("j2")  # typed, and not taken for keys
+    expect(frame.locator("#f-text")).to_have_value("j2")
+    expect(rows).to_have_count(11)
+
+
+def test_after_a_decision_on_its_page_the_next_one_opens(visit: Visit) -> None:
+    page = visit("anna")
+    frame = mismatches(page)
+    rows = only(frame, "orphan", 11)
+    second = str(rows.nth(1).get_attribute("id")).removeprefix("m")
+    frame.get_by_role("heading", name="Mismatches", level=1).click()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(frame.get_by_text("1 of 11")).to_be_visible()
+    frame.locator("#one input[name=note]").first.fill("1jk?")
+    frame.get_by_role("heading", level=1).click()
+    page.keyboard.press("3")  # ignore
+    expect(frame.get_by_text("1 of 10")).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"/mismatches/{second}\?verdict=orphan"))
+    expect(frame.locator("#notice")).to_contain_text("Ignore")
+    page.keyboard.press("j")
+    expect(frame.get_by_text("2 of 10")).to_be_visible()
+    page.keyboard.press("k")
+    expect(frame.get_by_text("1 of 10")).to_be_visible()
+
+
+def test_a_decision_is_taken_back_on_its_page(visit: Visit) -> None:
+    frame = mismatches(visit("anna"))
+    facet(frame, "status", "decided").check()
+    only_mine = frame.locator("table.mismatches > tbody > tr", has_text="1jk?")
+    only_mine.locator(".name").click()
+    frame.get_by_role("button", name="Take back").click()
+    expect(frame.locator("#notice")).to_contain_text("taken back, and open again")
+    expect(frame.get_by_text("Taken back by anna")).to_be_visible()
+    expect(frame.get_by_role("button", name="Take back")).to_have_count(0)
+
+
+def test_mismatches_are_given_to_a_colleague_and_found_by_whose_they_are(visit: Visit) -> None:
+    page = visit("anna")
+    frame = mismatches(page)
+    rows = only(frame, "orphan", 11)
+    for row in (rows.nth(0), rows.nth(1)):
+        row.locator("input[name=tick]").check()
+    frame.get_by_text("Assign …").click()
+    frame.get_by_label("Name, empty for nobody").fill("olga")
+    frame.get_by_label("Due (not needed)").fill("2026-01-31")
+    frame.get_by_role("button", name="Assign what is ticked").click()
+    expect(frame.locator("#notice")).to_contain_text("2 mismatches assigned to olga. Due 2026-01-31.")
+    facet(frame, "assigned", "olga").check()
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("overdue since 2026-01-31")
+    theirs = mismatches(visit("olga"))
+    facet(theirs, "assigned", "*me").check()
+    expect(theirs.locator("table.mismatches > tbody > tr")).to_have_count(2)
+    theirs.get_by_label("Due", exact=True).select_option("overdue")
+    expect(theirs.locator("table.mismatches > tbody > tr")).to_have_count(2)
+
+
+def test_before_a_run_is_started_one_sees_what_it_writes(visit: Visit) -> None:
+    frame = mismatches(visit("anna"))
+    row = only(frame, "held", 2).first
+    row.locator("details.ask summary").click()
+    row.locator("button[value^='link']").first.click()
+    frame.locator("#notice").get_by_role("button", name="Apply now …").click()
+    expect(frame.get_by_text("Nothing is started yet.")).to_be_visible()
+    expect(frame.locator("table.writes")).to_contain_text("active again")
+    expect(frame.get_by_role("button", name="Start the run for 1 mismatch")).to_be_visible()
+    frame.get_by_role("link", name="Back to the list").click()
+    expect(frame.get_by_role("heading", name="Mismatches", level=1)).to_be_visible()
+
+
+def test_forty_rows_of_one_line_are_in_view(visit: Visit) -> None:
+    page = visit("anna")
+    page.set_viewport_size({"width": 1440, "height": 1000})
+    page.goto("/".join([*page.url.split("/", 3)[:3], "moodle", "mismatches?status=all"]))
+    page.get_by_role("button", name="One line each").click()
+    rows = page.locator("table.compact > tbody > tr")
+    expect(rows.first).to_be_visible()
+    page.locator("table.compact").evaluate("table => table.scrollIntoView()")
+    heights = rows.evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().height)")
+    assert max(heights) <= 24
+    head = page.locator("table.compact > thead").evaluate("head => head.getBoundingClientRect().height")
+    assert head + 40 * max(heights) <= 1000
+    sizes = page.locator("table.compact .button, table.compact summary, table.compact .name").locator("visible=true")
+    assert min(sizes.evaluate_all("all => all.map((one) => one.getBoundingClientRect().height)")) >= 22  # 24 apart

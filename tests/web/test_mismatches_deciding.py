@@ -8,7 +8,7 @@ import re
 import pytest
 from web.dags_in_airflow import clear, put
 from web.mismatched import compare, every_kind, without_idnumber
-from web.test_mismatches import listed, noord, shown  # noqa: F401  # noord is a fixture
+from web.test_mismatches import counted, listed, noord, shown  # noqa: F401  # noord is a fixture
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.hooks.pause import read_pause
@@ -48,25 +48,52 @@ class TestOne:
             f"/mismatches/{ids['P1']}/decide", version="1", choice="link:21", note=" seen it "
         )
         assert answer.status_code == 303
-        assert answer.headers["location"] == f"/moodle/mismatches/{ids['P1']}"
+        assert answer.headers["location"] == f"/moodle/mismatches/{ids['P2']}"  # what comes next
         (made,) = decision_history(ledger, ids["P1"])
         assert (made.kind, made.account_id, made.by, made.note) == ("link", 21, "user", "seen it")
         assert get_mismatch(ledger, ids["P1"])["status"] == "decided"
         assert did(ledger)[0] == ("user", "decide", f"mismatch {ids['P1']}", "link")
 
-    def test_htmx_gets_the_row_and_the_notice(self, visit, ids):
+    def test_from_the_list_one_gets_the_list_as_it_is_now(self, visit, ids):
         path = f"/mismatches/{ids['P1']}/decide"
         answer = visit("user").send_form(path, htmx=True, version="1", choice="link:21", view="row")
-        assert answer.text.startswith(f'<tr id="m{ids["P1"]}" class="decided">')
-        assert "Decided: Link." in shown(answer)
-        assert "autofocus" in answer.text
-        assert "Link to account 21 user" in shown(answer)
-
-    def test_the_page_of_one_gets_itself(self, visit, ids):
-        path = f"/mismatches/{ids['P7']}/decide"
-        answer = visit("user").send_form(path, htmx=True, version="1", choice="link:30")
         assert "<html" not in answer.text
-        assert "Decision Link to account 30 user" in shown(answer)
+        assert ids["P1"] not in listed(answer)
+        assert len(listed(answer)) == 8
+        assert counted(answer, "status") == {"all": 9, "open": 8, "decided": 1, "applied": 0, "gone": 0, "lapsed": 0}
+        assert counted(answer, "by") == {}
+        assert "Person P1: Link to account 21. Undo Apply now …" in shown(answer)
+        again = visit("user").send_form(
+            f"/mismatches/{ids['P2']}/decide?status=all", htmx=True, version="1", choice="ignore:", view="row"
+        )
+        assert len(listed(again)) == 9
+        assert counted(again, "by") == {"user": 2}
+
+    def test_from_its_page_the_next_of_the_list_opens(self, visit, ids):
+        query = "?verdict=duplicate_account&verdict=held&sort=name&desc=1"
+        order = listed(visit("user").get(f"/mismatches{query}"))
+        assert set(order) == {ids["P7"], ids["P8"]}
+        first, second = order
+        page = visit("user").get(f"/mismatches/{first}{query}")
+        assert "1 of 2" in shown(page)
+        assert f'rel="next" href="/moodle/mismatches/{second}{html.escape(query)}"' in page.text
+        choice = re.search(r'name="choice" value="([^"]*)"', page.text)[1]
+        answer = visit("user").send_form(f"/mismatches/{first}/decide{query}", htmx=True, version="1", choice=choice)
+        assert "<html" not in answer.text
+        assert f"<title>Mismatch {second} · Moodle</title>" in answer.text
+        assert "1 of 1" in shown(answer)
+        assert answer.headers["HX-Push-Url"] == f"/moodle/mismatches/{second}{query}"
+        last = visit("user").send_form(f"/mismatches/{second}/decide{query}", htmx=True, version="1", choice="ignore:")
+        assert "Ignore. That was the last one of this list." in shown(last)
+        assert "HX-Push-Url" not in last.headers
+        assert "Decision Ignore user" in shown(last)
+
+    def test_where_the_last_page_of_the_list_is_empty_now_the_one_before_it_opens(self, visit, ledger):
+        numbers = sorted(compare(ledger, without_idnumber(26)).values())
+        path = f"/mismatches/{numbers[-1]}/decide?size=25&offset=25"
+        answer = visit("user").send_form(path, htmx=True, version="1", choice="ignore:", view="row")
+        assert len(listed(answer)) == 25
+        assert answer.headers["HX-Push-Url"] == "/moodle/mismatches?size=25"
 
     @pytest.mark.parametrize("htmx", [True, False])
     def test_the_second_analyst_is_told_and_nothing_is_overwritten(self, visit, ledger, ids, htmx):
@@ -191,13 +218,24 @@ class TestMany:
         assert "Nothing was ticked" in shown(visitor.get("/mismatches"))
 
     def test_rows_with_a_choice_of_account_are_left_out_and_counted(self, visit, ledger, many):
-        page = self.ask(visit("user"), scope="all", verdict=["duplicate_account", "held"])
+        page = self.ask(visit("user"), scope="all", verdict=["duplicate_account", "id_missing"])
         assert "1 points at several accounts: decide on it one by one." in shown(page)
         done = self.ask(visit("user"), kind="link", rows=field(page, "rows"))
-        assert "1 mismatch decided: Link" in shown(done)
+        assert "6 mismatches decided: Link" in shown(done)
         assert "1 was left out" in shown(done)
         assert kinds(ledger, many["P7"]) == []
+        assert kinds(ledger, many["P1"]) == ["link"]
+
+    def test_a_link_that_reactivates_is_called_so_and_is_decided_apart(self, visit, ledger, many):
+        page = self.ask(visit("user"), scope="all", verdict=["held", "id_missing"])
+        assert "Link 6 accounts" in shown(page)
+        assert "Reactivate 1 account" in shown(page)
+        done = self.ask(visit("user"), kind="reactivate", rows=field(page, "rows"))
+        assert "1 mismatch decided: Reactivate" in shown(done)
         assert kinds(ledger, many["P8"]) == ["link"]
+        assert kinds(ledger, many["P1"]) == []
+        text = shown(visit("user").get(f"/mismatches/{many['P8']}"))
+        assert "Reactivate user" in text
 
     def test_an_account_that_is_the_only_one_possible_is_named_to_the_run(self, visit, ledger, many):
         page = self.ask(visit("user"), scope="all", verdict="duplicate_account")
@@ -207,11 +245,11 @@ class TestMany:
 
     def test_only_as_proposed(self, visit, ledger, many):
         page = self.ask(visit("user"), scope="all")
-        assert "Link 6 accounts, as proposed" in shown(page)
-        assert "Link 7 accounts" in shown(page)
-        self.ask(visit("user"), kind="link proposed", rows=field(page, "rows"))
-        assert kinds(ledger, many["P8"]) == []
-        assert kinds(ledger, many["P1"]) == ["link"]
+        assert "Re-key 2 accounts, as proposed" in shown(page)
+        assert "Re-key 3 accounts" in shown(page)
+        self.ask(visit("user"), kind="rekey proposed", rows=field(page, "rows"))
+        assert kinds(ledger, many["P2"]) == []
+        assert kinds(ledger, many["P3"]) == ["rekey"]
 
     def test_those_that_changed_meanwhile_are_refused_and_named(self, visit, ledger, many):
         page = self.ask(visit("user"), scope="all", proposal="link")

@@ -35,7 +35,8 @@ ACCOUNT: Final = "Decided account"
 NOTE: Final = "Note"
 HEADS: Final = (NUMBER, VERSION, DECISION, ACCOUNT, NOTE)
 """The columns that are read, in English; the sheet's own heads may stand in any of our languages, among others, in any order."""
-_REACTIVATE: Final = "decision.reactivate"
+REACTIVATE: Final = "reactivate"
+"""What a link is called on an account that somebody else suspended."""
 AT_ONCE: Final = 1000
 """Mismatches read at a time."""
 _LONGEST_NOTE: Final = 2000
@@ -46,7 +47,7 @@ _FAR: Final = 10
 
 def kind_code(kind: str, verdict: str = "") -> str:
     """Give the code of what a kind of decision is called; on an account that somebody else suspended a link is a reactivation."""
-    return _REACTIVATE if (kind, verdict) == (DecisionKind.LINK, Verdict.HELD) else f"decision.{kind}"
+    return f"decision.{REACTIVATE if (kind, verdict) == (DecisionKind.LINK, Verdict.HELD) else kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +297,7 @@ def _account_of(text: str) -> int | None:
 
 @cache
 def _kinds() -> dict[str, DecisionKind]:
-    named = [*((kind_code(kind), kind) for kind in DecisionKind), (_REACTIVATE, DecisionKind.LINK)]
+    named = [*((kind_code(kind), kind) for kind in DecisionKind), (f"decision.{REACTIVATE}", DecisionKind.LINK)]
     return {_folded(Texts(language)(code)): kind for language in languages() for code, kind in named}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Final
 
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -19,16 +19,31 @@ _LONGEST: Final = 1500
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A button of a notice: what stands on it, the path that it posts ``fields`` to, and the element that htmx exchanges ('' for the whole page).
+
+    ``key``: the key that presses it, where keys are on.
+    """
+
+    text: str
+    path: str
+    fields: tuple[tuple[str, str], ...] = ()
+    target: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
-    """One or a few sentences, translated and filled in already."""
+    """One or a few sentences, translated and filled in already, and what can be done about it."""
 
     text: str
     tone: Tone = Tone.GOOD
+    offers: tuple[Offer, ...] = ()
 
 
 def keep(request: Request, answer: Response, notice: Notice) -> None:
     """Let the next page show a notice."""
-    value = _cookies().dumps([notice.text[:_LONGEST], notice.tone])
+    value = _cookies().dumps([notice.text[:_LONGEST], notice.tone, [astuple(offer) for offer in notice.offers]])
     answer.set_cookie(
         COOKIE,
         value,
@@ -43,10 +58,10 @@ def keep(request: Request, answer: Response, notice: Notice) -> None:
 def waiting(request: Request) -> Notice | None:
     """Give the notice that the page before left; None when it left none."""
     try:
-        text, tone = _cookies().loads(request.cookies.get(COOKIE, ""), max_age=_SECONDS)
-    except BadData:
+        text, tone, offers = _cookies().loads(request.cookies.get(COOKIE, ""), max_age=_SECONDS)
+    except (BadData, ValueError):  # ValueError: of a version that kept no offers
         return None
-    return Notice(str(text), Tone(tone))
+    return Notice(str(text), Tone(tone), tuple(Offer(*offer) for offer in offers))
 
 
 def forget(request: Request, answer: Response) -> None:

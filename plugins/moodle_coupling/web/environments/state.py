@@ -52,6 +52,8 @@ ACTIONS: Final = {
     "reconcile": say("asked for a reconciliation"),
     "lift quarantine": say("lifted the quarantine"),
     "decide": say("decided on mismatches"),
+    "take back": say("took decisions back"),
+    "assign": say("assigned mismatches to"),
     "protect": say("protected"),
     "unprotect": say("took a protection off"),
     "apply": say("asked for a run of what was decided"),
@@ -342,7 +344,10 @@ def _subject(one: Activity, texts: Texts) -> str:
 def _detail(one: Activity, texts: Texts) -> str:
     """Give the detail in the reader's language: of 'link: 3 mismatches', 'CSV: 3 mismatches' and '3 decided: <run>' too."""
     first, _, rest = one.detail.partition(": ")
-    if one.action in {"decide", "export"}:
+    if one.action == "assign":
+        to, _, said = one.detail.rpartition(": ")
+        return f"{to or '–'}: {_mismatches(said.partition(' ')[0], texts)}" if not one.subject else one.detail or "–"
+    if one.action in {"decide", "export", "take back"}:
         what = texts(words.DECISIONS[first].text) if first in words.DECISIONS else first
         number = rest.partition(" ")[0]
         return f"{what}: {_mismatches(number, texts)}" if number.isdecimal() else what

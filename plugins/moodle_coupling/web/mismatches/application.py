@@ -1,4 +1,4 @@
-"""Apply now: a run for just the persons and accounts that were decided on."""
+"""Apply now: a run for just the persons and accounts that were decided on, shown before it is started."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.notices import Notice
-from moodle_coupling.web.base.templating import Addresses, redirect, render
+from moodle_coupling.web.base.templating import Addresses, addresses, redirect, render
 from moodle_coupling.web.environments import starts as starting
+from moodle_coupling.web.mismatches.foresight import foresee
 from moodle_coupling.web.mismatches.listing import meant, read_filters
-from moodle_coupling.web.mismatches.pages import list_path
+from moodle_coupling.web.mismatches.pages import common, list_path
 from moodle_coupling.web.mismatches.rows import RUNS_DO
 
 if TYPE_CHECKING:
@@ -53,11 +54,26 @@ class Wanted:
         return len(self.persons) + len(self.accounts)
 
 
+@router.post("/mismatches/apply/preview")
+def preview(request: Request, access: AccessDep, form: FormDep) -> Response:
+    """Show what a run would write for what is decided of all that is ticked or filtered, and whether it would wait; nothing is started."""
+    _require_runner(access)
+    texts, filters = texts_for(request), read_filters(form, access)
+    found = _decided(access, meant(form, filters, access))
+    if not found:
+        return redirect(request, list_path(filters), Notice(texts(NOTHING), Tone.WARN))
+    runs = [foresee(access, texts, name, some, paused=_paused(access, name)) for name, some in found.items()]
+    ready = [record["id"] for run in runs if not run.paused for record in found[run.coupling.name]]
+    back = addresses(request).ours + list_path(filters)
+    return render(
+        request, "mismatches/apply.html", **common(request, access, filters), runs=runs, ready=ready, back=back
+    )
+
+
 @router.post("/mismatches/apply")
 def apply(request: Request, access: AccessDep, form: FormDep) -> Response:
     """Start a run, in each environment, for what is decided of all that is ticked or filtered."""
-    if not any(access.may(Right.RUN, name) for name in access.environments()):
-        raise HTTPException(403, FORBIDDEN[Right.RUN])
+    _require_runner(access)
     texts, filters = texts_for(request), read_filters(form, access)
     wanted = _wanted(access, meant(form, filters, access))
     if not wanted:
@@ -92,16 +108,31 @@ def started(
     return render(request, "mismatches/started.html", runs=found, off=off, paused=held)
 
 
+def _require_runner(access: Access) -> None:
+    if not any(access.may(Right.RUN, name) for name in access.environments()):
+        raise HTTPException(403, FORBIDDEN[Right.RUN])
+
+
 def _wanted(access: Access, chosen: MismatchFilter | None) -> dict[str, Wanted]:
-    """Find whom runs are for, by environment: decided, something for a run to do, and where the user may start one."""
+    """Find whom runs are for, by environment."""
     wanted: dict[str, Wanted] = {}
+    for name, found in _decided(access, chosen).items():
+        wanted[name] = Wanted()
+        for record in found:
+            wanted[name].add(record)
+    return wanted
+
+
+def _decided(access: Access, chosen: MismatchFilter | None) -> dict[str, list[dict[str, Any]]]:
+    """Find by environment what is decided, has something for a run to do, and is where the user may start one."""
+    found: dict[str, list[dict[str, Any]]] = {}
     if chosen is None:
-        return wanted
+        return found
     for record in records(mismatch_page(the_ledger(), chosen, sort="id", descending=False, limit=None).rows):
         name, decided = record["environment"], record["status"] == MismatchStatus.DECIDED
         if decided and record["kind"] in RUNS_DO and access.may(Right.RUN, name):
-            wanted.setdefault(name, Wanted()).add(record)
-    return wanted
+            found.setdefault(name, []).append(record)
+    return found
 
 
 def _paused(access: Access, environment: str) -> bool:

@@ -20,10 +20,12 @@ from moodle_coupling.web.base.access import Access, AccessDep, Right
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.notices import Notice
-from moodle_coupling.web.base.templating import done, is_htmx, render
+from moodle_coupling.web.base.templating import is_htmx, render
 from moodle_coupling.web.mismatches.choices import shares_addresses
 from moodle_coupling.web.mismatches.decisions import Note, decided
 from moodle_coupling.web.mismatches.facts import account_of
+from moodle_coupling.web.mismatches.flow import to_one
+from moodle_coupling.web.mismatches.listing import read_filters
 from moodle_coupling.web.mismatches.pages import MismatchId, one_values, readable
 from moodle_coupling.web.mismatches.rows import Line, Reader, Row
 
@@ -86,7 +88,8 @@ def find(
     search = Search(
         text, _Judge(request, access, record, row).shown(accounts[:MOST]), total=len(accounts), problem=problem
     )
-    values = one_values(request, access, record) | {"search": search, "here": f"/mismatches/{mismatch}"}
+    filters = read_filters(request.query_params, access)
+    values = one_values(request, access, record, filters) | {"search": search, "here": f"/mismatches/{mismatch}"}
     return render(request, "mismatches/_elsewhere.html" if is_htmx(request) else "mismatches/one.html", **values)
 
 
@@ -118,9 +121,8 @@ def link(
     else:
         kind = deciding.elsewhere_kind(_plain(accounts[0]))
         wish = Choice(kind, by=access.name, note=note.strip(), account_id=account, account_print=seen)
-        notice = decided(request, mismatch, version, wish)
-    values = one_values(request, access, readable(access, mismatch)) | {"swapped": True}
-    return done(request, back=f"/mismatches/{mismatch}", notice=notice, fragment="mismatches/_one.html", **values)
+        return decided(request, access, record, version, wish)
+    return to_one(request, access, read_filters(request.query_params, access), mismatch, notice)
 
 
 def _require_elsewhere(row: Row) -> None:

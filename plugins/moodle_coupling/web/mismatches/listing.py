@@ -39,8 +39,8 @@ LIKENESSES: Final = (50, 70, 90, 100)
 STATUSES: Final = tuple(str(status) for status in MismatchStatus)
 VERDICTS: Final = tuple(str(verdict) for verdict in DECIDABLE)
 PROPOSALS: Final = ("link", "re-key", "suspend")
-SORTS: Final = ("name", "verdict", "score", "first_seen", "last_seen")
-NAMELESS: Final = ("verdict", "score", "first_seen", "last_seen")
+SORTS: Final = ("name", "verdict", "score", "due", "first_seen", "last_seen")
+NAMELESS: Final = ("verdict", "score", "due", "first_seen", "last_seen")
 """Sorts that give no name away."""
 ANY: Final = "all"
 AGE_WORDS: Final = {
@@ -51,6 +51,15 @@ AGE_WORDS: Final = {
     90: say("Three months or more"),
 }
 
+DUE_WORDS: Final = {
+    "": say("Any day, or none"),
+    "overdue": say("Overdue"),
+    "week": say("Within a week, or overdue"),
+    "none": say("No day"),
+}
+MINE: Final = "*me"
+NOBODYS: Final = "*nobody"
+"""Whose it is to judge, where that is no name: whoever looks, so that the address can be sent; nobody in particular."""
 MARK_WORDS: Final = {"note": say("With a note"), "later": say("Postponed")}
 LIKENESS: Final = say("{n}% or more")
 
@@ -67,6 +76,8 @@ class Filters:
     alike: int = 0
     decided_by: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    assigned: tuple[str, ...] = ()
+    due: str = ""
     text: str = ""
     sort: str = "last_seen"
     descending: bool = True
@@ -89,6 +100,8 @@ class Filters:
                 "alike": this.alike,
                 "by": list(this.decided_by),
                 "mark": list(this.marks),
+                "assigned": list(this.assigned),
+                "due": this.due,
                 "q": seal(this.text),
                 "sort": order,
                 "desc": int(this.descending) if order else "",
@@ -109,12 +122,14 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Tell whether anything but the status is asked for."""
-        some = (self.environments, self.verdicts, self.proposals, self.decided_by, self.marks)
-        return any(some) or bool(self.age or self.alike or self.text)
+        some = (self.environments, self.verdicts, self.proposals, self.decided_by, self.marks, self.assigned)
+        return any(some) or bool(self.age or self.alike or self.due or self.text)
 
     def for_ledger(self, access: Access, now: dt.datetime) -> MismatchFilter:
         """Give the ledger's filter, for what the user may read; one who may not see names finds nobody by one either."""
-        readable = access.environments()
+        readable, today = access.environments(), now.date()
+        days = {"overdue": today, "week": today + dt.timedelta(days=8)}
+        whose = {MINE: access.name, NOBODYS: ""}
         return MismatchFilter(
             readable=readable,
             environments=self.environments or None,
@@ -126,6 +141,9 @@ class Filters:
             least_score=self.alike or None,
             decided_by=self.decided_by,
             marks=self.marks,
+            assigned_to=[whose.get(name, name) for name in self.assigned],
+            due_before=days[self.due].isoformat() if self.due in days else "",
+            undated=self.due == "none",
             first_seen_before=now - dt.timedelta(days=self.age) if self.age else None,
         )
 
@@ -146,8 +164,10 @@ def read_filters(sent: ImmutableMultiDict[str, Any], access: Access) -> Filters:
         proposals=_chosen(sent, "proposal", PROPOSALS),
         age=_number(sent.get("age"), AGES),
         alike=_number(sent.get("alike"), LIKENESSES),
-        decided_by=tuple(dict.fromkeys(str(name)[:255] for name in sent.getlist("by") if name)),
+        decided_by=_names(sent, "by"),
         marks=_chosen(sent, "mark", tuple(MARKS)),
+        assigned=_names(sent, "assigned"),
+        due=_one(str(sent.get("due", "")), tuple(DUE_WORDS), ""),
         text=text.strip() if isinstance(text, str) else unseal(str(sent.get("q", ""))),
         sort=_one(str(sent.get("sort", "")), sorts, "last_seen"),
         descending=sent.get("desc") != "0",
@@ -159,6 +179,10 @@ def read_filters(sent: ImmutableMultiDict[str, Any], access: Access) -> Filters:
 def _chosen(sent: ImmutableMultiDict[str, Any], name: str, known: Collection[str]) -> tuple[str, ...]:
     asked = set(map(str, sent.getlist(name)))
     return tuple(one for one in known if one in asked)
+
+
+def _names(sent: ImmutableMultiDict[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(one)[:255] for one in sent.getlist(name) if one))
 
 
 def _one(asked: str, known: Collection[str], usual: str) -> str:
@@ -238,7 +262,8 @@ def listing(access: Access, texts: Texts, filters: Filters) -> Listing:
     counts = mismatch_counts(ledger, chosen) | decision_counts(ledger, chosen)
     titles = {name: access.coupling(name).title for name in readable}
     nothing = None if page.total else _why_nothing(ledger, filters, readable, counts)
-    return Listing(Reader(access, texts).rows(page.rows), page.total, _facets(filters, counts, titles, texts), nothing)
+    facets = _facets(filters, counts, titles, texts, me=access.name)
+    return Listing(Reader(access, texts).rows(page.rows), page.total, facets, nothing)
 
 
 def _why_nothing(
@@ -255,7 +280,7 @@ def _why_nothing(
 
 
 def _facets(
-    filters: Filters, counts: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], texts: Texts
+    filters: Filters, counts: Mapping[str, Mapping[str, int]], titles: Mapping[str, str], texts: Texts, *, me: str
 ) -> list[Facet]:
     def several(name: str, values: Mapping[str, str], asked: tuple[str, ...]) -> tuple[Choice, ...]:
         found = counts[name]
@@ -278,19 +303,37 @@ def _facets(
         Choice(str(least), texts(LIKENESS, n=least) if least else texts("Any"), None, least == filters.alike)
         for least in (0, *LIKENESSES)
     )
+    of_due = tuple(Choice(value, texts(text), None, value == filters.due) for value, text in DUE_WORDS.items())
     facets = [
         Facet("status", texts("Status"), of_status, several=False),
         Facet("proposal", texts("Proposed"), several("proposal", proposals, filters.proposals)),
         Facet("verdict", texts("What is the matter"), several("verdict", verdicts, filters.verdicts)),
         Facet("environment", texts("Environment"), several("environment", titles, filters.environments)),
+        Facet("assigned", texts("Assigned to"), _of_assignment(filters, counts["assigned_to"], texts, me)),
         Facet("by", texts("Decided by"), several("by", {name: name for name in counts["by"]}, filters.decided_by)),
         Facet(
             "mark",
             texts("Decision"),
             several("mark", {name: texts(text) for name, text in MARK_WORDS.items()}, filters.marks),
         ),
+        Facet("due", texts("Due"), of_due, several=False),
         Facet("alike", texts("How alike"), of_likeness, several=False),
         Facet("age", texts("Known for"), of_age, several=False),
     ]
     one_environment = len(titles) == 1
     return [facet for facet in facets if facet.choices and not (facet.name == "environment" and one_environment)]
+
+
+def _of_assignment(filters: Filters, found: Mapping[str, int], texts: Texts, me: str) -> tuple[Choice, ...]:
+    """Give whose mismatches one can ask for: one's own, those of colleagues, and nobody's; nothing while all are nobody's."""
+    if not filters.assigned and not any(found):
+        return ()
+    named = {MINE: (texts("Me"), found.get(me, 0)), NOBODYS: (texts("Nobody"), found.get("", 0))}
+    others = {
+        name: (name, found.get(name, 0))
+        for name in {**found, **dict.fromkeys(filters.assigned)}
+        if name not in {"", me, *named}
+    }
+    return tuple(
+        Choice(value, text, number, value in filters.assigned) for value, (text, number) in {**named, **others}.items()
+    )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, HTTPException, Path, Request, Response
 
+from moodle_coupling.ledger.assignments import colleagues
 from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import decision_history, protections
 from moodle_coupling.ledger.errors import NotInLedger
-from moodle_coupling.ledger.mismatches import get_mismatch
+from moodle_coupling.ledger.mismatches import Place, get_mismatch, mismatch_place
 from moodle_coupling.orchestration import names
 from moodle_coupling.web.base.access import MASK, Access, AccessDep, Right
 from moodle_coupling.web.base.forms import FormDep
@@ -27,14 +29,29 @@ VIEW: Final = "moodle_coupling_list"
 """The cookie that keeps how somebody wants the list."""
 COMPACT: Final = "compact"
 FULL: Final = "full"
+KEYS: Final = "moodle_coupling_keys"
+"""The cookie that says that somebody wants no keys."""
+ON: Final = "on"
+OFF: Final = "off"
 _A_YEAR: Final = 365 * 24 * 3600
 MismatchId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 router = APIRouter()
 
 
-def list_path(filters: Filters) -> str:
-    """Give the path of the list, from its beginning."""
-    return Addresses("", "").url("/mismatches", **filters.query(offset=0))
+def list_path(filters: Filters, offset: int = 0) -> str:
+    """Give the path of the list, by default from its beginning."""
+    return Addresses("", "").url("/mismatches", **filters.query(offset=offset))
+
+
+def one_path(filters: Filters, mismatch: int) -> str:
+    """Give the path of one mismatch, that says from which list one came."""
+    return Addresses("", "").url(f"/mismatches/{mismatch}", **filters.query())
+
+
+def place_of(access: Access, filters: Filters, mismatch: int) -> Place:
+    """Tell what comes before and after a mismatch in the list that one came from."""
+    chosen = filters.for_ledger(access, dt.datetime.now(dt.UTC))
+    return mismatch_place(the_ledger(), mismatch, chosen, sort=filters.sort, descending=filters.descending)
 
 
 def readable(access: Access, mismatch: int, right: Right = Right.READ) -> dict[str, Any]:
@@ -50,8 +67,7 @@ def readable(access: Access, mismatch: int, right: Right = Right.READ) -> dict[s
 def list_values(request: Request, access: Access, filters: Filters) -> dict[str, Any]:
     """Give what the list's templates take."""
     texts, url, names = texts_for(request), addresses(request).url, access.environments()
-    return common(request, access) | {
-        "filters": filters,
+    return common(request, access, filters) | {
         "found": listing(access, texts, filters),
         "sizes": SIZES,
         "likenesses": LIKENESSES,
@@ -64,12 +80,17 @@ def list_values(request: Request, access: Access, filters: Filters) -> dict[str,
     }
 
 
-def one_values(request: Request, access: Access, record: dict[str, Any]) -> dict[str, Any]:
-    """Give what the page of one mismatch takes."""
+def one_values(request: Request, access: Access, record: dict[str, Any], filters: Filters) -> dict[str, Any]:
+    """Give what the page of one mismatch takes, of the list that one came from."""
     ledger = the_ledger()
     row = Reader(access, texts_for(request)).row(record)
-    return common(request, access) | {
+    place = place_of(access, filters, row.id)
+    offset = (place.number - 1) // filters.size * filters.size if place.number else filters.offset
+    return common(request, access, filters) | {
         "row": row,
+        "compact": False,
+        "place": place,
+        "list_address": addresses(request).ours + list_path(filters, offset),
         "history": decision_history(ledger, row.id)[::-1],
         "protected": _protected(ledger, access, row),
         "may_decide": access.may(Right.DECIDE, row.environment),
@@ -78,15 +99,22 @@ def one_values(request: Request, access: Access, record: dict[str, Any]) -> dict
     }
 
 
-def common(request: Request, access: Access) -> dict[str, Any]:
-    """Give what every template of mismatches takes."""
-    names = access.environments()
+def common(request: Request, access: Access, filters: Filters | None = None) -> dict[str, Any]:
+    """Give what every template of mismatches takes; ``kept(path)`` is an address that keeps what is asked of the list."""
+    names, asked, url = access.environments(), filters or Filters(), addresses(request).url
+    query = asked.query()
+    deciding = any(access.may(Right.DECIDE, name) for name in names)
     return for_templates(texts_for(request)) | {
+        "filters": asked,
+        "kept": lambda path: url(path, **query),
+        "keys": request.cookies.get(KEYS) != OFF,
+        "me": access.name,
+        "colleagues": list(dict.fromkeys([access.name, *colleagues(the_ledger(), names)])) if deciding else [],
         "compact": request.cookies.get(VIEW) == COMPACT,
         "short": SHORT,
         "swapped": False,
         "several": len(names) > 1,
-        "deciding": any(access.may(Right.DECIDE, name) for name in names),
+        "deciding": deciding,
         "running": any(access.may(Right.RUN, name) for name in names),
     }
 
@@ -131,13 +159,26 @@ def choose_view(request: Request, access: AccessDep, form: FormDep, view: Annota
     """Remember in a cookie whether the list has a line a row, or both sides of each; go back to what was asked for."""
     if view not in {COMPACT, FULL}:
         raise HTTPException(404)
-    answer = redirect(request, list_path(read_filters(form, access)))
+    return _kept(request, redirect(request, list_path(read_filters(form, access))), VIEW, view)
+
+
+@router.post("/mismatches/keys")
+def choose_keys(request: Request, access: AccessDep, form: FormDep, keys: Annotated[str, Form()] = "") -> Response:
+    """Remember in a cookie whether somebody wants keys; go back to the list."""
+    if keys not in {ON, OFF}:
+        raise HTTPException(404)
+    return _kept(request, redirect(request, list_path(read_filters(form, access))), KEYS, keys)
+
+
+def _kept(request: Request, answer: Response, cookie: str, value: str) -> Response:
     path, secure = request.scope.get("root_path", "") or "/", request.url.scheme == "https"
-    answer.set_cookie(VIEW, view, max_age=_A_YEAR, path=path, httponly=True, samesite="lax", secure=secure)
+    answer.set_cookie(cookie, value, max_age=_A_YEAR, path=path, httponly=True, samesite="lax", secure=secure)
     return answer
 
 
 @router.get("/mismatches/{mismatch}")
 def one(request: Request, mismatch: MismatchId, access: AccessDep) -> Response:
     """Show one mismatch: both sides, what can be decided and what comes of it, and what was."""
-    return render(request, "mismatches/one.html", **one_values(request, access, readable(access, mismatch)))
+    filters = read_filters(request.query_params, access)
+    values = one_values(request, access, readable(access, mismatch), filters)
+    return render(request, "mismatches/_one.html" if is_htmx(request) else "mismatches/one.html", **values)

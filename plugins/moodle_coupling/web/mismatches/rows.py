@@ -29,6 +29,7 @@ SHORT: Final = ("idnumber", NAME, "email")
 LONG: Final = ("idnumber", "firstname", "lastname", "email", "username")
 RUNS_DO: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE, DecisionKind.SUSPEND})
 """Decisions that a run has something to do for."""
+_NEVER: Final = "9999-12-31"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,14 @@ class Row:
     idnumber: str
     account_id: int | None
     who: str
+    numbered: str
     evidence: str
     foreign: bool
     proposal: str
     score: int | None
+    assigned_to: str
+    due: str | None
+    overdue: bool
     facts: Facts
     decision: Standing | None
     options: tuple[Option, ...]
@@ -108,6 +113,18 @@ class Row:
     def waits_for_run(self) -> bool:
         """Tell whether the next run has something to do for it."""
         return self.status == MismatchStatus.DECIDED and self.decision is not None and self.decision.kind in RUNS_DO
+
+    @property
+    def can_be_taken_back(self) -> bool:
+        """Tell whether the user may take back what stands: no run has carried it out."""
+        stands = self.holds
+        carried_out = stands is not None and stands.applied_at is not None and stands.kind != DecisionKind.DO_NOT_TOUCH
+        return bool(self.options) and stands is not None and not carried_out
+
+    @property
+    def is_standing(self) -> bool:
+        """Tell whether somebody can have it to judge: it is not over."""
+        return self.status in {MismatchStatus.OPEN, MismatchStatus.DECIDED}
 
     @property
     def holds(self) -> Standing | None:
@@ -146,6 +163,7 @@ class Reader:
         self.access = access
         self._deciding = deciding
         self._ = texts
+        self._today = dt.datetime.now(dt.UTC).date().isoformat()
         self._titles = {name: access.coupling(name).title for name in access.environments()}
 
     def rows(self, frame: pd.DataFrame) -> list[Row]:
@@ -165,6 +183,8 @@ class Reader:
             **{name: record[name] for name in _AS_IT_IS},
             title=self._titles[environment],
             who=self._who(record),
+            numbered=self._numbered(record),
+            overdue=record["status"] == MismatchStatus.OPEN and (record["due"] or _NEVER) < self._today,
             evidence=evidence,
             foreign=foreign(self._, record["evidence"]) and self.access.sees_names(environment),
             facts=facts,
@@ -179,6 +199,10 @@ class Reader:
         name = f"{record['firstname']} {record['lastname']}".strip()
         if name and self.access.sees_names(record["environment"]):
             return name
+        return self._numbered(record)
+
+    def _numbered(self, record: Mapping[str, Any]) -> str:
+        """Name whom a mismatch is about by an id, and by no name."""
         if record["verdict"] == "orphan":
             return self._("Account {account}", account=record["account_id"])
         return self._("Person {id}", id=record["person_id"] or record["extern_id"] or record["idnumber"])
@@ -212,6 +236,8 @@ _AS_IT_IS: Final = (
     "account_id",
     "proposal",
     "score",
+    "assigned_to",
+    "due",
 )
 
 

@@ -29,7 +29,7 @@ from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.notices import Notice
 from moodle_coupling.web.base.templating import redirect, render
 from moodle_coupling.web.mismatches.choices import shares_addresses
-from moodle_coupling.web.mismatches.decisions import why_refused
+from moodle_coupling.web.mismatches.decisions import as_rows, why_refused
 from moodle_coupling.web.mismatches.pages import common
 
 router = APIRouter()
@@ -86,10 +86,13 @@ def show(request: Request, access: AccessDep, form: FormDep) -> Response:
 def take(request: Request, access: AccessDep, rows: Annotated[str, Form()] = "") -> Response:
     """Record what was shown."""
     _require_decider(access)
-    done = record(the_ledger(), _taken(rows, access), by=access.name)
+    taken = _taken(rows, access)
+    done = record(the_ledger(), taken, by=access.name)
     texts = texts_for(request)
     refused = [(one.mismatch, why_refused(one, texts)) for one in done.refused]
-    values = common(request, access) | {"decided": done.decided, "refused": refused}
+    decided = set(done.decided)
+    back = as_rows((one.mismatch, one.version + 1) for one in taken if one.mismatch in decided)
+    values = common(request, access) | {"decided": done.decided, "refused": refused, "rows": back}
     return render(request, "mismatches/sheet_recorded.html", **values)
 
 

@@ -9,7 +9,7 @@ from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.score import How
-from moodle_coupling.orchestration.decision_sheet import kind_code
+from moodle_coupling.orchestration.decision_sheet import REACTIVATE, kind_code
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.mismatches.choices import value_of
 from moodle_coupling.web.mismatches.facts import NAME, Agreement
@@ -59,6 +59,9 @@ OVER: Final = {
 }
 """Why nothing can be decided, by status."""
 FOR_MANY: Final = {
+    REACTIVATE: say(
+        "Each account is reactivated: its person can log in again, and it is kept up to date from then on."
+    ),
     DecisionKind.LINK: say(
         "Each account gets its person's ID number and is kept up to date from then on. The next run checks each once more."
     ),
@@ -77,7 +80,7 @@ FOR_MANY: Final = {
     DecisionKind.IGNORE: say("Nothing is written. Each is asked again only when its facts change."),
     DecisionKind.LATER: say("Each stays open, with your note on record."),
 }
-"""What a decision on many does."""
+"""What a decision on many does, by what it is called."""
 WHY_PROPOSED: Final = {
     DecisionKind.LINK: say(
         "Proposed where the account has no ID number, e-mail address and last name agree, and nobody else points at it."
@@ -88,6 +91,7 @@ WHY_PROPOSED: Final = {
     DecisionKind.SUSPEND: say("Proposed for accounts without a person."),
 }
 BUTTONS: Final = {
+    REACTIVATE: (say("Reactivate {n} account"), say("Reactivate {n} accounts")),
     DecisionKind.LINK: (say("Link {n} account"), say("Link {n} accounts")),
     DecisionKind.REKEY: (say("Re-key {n} account"), say("Re-key {n} accounts")),
     DecisionKind.CREATE_SEPARATE: (say("Create {n} account"), say("Create {n} accounts")),

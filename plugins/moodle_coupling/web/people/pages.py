@@ -11,6 +11,7 @@ from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.people import Who
 from moodle_coupling.orchestration import names
+from moodle_coupling.orchestration.decision_sheet import kind_code
 from moodle_coupling.web.base.access import Access, AccessDep, Right
 from moodle_coupling.web.base.forms import seal, unseal
 from moodle_coupling.web.base.languages import say, texts_for
@@ -135,6 +136,7 @@ def _page(request: Request, access: Access, env: str, ref: str, **more: Any) -> 
         run_words=run_words,
         access_actions=ACCESS_ACTIONS,
         person_activities=ACTIONS | OF_PERSONS,
+        kind_code=kind_code,
         **({"explained": None} | more),
     )
 

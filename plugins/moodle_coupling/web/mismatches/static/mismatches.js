@@ -38,6 +38,13 @@
     open.open = false;
     open.querySelector("summary").focus();
   });
+  // Enter in the panel that assigns presses its own button, not the first one of the form.
+  document.addEventListener("keydown", (event) => {
+    const panel = event.key === "Enter" && event.target.matches("input") ? event.target.closest(".panel.assign") : null;
+    if (!panel) return;
+    event.preventDefault();
+    panel.querySelector("button:not([disabled])")?.click();
+  });
   ready();
   document.addEventListener("htmx:load", (event) => (event.detail.elt.closest("tr") ? count() : ready()));
 })();
