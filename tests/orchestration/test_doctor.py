@@ -38,7 +38,8 @@ def installation(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch
     """Give the folder of the mapping files of an installation in which nothing is wrong."""
     folder = tmp_path / "mappings"
     folder.mkdir()
-    (folder / "sound.yaml").write_text(MAPPING.format(name="sound"), encoding="utf-8")
+    said = MAPPING.format(name="sound") + "notify: {to: [engineer@example.org]}\n"
+    (folder / "sound.yaml").write_text(said, encoding="utf-8")
     connect(monkeypatch, "sound", "http://127.0.0.1:9", "token")
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__MAPPINGS_FOLDER", str(folder))
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__STAGING_URL", f"file://{tmp_path}/staging")
@@ -257,3 +258,8 @@ def test_figures_have_what_sends_them_and_tags(
 def test_a_package_that_is_not_installed_is_told(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "entry_points", lambda group: ())
     assert wrong(installation) == [("error", "provider_missing")]
+
+
+def test_an_environment_of_which_nobody_is_told_is_to_be_looked_at(installation: Path) -> None:
+    (installation / "sound.yaml").write_text(MAPPING.format(name="sound"), encoding="utf-8")
+    assert wrong(installation) == [("warning", "notifiers_none")]

@@ -322,7 +322,7 @@ def _notifiers(mappings: list[Mapping]) -> Iterator[Finding]:
     else:
         silent = sorted(one.environment for one in mappings if not one.notify.to)
         if silent and not found:
-            yield _ok("notifiers_none", environments=silent)
+            yield _bad("notifiers_none", level=Level.WARNING, environments=silent)
         else:
             yield _ok("notifiers", n=len(found))
 
