@@ -11,7 +11,7 @@ from demo_showing import DAG, FILE_DAG, PEOPLE, waits
 from localairflow import ROOT, LocalAirflow
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FrameLocator, Page
 
 IMAGES = ROOT / "docs/images"
 
@@ -27,24 +27,39 @@ def pages(browser: Browser, airflow: LocalAirflow) -> None:
     """Picture our own pages, light and dark."""
     for scheme in ("light", "dark"):
         page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(120_000)
         log_in(page, airflow)
         page.goto(f"{airflow.url}/plugin/moodle-environments")
         frame = page.frame_locator("iframe")
-        bar = frame.get_by_role("navigation")
+        shows(frame, "Environments")
         pictured(page, f"page-environments-{scheme}.png")
-        bar.get_by_role("link", name="Mismatches", exact=True).click()
+        to(frame, "Mismatches")
         pictured(page, f"page-mismatches-{scheme}.png")
         frame.locator("table.mismatches a.name").first.click()
+        frame.get_by_role("heading", name="History").wait_for()
         pictured(page, f"page-mismatch-{scheme}.png")
-        bar.get_by_role("link", name="Runs", exact=True).click()
+        to(frame, "Runs")
         frame.locator("table a[href*='/moodle/runs/']").last.click()
+        frame.get_by_role("heading", name="Row by row").wait_for()
         pictured(page, f"page-run-{scheme}.png")
-        bar.get_by_role("link", name="People", exact=True).click()
+        to(frame, "People")
         frame.locator("input[name=text]").first.fill("CV-00277")
         frame.locator("input[name=text]").first.press("Enter")
         frame.locator("a[href*='/moodle/people/demo/']").first.click()
+        frame.get_by_role("heading", name="What happened, the latest first").wait_for()
         pictured(page, f"page-person-{scheme}.png")
         page.close()
+
+
+def shows(frame: FrameLocator, head: str) -> None:
+    """Wait until a page of ours is there."""
+    frame.get_by_role("heading", name=head, level=1).wait_for()
+
+
+def to(frame: FrameLocator, name: str) -> None:
+    """Go to one of the pages of our own bar."""
+    frame.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+    shows(frame, name)
 
 
 def pictured(page: Page, name: str) -> None:
@@ -77,6 +92,7 @@ def main() -> int:
     with chromium() as browser:
         pages(browser, airflow)
         page = browser.new_page(viewport={"width": 1600, "height": 900})
+        page.set_default_timeout(120_000)
         log_in(page, airflow)
         page.goto(f"{airflow.url}/dags/{DAG}/runs/{run}")
         page.get_by_role("button", name="Graph").first.click()

@@ -255,7 +255,7 @@ class TestMending:
         end_run(ledger, run.id, RunState.DONE, counts={"rejected.rejected": 3, "new.failed": 1})
         page = visit("viewer").get(f"/runs/{run.id}")
         text = shown(page)
-        assert "Email missing email_missing Fill it in at the source. 3 persons" in text
+        assert "E-mail address missing email_missing Fill it in at the source. 3 persons" in text
         assert "Not sent: Moodle was away unavailable Run again when the site is back" in text
         (where,) = links(page, "code=email_missing")
         assert listed(visit("viewer").get(where.split("#")[0])) == ["Person p1", "Person p2", "Person p3"]
