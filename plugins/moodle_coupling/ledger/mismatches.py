@@ -327,10 +327,13 @@ def mismatch_page(
 
     ``sort`` is one of SORTS; rows that are equal are in the order of their ids. Raises ValueError for another.
     """
-    order = in_order(sort_key(SORTS, sort), _MISMATCHES.c.id, descending=descending)
+    key = sort_key(SORTS, sort)
+    order = in_order(key, _MISMATCHES.c.id, descending=descending)
     with ledger.reading() as connection, _conditions(connection, chosen) as where:
         total = connection.execute(select(func.count()).select_from(_MISMATCHES).where(*where)).scalar_one()
-        query = _with_decisions().where(*where).order_by(*order).offset(offset).limit(limit)
+        # The rows of the page first: the latest decision is looked for on these only, and not on all that are sorted.
+        some = _ordered_by(key, _MISMATCHES.c.id).where(*where).order_by(*order).offset(offset).limit(limit)
+        query = _with_decisions().where(_MISMATCHES.c.id.in_(some)).order_by(*order)
         return Page(frame_of(connection.execute(query).all(), COLUMNS), total)
 
 
@@ -343,15 +346,15 @@ def mismatch_place(
     """
     key, tie = sort_key(SORTS, sort), _MISMATCHES.c.id
     with ledger.reading() as connection, _conditions(connection, chosen) as where:
-        here = connection.execute(_with_decisions(key.label("key")).where(tie == mismatch)).first()
+        here = connection.execute(_ordered_by(key, key.label("key")).where(tie == mismatch)).first()
         if here is None:
             raise NotInLedger(Sentence("ledger.no_mismatch", mismatch=mismatch))
         at: dict[str, Any] = {"value": here[0], "number": mismatch, "descending": descending}
         ahead = before(key, tie, **at)
         figures = (func.count(), func.count(case((ahead, 1))), func.count(case((tie == mismatch, 1))))
-        total, earlier, within = connection.execute(_with_decisions(*figures).where(*where)).one()
-        back = _with_decisions(tie).where(*where, ahead).order_by(*backwards(key, tie, descending=descending))
-        on = _with_decisions(tie).where(*where, after(key, tie, **at))
+        total, earlier, within = connection.execute(_ordered_by(key, *figures).where(*where)).one()
+        back = _ordered_by(key, tie).where(*where, ahead).order_by(*backwards(key, tie, descending=descending))
+        on = _ordered_by(key, tie).where(*where, after(key, tie, **at))
         on = on.order_by(*in_order(key, tie, descending=descending))
         return Place(
             connection.execute(back.limit(1)).scalar(),
@@ -413,6 +416,11 @@ def get_mismatch(ledger: Ledger, mismatch: int) -> Mapping[str, Any]:
     if row is None:
         raise NotInLedger(Sentence("ledger.no_mismatch", mismatch=mismatch))
     return dict(row)
+
+
+def _ordered_by(key: Any, *columns: Any) -> Any:
+    """Select columns of mismatches; decisions are joined only where the order is by something of theirs."""
+    return select(*columns).select_from(_MISMATCHES) if key.table is _MISMATCHES else _with_decisions(*columns)
 
 
 def _with_decisions(*columns: Any) -> Any:
