@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import trial
@@ -14,5 +15,5 @@ def test_thirty_people_from_a_csv_with_headings_of_its_own_are_loaded_by_what_th
         title for title, _ in trial.run(tmp_path)
     ]  # raises where a step does not work, or Moodle holds anybody else
     told = (ROOT / "docs/trial.md").read_text(encoding="utf-8")
-    shown = [line.partition(". ")[2].rpartition(" (")[0] for line in told.splitlines() if line[:1].isdecimal()]
+    shown = re.findall(r"^\d+\. (.*) \([\d.]+ s\)$", told, re.MULTILINE)
     assert [title.replace(str(tmp_path), "…") for title in steps] == shown
