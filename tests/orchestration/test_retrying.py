@@ -88,7 +88,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
         def extract(_run: object) -> None:
             raise error
 
-        mapping = SimpleNamespace(sources=[CoachviewSource(type="coachview", connection="hr")])
+        mapping = SimpleNamespace(sources=[CoachviewSource(type="coachview", connection="hr")], access=None)
         told: list[dt.datetime | None] = []
         monkeypatch.setattr(outages, "wait", lambda _run, _error, until, _ti, _now: told.append(until))
         monkeypatch.setattr(coupling_dags, "get_current_context", lambda: {"ti": None})
