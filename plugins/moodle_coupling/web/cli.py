@@ -108,12 +108,14 @@ def _write(
 def _operator(environment: str | None) -> Access:
     """Give the access of whoever has a shell here: everything. Raises InputError for an environment that is not there."""
     from moodle_coupling.orchestration.commands import use_airflow_database
+    from moodle_coupling.orchestration.pause import who
     from moodle_coupling.web.base import couplings
     from moodle_coupling.web.base.access import Access, Right
 
     class Operator(Access):
         def __init__(self) -> None:
             self._found = None
+            self.name = who()
 
         def may(self, right: Right, environment: str) -> bool:  # noqa: ARG002  # all alike
             return environment in self._couplings
