@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
 import time
 from dataclasses import dataclass
@@ -135,11 +136,12 @@ class Showing:
 
 
 def enrol(ids: tuple[str, ...]) -> None:
-    """Write the list of enrolments: these people in one course, from January to June."""
+    """Write the list of enrolments: these people in one course, from January to June of next year."""
+    year = dt.datetime.now(dt.UTC).year + 1
     rows = csv.DictReader(PEOPLE.read_text(encoding="utf-8-sig").splitlines(), delimiter=";")
     persons = [row["PersonId"] for row in rows if row["ExternId"] in ids]
     lines = ["PersonId;Cursus;Rol;Van;Tot;Status"]
-    lines += [f"{person};BHV-2027;student;01-01-2027;30-06-2027;ingeschreven" for person in persons]
+    lines += [f"{person};BHV-2027;student;01-01-{year};30-06-{year};ingeschreven" for person in persons]
     ENROLMENTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from access.made import wanted
+from access.windows import NEXT, first_of
 from airflow.sdk.exceptions import AirflowSkipException
 from hooks.servers import hook_for
 from orchestration.coupling import Coupling, connect
@@ -176,11 +177,11 @@ def school(coupling: Coupling, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scho
 
 def test_new_people_get_an_account_and_access_in_one_run_and_lose_the_access_that_was_given(school: School) -> None:
     school.people(ZOE, JAN)
-    school.enrolments(("2", "BHV", "2027-01-01", "2027-06-30"), ("9", "BHV", "", ""), ("1", "GEEN", "", ""))
+    school.enrolments(("2", "BHV", f"{NEXT}-01-01", f"{NEXT}-06-30"), ("9", "BHV", "", ""), ("1", "GEEN", "", ""))
     done = school.go()
     zoe, jan = school.account("CV-1"), school.account("CV-2")
     assert school.cohort() == {zoe}
-    assert school.course() == {jan: (1798758000, 1814392800)}
+    assert school.course() == {jan: (first_of(NEXT, 1), first_of(NEXT, 7))}
     assert done.said() == [
         ("1", "done", ""),
         ("1", "rejected", "target_missing"),
@@ -196,7 +197,7 @@ def test_new_people_get_an_account_and_access_in_one_run_and_lose_the_access_tha
     assert "BHV" in (done.run.folder / "access_plan.csv").read_text()
 
     before = len(school.moodle.calls.all(ADD))
-    school.enrolments(("2", "BHV", "2027-01-01", "2027-06-30"))
+    school.enrolments(("2", "BHV", f"{NEXT}-01-01", f"{NEXT}-06-30"))
     done = school.go()
     assert not done.planned.access, "nothing is due, so that no task starts for it"
     assert done.frame("access_targets").empty, "what did not change is not read"
@@ -218,12 +219,12 @@ def test_a_window_is_extended_and_what_others_gave_stays(school: School) -> None
     jan, piet = school.account("CV-2"), school.account("CV-3")
     with hook_for(school.moodle.url, school.moodle.token) as hook:
         hook.enrol_users([records.Enrolment(BHV, piet, 5)])
-    school.enrolments(("2", "BHV", "", "2027-06-30"), ("3", "BHV", "", "2027-06-30"))
+    school.enrolments(("2", "BHV", "", f"{NEXT}-06-30"), ("3", "BHV", "", f"{NEXT}-06-30"))
     assert school.go().said() == [("2", "done", ""), ("3", "skipped", "already_there")]
     assert school.go().frame("access_targets").empty, "who was there already is no reason to look every time"
-    school.enrolments(("2", "BHV", "", "2027-12-31"), ("3", "BHV", "", "2027-06-30"))
+    school.enrolments(("2", "BHV", "", f"{NEXT}-12-31"), ("3", "BHV", "", f"{NEXT}-06-30"))
     school.go()
-    assert school.course() == {jan: (0, 1830294000), piet: (0, 0)}
+    assert school.course() == {jan: (0, first_of(NEXT + 1, 1)), piet: (0, 0)}
     school.enrolments()
     school.go(full=True)
     assert set(school.course()) == {piet}, "what somebody else gave is not taken back"

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from access.windows import NEXT, first_of
 from orchestration.coupling import Coupling, connect
 from orchestration.test_coachview_runs import guid, person
 
@@ -52,7 +53,7 @@ PARTS = [
 
 
 def enrolment(number: int, of: int, training: int, status: str = "Ingeschreven") -> dict[str, Any]:
-    window = {"begin": "2027-01-01T00:00:00", "einde": "2027-06-30T00:00:00"}
+    window = {"begin": f"{NEXT}-01-01T00:00:00", "einde": f"{NEXT}-06-30T00:00:00"}
     return {"id": guid(number), "persoonId": guid(of), "opleidingId": guid(training), "status": status, **window}
 
 
@@ -95,7 +96,7 @@ def enrolled(moodle: SandboxMoodle) -> dict[str, dict[str, tuple[int, int]]]:
 def test_who_is_enrolled_in_coachview_gets_the_course_and_who_is_withdrawn_loses_it(
     coupling: Coupling, moodle: SandboxMoodle, site: SandboxCoachview
 ) -> None:
-    half_a_year = (1798758000, 1814392800)
+    half_a_year = (first_of(NEXT, 1), first_of(NEXT, 7))
     run = coupling.run()
     assert (run.state, run.tasks["access"]) == ("success", "success")
     both = {"CV-1": half_a_year, "CV-2": half_a_year}
