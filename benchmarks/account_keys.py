@@ -25,11 +25,10 @@ import pandas as pd
 from sqlalchemy import Column, Integer, MetaData, Table, Text, or_, select, text
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.pop(0)  # this folder: its ledger.py would be taken for the package of the tests' helpers
 sys.path.insert(0, str(ROOT / "plugins"))
 sys.path.insert(0, str(ROOT / "tests"))
 
-from ledger.postgres import Postgres, PostgresMissing
+from databases import each_database
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.accounts import AccountKeys
@@ -186,19 +185,9 @@ def main() -> None:
     most = int(sys.argv[1]) if len(sys.argv) > 1 else SIZES[-1]
     print("| how | accounts | work out s | write s | read ms | KiB | found |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        numbers = iter(range(1000))
-        measure("SQLite", lambda: f"sqlite:///{folder / str(next(numbers))}.db", folder, most)
-        try:
-            server = Postgres.start("max_connections=20")
-        except PostgresMissing as missing:
-            print(f"PostgreSQL left out. {missing}")
-            return
-        try:
-            measure("PostgreSQL", server.new_database, folder, most)
-        finally:
-            server.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, new_database in each_database():
+            measure(name, new_database, Path(folder), most)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "plugins"))
 sys.path.insert(0, str(ROOT / "tests"))
 
+from databases import each_database
 from ledger.frames import found, mismatch, outcomes
-from ledger.postgres import Postgres, PostgresMissing
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import schema
@@ -206,19 +205,9 @@ def main() -> None:
     """Measure both databases."""
     given = [int(argument) for argument in sys.argv[1:]]
     rows, runs, mismatches = [*given, *(100_000, 10, 20_000)[len(given) :]]
-    with tempfile.TemporaryDirectory() as folder:
-        print(f"SQLite, {rows * runs:,} outcomes, {rows:,} of them of the run, {mismatches:,} mismatches")
-        measure(f"sqlite:///{folder}/ledger.db", rows, runs, mismatches)
-    try:
-        server = Postgres.start("max_connections=20")
-    except PostgresMissing as missing:
-        print(f"PostgreSQL left out. {missing}")
-        return
-    try:
-        print("PostgreSQL (defaults, unix socket), the same")
-        measure(server.new_database(), rows, runs, mismatches)
-    finally:
-        server.stop()
+    for name, new_database in each_database():
+        print(f"{name}, {rows * runs:,} outcomes, {rows:,} of them of the run, {mismatches:,} mismatches")
+        measure(new_database(), rows, runs, mismatches)
 
 
 if __name__ == "__main__":

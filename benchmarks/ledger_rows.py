@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "plugins"))
 sys.path.insert(0, str(ROOT / "tests"))
 
+from databases import each_database
 from ledger.frames import found, mismatch, outcomes
-from ledger.postgres import Postgres, PostgresMissing
 
 from moodle_coupling.ledger import mismatches, people, schema
 from moodle_coupling.ledger.accounts import links_frame, record_links
@@ -114,21 +113,11 @@ def batched(ledger: Ledger) -> None:
 
 
 def main() -> None:
-    """Measure both databases."""
+    """Measure both databases: SQLite with WAL and synchronous=FULL, PostgreSQL by its defaults on a unix socket."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    with tempfile.TemporaryDirectory() as folder:
-        print("SQLite (WAL, synchronous=FULL)")
-        measure(f"sqlite:///{folder}/ledger.db", rows)
-    try:
-        server = Postgres.start("max_connections=20")
-    except PostgresMissing as missing:
-        print(f"PostgreSQL left out. {missing}")
-        return
-    try:
-        print("PostgreSQL (defaults, unix socket)")
-        measure(server.new_database(), rows)
-    finally:
-        server.stop()
+    for name, new_database in each_database():
+        print(name)
+        measure(new_database(), rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ quickest counts; of SQLite, which works in this process, the CPU's seconds too, 
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ from sqlalchemy import create_engine, text
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "tests")]
 
-from ledger.postgres import Postgres, PostgresMissing
+from databases import each_database
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
@@ -155,19 +154,9 @@ def measure(url: str, rows: int) -> None:
 def main() -> None:
     """Measure both databases."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    with tempfile.TemporaryDirectory() as folder:
-        print(f"SQLite, {rows:,} mismatches and {rows:,} outcomes")
-        measure(f"sqlite:///{folder}/ledger.db", rows)
-    try:
-        server = Postgres.start("max_connections=20")
-    except PostgresMissing as missing:
-        print(f"PostgreSQL left out. {missing}")
-        return
-    try:
-        print("PostgreSQL (defaults, unix socket), the same")
-        measure(server.new_database(), rows)
-    finally:
-        server.stop()
+    for name, new_database in each_database():
+        print(f"{name}, {rows:,} mismatches and {rows:,} outcomes")
+        measure(new_database(), rows)
 
 
 if __name__ == "__main__":
