@@ -61,17 +61,18 @@ def foresee(
 ) -> Foresight:
     """Foresee a run for the decided mismatches of an environment; ``found`` as the ledger's pages have them."""
     coupling, reader = access.coupling(environment), Reader(access, texts, deciding=False)
-    writes = [_writes(reader.row(record), coupling) for record in found]
+    rows = [reader.row(record) for record in found]
+    writes = [_writes(row, coupling) for row in rows]
     tripped: tuple[Tripped, ...] = ()
     if coupling.mapping is not None:
         tripped = safety.foresee(the_ledger(), coupling.mapping, as_plan(one for some in writes for one in some))
     dag = names.provision_id(environment)
     state = starting.dag_states([dag]).get(dag)
-    shown = zip(found[:MOST], writes, strict=False)
+    shown = zip(rows[:MOST], writes, strict=False)
     return Foresight(
         coupling,
         len(found),
-        tuple(Line(row := reader.row(record), _as_seen(row, some)) for record, some in shown),
+        tuple(Line(row, _as_seen(row, some)) for row, some in shown),
         Counter(one.action.value for some in writes for one in some),
         tuple(one.said for one in tripped),
         paused=paused,
