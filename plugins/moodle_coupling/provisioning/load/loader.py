@@ -198,7 +198,6 @@ class Records:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
         self._latest = threading.local()
         self._fault: BaseException | None = None
-        self._ending = False
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -206,8 +205,7 @@ class Records:
 
     def __exit__(self, kind: object, *_error: object) -> None:
         """Wait until all are on record; raises what no load expects."""
-        self._ending = True
-        self._load.wire.went_out.set()
+        self._load.wire.went_out.set()  # nothing more goes out that would be waited for
         self._thread.shutdown(wait=True)
         if self._fault is not None and kind is None:
             raise self._fault
@@ -237,8 +235,7 @@ class Records:
             before.result()
 
     def _tell(self, batch: list[Any]) -> None:
-        if not self._ending:
-            self._load.wire.went_out.wait(_NEXT)
+        self._load.wire.went_out.wait(_NEXT)
         try:
             self._load.tell(batch)
         except CouplingError as error:
