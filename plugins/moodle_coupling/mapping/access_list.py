@@ -9,14 +9,13 @@ from pydantic import (
     SerializeAsAny,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    field_validator,
     model_validator,
 )
 
 from moodle_coupling.contract.access import TargetKind
 from moodle_coupling.mapping.checks import did_you_mean
 from moodle_coupling.mapping.parts import FilledText, Part, refuse
-from moodle_coupling.mapping.safeguards import connection_id
+from moodle_coupling.mapping.safeguards import ConnectionId  # noqa: TC001  # pydantic looks it up
 from moodle_coupling.mapping.source import FileSource, SourceSettings, SqlSource, coachview_key_problem
 from moodle_coupling.words.sentence import Sentence
 
@@ -124,7 +123,7 @@ class AccessCoachview(SourceSettings, Translated):
     """Who is enrolled in Coachview in a training with an e-learning part of this Moodle."""
 
     type: Literal["coachview"] = Field(description="Coachview's enrolments (Opleidingsvragen).")
-    connection: str = Field(description="Airflow connection of type coachview.")
+    connection: ConnectionId = Field(description="Airflow connection of type coachview.")
     columns: dict[str, FilledText] = Field(
         description="Our name → the key on a row of Opleidingsvragen, dots lead into objects, or the code of a free field. One that "
         "names the person (person_id, extern_id or idnumber) and 'training' must be there; role, from, until and state may be. "
@@ -158,11 +157,6 @@ class AccessCoachview(SourceSettings, Translated):
     def where(self, base: object) -> Sentence:  # noqa: ARG002  # the same question to every kind of source
         """Give the list and the connection."""
         return Sentence("sources.where.enrolments", connection=self.connection)
-
-    @field_validator("connection")
-    @classmethod
-    def _connection_id(cls, value: str) -> str:
-        return connection_id(value)
 
     @model_validator(mode="after")
     def _columns_of_enrolments(self) -> AccessCoachview:

@@ -29,7 +29,7 @@ from moodle_coupling.mapping.parts import (
     refuse,
     shortname_problem,
 )
-from moodle_coupling.mapping.safeguards import Notify, Safeguards, connection_id
+from moodle_coupling.mapping.safeguards import ConnectionId, Notify, Safeguards
 from moodle_coupling.mapping.source import AnySource, Sources  # noqa: TC001  # pydantic needs them, as above
 from moodle_coupling.words.sentence import Sentence
 
@@ -60,7 +60,7 @@ class Mapping(Part):
         "<environment>.yaml."
     )
     title: str = Field("", max_length=200, description="Name for people, shown in Airflow.")
-    connection: str = Field(
+    connection: ConnectionId = Field(
         description="Airflow connection of type 'moodle'. The address and the token stand there, never here."
     )
     source: Sources = Field(
@@ -169,11 +169,6 @@ class Mapping(Part):
         kept = {name: one for name, one in self.fields.items() if one.column not in columns}
         profile = {name: one for name, one in self.profile_fields.items() if one.column not in columns}
         return self.model_copy(update={"fields": kept, "profile_fields": profile})
-
-    @field_validator("connection")
-    @classmethod
-    def _connection_id(cls, value: str) -> str:
-        return connection_id(value)
 
     @field_validator("email")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, WrapSerializer, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WrapSerializer, field_validator, model_validator
 
 from moodle_coupling.mapping.parts import Part, refuse
 from moodle_coupling.words.sentence import Sentence
@@ -98,11 +98,23 @@ Hours = Annotated[
 ]
 
 
+def connection_id(value: str) -> str:
+    """Give the value when it can be the id of an Airflow connection; raises ValueError when not."""
+    # The text is not repeated: somebody may have put the token or an address with one here.
+    if not CONNECTION_ID.fullmatch(value) or "://" in value:
+        raise ValueError(Sentence("mapping.connection_id"))
+    return value
+
+
+ConnectionId = Annotated[str, AfterValidator(connection_id)]
+"""The id of an Airflow connection."""
+
+
 class Notify(Part):
     """Who is told by e-mail when a person is needed, and after how long without a good run."""
 
     to: list[str] = Field(default_factory=list, description="E-mail addresses; nobody is told when there are none.")
-    connection: str = Field("smtp_default", description="Airflow connection of type 'smtp' that sends.")
+    connection: ConnectionId = Field("smtp_default", description="Airflow connection of type 'smtp' that sends.")
     no_good_run_hours: Hours = Field(
         36, description="Hours without a run for everyone that ended well, after which people are told; off for never."
     )
@@ -118,16 +130,3 @@ class Notify(Part):
         if found:
             refuse(found)
         return value
-
-    @field_validator("connection")
-    @classmethod
-    def _connection_id(cls, value: str) -> str:
-        return connection_id(value)
-
-
-def connection_id(value: str) -> str:
-    """Give the value when it can be the id of an Airflow connection; raises ValueError when not."""
-    # The text is not repeated: somebody may have put the token or an address with one here.
-    if not CONNECTION_ID.fullmatch(value) or "://" in value:
-        raise ValueError(Sentence("mapping.connection_id"))
-    return value

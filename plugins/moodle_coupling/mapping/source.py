@@ -20,7 +20,7 @@ from pydantic import (
 from moodle_coupling.contract.columns import FINDINGS, PERSON_COLUMNS, ROW
 from moodle_coupling.mapping.checks import Location, did_you_mean
 from moodle_coupling.mapping.parts import FilledText, Part, refuse
-from moodle_coupling.mapping.safeguards import connection_id
+from moodle_coupling.mapping.safeguards import ConnectionId  # noqa: TC001  # pydantic looks it up
 from moodle_coupling.mapping.sql import NAME, query_problem
 from moodle_coupling.words.sentence import Sentence
 
@@ -145,7 +145,9 @@ class SqlSource(SourceSettings):
     """A table or a query of a database."""
 
     type: Literal["sql"] = Field(description="A database.")
-    connection: str = Field(description="Airflow connection of the database, of any type that Airflow has SQL for.")
+    connection: ConnectionId = Field(
+        description="Airflow connection of the database, of any type that Airflow has SQL for."
+    )
     table: str = Field("", description="Table or view to read, as schema.table; or say 'query'.")
     query: str = Field("", description="SELECT that gives the persons, instead of a table.")
     count: str = Field(
@@ -171,11 +173,6 @@ class SqlSource(SourceSettings):
         if not self.table:
             return Sentence("sources.where.query", connection=self.connection)
         return Sentence("sources.where.table", table=self.table, connection=self.connection)
-
-    @field_validator("connection")
-    @classmethod
-    def _connection_id(cls, value: str) -> str:
-        return connection_id(value)
 
     @field_validator("table", "changed_column")
     @classmethod
@@ -209,7 +206,7 @@ class CoachviewSource(SourceSettings):
     """Persons straight from Coachview."""
 
     type: Literal["coachview"] = Field(description="Coachview's API.")
-    connection: str = Field(description="Airflow connection of type coachview.")
+    connection: ConnectionId = Field(description="Airflow connection of type coachview.")
     categories: bool = Field(
         default=False,
         description="Read the categories of each person too. Costs a request per person, unless the connection says "
@@ -224,11 +221,6 @@ class CoachviewSource(SourceSettings):
     def where(self, base: Path) -> Sentence:  # noqa: ARG002  # the same question to every kind of source
         """Give the connection."""
         return Sentence("sources.where.coachview", connection=self.connection)
-
-    @field_validator("connection")
-    @classmethod
-    def _connection_id(cls, value: str) -> str:
-        return connection_id(value)
 
     @field_validator("columns")
     @classmethod
