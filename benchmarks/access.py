@@ -29,7 +29,7 @@ from loading import hook_on
 
 from moodle_coupling.contract.frames import ACCESS_GIVEN, ACCESS_PLAN, ACCESS_WANTED, PLAN
 from moodle_coupling.hooks.moodle import access_records as records
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

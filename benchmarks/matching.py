@@ -28,10 +28,10 @@ import transform as people
 
 from moodle_coupling.contract.fields import TEXT_FIELDS
 from moodle_coupling.mapping import Mapping
+from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.remembered import Remembered
-from moodle_coupling.people.numbering import assign_usernames
 from moodle_coupling.people.transform import transform
+from moodle_coupling.people.usernames import assign_usernames
 
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 MOST_BY_LOOP: Final = 100_000

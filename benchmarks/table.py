@@ -113,8 +113,8 @@ def plan(count: int, folder: Path) -> Callable[[], Any]:
     import matching
     import pandas as pd
 
+    from moodle_coupling.matching.frames import Remembered
     from moodle_coupling.matching.plan import make_plan
-    from moodle_coupling.matching.remembered import Remembered
     from moodle_coupling.people.transform import transform
 
     matching.make_files(folder, count)

@@ -26,8 +26,8 @@ from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.countries import to_code
 from moodle_coupling.people.cleaning import clean_one
-from moodle_coupling.people.numbering import assign_usernames, numbered
 from moodle_coupling.people.transform import transform
+from moodle_coupling.people.usernames import assign_usernames, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable

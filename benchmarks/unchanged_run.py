@@ -89,8 +89,7 @@ def one_task(name: str, folder: Path, run_id: str, mode: str) -> None:
     from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.ledger.runs import begin_run
     from moodle_coupling.mapping.file import load_mapping
-    from moodle_coupling.orchestration.environment_hold import the_ledger
-    from moodle_coupling.orchestration.run import Run, with_defaults
+    from moodle_coupling.orchestration.run import Run, the_ledger, with_defaults
 
     path, ledger = folder / "bench.yaml", the_ledger()
     staged = folder / "staging/bench" / f"{dt.datetime.now(dt.UTC):%Y%m%dT000000Z}__{run_id}"

@@ -25,8 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 from moodle_coupling.mapping import Username
 from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.people.cleaning import with_particles
-from moodle_coupling.people.numbering import assign_usernames
-from moodle_coupling.people.usernames import base_usernames, plain_maker
+from moodle_coupling.people.usernames import assign_usernames, base_usernames, plain_maker
 from moodle_coupling.sandbox.coachview import DEFAULT_FREE_FIELDS
 
 SAMPLES = Path(__file__).parents[1] / "include" / "samples"

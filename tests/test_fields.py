@@ -99,7 +99,7 @@ from moodle_coupling.hooks.moodle.records import account
 from moodle_coupling.hooks.moodle.records import AccountChange
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.mapping.checks import constant_problem
-from moodle_coupling.matching.accounts import accounts_frame
+from moodle_coupling.matching.frames import accounts_frame
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.people.transform import transform
 from moodle_coupling.provisioning.lookups import holds

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from growth import grows_faster
 
-from moodle_coupling.contract import flags
-from moodle_coupling.contract.profile_values import near_option
+from moodle_coupling.contract import columns
+from moodle_coupling.contract.profile_fields import near_option
 from moodle_coupling.errors import MoodleParameterRefused
 from moodle_coupling.mapping import countries
-from moodle_coupling.people import cleaning, particles
+from moodle_coupling.people import cleaning
 from moodle_coupling.provisioning.load.culprits import named_culprits
 from moodle_coupling.sources import headings
 from moodle_coupling.sources import texts as spreadsheet_texts
@@ -44,8 +44,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "an encoding": lambda text: encoding.decode(text.encode(), "auto", "a file"),
     "a text": cleaning.clean_one,
     "texts": lambda text: (cleaning.clean_texts(texts(text)), cleaning.damaged(texts(text))),
-    "a flag": flags.read_flag,
-    "particles": lambda text: particles.surnames(texts(text[:200]), texts(text)),
+    "a flag": columns.read_flag,
+    "particles": lambda text: cleaning.surnames(texts(text[:200]), texts(text)),
     "a country": lambda text: (countries.to_code(text), countries.likeliest(text)),
     "an option": lambda text: near_option(text, ["Groen", text[:-1]]),
     "debug info": lambda text: named_culprits(MoodleParameterRefused(text, debuginfo=text), []),

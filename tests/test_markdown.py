@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from provisioning.plans import create, plan_of, row
 
-from moodle_coupling.contract.markdown import code, fenced, plain
+from moodle_coupling.contract.safe_text import code, fenced, plain
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Mapping, Safeguards
 from moodle_coupling.matching.safeguards import Facts, approval_body, evaluate

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.contract.spreadsheet import guarded, guarded_json, is_risky
+from moodle_coupling.contract.safe_text import guarded, guarded_json, is_risky
 from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.preview_output import write_plan
 from moodle_coupling.sources.texts import as_meant

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger.cli import add_db_parser
-from moodle_coupling.orchestration.commands import add_airflow_parsers
-from moodle_coupling.orchestration.decision_commands import add_decide_parser
-from moodle_coupling.orchestration.upkeep_commands import add_upkeep_parsers
+from moodle_coupling.orchestration.commands import add_airflow_parsers, add_decide_parser, add_upkeep_parsers
 from moodle_coupling.preview import add_preview_parser
 from moodle_coupling.sandbox.cli import add_sandbox_parser
 from moodle_coupling.settings import ledger_url, texts

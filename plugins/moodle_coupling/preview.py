@@ -148,7 +148,7 @@ def _access(
 
 
 def _read_persons(mapping: Mapping, override: str | None, texts: Texts) -> Extract:
-    from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
+    from moodle_coupling.orchestration.coachview import through_the_ledger
     from moodle_coupling.sources.contract import Wanted
     from moodle_coupling.sources.kinds import open_source
 
@@ -189,7 +189,7 @@ def _base(mapping: Mapping) -> Path:
 def _read_accounts(
     mapping: Mapping, arguments: argparse.Namespace, candidates: pd.DataFrame, texts: Texts, *, full: bool
 ) -> _Accounts:
-    from moodle_coupling.matching.accounts import no_accounts
+    from moodle_coupling.matching.frames import no_accounts
     from moodle_coupling.sources.files.accounts_file import read_accounts_csv
 
     if not arguments.accounts:

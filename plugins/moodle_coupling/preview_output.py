@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from moodle_coupling.contract.spreadsheet import guarded, guarded_json
+from moodle_coupling.contract.safe_text import guarded, guarded_json
 from moodle_coupling.contract.verdicts import MISMATCHES
 from moodle_coupling.errors import InputError
 from moodle_coupling.matching.frames import Action

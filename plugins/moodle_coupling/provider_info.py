@@ -233,7 +233,7 @@ def _coachview_wire() -> dict[str, object]:
 def _coachview_type() -> dict[str, object]:
     return {
         "connection-type": "coachview",
-        "hook-class-name": "moodle_coupling.orchestration.coachview_hook.SharedCoachviewHook",
+        "hook-class-name": "moodle_coupling.orchestration.coachview.SharedCoachviewHook",
         "hook-name": "Coachview",
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port", "extra"],
@@ -365,7 +365,7 @@ def get_provider_info() -> dict[str, object]:
             {
                 "schemes": ["moodle"],
                 "handler": None,  # an address needs nothing but what Airflow does to each
-                "to_openlineage_converter": "moodle_coupling.orchestration.openlineage.dataset_of",
+                "to_openlineage_converter": "moodle_coupling.orchestration.lineage.dataset_of",
             }
         ],
         "cli": ["moodle_coupling.orchestration.airflow_cli.get_commands"],

@@ -19,7 +19,7 @@ from moodle_coupling.contract.frames import (
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.matching.frames import Action
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 from moodle_coupling.people.transform import transform
 
 BASE = {"environment": "demo", "connection": "moodle_demo", "source": {"path": "a.csv"}, "idnumber": "extern_id"}

@@ -13,7 +13,7 @@ from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.ledger import quarantine
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.kinds import open_source

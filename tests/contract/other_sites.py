@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from moodle_coupling.sandbox.moodle import FUNCTIONS, REPORT_FUNCTIONS, CustomReport, ProfileField
-from moodle_coupling.sandbox.moodle.tokens import LEAST_CAPABILITIES
+from moodle_coupling.sandbox.moodle.site import LEAST_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ from moodle_coupling.ledger.intentions import count_states, unsettled
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.orchestration import staging
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.access_file import read_access
 

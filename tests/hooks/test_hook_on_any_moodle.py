@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from moodle_coupling.errors import MoodleError, MoodleParameterRefused, MoodleTokenInvalid
-from moodle_coupling.hooks.moodle.access_probes import AccessWants
 from moodle_coupling.hooks.moodle.access_records import (
     Enrolment,
     MemberOutcome,
@@ -21,6 +20,7 @@ from moodle_coupling.hooks.moodle.access_records import (
 from moodle_coupling.hooks.moodle.check import Wants, check_site, explain, is_fit
 from moodle_coupling.hooks.moodle.connection import from_connection
 from moodle_coupling.hooks.moodle.hook import MoodleHook
+from moodle_coupling.hooks.moodle.probes import AccessWants
 from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from moodle_coupling.hooks.moodle.answers import is_read
 from moodle_coupling.hooks.moodle.connection import MoodleSettings
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.sandbox.moodle import ACCOUNT_FUNCTIONS, Fault, FaultKind, running_moodle
-from moodle_coupling.sandbox.moodle.tokens import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
+from moodle_coupling.sandbox.moodle.site import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hooks.servers import hook_for
 
-from moodle_coupling.hooks.moodle.access_probes import AccessWants
 from moodle_coupling.hooks.moodle.check import Finding, Level, Wants, check_site, explain, is_fit
+from moodle_coupling.hooks.moodle.probes import AccessWants
 from moodle_coupling.sandbox.moodle import ACCOUNT_FUNCTIONS, FUNCTIONS, running_moodle
-from moodle_coupling.sandbox.moodle.tokens import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
+from moodle_coupling.sandbox.moodle.site import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from moodle_coupling.ledger.people import Who, access_of
 from moodle_coupling.ledger.removal import PersonIds, forget_person, purge
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 
 if TYPE_CHECKING:
     from ledger.conftest import Clock

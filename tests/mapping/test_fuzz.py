@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from moodle_coupling.mapping import Mapping, Schedule
-from moodle_coupling.mapping.file import UNFORESEEN, MappingFileError, load_mapping
-from moodle_coupling.mapping.remains import DAILY, remains_of
+from moodle_coupling.mapping.file import DAILY, UNFORESEEN, MappingFileError, load_mapping, remains_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

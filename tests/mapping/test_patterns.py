@@ -15,7 +15,7 @@ from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping.parts import Condition
 from moodle_coupling.mapping.patterns import NoPattern, linear_pattern
 from moodle_coupling.people.arrow import to_texts
-from moodle_coupling.people.scope import holds
+from moodle_coupling.people.rules import holds
 
 PATTERNS = (
     "", "a", ".", "[0-9]{4,8}", "A|B.*", r"\d+", r"\D+", r"\w+", r"\W+", r"\s", r"\S+", r"[\s\S]*", r"[^\W]", r"[\W_]+", r"a|\W", r"[^\w]", r"[\w.-]+@[\w.]+",

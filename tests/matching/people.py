@@ -11,9 +11,8 @@ import pandas as pd
 from moodle_coupling.contract.fields import TEXT_FIELDS
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.matching.evidence import readable
-from moodle_coupling.matching.frames import REASON_COLUMNS
+from moodle_coupling.matching.frames import REASON_COLUMNS, Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.words.sentence import ENGLISH
 
 TAKEN = dt.datetime(2026, 11, 20, 23, 30, tzinfo=dt.UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from moodle_coupling.contract.account import Account
 from moodle_coupling.errors import SettingError
-from moodle_coupling.matching.accounts import accounts_frame, no_accounts
+from moodle_coupling.matching.frames import accounts_frame, no_accounts
 
 
 def test_accounts_read_back_become_a_frame_with_absent_as_empty() -> None:

@@ -23,9 +23,8 @@ from matching.people import (
 
 from moodle_coupling.contract.verdicts import DecisionKind, offered
 from moodle_coupling.matching.evidence import readable
-from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action
+from moodle_coupling.matching.frames import PLAN_COLUMNS, WRITING_ACTIONS, Action, Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:

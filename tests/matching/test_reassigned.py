@@ -25,7 +25,7 @@ from matching.people import (
 from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.unchanged import which_to_remember
+from moodle_coupling.matching.selection import which_to_remember
 from moodle_coupling.words.sentence import Texts
 
 FATIMA = person(1, firstname="Fatima", lastname="Yilmaz", email="fatima@example.org", username="fatima-yilmaz")
@@ -233,7 +233,7 @@ def test_the_facts_hold_both_sides_and_the_choices_say_what_comes_of_them():
 def test_the_number_is_not_taken_off_an_account_that_has_the_persons_own_address():
     sister = FATIMA | {"email": "jan@example.org"}
     there = accounts_of([JAN])
-    from moodle_coupling.matching.remembered import Remembered
+    from moodle_coupling.matching.frames import Remembered
 
     plan = make_plan(
         persons_frame([sister]), reasons_frame(), there, mapping(), remembered=Remembered(links=known_as("P9"))
@@ -250,7 +250,7 @@ def test_the_number_is_not_taken_off_an_account_that_has_the_persons_own_address
     ("links", "why"), [(None, "alle drie"), (known_as("P9"), "van persoon P9, en de naam verschilt")]
 )
 def test_the_evidence_is_told_in_dutch(links: Any, why: str):
-    from moodle_coupling.matching.remembered import Remembered
+    from moodle_coupling.matching.frames import Remembered
 
     there = accounts_of([JAN])
     plan = make_plan(persons_frame([FATIMA]), reasons_frame(), there, mapping(), remembered=Remembered(links=links))

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from matching.people import account, account_of, accounts_of, links_frame, mapping, person, persons_frame, reasons_frame
 
 from moodle_coupling.mapping import Safeguards
-from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
+from moodle_coupling.matching.frames import PLAN_COLUMNS, Action, Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.safeguards import LIMITS, Facts, approval_body, evaluate, rows_behind, sample
 from moodle_coupling.words.sentence import ENGLISH, Texts
 

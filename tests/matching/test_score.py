@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moodle_coupling.contract.facts import MismatchFacts
-from moodle_coupling.matching.score import How, best_score, parts, score
+from moodle_coupling.matching.likeness import How, best_score, parts, score
 
 ANNA = {
     "person_id": "P1",

@@ -16,8 +16,8 @@ from matching.people import (
     reasons_frame,
 )
 
+from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.selection import neighbourhood, only_asked, unknown_ids
 
 

@@ -15,7 +15,7 @@ from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.evidence import UNCHANGED
 from moodle_coupling.matching.frames import PLAN_COLUMNS, Action
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.unchanged import (
+from moodle_coupling.matching.selection import (
     Split,
     links_to_forget,
     split_unchanged,

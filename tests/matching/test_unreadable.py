@@ -69,7 +69,7 @@ def test_nobody_is_linked_to_another_account_while_the_own_one_cannot_be_read():
 
 
 def found(unreadable: list[tuple[str, str]], links: Any = None) -> dict[str, Any]:
-    from moodle_coupling.matching.remembered import Remembered
+    from moodle_coupling.matching.frames import Remembered
 
     plan = make_plan(
         persons_frame([ANNA]),

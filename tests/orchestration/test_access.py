@@ -33,13 +33,12 @@ from moodle_coupling.orchestration import access as accessing
 from moodle_coupling.orchestration import explanation_steps as steps
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.coupling_dags import provision_dag
-from moodle_coupling.orchestration.environment_hold import let_go
 from moodle_coupling.orchestration.erasure import forget
 from moodle_coupling.orchestration.parts import load_access, load_chunk
 from moodle_coupling.orchestration.planning import Planned, plan
 from moodle_coupling.orchestration.preparation import prepare
 from moodle_coupling.orchestration.reporting import report
-from moodle_coupling.orchestration.run import Run
+from moodle_coupling.orchestration.run import Run, let_go
 from moodle_coupling.sandbox.coachview import running_coachview
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 

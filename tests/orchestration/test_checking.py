@@ -110,7 +110,7 @@ def test_what_the_latest_load_measured_is_said_without_a_call(
     from moodle_coupling.ledger import schema
     from moodle_coupling.ledger.runs import begin_run, end_run
     from moodle_coupling.ledger.words import RunState
-    from moodle_coupling.orchestration.environment_hold import the_ledger
+    from moodle_coupling.orchestration.run import the_ledger
 
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__LEDGER_URL", url)

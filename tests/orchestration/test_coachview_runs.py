@@ -12,9 +12,9 @@ from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.erasure import forget
 from moodle_coupling.orchestration.extraction import read_around
+from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 

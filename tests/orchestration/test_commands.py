@@ -27,10 +27,10 @@ from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.people import find_people
 from moodle_coupling.ledger.runs import RunState, begin_run, end_run
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.environment_hold import LEASE, the_ledger
 from moodle_coupling.orchestration.erasure import forget
 from moodle_coupling.orchestration.explanation_steps import heading_of
 from moodle_coupling.orchestration.pause import who
+from moodle_coupling.orchestration.run import LEASE, the_ledger
 from moodle_coupling.sandbox.moodle import running_moodle
 from moodle_coupling.words.sentence import Sentence, Texts
 

@@ -14,8 +14,8 @@ from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.explanation import explain_person
+from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from moodle_coupling.ledger.leases import acquire
 from moodle_coupling.ledger.people import person_outcomes
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.orchestration.environment_hold import LEASE, EnvironmentBusy
 from moodle_coupling.orchestration.explanation_sources import Record, field_origins, near_ids
+from moodle_coupling.orchestration.run import LEASE, EnvironmentBusy
 from moodle_coupling.sandbox.moodle import running_moodle
 from moodle_coupling.words.sentence import Texts
 

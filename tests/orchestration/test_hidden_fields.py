@@ -9,10 +9,10 @@ from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.environment_hold import the_ledger
 from moodle_coupling.orchestration.explanation import explain_person
+from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
-from moodle_coupling.sandbox.moodle.tokens import LEAST_CAPABILITIES
+from moodle_coupling.sandbox.moodle.site import LEAST_CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

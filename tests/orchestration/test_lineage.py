@@ -12,8 +12,7 @@ from airflow.sdk import Asset, plugins_manager
 from airflow.sdk import lineage as airflows
 
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.orchestration.lineage import tell_read, tell_written
-from moodle_coupling.orchestration.openlineage import dataset_of
+from moodle_coupling.orchestration.lineage import dataset_of, tell_read, tell_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from orchestration.coupling import Coupling, connect
 from moodle_coupling.ledger.quarantine import in_quarantine
 from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.orchestration import notices as notifying
-from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.words.sentence import ENGLISH
 

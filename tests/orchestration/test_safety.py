@@ -29,8 +29,7 @@ from moodle_coupling.matching.frames import PLAN_COLUMNS
 from moodle_coupling.orchestration import safety
 from moodle_coupling.orchestration.approval import PLAN, approval_task
 from moodle_coupling.orchestration.connection_checks import check_connection
-from moodle_coupling.orchestration.environment_hold import held, let_go
-from moodle_coupling.orchestration.run import Run
+from moodle_coupling.orchestration.run import Run, held, let_go
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 from moodle_coupling.words.sentence import ENGLISH
 

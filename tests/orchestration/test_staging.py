@@ -14,7 +14,7 @@ import pytest
 from moodle_coupling.contract.frames import PLAN, STAGED, Frame, staged
 from moodle_coupling.errors import SettingError
 from moodle_coupling.orchestration import staging
-from moodle_coupling.people.frames import empty, made
+from moodle_coupling.people.table import empty, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.ledger.mismatches import mismatches_frame
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:

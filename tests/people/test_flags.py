@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.contract.flags import FALSE_WORDS, TRUE_WORDS, read_flag
+from moodle_coupling.contract.columns import FALSE_WORDS, TRUE_WORDS, read_flag
 
 AROUND = ["", " ", "\t", "\u00a0", "\u200b", "\ufeff", "\u200e", "\u00ad", "\u3000", "\r\n"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.people.numbering import assign_usernames, numbered
+from moodle_coupling.people.usernames import assign_usernames, numbered
 
 if TYPE_CHECKING:
     import random

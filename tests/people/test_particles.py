@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moodle_coupling.people.arrow import to_texts
-from moodle_coupling.people.particles import surnames
+from moodle_coupling.people.cleaning import surnames
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from moodle_coupling.errors import InputError, MappingError
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.matching.frames import CANDIDATE_COLUMNS, REASON_COLUMNS
 from moodle_coupling.people.arrow import to_texts
-from moodle_coupling.people.checks import has_tags, is_email
-from moodle_coupling.people.rules import RULES
+from moodle_coupling.people.rules import RULES, has_tags, is_email
 from moodle_coupling.people.transform import Transformed, transform
 from moodle_coupling.words.sentence import ENGLISH, Texts, entries, languages
 

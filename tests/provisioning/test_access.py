@@ -14,7 +14,7 @@ from moodle_coupling.contract.frames import ACCESS_MEMBERS, ACCESS_OUTCOMES, ACC
 from moodle_coupling.errors import AnswerLost, CouplingPaused, MoodleDenied, MoodleError, TooManyFailures
 from moodle_coupling.hooks.moodle import access_records as records
 from moodle_coupling.mapping.access import Access
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import read_targets
 from moodle_coupling.provisioning.load.book import StopRule
@@ -199,7 +199,7 @@ class TestReading:
 
 
 def moodle_least():
-    from moodle_coupling.sandbox.moodle.tokens import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
+    from moodle_coupling.sandbox.moodle.site import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
 
     return LEAST_CAPABILITIES | ACCESS_CAPABILITIES
 

@@ -10,8 +10,8 @@ from provisioning.plans import AT_ONCE, hook_for, people_in, plan_of
 from provisioning.plans import row as plan_row
 
 from moodle_coupling.ledger.cells import row_keys
+from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.provisioning.load.loader import load
 from moodle_coupling.provisioning.load.outcomes import merge_outcomes
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts

@@ -11,7 +11,7 @@ from matching.people import mapping
 from provisioning.plans import change, codes, create, hook_for, load_rows, people_in, plan_of
 
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.unchanged import which_to_remember
+from moodle_coupling.matching.selection import which_to_remember
 from moodle_coupling.people.transform import transform
 from moodle_coupling.provisioning.load.loader import load
 from moodle_coupling.provisioning.load.proof import FIRST

@@ -10,7 +10,7 @@ from provisioning.plans import hook_for
 
 from moodle_coupling.errors import MoodleAccessDenied
 from moodle_coupling.matching.frames import CANDIDATE_COLUMNS
-from moodle_coupling.people.numbering import numbered
+from moodle_coupling.people.usernames import numbered
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import CAPABILITIES, running_moodle
 

@@ -8,7 +8,7 @@ import pytest
 
 from moodle_coupling.contract.frames import ACCESS_LIST
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping.access_list import AccessFile
+from moodle_coupling.mapping.access import AccessFile
 from moodle_coupling.sources.access_list import read_list
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from moodle_coupling.hooks.coachview.budget import OwnState
 from moodle_coupling.hooks.coachview.enrolments import Row
 from moodle_coupling.hooks.moodle.check import Level
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping.access_list import AccessCoachview
+from moodle_coupling.mapping.access import AccessCoachview
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.coachview.samples import generate_people
 from moodle_coupling.sandbox.coachview.trainings import ENVIRONMENT, invented_enrolments, invented_parts

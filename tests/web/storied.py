@@ -20,7 +20,7 @@ from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run, end_run, set_state
 from moodle_coupling.ledger.words import RunState
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 from web.mismatched import BRACES, SCRIPT, compare, every_kind, named, without_idnumber
 from web.test_mismatches import noord  # noqa: F401  # a fixture
 
-from moodle_coupling.contract.spreadsheet import as_csv, guarded
+from moodle_coupling.contract.safe_text import as_csv, guarded
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.decisions import Choice, decide

@@ -20,7 +20,7 @@ from web.test_decision_sheet import exported, filled, recorded, upload
 from web.test_mismatches import shown
 
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
-from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from moodle_coupling.contract.frames import ACCESS_PLAN
 from moodle_coupling.contract.verdicts import KEPT_UP, Verdict
 from moodle_coupling.mapping import LeaverAccess, TakeBack
 from moodle_coupling.matching.frames import Action
-from moodle_coupling.people.frames import empty
+from moodle_coupling.people.table import empty
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

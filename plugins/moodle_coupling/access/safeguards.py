@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.access import ACCESS_GIVES, ACCESS_WRITES, AccessAction
-from moodle_coupling.contract.markdown import plain
+from moodle_coupling.contract.safe_text import plain
 from moodle_coupling.matching.safeguards import Tripped
 from moodle_coupling.words.sentence import Sentence
 

@@ -13,12 +13,10 @@ import pandas as pd
 from moodle_coupling.contract.access import AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_WANTED
 from moodle_coupling.mapping import ListState
-from moodle_coupling.mapping.access import STUDENT
-from moodle_coupling.mapping.access_list import AccessCoachview
+from moodle_coupling.mapping.access import STUDENT, AccessCoachview
 from moodle_coupling.people.arrow import to_series
-from moodle_coupling.people.frames import empty
-from moodle_coupling.people.scope import holds
-from moodle_coupling.people.table import Table
+from moodle_coupling.people.rules import holds
+from moodle_coupling.people.table import Table, empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,7 +18,7 @@ class Account:
     ``email`` and ``suspended``, which every account has, are None when the token may not see them (hidden is not empty).
     ``mapped`` holds the fields that a mapping may name (MAPPED_FIELDS of contract/fields.py).
     ``profile`` maps a profile field's shortname to its raw value; empty ones are left out by Moodle.
-    ``profile_types`` maps those shortnames to the field's type (contract/profile_types.py).
+    ``profile_types`` maps those shortnames to the field's type (contract/profile_fields.py).
     """
 
     id: int

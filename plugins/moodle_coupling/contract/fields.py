@@ -195,3 +195,12 @@ PROFILE_PREFIX: Final = "profile_field_"
 """Column prefix of a profile field, followed by its shortname: the spelling of Moodle's own CSV upload."""
 PROFILE_WIDTH: Final = 2048
 """Width of a text profile field as a new site has it; Moodle cuts the rest off without a word (recording 106)."""
+
+
+NEEDS_PASSWORD: Final = frozenset({"manual", "email", "lti", "nologin", "none"})
+"""Plugins for which a create needs ``password`` or ``createpassword``; all others take an account without."""
+
+NEEDS_PASSWORD_NAMES: Final = ", ".join(sorted(NEEDS_PASSWORD))
+"""The same plugins as people read them."""
+NEVER_FOR_NEW: Final = frozenset({"mnet", "webservice"})
+"""Plugins that Moodle brings along and with which it makes no account; the check of a parameter takes ``webservice``."""

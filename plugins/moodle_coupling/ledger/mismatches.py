@@ -19,7 +19,7 @@ from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import ASSIGNED, DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.page_queries import Page, after, backwards, before, in_order, matching, sort_key
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.matching.score import best_score
+from moodle_coupling.matching.likeness import best_score
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:

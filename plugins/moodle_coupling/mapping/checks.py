@@ -6,11 +6,11 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD
 from moodle_coupling.contract.columns import MOODLE_COLUMNS, PERSON_COLUMNS
 from moodle_coupling.contract.fields import (
     FIELD_BY_NAME,
     LANGUAGE,
+    NEEDS_PASSWORD,
     PLUGIN,
     PROFILE_PREFIX,
     PROFILE_WIDTH,

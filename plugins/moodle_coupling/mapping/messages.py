@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_arg
 
 from pydantic import BaseModel, ValidationError
 
-from moodle_coupling.mapping.access_list import ACCESS_KINDS, access_kind_of
+from moodle_coupling.mapping.access import ACCESS_KINDS, access_kind_of
 from moodle_coupling.mapping.checks import did_you_mean, set_elsewhere
 from moodle_coupling.mapping.document import Document, Problem, key_path
 from moodle_coupling.mapping.model import Mapping

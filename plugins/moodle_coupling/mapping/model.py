@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from moodle_coupling.contract.auth_plugins import NEEDS_PASSWORD_NAMES
-from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS, PROFILE_PREFIX
+from moodle_coupling.contract.fields import MAPPED_FIELDS, NAME_FIELDS, NEEDS_PASSWORD_NAMES, PROFILE_PREFIX
 from moodle_coupling.mapping.access import Access  # noqa: TC001  # pydantic needs it, as above
 from moodle_coupling.mapping.checks import Location, problems
 from moodle_coupling.mapping.parts import (

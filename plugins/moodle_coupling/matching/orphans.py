@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from moodle_coupling.mapping import Leavers
+    from moodle_coupling.matching.frames import Remembered
     from moodle_coupling.matching.judged import Judged
-    from moodle_coupling.matching.remembered import Remembered
     from moodle_coupling.matching.view import Places, View
     from moodle_coupling.people.arrow import Mask, Texts
 

@@ -14,28 +14,37 @@ from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.contract.verdicts import KEPT_UP, Verdict
 from moodle_coupling.matching.changes import (
     Changes,
+    Drift,
     add_create,
     final_usernames,
     further_fields,
     to_rename,
     to_write,
 )
-from moodle_coupling.matching.drift import Drift
 from moodle_coupling.matching.evidence import evidence_of
-from moodle_coupling.matching.frames import SUSPEND, Action
+from moodle_coupling.matching.frames import SUSPEND, Action, Remembered
 from moodle_coupling.matching.judged import VERDICT_CODES, verdict_numbers, verdict_texts
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.obedience import NOT_POSSIBLE, Obeyed, obey
 from moodle_coupling.matching.orphans import fates_of
 from moodle_coupling.matching.profile import with_types
 from moodle_coupling.matching.reasons import Reasons
-from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.matching.view import View, make_view
 from moodle_coupling.matching.written import Notes, followed, quoted, sentences
-from moodle_coupling.people.arrow import choose, equal, is_in, pa, same_text, stacked, taken, to_series, to_texts
+from moodle_coupling.people.arrow import (
+    at_once,
+    choose,
+    collector_at_rest,
+    equal,
+    is_in,
+    pa,
+    same_text,
+    stacked,
+    taken,
+    to_series,
+    to_texts,
+)
 from moodle_coupling.people.arrow import is_blank as is_nothing
-from moodle_coupling.people.memory import collector_at_rest
-from moodle_coupling.people.threads import at_once
 from moodle_coupling.words.sentence import Sentence, after
 
 if TYPE_CHECKING:

@@ -9,8 +9,15 @@ import numpy as np
 import pandas as pd
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX
-from moodle_coupling.contract.profile_types import ProfileType, contradicts, date_stored, is_that_date
-from moodle_coupling.contract.profile_values import NO_OPTION, near_option, to_moodle
+from moodle_coupling.contract.profile_fields import (
+    NO_OPTION,
+    ProfileType,
+    contradicts,
+    date_stored,
+    is_that_date,
+    near_option,
+    to_moodle,
+)
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Write
 from moodle_coupling.people.arrow import (

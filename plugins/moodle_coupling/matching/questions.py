@@ -17,10 +17,9 @@ from moodle_coupling.matching.compare import is_blank, loose, nothing, pairs
 from moodle_coupling.matching.evidence import account_named, clauses, first_of, persons_listed
 from moodle_coupling.matching.judged import VERDICT_CODES, grouped, listed_ids
 from moodle_coupling.matching.written import Pieces, numbers, of_each, quoted, sentences
-from moodle_coupling.people.arrow import blank_where, equal, is_in, join, pa, scattered
+from moodle_coupling.people.arrow import at_once, blank_where, equal, is_in, join, pa, scattered
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.people.cleaning import folded
-from moodle_coupling.people.threads import at_once
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.markdown import plain
+from moodle_coupling.contract.safe_text import plain
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.reasons import reasons_of
 from moodle_coupling.people.arrow import as_mask, pa, pc, to_texts

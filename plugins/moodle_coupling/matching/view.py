@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.matching.accounts import ALWAYS_PROTECTED, REQUIRED
 from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import account_named, person_named, persons_in
+from moodle_coupling.matching.frames import ALWAYS_PROTECTED, REQUIRED
 from moodle_coupling.matching.written import numbers, quoted, sentences
-from moodle_coupling.people.arrow import choose, equal, is_in, pa, pc, same_text, taken, to_texts, together
+from moodle_coupling.people.arrow import both, choose, equal, is_in, pa, pc, same_text, taken, to_texts, together
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.people.cleaning import folded
-from moodle_coupling.people.threads import both
 from moodle_coupling.words.sentence import Sentence, read
 
 if TYPE_CHECKING:

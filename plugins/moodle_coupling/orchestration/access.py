@@ -32,9 +32,8 @@ from moodle_coupling.contract.frames import (
     PERSONS,
     SNAPSHOT,
 )
-from moodle_coupling.contract.markdown import plain
-from moodle_coupling.contract.spreadsheet import as_csv
-from moodle_coupling.hooks.moodle.access_probes import AccessWants
+from moodle_coupling.contract.safe_text import as_csv, plain
+from moodle_coupling.hooks.moodle.probes import AccessWants
 from moodle_coupling.ledger.access import (
     REFUSED_KEY,
     access_digest,
@@ -52,16 +51,15 @@ from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsett
 from moodle_coupling.ledger.outcomes import run_outcomes
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.mapping import MissingTargets
-from moodle_coupling.mapping.access import STUDENT
-from moodle_coupling.mapping.access_list import AccessCoachview, target_kinds
+from moodle_coupling.mapping.access import STUDENT, AccessCoachview, target_kinds
 from moodle_coupling.mapping.file import source_base
 from moodle_coupling.matching.view import protected_accounts
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
-from moodle_coupling.orchestration.environment_hold import held
+from moodle_coupling.orchestration.coachview import through_the_ledger
 from moodle_coupling.orchestration.load import stop_rule
+from moodle_coupling.orchestration.run import held
 from moodle_coupling.people.cleaning import clean_text
-from moodle_coupling.people.frames import empty
+from moodle_coupling.people.table import empty
 from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import COURSE_FIELD, read_targets
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus

@@ -12,7 +12,7 @@ from moodle_coupling import settings
 from moodle_coupling.airflow_internals import params_dict
 from moodle_coupling.contract.facts import Answer, Question
 from moodle_coupling.errors import OtherPlanAnswered
-from moodle_coupling.orchestration import addresses
+from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.staging import find_facts, write_facts
 from moodle_coupling.words.sentence import Sentence, in_turn, read
 
@@ -49,8 +49,7 @@ class PlanApproval(ApprovalOperator):
         from moodle_coupling.ledger.approvals import ask
         from moodle_coupling.ledger.runs import set_state
         from moodle_coupling.ledger.words import RunState
-        from moodle_coupling.orchestration.environment_hold import let_go
-        from moodle_coupling.orchestration.run import open_run
+        from moodle_coupling.orchestration.run import let_go, open_run
         from moodle_coupling.orchestration.shared_staging import check_mark
 
         run = open_run(self.mapping_path, context)
@@ -71,7 +70,7 @@ class PlanApproval(ApprovalOperator):
         let_go(run.ledger, run.mapping.environment, run.holder)
         say = settings.texts().say
         self.subject = say(Sentence("approval.subject"))
-        where = addresses.plan(run.record.dag_id, run.record.run_id)
+        where = names.plan(run.record.dag_id, run.record.run_id)
         self.body = f"{question.body}\n\n[{say(Sentence('approval.whole_plan'))}]({where})"
         self.params = params_dict({PLAN: _plan_field(question.digest, say)})
         return super().execute(context)

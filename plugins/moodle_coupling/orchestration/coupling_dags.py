@@ -17,7 +17,7 @@ from airflow.sdk import (
 
 from moodle_coupling import settings
 from moodle_coupling.airflow_internals import skip_tasks
-from moodle_coupling.contract.markdown import code, plain
+from moodle_coupling.contract.safe_text import code, plain
 from moodle_coupling.errors import CouplingError, CouplingPaused, EnvironmentBusy, MoodleUnavailable, Quarantined
 from moodle_coupling.orchestration.approval import APPROVE, approval_task
 from moodle_coupling.orchestration.names import persons_asset, pool_name, provision_id, reconcile_id, users_asset

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, get_parsing_context, task
 
 from moodle_coupling import settings
-from moodle_coupling.contract.markdown import fenced
+from moodle_coupling.contract.safe_text import fenced
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping.document import Problem
-from moodle_coupling.mapping.file import SUFFIX, MappingFileError, load_mapping, remains
+from moodle_coupling.mapping.file import SUFFIX, MappingFileError, Remains, load_mapping, remains
 from moodle_coupling.mapping.folder import load_all
-from moodle_coupling.mapping.remains import Remains
 from moodle_coupling.orchestration.coupling_dags import (
     provision_dag,
     provision_params,

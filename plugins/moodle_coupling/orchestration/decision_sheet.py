@@ -10,15 +10,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.facts import MismatchFacts
-from moodle_coupling.contract.spreadsheet import guarded
+from moodle_coupling.contract.safe_text import guarded
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.errors import SourceError
 from moodle_coupling.ledger.columns import records
 from moodle_coupling.ledger.decisions import Choice, DecidedMany, decide_many, is_decidable
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.matching.decisions import Option, options
-from moodle_coupling.sources.files.caps import Caps
 from moodle_coupling.sources.files.csv_file import decode
+from moodle_coupling.sources.files.places import Caps
 from moodle_coupling.sources.files.xlsx_book import open_book, told
 from moodle_coupling.sources.files.xlsx_sheet import Fault, rows
 from moodle_coupling.words.sentence import Sentence, Texts, languages

@@ -81,7 +81,7 @@ def _bad(code: str, *, mend: Sentence | None = None, level: Level = Level.ERROR,
 
 def _ledger() -> tuple[Ledger | None, list[Finding]]:
     from moodle_coupling.ledger.schema import head
-    from moodle_coupling.orchestration.environment_hold import the_ledger
+    from moodle_coupling.orchestration.run import the_ledger
 
     try:
         ledger = the_ledger()

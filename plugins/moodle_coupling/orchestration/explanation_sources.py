@@ -52,7 +52,7 @@ class Record:
 
 def why_out_of_scope(record: Record) -> dict[str, Sentence]:
     """Give the conditions of the mapping's scope that do not hold for the person, by name, with what was found."""
-    from moodle_coupling.people.scope import holds
+    from moodle_coupling.people.rules import holds
 
     scope, found = record.mapping.scope, {}
     if not scope.inactive and record.table.flag("inactive")[0]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from moodle_coupling.airflow_internals import lineage_collector
@@ -16,6 +16,8 @@ from moodle_coupling.mapping.file import source_base
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from airflow.sdk import Asset
 
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.run import Run
@@ -86,3 +88,14 @@ def _file(where: str) -> str:
         return f"file://{where}"
     # Who signs in, and the signature of a shared link, are nobody's business.
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def dataset_of(asset: Asset, lineage_context: Any) -> Any:  # noqa: ARG001 - how Airflow calls a converter
+    """Give the dataset of ``moodle://place/path``: its namespace is ``moodle://place``, its name ``path``.
+
+    None where the OpenLineage client is not installed.
+    """
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    parts = urlsplit(asset.uri)
+    return Dataset(namespace=f"moodle://{parts.netloc}", name=parts.path.strip("/") or "/")

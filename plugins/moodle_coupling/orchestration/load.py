@@ -18,11 +18,11 @@ from moodle_coupling.ledger.outcomes import refused_before, run_outcomes, settle
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import FINAL, IntentionState, RunState
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
-from moodle_coupling.matching.unchanged import links_to_forget, which_to_remember
+from moodle_coupling.matching.selection import links_to_forget, which_to_remember
 from moodle_coupling.orchestration.decisions import carried_out
-from moodle_coupling.orchestration.environment_hold import held, let_go
 from moodle_coupling.orchestration.figures import count_outcomes
 from moodle_coupling.orchestration.pause import who
+from moodle_coupling.orchestration.run import held, let_go
 from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.loader import LoadResult, load
 from moodle_coupling.provisioning.load.outcomes import (

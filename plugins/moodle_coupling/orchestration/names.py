@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
+
+from moodle_coupling import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
@@ -46,3 +49,23 @@ def users_asset(environment: str) -> Asset:
     from airflow.sdk import Asset
 
     return Asset(name=f"moodle_users__{environment}", uri=f"moodle://{environment}/users")
+
+
+def run(dag_id: str, run_id: str) -> str:
+    """Give the page of a run's report."""
+    return f"{settings.airflow_url()}/dags/{quote(dag_id)}/runs/{quote(run_id)}/plugin/moodle-run-report"
+
+
+def plan(dag_id: str, run_id: str) -> str:
+    """Give the page of a run's plan, row by row."""
+    return f"{settings.airflow_url()}/moodle/runs/of?{urlencode({'dag_id': dag_id, 'run_id': run_id})}"
+
+
+def environment(name: str) -> str:
+    """Give the page of an environment."""
+    return f"{settings.airflow_url()}/moodle/environments/{quote(name)}"
+
+
+def mismatches(environment: str) -> str:
+    """Give the list of an environment's mismatches."""
+    return f"{settings.airflow_url()}/moodle/mismatches?{urlencode({'environment': environment})}"

@@ -19,7 +19,7 @@ from airflow.sdk import BaseNotifier
 from moodle_coupling import settings
 from moodle_coupling.errors import CouplingError
 from moodle_coupling.ledger.words import RunState
-from moodle_coupling.orchestration import addresses, channels
+from moodle_coupling.orchestration import channels, names
 from moodle_coupling.words.meanings import meaning_of
 from moodle_coupling.words.sentence import Sentence, as_sentence, in_lines, read, text
 
@@ -172,7 +172,7 @@ def run_failed(environment: str, dag_id: str, run_id: str, why: str, since: str)
         _digest(why, since),
         Sentence("notice.failed.subject", environment=environment),
         in_lines(said),
-        addresses.run(dag_id, run_id),
+        names.run(dag_id, run_id),
     )
 
 
@@ -184,7 +184,7 @@ def wrong_file(environment: str, error: str) -> Notice:
         _digest(error),
         Sentence("notice.wrong_file.subject", environment=environment),
         Sentence("notice.wrong_file", environment=environment, command="moodle-coupling validate"),
-        addresses.environment(environment),
+        names.environment(environment),
     )
 
 
@@ -197,7 +197,7 @@ def approval_needed(run: Run, asked: Approval) -> Notice:
         f"approval {asked.id}",
         Sentence("notice.approval.subject", environment=run.environment),
         in_lines([Sentence("notice.approval"), *reasons]),
-        addresses.run(run.dag_id, run.run_id),
+        names.run(run.dag_id, run.run_id),
     )
 
 
@@ -209,7 +209,7 @@ def in_quarantine(found: Quarantine) -> Notice:
         f"quarantine {found.id}",
         Sentence("notice.quarantine.subject", environment=found.environment),
         in_lines([as_sentence(found.reason), Sentence("notice.quarantine.lifted", until=f"{found.until:{_TIME}}")]),
-        addresses.environment(found.environment),
+        names.environment(found.environment),
     )
 
 
@@ -222,7 +222,7 @@ def no_good_run(environment: str, last: Run | None, since: dt.datetime, hours: i
         f"no good run {last.id if last else ''}",
         Sentence("notice.no_good_run.subject", environment=environment, n=hours),
         Sentence(code, environment=environment, since=f"{since:{_TIME}}"),
-        addresses.environment(environment),
+        names.environment(environment),
     )
 
 
@@ -272,7 +272,7 @@ class Waits(BaseNotifier):
 
     def notify(self, context: Context) -> None:  # noqa: ARG002
         """Tell it; whatever is the matter, the step goes on (Airflow logs it)."""
-        from moodle_coupling.orchestration.environment_hold import the_ledger
+        from moodle_coupling.orchestration.run import the_ledger
 
         tell_waiting(the_ledger(), self.environment, self.who)
 
@@ -317,7 +317,7 @@ class WrongFile(BaseNotifier):
 
 def ledger_if_there() -> Ledger | None:
     """Open the ledger; None, and a warning, when it cannot be asked."""
-    from moodle_coupling.orchestration.environment_hold import the_ledger
+    from moodle_coupling.orchestration.run import the_ledger
 
     try:
         return the_ledger()
@@ -364,7 +364,7 @@ def tell_digest(ledger: Ledger, environment: str, who: Notify, now: dt.datetime)
     if found is None:
         return 0
     number, body = found
-    subject, link = Sentence("notice.digest.subject", environment=environment), addresses.mismatches(environment)
+    subject, link = Sentence("notice.digest.subject", environment=environment), names.mismatches(environment)
     sent = tell(Notice(Event.DIGEST, environment, "", subject, body, link), who, ledger)
     if sent:
         note(ledger, by=_BY, environment=environment, action=DIGEST, detail=str(number))

@@ -15,7 +15,7 @@ from moodle_coupling.errors import (
     SourceUnavailable,
 )
 from moodle_coupling.ledger.outages import MOODLE, SOURCE, SPENT, Outage, end_outage, note_outage, outages
-from moodle_coupling.orchestration import addresses, notices
+from moodle_coupling.orchestration import names, notices
 from moodle_coupling.orchestration.retries import SOON
 from moodle_coupling.words.sentence import Sentence, in_turn
 
@@ -47,7 +47,7 @@ def wait(run: Run, error: CouplingError, until: dt.datetime | None, ti: Any, now
         outage = note_outage(run.ledger, run.mapping.environment, outage)
     except CouplingError as away:  # the ledger: the run has other things to say of that
         log.warning("%s", away)
-    link = addresses.run(run.record.dag_id, run.record.run_id)
+    link = names.run(run.record.dag_id, run.record.run_id)
     notices.tell(_notice(run.mapping.environment, outage, link), run.mapping.notify, run.ledger)
 
 
@@ -61,7 +61,7 @@ def tell_away(ledger: Ledger, environment: str, outage: Outage, who: Notify) -> 
     from moodle_coupling.ledger.runs import get_run
 
     record = get_run(ledger, outage.run)
-    notices.tell(_notice(environment, outage, addresses.run(record.dag_id, record.run_id)), who, ledger)
+    notices.tell(_notice(environment, outage, names.run(record.dag_id, record.run_id)), who, ledger)
 
 
 def outages_of(ledger: Ledger) -> dict[str, Outage]:

@@ -13,9 +13,9 @@ from moodle_coupling.errors import NotApproved, SettingError, TooManyFailures
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.matching.frames import WRITING_ACTIONS
 from moodle_coupling.orchestration import access, safety, staging
-from moodle_coupling.orchestration.environment_hold import held
 from moodle_coupling.orchestration.lineage import tell_written
 from moodle_coupling.orchestration.load import load_part
+from moodle_coupling.orchestration.run import held
 from moodle_coupling.orchestration.shared_staging import check_mark
 from moodle_coupling.words.sentence import Sentence
 

@@ -28,15 +28,14 @@ from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.runs import tell_progress
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.selection import only_asked
-from moodle_coupling.matching.unchanged import with_unchanged
+from moodle_coupling.matching.selection import only_asked, with_unchanged
 from moodle_coupling.orchestration import access, parts, safety, staging
 from moodle_coupling.orchestration import decisions as deciding
 from moodle_coupling.orchestration.connection_checks import visibility_of, wants_of
-from moodle_coupling.orchestration.environment_hold import LEASE, held
 from moodle_coupling.orchestration.once import once
+from moodle_coupling.orchestration.run import LEASE, held
 from moodle_coupling.orchestration.shared_staging import check_mark
-from moodle_coupling.people.frames import empty, made
+from moodle_coupling.people.table import empty, made
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.words.sentence import Sentence, in_lines
 
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.matching.remembered import Remembered
+    from moodle_coupling.matching.frames import Remembered
     from moodle_coupling.orchestration.parts import Chunk
     from moodle_coupling.orchestration.run import Run
 

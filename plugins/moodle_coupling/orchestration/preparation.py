@@ -14,14 +14,13 @@ from moodle_coupling.errors import SourceError
 from moodle_coupling.hooks.pause import guard
 from moodle_coupling.ledger.accounts import fingerprints as known_fingerprints
 from moodle_coupling.ledger.runs import begin_run
-from moodle_coupling.matching.selection import neighbourhood, unknown_ids
-from moodle_coupling.matching.unchanged import split_unchanged, unchanged_rows
+from moodle_coupling.matching.selection import neighbourhood, split_unchanged, unchanged_rows, unknown_ids
 from moodle_coupling.orchestration import access, safety, staging
 from moodle_coupling.orchestration.extraction import read_source
 from moodle_coupling.orchestration.once import once
 from moodle_coupling.orchestration.shared_staging import leave_mark
 from moodle_coupling.people.fingerprint import fingerprints
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 from moodle_coupling.people.transform import transform as transform_persons
 from moodle_coupling.words.sentence import Sentence
 

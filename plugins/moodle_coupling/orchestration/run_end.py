@@ -19,11 +19,11 @@ from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.runs import end_run, get_run
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.environment_hold import let_go
 from moodle_coupling.orchestration.figures import tell_figures
 from moodle_coupling.orchestration.names import users_asset
 from moodle_coupling.orchestration.notices import tell_digest
 from moodle_coupling.orchestration.reporting import report
+from moodle_coupling.orchestration.run import let_go
 from moodle_coupling.orchestration.safety import why_stopped
 from moodle_coupling.orchestration.shared_staging import check_mark
 from moodle_coupling.words.sentence import LINES, Sentence

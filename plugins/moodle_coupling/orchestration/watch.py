@@ -10,7 +10,7 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.mapping.file import remains
 from moodle_coupling.mapping.folder import load_all
 from moodle_coupling.orchestration import notices, outages
-from moodle_coupling.orchestration.environment_hold import the_ledger
+from moodle_coupling.orchestration.run import the_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

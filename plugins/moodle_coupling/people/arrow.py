@@ -1,15 +1,18 @@
-"""Text columns as Arrow arrays: to and fro, and work on no more values than need it."""
+"""Columns of Arrow: reading, comparing and making them, on two threads and without Python's collector."""
 
 from __future__ import annotations
 
+import gc
 import importlib
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -168,3 +171,37 @@ def longer_than(texts: Texts, limit: int) -> Mask:
     if longest <= limit:
         return np.zeros(len(texts), dtype=bool)
     return as_mask(pc.greater(pc.utf8_length(texts), limit))
+
+
+THREADS: Final = 2
+
+One = TypeVar("One")
+Other = TypeVar("Other")
+
+
+def at_once(tasks: Iterable[Callable[[], One]]) -> list[One]:
+    """Do tasks that do not touch each other's columns, two at a time; gives what they gave, and raises what the first raised."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="columns") as threads:
+        return [future.result() for future in [threads.submit(task) for task in tasks]]
+
+
+def both(one: Callable[[], One], other: Callable[[], Other]) -> tuple[One, Other]:
+    """Do two tasks that do not touch each other's columns, and give what each gave."""
+    with ThreadPoolExecutor(1, thread_name_prefix="columns") as thread:
+        waiting = thread.submit(other)
+        return one(), waiting.result()
+
+
+@contextmanager
+def collector_at_rest() -> Iterator[None]:
+    """Let Python not look for circles of unreachable objects meanwhile; what nothing refers to is freed all the same.
+
+    Each look passes every object there is, a worker's own included, and finds nothing in a step that makes columns.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
+from moodle_coupling.contract.columns import SOURCES_DIFFER, SOURCES_DISAGREE
 from moodle_coupling.contract.frames import REASONS
-from moodle_coupling.people.arrow import pa
-from moodle_coupling.people.frames import empty
+from moodle_coupling.people.arrow import is_blank, pa, to_texts
 from moodle_coupling.people.rules import RULE_BY_CODE, RULES
+from moodle_coupling.people.table import empty
 from moodle_coupling.words.sentence import Sentence, in_turn
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.people.arrow import Mask, Texts
     from moodle_coupling.people.rules import Blocks
+    from moodle_coupling.people.table import Table
 
 KEPT: Final = 300
 """Characters of a value that the frame keeps, or as many as the rule's sentence shows."""
@@ -98,3 +101,22 @@ def sentence_of(code: str, field: str, text: str, likely: str = "") -> Sentence:
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def note_sources(table: Table, reasons: Reasons) -> None:
+    """Note who the sources do not agree on, and each field on which they differ."""
+    if table.has(SOURCES_DISAGREE):
+        said = table.texts(SOURCES_DISAGREE)
+        reasons.add("sources_disagree", ~is_blank(said), said)
+    if not table.has(SOURCES_DIFFER):
+        return
+    by_field: dict[str, dict[int, str]] = {}
+    texts = table.texts(SOURCES_DIFFER)
+    for place in np.flatnonzero(~is_blank(texts)):
+        for field, said in json.loads(texts[int(place)].as_py()).items():
+            by_field.setdefault(field, {})[int(place)] = said
+    for field, found in by_field.items():
+        mask = np.zeros(len(table), dtype=bool)
+        mask[list(found)] = True
+        values = [found.get(place, "") for place in range(len(table))]
+        reasons.add("sources_differ", mask, to_texts(values), field)

@@ -1,4 +1,4 @@
-"""The rules a person must pass, each declared once: code, field and what it stops; words/locale says it in words."""
+"""Who belongs in this Moodle, and the rules a person must pass: each declared once, over Arrow texts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,81 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH, WIDTHS, Takes
+import numpy as np
+
+from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH, TAG, WIDTHS, Takes
+from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping.countries import likeliest
+from moodle_coupling.mapping.patterns import NoPattern, linear_pattern
+from moodle_coupling.people.arrow import as_mask, pa, pc
+from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from moodle_coupling.contract.fields import Field
+    from moodle_coupling.mapping import Condition
+    from moodle_coupling.people.arrow import Mask, Texts
+
+_ATOM: Final = r"[!#$%&'*+/=?^_`{|}~0-9A-Za-z-]+"
+_LABEL: Final = r"(?:[xX][nN]--)?[0-9A-Za-z]+(?:-+[0-9A-Za-z]+)*"
+_TOP: Final = r"(?:[A-Za-z][0-9A-Za-z]*|[xX][nN]--[0-9A-Za-z]+)(?:-+[0-9A-Za-z]+)*"
+EMAIL: Final = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_TOP}$"
+"""PHP's FILTER_VALIDATE_EMAIL as Moodle's validate_email uses it, without quoted local parts (refused on the recorded
+sites) and without addresses on a bare IP number."""
+_TOO_LONG_PARTS: Final = r"^[^@]{65}|@.*[^.]{64}"
+
+
+def is_email(texts: Texts) -> Mask:
+    """Return which texts Moodle's ``validate_email`` takes ('' is none); its length in the database is another rule."""
+    fits = pc.match_substring_regex(texts, EMAIL)
+    long_parts = pc.greater(pc.binary_length(texts), 64)
+    mask = as_mask(fits)
+    if pc.any(long_parts).as_py():
+        mask &= ~as_mask(pc.match_substring_regex(texts, _TOO_LONG_PARTS))
+    return mask
+
+
+def has_tags(texts: Texts) -> Mask:
+    """Return which texts PHP's ``strip_tags`` would change (PARAM_NOTAGS and PARAM_TEXT); a lone ``<`` is no tag."""
+    mask = as_mask(pc.match_substring(texts, "<"))
+    if mask.any():
+        mask &= as_mask(pc.match_substring_regex(texts, TAG))
+    return mask
+
+
+def does_not_fit(field: Field, texts: Texts) -> Mask:
+    """Return which texts are filled in and are none that Moodle takes in this field, asking once per different text."""
+    coded = pc.dictionary_encode(texts)
+    unfit = pa.array([bool(value) and not field.fits(value) for value in coded.dictionary.to_pylist()], type=pa.bool_())
+    return as_mask(unfit.take(coded.indices)) if len(texts) else np.zeros(0, dtype=bool)
+
+
+def is_zero(texts: Texts) -> Mask:
+    """Return which texts are PHP's falsy '0': an account with that idnumber cannot be looked up (recording 299)."""
+    return as_mask(pc.equal(texts, "0"))
+
+
+_WHOLE: Final = r"[+-]?(?:0|[1-9][0-9]*)"
+_SPOILT_ID: Final = (
+    "^(?:"
+    + "|".join(
+        (
+            rf"{_WHOLE}[.,][0-9]+(?:[eE][+-]?[0-9]+)?",  # 123.0, 12.5, 1.23E+05, 1,23E+15; 0012.5 and 1.2.3 are ids
+            r"[+-]?[0-9]{1,3}[eE](?:\+[0-9]+|-[0-9]{2,3})",  # 1E+05; 12E4 and 1E5A are ids
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?",  # 12-10 that became a day
+            r"(?i:true|false|waar|onwaar|null|none|nan|nat|<na>|nil|[+-]?inf(?:inity)?)",
+            r"#+|#[A-Z/0]+[!?A]?",  # ########, #N/A, #REF!
+        )
+    )
+    + ")$"
+)
+"""What spreadsheets, floats and programs make of an id, or write where there is none."""
+
+
+def is_spoilt(texts: Texts) -> Mask:
+    """Return which ids are not what stood in the source's own system: digits were lost, or a program's word came in their place."""
+    return as_mask(pc.match_substring_regex(texts, _SPOILT_ID))
 
 
 class Blocks(StrEnum):
@@ -91,3 +161,49 @@ RULES: Final[tuple[Rule, ...]] = (
 by_field_idnumber_zero, create_customfield_70000 and others."""
 
 RULE_BY_CODE: Final = {rule.code: rule for rule in RULES}
+
+
+def holds(condition: Condition, texts: Texts, where: str) -> Mask:
+    """Return for which (cleaned) texts the condition holds. Texts are compared exactly, letter case included.
+
+    ``where`` names the condition in errors, such as ``scope.include[0]``.
+
+    Raises:
+        MappingError: ``matches`` is no regular expression that can be used.
+
+    """
+    test = _test(condition)
+    coded = pc.dictionary_encode(texts)
+    verdicts = as_mask(pa.array([test(value) for value in coded.dictionary.to_pylist()], type=pa.bool_()))
+    if condition.matches is not None:
+        verdicts = verdicts & _matching(condition.matches, coded.dictionary, where)
+    return verdicts[coded.indices.to_numpy()] if len(texts) else np.zeros(0, dtype=bool)
+
+
+def _test(condition: Condition) -> Callable[[str], bool]:
+    """Return the test of one text but for ``matches``; a condition that says several things asks for all of them."""
+    tests: list[Callable[[str], bool]] = []
+    if condition.equals is not None:
+        tests.append(lambda value, wanted=condition.equals: value == wanted)  # type: ignore[misc]
+    if condition.not_equals is not None:
+        tests.append(lambda value, unwanted=condition.not_equals: value != unwanted)  # type: ignore[misc]
+    if condition.any_of is not None:
+        tests.append(lambda value, wanted=frozenset(condition.any_of): bool(wanted & _parts(value)))  # type: ignore[misc]
+    if condition.none_of is not None:
+        tests.append(lambda value, unwanted=frozenset(condition.none_of): not unwanted & _parts(value))  # type: ignore[misc]
+    if condition.not_empty is not None:
+        tests.append(lambda value, wanted=condition.not_empty: bool(value) is wanted)  # type: ignore[misc]
+    return lambda value: all(test(value) for test in tests)
+
+
+def _parts(value: str) -> set[str]:
+    return {value, *(part.strip() for part in value.split("|"))}
+
+
+def _matching(pattern: str, texts: Texts, where: str) -> Mask:
+    """Return which texts the whole of an expression matches, in steps that grow with the texts and no faster (RE2)."""
+    try:
+        return as_mask(pc.match_substring_regex(texts, linear_pattern(pattern)))
+    except (NoPattern, pa.ArrowInvalid) as error:
+        why = error.args[0] if isinstance(error, NoPattern) else str(error)
+        raise MappingError(Sentence("people.no_pattern", where=where, pattern=pattern, why=why)) from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from moodle_coupling.contract.columns import PERSON_COLUMNS, ROW
 from moodle_coupling.errors import InputError, MappingError
@@ -14,10 +15,26 @@ from moodle_coupling.people.cleaning import clean_texts, damaged
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
+    from moodle_coupling.contract.frames import Frame
     from moodle_coupling.people.arrow import Mask, Texts
+
+
+def empty(frame: Frame) -> pd.DataFrame:
+    """Give the frame without rows."""
+    return made(frame, ())
+
+
+def made(frame: Frame, rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Give the frame of some rows; keys that are no columns are left out."""
+    listed = list(rows)
+    return pd.DataFrame(
+        {name: pd.Series([row[name] for row in listed], dtype=dtype) for name, dtype in frame.dtypes.items()}
+    )
+
 
 _DECLARED = {column.name: column for column in PERSON_COLUMNS}
 

@@ -14,11 +14,13 @@ from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFI
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.mapping import IdnumberFrom, Unmatched
 from moodle_coupling.mapping.countries import to_code
-from moodle_coupling.people import checks
+from moodle_coupling.people import rules
 from moodle_coupling.people.arrow import (
+    at_once,
     blank_where,
     change_where,
     choose,
+    collector_at_rest,
     is_blank,
     join,
     longer_than,
@@ -26,15 +28,10 @@ from moodle_coupling.people.arrow import (
     same_text,
     to_series,
 )
-from moodle_coupling.people.cleaning import damaged
-from moodle_coupling.people.differing import note_sources
-from moodle_coupling.people.memory import collector_at_rest
-from moodle_coupling.people.particles import surnames
-from moodle_coupling.people.reasons import Reasons
-from moodle_coupling.people.rules import Blocks
-from moodle_coupling.people.scope import holds
+from moodle_coupling.people.cleaning import damaged, surnames
+from moodle_coupling.people.reasons import Reasons, note_sources
+from moodle_coupling.people.rules import Blocks, holds
 from moodle_coupling.people.table import Table, first_filled, rows_of
-from moodle_coupling.people.threads import at_once
 from moodle_coupling.people.usernames import base_usernames
 
 if TYPE_CHECKING:
@@ -42,7 +39,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import FieldValue, Mapping
     from moodle_coupling.people.arrow import Mask, Texts
-    from moodle_coupling.people.particles import Surnames
+    from moodle_coupling.people.cleaning import Surnames
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,7 @@ def _ids(table: Table, origin: IdnumberFrom, reasons: Reasons) -> tuple[Texts, T
         chosen, other = person, extern
     else:
         chosen, other = first_filled(extern, person), blank_where(person, is_blank(extern))
-    zero = checks.is_zero(chosen)
+    zero = rules.is_zero(chosen)
     long = longer_than(chosen, WIDTHS["idnumber"])
     spoilt = _spoilt(chosen)
     reasons.add("idnumber_missing", is_blank(chosen))
@@ -173,7 +170,7 @@ def _ids(table: Table, origin: IdnumberFrom, reasons: Reasons) -> tuple[Texts, T
 
 
 def _spoilt(ids: Texts) -> Mask:
-    return checks.is_spoilt(ids) | damaged(ids)
+    return rules.is_spoilt(ids) | damaged(ids)
 
 
 def _names(table: Table, mapping: Mapping, parts: Surnames, reasons: Reasons) -> dict[str, Texts]:
@@ -204,7 +201,7 @@ def _stand_ins(names: dict[str, Texts], mapping: Mapping) -> dict[str, Texts]:
 def _free_text(field: str, texts: Texts, spoilt: Mask, reasons: Reasons) -> Texts:
     """Return the texts without those that came damaged, are too long for Moodle's field or hold tags."""
     long = longer_than(texts, WIDTHS[field])
-    tags = checks.has_tags(texts)
+    tags = rules.has_tags(texts)
     reasons.add(f"{field}_too_long", long, texts)
     reasons.add(f"{field}_has_tags", tags, texts)
     reasons.add("text_damaged", spoilt, texts, field, blocks=Blocks.CREATE if field in _NAMES else None)
@@ -222,14 +219,14 @@ def _email(table: Table, mapping: Mapping, reasons: Reasons) -> Texts:
         filled, open_ = ~is_blank(texts), is_blank(chosen)
         if not (filled & open_).any():
             continue
-        good = checks.is_email(texts) & ~longer_than(texts, WIDTHS["email"])
+        good = rules.is_email(texts) & ~longer_than(texts, WIDTHS["email"])
         bad = filled & ~good & open_
         if bad.any():
             skipped.append((name, texts, bad))
             refused = choose(bad & is_blank(refused), texts, refused)
         chosen = choose(good & open_, texts, chosen)
     none = is_blank(chosen)
-    long = none & checks.is_email(refused) & longer_than(refused, WIDTHS["email"])
+    long = none & rules.is_email(refused) & longer_than(refused, WIDTHS["email"])
     reasons.add("email_missing", none & is_blank(refused))
     reasons.add("email_invalid", none & ~is_blank(refused) & ~long, refused)
     reasons.add("email_too_long", long, refused)
@@ -242,7 +239,7 @@ def _username(table: Table, mapping: Mapping, parts: Surnames, email: Texts, rea
     recipe = RECIPES[mapping.username.recipe]
     columns = {name: table.texts(name) for name in ("firstname", "initials", "extern_id")}
     columns |= {"infix": parts.infix, "lastname": parts.surname}
-    columns["extern_id"] = blank_where(columns["extern_id"], checks.is_spoilt(columns["extern_id"]))
+    columns["extern_id"] = blank_where(columns["extern_id"], rules.is_spoilt(columns["extern_id"]))
     columns["email"] = email
     usernames = base_usernames(columns, mapping.username)
     # A username outlasts the damage of what it is made of, so there is none until that is mended.
@@ -276,7 +273,7 @@ def _fields(table: Table, mapping: Mapping, reasons: Reasons) -> dict[str, Texts
         if known.takes is Takes.TEXT:
             found[field] = _free_text(field, texts, _damaged(table, origin), reasons)
         else:
-            unfit = checks.does_not_fit(known, texts)
+            unfit = rules.does_not_fit(known, texts)
             reasons.add(known.refusal, unfit, texts)
             found[field] = blank_where(texts, unfit)
     for shortname, origin in mapping.profile_fields.items():

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from moodle_coupling.contract.markdown import code as as_code
-from moodle_coupling.contract.markdown import plain
+from moodle_coupling.contract.safe_text import code as as_code
+from moodle_coupling.contract.safe_text import plain
 from moodle_coupling.hooks.moodle.probes import unseen_field
 from moodle_coupling.matching.facts import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action

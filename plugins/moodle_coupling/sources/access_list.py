@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.contract.frames import ACCESS_LIST
-from moodle_coupling.people.frames import empty
+from moodle_coupling.people.table import empty
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.headings import plain_heading
 from moodle_coupling.sources.kinds import open_settings
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.hooks.coachview.budget import Sharing
-    from moodle_coupling.mapping.access_list import AccessList
+    from moodle_coupling.mapping.access import AccessList
     from moodle_coupling.words.sentence import Sentence
 
 _IDNUMBER: Final = "idnumber"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.mapping import AnySource, Mapping
-    from moodle_coupling.mapping.access_list import AccessList
+    from moodle_coupling.mapping.access import AccessList
     from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.sources.contract import Extract, Kind, Source
 

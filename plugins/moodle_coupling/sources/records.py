@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.contract.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW
-from moodle_coupling.contract.flags import read_flag
+from moodle_coupling.contract.columns import INACTIVE_UNREAD, PERSON_COLUMNS, ROW, read_flag
 from moodle_coupling.people.arrow import change_where, choose, is_blank, longer_than, pa, pc, same_text, to_series
 from moodle_coupling.sources.contract import Brought, Extract, ExtractCounts, LeftOut
 from moodle_coupling.sources.headings import ID_COLUMNS

@@ -88,7 +88,7 @@ def _write(
     title: str,
     widths: Mapping[int, int],
 ) -> int:
-    from moodle_coupling.contract.spreadsheet import as_csv
+    from moodle_coupling.contract.safe_text import as_csv
     from moodle_coupling.web.base.tables import as_xlsx
 
     if output.suffix not in {".csv", ".xlsx"}:

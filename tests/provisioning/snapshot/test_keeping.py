@@ -23,7 +23,7 @@ from provisioning.snapshot.site import (
 
 from moodle_coupling.contract.account import Account
 from moodle_coupling.errors import CouplingPaused
-from moodle_coupling.matching.accounts import accounts_frame
+from moodle_coupling.matching.frames import accounts_frame
 from moodle_coupling.provisioning.snapshot import by_report, ranges
 from moodle_coupling.provisioning.snapshot.reading import KEPT_FOR, Piece, Pieces, joined, packed, unpacked
 from moodle_coupling.sandbox.moodle import running_moodle

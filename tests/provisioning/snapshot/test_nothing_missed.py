@@ -11,8 +11,8 @@ from provisioning.plans import hook_for
 from provisioning.snapshot.site import offer_report
 
 from moodle_coupling.mapping.parts import SnapshotSettings
+from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.matching.remembered import Remembered
 from moodle_coupling.provisioning.snapshot import by_report, ranges
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import running_moodle

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moodle_coupling.contract.account import Account
-from moodle_coupling.matching.accounts import accounts_frame
+from moodle_coupling.matching.frames import accounts_frame
 from moodle_coupling.provisioning.snapshot import ranges
 from moodle_coupling.provisioning.snapshot.ranges import far_apart, read_by_number
 from moodle_coupling.provisioning.snapshot.reading import Piece

@@ -11,7 +11,7 @@ from moodle_coupling.provisioning.snapshot import ranges
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.provisioning.snapshot.visibility import Visibility
 from moodle_coupling.sandbox.moodle import running_moodle
-from moodle_coupling.sandbox.moodle.tokens import LEAST_CAPABILITIES
+from moodle_coupling.sandbox.moodle.site import LEAST_CAPABILITIES
 
 LEAST = LEAST_CAPABILITIES | {"moodle/reportbuilder:view", "moodle/reportbuilder:viewall"}
 BOTH = Visibility(("city", "country"), own_id=3)

@@ -14,7 +14,7 @@ from moodle_coupling.sandbox.moodle import ACCESS_FUNCTIONS, SandboxMoodle, runn
 from moodle_coupling.sandbox.moodle.access_file import read_access, read_access_file
 from moodle_coupling.sandbox.moodle.context import Work, service_seconds
 from moodle_coupling.sandbox.moodle.functions.registry import FUNCTIONS
-from moodle_coupling.sandbox.moodle.tokens import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
+from moodle_coupling.sandbox.moodle.site import ACCESS_CAPABILITIES, LEAST_CAPABILITIES
 
 ADD, DELETE, MEMBERS = (
     "core_cohort_add_cohort_members",

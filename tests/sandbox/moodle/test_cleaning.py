@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType, clean, is_valid_email
-from moodle_coupling.sandbox.moodle.collation import collation_key, like
+from moodle_coupling.sandbox.moodle.database import collation_key, like
 from moodle_coupling.sandbox.moodle.php import json_encode, loosely_equal, print_r, strip_tags, to_int
 from moodle_coupling.sandbox.moodle.site import SiteSettings
 

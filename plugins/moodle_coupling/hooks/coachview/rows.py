@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.flags import read_flag
+from moodle_coupling.contract.columns import read_flag
 from moodle_coupling.errors import CoachviewAnswerUnreadable, CoachviewDenied, CoachviewRefused
 from moodle_coupling.hooks.coachview.connection import FreeShape
 from moodle_coupling.words.sentence import Sentence

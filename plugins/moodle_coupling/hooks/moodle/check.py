@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from moodle_coupling.contract.profile_types import contradicts
+from moodle_coupling.contract.profile_fields import contradicts
 from moodle_coupling.errors import (
     AnswerLost,
     MoodleAccessDenied,
@@ -24,18 +24,15 @@ from moodle_coupling.errors import (
     MoodleUnreachable,
     NotAMoodle,
 )
-from moodle_coupling.hooks.moodle.access_probes import (
+from moodle_coupling.hooks.moodle.answers import SITE_INFO, without_function
+from moodle_coupling.hooks.moodle.probes import (
     AccessSite,
     AccessWants,
     Problem,
-    cohort_problems,
-    course_problems,
-)
-from moodle_coupling.hooks.moodle.answers import SITE_INFO, without_function
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
-from moodle_coupling.hooks.moodle.probes import (
     Sample,
     Value,
+    cohort_problems,
+    course_problems,
     mend_value,
     not_taken,
     refused_values,
@@ -44,6 +41,7 @@ from moodle_coupling.hooks.moodle.probes import (
     unseen_field,
 )
 from moodle_coupling.hooks.moodle.records import CREATE_USERS, GET_USERS, GET_USERS_BY_FIELD, UPDATE_USERS
+from moodle_coupling.hooks.moodle.wire import CONTROL_VARIABLES
 from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_lines, in_turn
 
 if TYPE_CHECKING:

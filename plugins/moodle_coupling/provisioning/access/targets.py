@@ -15,7 +15,7 @@ from moodle_coupling.contract.frames import ACCESS_MEMBERS, ACCESS_TARGETS
 from moodle_coupling.errors import MoodleError
 from moodle_coupling.hooks.moodle.access_records import COHORTS_AT_ONCE, GONE, is_of_one_target
 from moodle_coupling.mapping import MissingTargets
-from moodle_coupling.people.frames import made
+from moodle_coupling.people.table import made
 from moodle_coupling.provisioning.wire import Moodle
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from moodle_coupling.contract.profile_types import is_kept
+from moodle_coupling.contract.profile_fields import is_kept
 from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, UNSEEN, WITHHELD, OutcomeStatus
 from moodle_coupling.provisioning.load.rows import ChangeItem, NewItem
 from moodle_coupling.provisioning.lookups import look_up

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import MoodleAnswerUnreadable
-from moodle_coupling.matching.accounts import accounts_frame
-from moodle_coupling.people.numbering import numbered, taken_names
+from moodle_coupling.matching.frames import accounts_frame
+from moodle_coupling.people.usernames import numbered, taken_names
 from moodle_coupling.provisioning.lookups import can_look_up, literally, lookup_batches
 from moodle_coupling.provisioning.snapshot.keys import all_folded, folded, key, name_key, spellings
 from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden

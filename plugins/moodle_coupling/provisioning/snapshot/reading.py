@@ -12,7 +12,7 @@ import pandas as pd
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX, TEXT_FIELDS
 from moodle_coupling.errors import AnswerLost, MoodleAnswerUnreadable
-from moodle_coupling.matching.accounts import accounts_frame, no_accounts
+from moodle_coupling.matching.frames import accounts_frame, no_accounts
 from moodle_coupling.provisioning.lookups import lookup_batches
 from moodle_coupling.provisioning.snapshot.turns import in_turn
 from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from moodle_coupling.sandbox.coachview.faults import Fault, FaultKind
 from moodle_coupling.sandbox.coachview.fields import DEFAULT_FREE_FIELDS, FreeField
+from moodle_coupling.sandbox.coachview.refusals import Fault, FaultKind
 from moodle_coupling.sandbox.coachview.sandbox import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.coachview.settings import SCOPES, ServerSettings
 

@@ -8,11 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from moodle_coupling.sandbox.coachview.faults import Fault, FaultKind
 from moodle_coupling.sandbox.coachview.fields import FREE, Person, Rules
 from moodle_coupling.sandbox.coachview.filters import raw_conditions, read_order, read_where
 from moodle_coupling.sandbox.coachview.oauth import TokenServer, token_refused
-from moodle_coupling.sandbox.coachview.refusals import Refusal, bad_request
+from moodle_coupling.sandbox.coachview.refusals import Fault, FaultKind, Refusal, bad_request
 from moodle_coupling.sandbox.coachview.rows import (
     Asked,
     Page,
@@ -33,9 +32,8 @@ from moodle_coupling.sandbox.server import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from moodle_coupling.sandbox.coachview.budget import Budget, Standing
     from moodle_coupling.sandbox.coachview.people import People
-    from moodle_coupling.sandbox.coachview.settings import ServerSettings
+    from moodle_coupling.sandbox.coachview.settings import Budget, ServerSettings, Standing
     from moodle_coupling.sandbox.coachview.trainings import Records
     from moodle_coupling.sandbox.server import HttpRequest
 

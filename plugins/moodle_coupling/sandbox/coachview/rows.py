@@ -7,7 +7,6 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from moodle_coupling.sandbox.coachview.faults import Fault, FaultKind
 from moodle_coupling.sandbox.coachview.fields import (
     CATEGORIES,
     EXTRA,
@@ -19,7 +18,7 @@ from moodle_coupling.sandbox.coachview.fields import (
     Kind,
     Person,
 )
-from moodle_coupling.sandbox.coachview.refusals import Refusal, bad_request
+from moodle_coupling.sandbox.coachview.refusals import Fault, FaultKind, Refusal, bad_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

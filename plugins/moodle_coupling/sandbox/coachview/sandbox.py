@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.coachview.api import Api, Call, endpoint_of, read_call
-from moodle_coupling.sandbox.coachview.budget import Budget
-from moodle_coupling.sandbox.coachview.faults import Fault, FaultKind
 from moodle_coupling.sandbox.coachview.fields import DEFAULT_FREE_FIELDS, FreeField
 from moodle_coupling.sandbox.coachview.oauth import TokenServer
 from moodle_coupling.sandbox.coachview.people import People
-from moodle_coupling.sandbox.coachview.settings import Clock, ServerSettings
+from moodle_coupling.sandbox.coachview.refusals import Fault, FaultKind
+from moodle_coupling.sandbox.coachview.settings import Budget, Clock, ServerSettings
 from moodle_coupling.sandbox.coachview.trainings import ENROLMENTS, PARTS, Records
 from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
 from moodle_coupling.sandbox.faults import FaultsInForce

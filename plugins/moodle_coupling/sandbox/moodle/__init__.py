@@ -6,13 +6,13 @@ from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
 from moodle_coupling.sandbox.moodle.profile_fields import ProfileField
 from moodle_coupling.sandbox.moodle.reports import CustomReport
 from moodle_coupling.sandbox.moodle.sandbox import SandboxMoodle, running_moodle
-from moodle_coupling.sandbox.moodle.site import SiteSettings
-from moodle_coupling.sandbox.moodle.tokens import (
+from moodle_coupling.sandbox.moodle.site import (
     ACCESS_FUNCTIONS,
     ACCOUNT_FUNCTIONS,
     CAPABILITIES,
     FUNCTIONS,
     REPORT_FUNCTIONS,
+    SiteSettings,
     Token,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.moodle.collation import collation_key, equality_key, like
+from moodle_coupling.sandbox.moodle.database import collation_key, equality_key, like
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.database import Database

@@ -6,8 +6,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.moodle.collation import POSTGRESQL, collation_key, equality_key
-from moodle_coupling.sandbox.moodle.database import Database
+from moodle_coupling.sandbox.moodle.database import POSTGRESQL, Database, collation_key, equality_key
 from moodle_coupling.sandbox.moodle.site import SiteSettings
 
 if TYPE_CHECKING:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.access import AccessTables
     from moodle_coupling.sandbox.moodle.accounts import Accounts
     from moodle_coupling.sandbox.moodle.php import PhpArray
-    from moodle_coupling.sandbox.moodle.site import SiteSettings
-    from moodle_coupling.sandbox.moodle.tokens import Token, Tokens
+    from moodle_coupling.sandbox.moodle.site import SiteSettings, Token, Tokens
 
 _DB_DOWN = (
     "<p>Error: Database connection failed</p>\n"

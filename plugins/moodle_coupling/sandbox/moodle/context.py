@@ -8,18 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.sandbox.moodle.collation import MARIADB, POSTGRESQL
+from moodle_coupling.sandbox.moodle.database import MARIADB, POSTGRESQL
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException, no_permission, unworded
 from moodle_coupling.sandbox.moodle.php import is_empty
-from moodle_coupling.sandbox.moodle.tokens import CAPABILITIES
+from moodle_coupling.sandbox.moodle.site import CAPABILITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from moodle_coupling.sandbox.moodle.access import AccessTables
     from moodle_coupling.sandbox.moodle.accounts import Accounts
-    from moodle_coupling.sandbox.moodle.site import SiteSettings
-    from moodle_coupling.sandbox.moodle.tokens import Token
+    from moodle_coupling.sandbox.moodle.site import SiteSettings, Token
 
 
 _CAN_CHANGE_PASSWORD = ("manual", "email", "none", "db")

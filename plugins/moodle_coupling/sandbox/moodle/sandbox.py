@@ -18,9 +18,8 @@ from moodle_coupling.sandbox.moodle.answers import login_page, php_warnings
 from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer
 from moodle_coupling.sandbox.moodle.context import ServiceTimes
 from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
-from moodle_coupling.sandbox.moodle.functions.passwords import NOT_CACHED, is_internal, stored_hash
-from moodle_coupling.sandbox.moodle.site import SiteSettings
-from moodle_coupling.sandbox.moodle.tokens import Token, Tokens
+from moodle_coupling.sandbox.moodle.functions.accounts import NOT_CACHED, is_internal, stored_hash
+from moodle_coupling.sandbox.moodle.site import SiteSettings, Token, Tokens
 from moodle_coupling.sandbox.server import JSON, Answer, Drip, SandboxServer, Sending, web_server_page
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from moodle_coupling.errors import BudgetSpent, SettingError
 from moodle_coupling.mapping import CoachviewSource
-from moodle_coupling.mapping.access_list import AccessCoachview
+from moodle_coupling.mapping.access import AccessCoachview
 from moodle_coupling.sources.contract import Kind
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Coachview(Kind):
         from moodle_coupling.hooks.coachview.check import check_coachview
         from moodle_coupling.hooks.coachview.hook import CoachviewHook
         from moodle_coupling.hooks.moodle.check import Finding, Level
-        from moodle_coupling.sources.coachview.columns import Columns
+        from moodle_coupling.sources.coachview.source import Columns
 
         try:
             with CoachviewHook(settings.connection, sharing=sharing) as hook:
@@ -67,7 +67,7 @@ class CoachviewEnrolments(Coachview):
 
     def check(self, settings: Any, sharing: Sharing | None) -> list[Finding]:
         """Find out whether the rows have the keys that the mapping names, and a part is of this Moodle."""
-        from moodle_coupling.sources.coachview.enrolments_check import check_enrolments
+        from moodle_coupling.sources.coachview.enrolments import check_enrolments
 
         return check_enrolments(settings, sharing)
 

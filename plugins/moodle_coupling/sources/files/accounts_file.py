@@ -8,7 +8,7 @@ import pandas as pd
 
 from moodle_coupling.contract.fields import PROFILE_PREFIX, TEXT_FIELDS
 from moodle_coupling.errors import InputError
-from moodle_coupling.matching.accounts import REQUIRED
+from moodle_coupling.matching.frames import REQUIRED
 from moodle_coupling.sources.files.csv_file import DELIMITERS, decode, read_cells
 from moodle_coupling.words.sentence import Sentence
 

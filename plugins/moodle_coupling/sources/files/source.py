@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import CouplingError, SourceError
 from moodle_coupling.sources.contract import Mode, Wanted, seal, unseal
-from moodle_coupling.sources.files.caps import Caps
 from moodle_coupling.sources.files.csv_file import read_csv
-from moodle_coupling.sources.files.places import take
+from moodle_coupling.sources.files.places import Caps, take
 from moodle_coupling.sources.files.xlsx_sheet import read_xlsx
 from moodle_coupling.sources.persons import only
 from moodle_coupling.words.sentence import Sentence

@@ -20,7 +20,7 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from moodle_coupling.sources.files.caps import Caps
+    from moodle_coupling.sources.files.places import Caps
 
 _CHUNK: Final = 256 * 1024
 _ESCAPE: Final = re.compile("((?:_x[0-9A-Fa-f]{4}_)+)")

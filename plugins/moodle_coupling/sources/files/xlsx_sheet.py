@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import FileSource
     from moodle_coupling.sources.contract import Extract
-    from moodle_coupling.sources.files.caps import Caps
+    from moodle_coupling.sources.files.places import Caps
     from moodle_coupling.sources.files.xlsx_book import Book, Sheet
 
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from fastapi.responses import StreamingResponse
 
-from moodle_coupling.contract.spreadsheet import is_risky
+from moodle_coupling.contract.safe_text import is_risky
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -13,9 +13,9 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger.accounts import links_frame
 from moodle_coupling.ledger.decisions import Choice, protections
 from moodle_coupling.matching import decisions as deciding
-from moodle_coupling.matching.accounts import ALWAYS_PROTECTED
 from moodle_coupling.matching.decisions import Option
 from moodle_coupling.matching.facts import ACCOUNT_FACTS, account_print
+from moodle_coupling.matching.frames import ALWAYS_PROTECTED
 from moodle_coupling.web.base.access import Access, AccessDep, Right
 from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.ledgers import the_ledger

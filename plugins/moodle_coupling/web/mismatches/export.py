@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 
-from moodle_coupling.contract.spreadsheet import as_csv
+from moodle_coupling.contract.safe_text import as_csv
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, mismatch_page, mismatch_versions
 from moodle_coupling.orchestration.decision_sheet import ACCOUNT, DECISION, NOTE, NUMBER, VERSION, kind_code

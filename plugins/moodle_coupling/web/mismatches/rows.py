@@ -13,7 +13,7 @@ from moodle_coupling.ledger.decisions import is_decidable
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import ELSEWHERE, Option
 from moodle_coupling.matching.evidence import evidence_of
-from moodle_coupling.matching.score import Part, parts, score
+from moodle_coupling.matching.likeness import Part, parts, score
 from moodle_coupling.web.base.access import MASK, Access, Right
 from moodle_coupling.web.base.languages import foreign
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses

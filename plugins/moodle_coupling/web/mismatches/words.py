@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.matching.score import How
+from moodle_coupling.matching.likeness import How
 from moodle_coupling.orchestration.decision_sheet import REACTIVATE, kind_code
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.mismatches.choices import value_of

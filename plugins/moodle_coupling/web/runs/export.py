@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from moodle_coupling.contract.spreadsheet import as_csv
+from moodle_coupling.contract.safe_text import as_csv
 from moodle_coupling.ledger import activity
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import Access, AccessDep

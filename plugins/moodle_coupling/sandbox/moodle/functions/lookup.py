@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType, clean
-from moodle_coupling.sandbox.moodle.collation import equality_key, like
+from moodle_coupling.sandbox.moodle.database import equality_key, like
 from moodle_coupling.sandbox.moodle.descriptions import TYPES
 from moodle_coupling.sandbox.moodle.exceptions import InvalidParameter, coding_error, unworded
 from moodle_coupling.sandbox.moodle.php import is_empty, loosely_equal

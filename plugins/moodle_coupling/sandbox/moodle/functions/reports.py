@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType
-from moodle_coupling.sandbox.moodle.collation import collation_key
+from moodle_coupling.sandbox.moodle.database import collation_key
 from moodle_coupling.sandbox.moodle.descriptions import WARNINGS, Many, Presence, Structure, Value
 from moodle_coupling.sandbox.moodle.exceptions import MoodleException, record_missing
 from moodle_coupling.sandbox.moodle.functions.lookup import picture_url

@@ -1,18 +1,26 @@
-"""Coachviews whose requests and token all workers share: through the ledger."""
+"""The hook that Airflow makes for a Coachview connection, apart because it brings HTTP along, which reading a file does not need."""
 
 from __future__ import annotations
 
 import contextlib
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.hooks.coachview.budget import Held, StateAway
+from moodle_coupling.hooks.coachview.hook import CoachviewHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.ledger.ledger import Ledger
+
+
+class SharedCoachviewHook(CoachviewHook):
+    """The hook that Airflow makes for a connection of type coachview: it counts with all others."""
+
+    def __init__(self, coachview_conn_id: str = CoachviewHook.default_conn_name, **options: Any) -> None:
+        super().__init__(coachview_conn_id, sharing=through_the_ledger(), **options)
 
 
 def through_the_ledger(ledger: Callable[[], Ledger] | None = None) -> Sharing:
@@ -30,7 +38,7 @@ class _Once:
 
     def __call__(self) -> Ledger:
         if self._ledger is None:
-            from moodle_coupling.orchestration.environment_hold import the_ledger
+            from moodle_coupling.orchestration.run import the_ledger
 
             self._ledger = (self._make or the_ledger)()
             weakref.finalize(self, self._ledger.close)
