@@ -33,7 +33,7 @@ from databases import each_database
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.accounts import AccountKeys
 from moodle_coupling.ledger.bulk import TEXT, staged
-from moodle_coupling.ledger.columns import BigId
+from moodle_coupling.ledger.cells import BigId
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.provisioning.snapshot.keys import folded, key, odd_keys
 

@@ -27,7 +27,7 @@ from ledger.frames import found, mismatch, outcomes
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.columns import frame_of
+from moodle_coupling.ledger.cells import frame_of
 from moodle_coupling.ledger.decisions import Choice, decide_many
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.mismatches import (

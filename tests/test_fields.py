@@ -104,7 +104,7 @@ from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.people.transform import transform
 from moodle_coupling.provisioning.lookups import holds
 from moodle_coupling.words.sentence import Texts, entries
-from moodle_coupling.web.runs.words import field_word
+from moodle_coupling.web.runs.rows import field_word
 
 entries("en")["field.alternatename"] = "Alias"
 entries("nl")["field.alternatename"] = "Roepnaam"

@@ -11,7 +11,7 @@ from cases.conftest import CASES
 from orchestration.conftest import coupling, empty_ledger  # noqa: F401  # fixtures
 from orchestration.coupling import Coupling, connect
 
-from moodle_coupling.ledger import quarantine
+from moodle_coupling.ledger import leases
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
@@ -89,4 +89,4 @@ def test_many_whom_moodle_refuses_every_night_bring_no_quarantine(coupling: Coup
     quiet = coupling.run()
     assert quiet.actions == {"none": 38, "create": 22}
     assert quiet.state == "success"
-    assert quarantine.in_quarantine(the_ledger(), coupling.name) is None
+    assert leases.in_quarantine(the_ledger(), coupling.name) is None

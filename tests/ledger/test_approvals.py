@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moodle_coupling.ledger import approvals, quarantine
+from moodle_coupling.ledger import approvals, leases
 from moodle_coupling.ledger.errors import LedgerConflict, NotInLedger
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.ledger.words import ApprovalAnswer
@@ -84,22 +84,22 @@ def test_a_question_that_is_not_there_is_told(ledger: Ledger) -> None:
 def test_quarantine_takes_longer_each_time(ledger: Ledger, clock: Clock) -> None:
     hours = []
     for _ in range(4):
-        imposed = quarantine.impose(ledger, "demo", "45 % of 120 attempts failed")
+        imposed = leases.impose(ledger, "demo", "45 % of 120 attempts failed")
         hours.append((imposed.until - clock.time) / dt.timedelta(hours=1))
         clock.time = imposed.until
     assert hours == [6, 12, 24, 24]
-    assert quarantine.in_quarantine(ledger, "demo") == imposed
+    assert leases.in_quarantine(ledger, "demo") == imposed
     assert imposed.level == 4
 
 
 def test_a_lifted_quarantine_is_over_and_the_next_starts_low(ledger: Ledger, clock: Clock) -> None:
-    quarantine.impose(ledger, "demo", "x")
-    quarantine.impose(ledger, "demo", "y")
-    assert quarantine.lift(ledger, "demo", by="anna")
-    assert quarantine.in_quarantine(ledger, "demo") is None
-    assert not quarantine.lift(ledger, "demo", by="anna")
-    assert quarantine.impose(ledger, "demo", "z").level == 1
-    history = quarantine.quarantine_history(ledger, "demo")
+    leases.impose(ledger, "demo", "x")
+    leases.impose(ledger, "demo", "y")
+    assert leases.lift(ledger, "demo", by="anna")
+    assert leases.in_quarantine(ledger, "demo") is None
+    assert not leases.lift(ledger, "demo", by="anna")
+    assert leases.impose(ledger, "demo", "z").level == 1
+    history = leases.quarantine_history(ledger, "demo")
     assert [(kept.reason, kept.level, kept.lifted_by) for kept in history] == [
         ("z", 1, ""),
         ("y", 2, "anna"),
@@ -108,5 +108,5 @@ def test_a_lifted_quarantine_is_over_and_the_next_starts_low(ledger: Ledger, clo
 
 
 def test_quarantine_is_of_one_environment(ledger: Ledger) -> None:
-    quarantine.impose(ledger, "demo", "x")
-    assert quarantine.in_quarantine(ledger, "other") is None
+    leases.impose(ledger, "demo", "x")
+    assert leases.in_quarantine(ledger, "other") is None

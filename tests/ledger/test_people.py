@@ -12,7 +12,7 @@ from ledger.frames import found, mismatch, outcomes
 from sqlalchemy import text
 
 from moodle_coupling.contract.verdicts import DecisionKind
-from moodle_coupling.ledger import activity, people, quarantine
+from moodle_coupling.ledger import activity, leases, people
 from moodle_coupling.ledger.accounts import AccountKeys, absences, links_frame, note_absences, record_links
 from moodle_coupling.ledger.approvals import ask
 from moodle_coupling.ledger.decisions import Choice, decide, protect, protections
@@ -163,7 +163,7 @@ def test_no_free_text_of_any_table_tells_of_a_forgotten_person(ledger: Ledger, c
     decide(ledger, 1, 1, Choice(DecisionKind.LATER, by="anna", note="x"))
     protect(ledger, "demo", 99, by="bram", note="x")
     ask(ledger, run, "plan", ["first load"])
-    quarantine.impose(ledger, "demo", "x")
+    leases.impose(ledger, "demo", "x")
     for subject in (
         "p2-longer-id",
         "E2-extern-id",
@@ -255,8 +255,8 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     record_links(ledger, "demo", pd.DataFrame({"idnumber": ["x1"], "account_id": [1]}))
     note_absences(ledger, "demo", pd.DataFrame({"account_id": [9], "idnumber": ["x9"]}), complete=True)
     protect(ledger, "demo", 5, by="anna")
-    quarantine.impose(ledger, "demo", "x")
-    quarantine.impose(ledger, "demo", "y")
+    leases.impose(ledger, "demo", "x")
+    leases.impose(ledger, "demo", "y")
     limit = clock.forward(days=400)
     recent = ended(ledger, "recent", outcomes([3], at=limit))
     activity.note(ledger, by="anna", environment="demo", action="resume")
@@ -276,7 +276,7 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
     assert mismatches_frame(ledger, "demo")["person_id"].tolist() == ["p1"]
     assert [len(kept(ledger, "demo")) for kept in (links_frame, absences, protections)] == [1, 1, 1]
     assert [done.action for done in activity.recent(ledger)] == ["resume"]
-    assert quarantine.in_quarantine(ledger, "demo") is not None
+    assert leases.in_quarantine(ledger, "demo") is not None
 
 
 def test_that_an_environment_was_loaded_once_is_never_forgotten(ledger: Ledger, clock: Clock) -> None:

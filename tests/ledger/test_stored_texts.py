@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Text
 
-from moodle_coupling.ledger.columns import StoredText
+from moodle_coupling.ledger.cells import StoredText
 from moodle_coupling.ledger.leases import Lease, acquire
 from moodle_coupling.ledger.models import Base
 from moodle_coupling.ledger.runs import begin_run, end_run, get_run

@@ -19,7 +19,7 @@ from orchestration.one_person import PERSONS, OnePerson, accounts, make
 from moodle_coupling import settings
 from moodle_coupling.cli import main
 from moodle_coupling.hooks.pause import guard, read_pause
-from moodle_coupling.ledger import quarantine
+from moodle_coupling.ledger import leases
 from moodle_coupling.ledger.activity import recent
 from moodle_coupling.ledger.approvals import ask
 from moodle_coupling.ledger.leases import acquire, release
@@ -219,7 +219,7 @@ def history(one: OnePerson) -> str:
     waits = begin_run(ledger, "trial", "moodle_provision__trial", "night3", mode="full")
     ask(ledger, waits.id, "digest", ["41 accounts would be suspended."])
     ledger.close()
-    quarantine.impose(one.ledger, "trial", "45 of 100 failed.")
+    leases.impose(one.ledger, "trial", "45 of 100 failed.")
     return "2026-11-25 02:15 UTC"
 
 

@@ -26,11 +26,11 @@ from moodle_coupling.errors import (
     SettingError,
     TooManyFailures,
 )
-from moodle_coupling.ledger import activity, approvals, quarantine, schema
+from moodle_coupling.ledger import activity, approvals, leases, schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.mismatches import record_mismatches
-from moodle_coupling.ledger.outages import outages
 from moodle_coupling.ledger.runs import begin_run, end_run
+from moodle_coupling.ledger.shared_documents import outages
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration import channels, notices, safety
@@ -274,10 +274,10 @@ def test_a_run_in_which_a_quarantine_began_is_not_told_as_failed_when_that_is_li
     mapping(tmp_path)
     run = started(opened)
     clock[0] += dt.timedelta(minutes=2)
-    quarantine.impose(opened, "trial", "41 of 100 failed")
+    leases.impose(opened, "trial", "41 of 100 failed")
     clock[0] += dt.timedelta(minutes=2)
     end_run(opened, run.id, RunState.FAILED, reason="41 of 100 failed")
-    quarantine.lift(opened, "trial", by="bram")
+    leases.lift(opened, "trial", by="bram")
     watch(tmp_path, clock[0] + dt.timedelta(hours=1))
     assert mails.messages == []
 
@@ -331,7 +331,7 @@ def test_a_load_that_stopped_itself_is_told_as_a_quarantine_and_not_as_a_failed_
     watch(tmp_path, BEGIN)
     assert subjects(mails) == ["Moodle 'trial': in quarantine"]
     assert "Scheduled runs stay away until 2026-03-01 08:00 UTC" in mails.text
-    quarantine.impose(run.ledger, "trial", "again")
+    leases.impose(run.ledger, "trial", "again")
     watch(tmp_path, BEGIN)
     assert len(mails.messages) == 2
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from orchestration.coupling import Coupling, connect
 
-from moodle_coupling.ledger.quarantine import in_quarantine
+from moodle_coupling.ledger.leases import in_quarantine
 from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.orchestration import notices as notifying
 from moodle_coupling.orchestration.run import the_ledger

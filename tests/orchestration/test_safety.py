@@ -16,7 +16,7 @@ from airflow.sdk import ObjectStoragePath
 from orchestration.coupling import Coupling, connect
 
 from moodle_coupling.errors import EnvironmentBusy, NotApproved, OtherPlanAnswered, Quarantined
-from moodle_coupling.ledger import approvals, leases, quarantine
+from moodle_coupling.ledger import approvals, leases
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
@@ -87,12 +87,12 @@ def creates(count: int) -> pd.DataFrame:
 
 @pytest.mark.clock
 def test_scheduled_runs_stay_away_from_a_quarantine_and_a_run_by_hand_lifts_it(run: Run, ledger: Ledger) -> None:
-    quarantine.impose(ledger, "demo", "too much went wrong")
+    leases.impose(ledger, "demo", "too much went wrong")
     with pytest.raises(Quarantined, match="too much went wrong"):
         safety.mind_quarantine(replace(run, scheduled=True))
     safety.mind_quarantine(replace(run, started_by="jan"))
-    assert quarantine.in_quarantine(ledger, "demo") is None
-    assert quarantine.quarantine_history(ledger, "demo")[0].lifted_by == "jan"
+    assert leases.in_quarantine(ledger, "demo") is None
+    assert leases.quarantine_history(ledger, "demo")[0].lifted_by == "jan"
     safety.mind_quarantine(replace(run, scheduled=True))
 
 
@@ -100,9 +100,9 @@ def test_scheduled_runs_stay_away_from_a_quarantine_and_a_run_by_hand_lifts_it(r
 def test_after_the_quarantine_a_scheduled_run_may_try_and_the_next_failure_lasts_longer(
     run: Run, ledger: Ledger
 ) -> None:
-    first = quarantine.impose(ledger, "demo", "once", backoff=[dt.timedelta(0), dt.timedelta(hours=12)])
+    first = leases.impose(ledger, "demo", "once", backoff=[dt.timedelta(0), dt.timedelta(hours=12)])
     safety.mind_quarantine(replace(run, scheduled=True))
-    second = quarantine.impose(ledger, "demo", "again", backoff=[dt.timedelta(0), dt.timedelta(hours=12)])
+    second = leases.impose(ledger, "demo", "again", backoff=[dt.timedelta(0), dt.timedelta(hours=12)])
     assert (first.level, second.level) == (1, 2)
     with pytest.raises(Quarantined):
         safety.mind_quarantine(replace(run, scheduled=True))
@@ -343,12 +343,12 @@ def test_a_load_of_which_most_fails_stops_itself_and_a_passing_check_lifts_the_q
     run = coupling.run()
 
     assert run.state == "failed"
-    found = quarantine.in_quarantine(the_ledger(), coupling.name)
+    found = leases.in_quarantine(the_ledger(), coupling.name)
     assert found is not None
     assert found.level == 1
     assert latest_runs(the_ledger(), coupling.name)[0].state == RunState.FAILED
     check_connection(f"moodle_{coupling.name}", load_mapping(coupling.folder / f"{coupling.name}.yaml"))
-    assert quarantine.in_quarantine(the_ledger(), coupling.name) is None
+    assert leases.in_quarantine(the_ledger(), coupling.name) is None
 
 
 def test_a_run_waits_while_another_has_the_environment(

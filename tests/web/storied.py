@@ -11,7 +11,7 @@ from web.mismatched import compare, every_kind
 
 from moodle_coupling.contract.frames import ACCESS_OUTCOMES
 from moodle_coupling.contract.verdicts import DecisionKind
-from moodle_coupling.ledger import activity, approvals, quarantine
+from moodle_coupling.ledger import activity, approvals, leases
 from moodle_coupling.ledger.access import intention_key, settle_access
 from moodle_coupling.ledger.accounts import record_links
 from moodle_coupling.ledger.decisions import Choice, decide
@@ -54,7 +54,7 @@ def _told(ledger: Ledger) -> dict[str, str]:
     waits = begin_run(ledger, "demo", RECONCILE, "manual__9", mode="full")
     set_state(ledger, waits.id, RunState.WAITING_APPROVAL)
     approvals.ask(ledger, waits.id, "digest", [Sentence("ledger.no_mismatch", mismatch=4).written()])
-    quarantine.impose(ledger, "demo", Sentence("starting.refused").written())
+    leases.impose(ledger, "demo", Sentence("starting.refused").written())
     for action in ("pause", "resume", "check", "dry run", "reconcile", "lift quarantine", "apply", "export", "explain"):
         activity.note(ledger, by="bram", environment="demo", action=action, detail=DETAILS.get(action, ""))
     pages = {

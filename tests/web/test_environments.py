@@ -14,11 +14,11 @@ from web.dags_in_airflow import clear, put
 from web.filling import SCRIPT
 
 from moodle_coupling.hooks.pause import read_pause
-from moodle_coupling.ledger import activity, approvals, leases, quarantine
+from moodle_coupling.ledger import activity, approvals, leases
 from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.mismatches import record_mismatches
-from moodle_coupling.ledger.outages import Outage, note_outage
 from moodle_coupling.ledger.runs import begin_run, end_run
+from moodle_coupling.ledger.shared_documents import Outage, note_outage
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.sandbox.coachview import running_coachview
 from moodle_coupling.sandbox.moodle import running_moodle
@@ -117,14 +117,14 @@ class TestACard:
     @pytest.mark.clock
     def test_quarantined(self, visit, ledger, dags):
         dags()
-        quarantine.impose(ledger, "demo", "27 of 40 <persons> failed")
+        leases.impose(ledger, "demo", "27 of 40 <persons> failed")
         html = visit("op").get("/").text
         assert "Quarantined 27 of 40 &lt;persons&gt; failed Scheduled runs stay away until" in status(html)
         assert button(html, "lift")
 
     @pytest.mark.clock
     def test_a_quarantine_that_is_over(self, visit, ledger):
-        quarantine.impose(ledger, "demo", "it failed", backoff=[dt.timedelta(seconds=-1)])
+        leases.impose(ledger, "demo", "it failed", backoff=[dt.timedelta(seconds=-1)])
         assert "The next scheduled run tries again" in status(visit("op").get("/").text)
 
     def test_waiting_for_approval_leads_to_airflows_required_action(self, visit, ledger, dags):
@@ -345,7 +345,7 @@ class TestManyEnvironments:
         waits = begin_run(ledger, "school_20", "dag", "manual__2", mode="full")
         approvals.ask(ledger, waits.id, "digest", [])
         (mappings / "school_10.yaml").write_text("environment: [")
-        quarantine.impose(ledger, "school_40", "41 of 100 failed")
+        leases.impose(ledger, "school_40", "41 of 100 failed")
         failed = begin_run(ledger, "school_05", "dag", "manual__2", mode="full")
         end_run(ledger, failed.id, RunState.FAILED)
 
@@ -373,7 +373,7 @@ class TestManyEnvironments:
         visitor = visit("op")
         again = unescape(re.search(r'hx-get="/moodle(/cards\?[^"]+)"', visitor.get("/").text)[1])
         assert visitor.get(again).status_code == 204
-        quarantine.lift(ledger, "school_40", by="op")
+        leases.lift(ledger, "school_40", by="op")
         html = visitor.get(again).text
         assert html.strip().startswith('<div id="lines"')
         assert html.index("school_10") < html.index("school_40")
@@ -432,10 +432,10 @@ class TestPausing:
 
 class TestQuarantine:
     def test_lifting_it(self, visit, ledger):
-        quarantine.impose(ledger, "demo", "it failed")
+        leases.impose(ledger, "demo", "it failed")
         assert "The quarantine is lifted" in visit("op").send_form("/environments/demo/lift", htmx=True).text
-        assert quarantine.in_quarantine(ledger, "demo") is None
-        assert quarantine.quarantine_history(ledger, "demo")[0].lifted_by == "op"
+        assert leases.in_quarantine(ledger, "demo") is None
+        assert leases.quarantine_history(ledger, "demo")[0].lifted_by == "op"
         assert done(ledger) == [("op", "lift quarantine", "")]
 
     def test_lifting_none(self, visit, ledger):
@@ -490,18 +490,18 @@ class TestTestingTheConnection:
         assert done(ledger) == [("op", "check", "fit")]
 
     def test_one_that_passes_lifts_the_quarantine(self, visit, ledger, moodle):
-        quarantine.impose(ledger, "demo", "it failed")
+        leases.impose(ledger, "demo", "it failed")
         assert "and the quarantine is lifted" in visit("op").send_form("/environments/demo/test", htmx=True).text
-        assert quarantine.in_quarantine(ledger, "demo") is None
+        assert leases.in_quarantine(ledger, "demo") is None
 
     def test_one_that_fails_says_what_to_mend(self, visit, ledger, moodle, monkeypatch):
-        quarantine.impose(ledger, "demo", "it failed")
+        leases.impose(ledger, "demo", "it failed")
         monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", connection(moodle.url, "0" * 32))
         answer = visit("op").send_form("/environments/demo/test", htmx=True).text
         assert "not fit for a run" in answer
         assert "token" in answer
         assert "0" * 32 not in answer
-        assert quarantine.in_quarantine(ledger, "demo") is not None
+        assert leases.in_quarantine(ledger, "demo") is not None
         assert done(ledger) == [("op", "check", "token_invalid")]
 
     def test_the_coachview_that_persons_come_from_is_tested_too(self, visit, ledger, moodle, mappings, monkeypatch):
@@ -511,7 +511,7 @@ class TestTestingTheConnection:
             .replace("  type: file\n  path:", "  type: coachview\n  connection: cv\n  # path:", 1)
             .replace("    column: free1", "    column: city")
         )
-        quarantine.impose(ledger, "demo", "it failed")
+        leases.impose(ledger, "demo", "it failed")
         with running_coachview(people=[]) as site:
             made = {"conn_type": "coachview", "host": site.url, "login": site.client_id, "password": "not-this-one"}
             monkeypatch.setenv("AIRFLOW_CONN_CV", json.dumps(made | {"extra": {"allow_http": True}}))
@@ -523,7 +523,7 @@ class TestTestingTheConnection:
         assert "not-this-one" not in answer
         assert done(ledger) == [("op", "check", "token_refused")]
         # Nothing is wrong with the Moodle, and that is what a quarantine is about.
-        assert quarantine.in_quarantine(ledger, "demo") is None
+        assert leases.in_quarantine(ledger, "demo") is None
 
     def test_without_script_it_is_a_page(self, visit, moodle):
         answer = visit("op").send_form("/environments/demo/test")

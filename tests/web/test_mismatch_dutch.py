@@ -7,7 +7,7 @@ from matching.people import account, account_of
 from web.mismatched import every_kind, judged, named
 
 from moodle_coupling.contract.verdicts import DECIDABLE
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.people.reasons import sentence_of
 from moodle_coupling.words.sentence import ENGLISH, Texts

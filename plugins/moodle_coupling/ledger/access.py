@@ -12,7 +12,7 @@ from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, TargetKi
 from moodle_coupling.contract.frames import ACCESS_GIVEN
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, insert_into, staged
-from moodle_coupling.ledger.columns import BigId, UtcTime, frame_of
+from moodle_coupling.ledger.cells import BigId, UtcTime, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, RunRow
 from moodle_coupling.ledger.outcomes import refused_lately

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, and_, case, delete, exists, func, literal, or_, 
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, insert_into, staged
-from moodle_coupling.ledger.columns import BigId, frame_of
+from moodle_coupling.ledger.cells import BigId, frame_of
 from moodle_coupling.ledger.models import AbsenceRow, AccountKeyRow, LinkRow, ReadingRow
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, union, update
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.activity import note_with
 from moodle_coupling.ledger.bulk import staged
-from moodle_coupling.ledger.columns import BigId
+from moodle_coupling.ledger.cells import BigId
 from moodle_coupling.ledger.models import ASSIGNED, DecisionRow, MismatchRow
 from moodle_coupling.ledger.words import MismatchStatus
 

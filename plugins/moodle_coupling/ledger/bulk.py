@@ -17,8 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
 
-from moodle_coupling.ledger.cells import clean
-from moodle_coupling.ledger.columns import SQLITE_TIME, StoredText, UtcTime
+from moodle_coupling.ledger.cells import SQLITE_TIME, StoredText, UtcTime, clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.activity import note_with
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
-from moodle_coupling.ledger.columns import BigId, frame_of
+from moodle_coupling.ledger.cells import BigId, frame_of
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged, NotInLedger, NotItsAccount
 from moodle_coupling.ledger.mismatches import IDENTITY, identity_columns
 from moodle_coupling.ledger.models import DecisionRow, MismatchRow, ProtectionRow

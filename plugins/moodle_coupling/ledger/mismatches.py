@@ -13,8 +13,7 @@ from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
-from moodle_coupling.ledger.cells import facts_digest
-from moodle_coupling.ledger.columns import BigId, frame_of
+from moodle_coupling.ledger.cells import BigId, facts_digest, frame_of
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import ASSIGNED, DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.page_queries import Page, after, backwards, before, in_order, matching, sort_key

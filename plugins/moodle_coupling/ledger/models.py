@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from moodle_coupling.ledger.columns import BigId, PrefixText, StoredText, UtcTime
+from moodle_coupling.ledger.cells import BigId, PrefixText, StoredText, UtcTime
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

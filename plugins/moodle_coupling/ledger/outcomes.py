@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select,
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, staged
-from moodle_coupling.ledger.columns import BigId, frame_of
+from moodle_coupling.ledger.cells import BigId, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import OutcomeRow, RunRow
 from moodle_coupling.ledger.page_queries import Page, in_order, matching, sort_key

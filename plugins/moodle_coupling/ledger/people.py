@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, literal, or_, select, union
 
 from moodle_coupling.ledger import cells
-from moodle_coupling.ledger.columns import frame_of
+from moodle_coupling.ledger.cells import frame_of
 from moodle_coupling.ledger.mismatches import SHOWN as MISMATCH_COLUMNS
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, LinkRow, MismatchRow, OutcomeRow
 from moodle_coupling.ledger.outcomes import SHOWN as OUTCOME_COLUMNS

@@ -10,7 +10,7 @@ from sqlalchemy import String, UniqueConstraint, and_, cast, delete, exists, fun
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import key_digest
-from moodle_coupling.ledger.columns import StoredText
+from moodle_coupling.ledger.cells import StoredText
 from moodle_coupling.ledger.models import (
     AbsenceRow,
     AccessOutcomeRow,

@@ -155,7 +155,7 @@ def check_connection(conn_id: str, mapping: Mapping | None = None) -> dict[str, 
 
 def lift_quarantine(ledger: Ledger, environment: str) -> bool:
     """End an environment's quarantine after a check that passed; False when it was in none."""
-    from moodle_coupling.ledger.quarantine import lift
+    from moodle_coupling.ledger.leases import lift
 
     return lift(ledger, environment, by="a passing connection check")
 

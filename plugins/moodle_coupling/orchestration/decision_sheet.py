@@ -13,7 +13,7 @@ from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.safe_text import guarded
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.errors import SourceError
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import Choice, DecidedMany, decide_many, is_decidable
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.matching.decisions import Option, options

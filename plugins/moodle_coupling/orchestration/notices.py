@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from moodle_coupling.ledger.approvals import Approval
+    from moodle_coupling.ledger.leases import Quarantine
     from moodle_coupling.ledger.ledger import Ledger
-    from moodle_coupling.ledger.quarantine import Quarantine
     from moodle_coupling.ledger.runs import Run
     from moodle_coupling.mapping.safeguards import Notify
 
@@ -240,9 +240,9 @@ def tell_waiting(ledger: Ledger, environment: str, who: Notify) -> None:
 
 def tell_quarantine(ledger: Ledger, environment: str, who: Notify) -> None:
     """Tell that an environment is in quarantine, when it is."""
-    from moodle_coupling.ledger import quarantine
+    from moodle_coupling.ledger import leases
 
-    found = quarantine.in_quarantine(ledger, environment)
+    found = leases.in_quarantine(ledger, environment)
     if found is not None:
         tell(in_quarantine(found), who, ledger)
 
@@ -338,7 +338,7 @@ def _failed(ledger: Ledger | None, environment: str, dag_run: Any) -> Notice | N
 
 def _failed_run(ledger: Ledger, run: Run, good: Run | None) -> Notice | None:
     """Give that a run failed; None when a quarantine began in it, which is told instead. ``good``: the last good run."""
-    from moodle_coupling.ledger.quarantine import quarantine_history
+    from moodle_coupling.ledger.leases import quarantine_history
 
     ended = run.ended or dt.datetime.now(dt.UTC)
     if any(run.started <= one.since <= ended for one in quarantine_history(ledger, run.environment)):

@@ -14,7 +14,7 @@ from moodle_coupling.errors import (
     MoodleUnavailable,
     SourceUnavailable,
 )
-from moodle_coupling.ledger.outages import MOODLE, SOURCE, SPENT, Outage, end_outage, note_outage, outages
+from moodle_coupling.ledger.shared_documents import MOODLE, SOURCE, SPENT, Outage, end_outage, note_outage, outages
 from moodle_coupling.orchestration import names, notices
 from moodle_coupling.orchestration.retries import SOON
 from moodle_coupling.words.sentence import Sentence, in_turn

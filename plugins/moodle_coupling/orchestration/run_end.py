@@ -13,10 +13,10 @@ from moodle_coupling import settings
 from moodle_coupling.airflow_internals import withdraw_outlets
 from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.contract.frames import PLAN
-from moodle_coupling.ledger import quarantine
-from moodle_coupling.ledger.outages import end_outage
+from moodle_coupling.ledger import leases
 from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.runs import end_run, get_run
+from moodle_coupling.ledger.shared_documents import end_outage
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.figures import tell_figures
@@ -99,7 +99,7 @@ def _done(run: Run, counts: Mapping[str, int]) -> None:
         state, reason = RunState.STOPPED, Sentence("run.partial").written()
     end_run(run.ledger, record.id, state, counts=counts, reason=reason)
     if state == RunState.DONE:
-        quarantine.lift(run.ledger, run.mapping.environment, by=f"the good end of {run.holder}")
+        leases.lift(run.ledger, run.mapping.environment, by=f"the good end of {run.holder}")
     tell_digest(run.ledger, run.mapping.environment, run.mapping.notify, dt.datetime.now(dt.UTC))
 
 

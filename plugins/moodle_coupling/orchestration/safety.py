@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from moodle_coupling import settings
 from moodle_coupling.contract.facts import Question, RunCounts, Stopped
 from moodle_coupling.errors import CouplingError, NotApproved, Quarantined, TooManyFailures
-from moodle_coupling.ledger import approvals, quarantine
+from moodle_coupling.ledger import approvals, leases
 from moodle_coupling.ledger.accounts import links_frame
 from moodle_coupling.ledger.cells import plan_digest
 from moodle_coupling.ledger.runs import ever_loaded, latest_runs
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 def mind_quarantine(run: Run) -> None:
     """Keep scheduled runs away from an environment in quarantine; a run that a person started lifts it."""
-    found = quarantine.in_quarantine(run.ledger, run.mapping.environment)
+    found = leases.in_quarantine(run.ledger, run.mapping.environment)
     if found is None:
         return
     if not run.scheduled:
-        quarantine.lift(run.ledger, run.mapping.environment, by=run.started_by)
+        leases.lift(run.ledger, run.mapping.environment, by=run.started_by)
         log.info("Quarantine lifted: this run was started by hand (%s)", run.started_by)
     elif dt.datetime.now(dt.UTC) < found.until:
         until, why = f"{found.until:%Y-%m-%d %H:%M}", as_sentence(found.reason)
@@ -48,7 +48,7 @@ def mind_failures(run: Run, stopped: CouplingError) -> None:
         return
     staging.write_facts(run.folder, Stopped(reason=stopped.said.written()))
     environment = run.mapping.environment
-    quarantine.impose(run.ledger, environment, stopped.said.written())
+    leases.impose(run.ledger, environment, stopped.said.written())
     tell_quarantine(run.ledger, environment, run.mapping.notify)
 
 

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from moodle_coupling.hooks.pause import Pause
-    from moodle_coupling.ledger.leases import Busy
+    from moodle_coupling.ledger.leases import Busy, Quarantine
     from moodle_coupling.ledger.ledger import Ledger
-    from moodle_coupling.ledger.outages import Outage
-    from moodle_coupling.ledger.quarantine import Quarantine
     from moodle_coupling.ledger.runs import Run
+    from moodle_coupling.ledger.shared_documents import Outage
     from moodle_coupling.orchestration.pause import Switch
 
 RUNS: Final = 5
@@ -151,9 +150,8 @@ def status_of(switch: Switch, ledger: Ledger | None, error: Sentence | None = No
     if ledger is None:
         return Status(switch.environment, switch.connection, pause, error)
     from moodle_coupling.ledger.approvals import waiting
-    from moodle_coupling.ledger.leases import holder_of
+    from moodle_coupling.ledger.leases import holder_of, in_quarantine
     from moodle_coupling.ledger.mismatches import count_open
-    from moodle_coupling.ledger.quarantine import in_quarantine
     from moodle_coupling.ledger.runs import get_run, last_good_run, latest_runs
     from moodle_coupling.orchestration.outages import outages_of
 

@@ -68,10 +68,10 @@ def resume(request: Request, env: str, access: AccessDep, back: Back = "/") -> R
 @router.post("/lift")
 def lift(request: Request, env: str, access: AccessDep, back: Back = "/") -> Response:
     """End a quarantine."""
-    from moodle_coupling.ledger import quarantine
+    from moodle_coupling.ledger import leases
 
     access.require(Right.OPERATE, env)
-    lifted = quarantine.lift(the_ledger(), env, by=access.name)
+    lifted = leases.lift(the_ledger(), env, by=access.name)
     noted = not lifted or _noted(access, env, "lift quarantine")
     return _answer(request, access, env, back, _notice(request, LIFTED if lifted else IN_NONE, noted=noted))
 

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from moodle_coupling.contract.facts import AccessFigures
     from moodle_coupling.hooks.pause import Pause
     from moodle_coupling.ledger.activity import Activity
-    from moodle_coupling.ledger.leases import Busy
+    from moodle_coupling.ledger.leases import Busy, Quarantine
     from moodle_coupling.ledger.ledger import Ledger
-    from moodle_coupling.ledger.outages import Outage
-    from moodle_coupling.ledger.quarantine import Quarantine
     from moodle_coupling.ledger.runs import Run
+    from moodle_coupling.ledger.shared_documents import Outage
     from moodle_coupling.web.base.couplings import Coupling
     from moodle_coupling.web.environments.starts import DagState
     from moodle_coupling.words.sentence import Sentence, Texts
@@ -201,8 +200,7 @@ def _filled(
     state: EnvironmentState, ledger: Ledger, mismatches: Mapping[str, int], outage: Outage | None
 ) -> EnvironmentState:
     from moodle_coupling.ledger.approvals import waiting
-    from moodle_coupling.ledger.leases import holder_of
-    from moodle_coupling.ledger.quarantine import in_quarantine
+    from moodle_coupling.ledger.leases import holder_of, in_quarantine
     from moodle_coupling.ledger.runs import get_run, last_good_run, latest_runs
 
     quarantine = in_quarantine(ledger, state.name)

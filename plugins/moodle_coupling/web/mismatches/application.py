@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.orchestration import names

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.ledger.assignments import assign
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
 from moodle_coupling.web.base.forms import FormDep

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from moodle_coupling.contract.verdicts import DecisionKind, Tone
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import Choice, decide, is_decidable, withdraw
 from moodle_coupling.ledger.decisions import unprotect as unprotect_account
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged

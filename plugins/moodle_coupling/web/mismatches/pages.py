@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Form, HTTPException, Path, Request, Response
 
 from moodle_coupling.ledger.assignments import colleagues
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import decision_history, protections
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.mismatches import Place, get_mismatch, mismatch_place

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import is_decidable
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.decisions import ELSEWHERE, Option

@@ -20,10 +20,9 @@ from moodle_coupling.web.base.notices import Notice
 from moodle_coupling.web.base.templating import Addresses, is_htmx, redirect, render
 from moodle_coupling.web.environments import starts as starting
 from moodle_coupling.web.environments.state import ACTIONS
-from moodle_coupling.web.people.explanation import explain, in_source, is_paused
-from moodle_coupling.web.people.history import person
+from moodle_coupling.web.people.history import explain, in_source, is_paused, person
 from moodle_coupling.web.people.search import MOST, sealed, search, who_is
-from moodle_coupling.web.runs import words as run_words
+from moodle_coupling.web.runs import rows as run_words
 from moodle_coupling.web.runs.access import ACTIONS as ACCESS_ACTIONS
 
 router = APIRouter()

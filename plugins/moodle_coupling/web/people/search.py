@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.people import Who, find_linked, find_people, latest_row, who_of_account, who_of_row
 from moodle_coupling.web.base.forms import seal, unseal
 

@@ -14,11 +14,11 @@ from moodle_coupling.contract.frames import ACCESS_PLAN
 from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.errors import SettingError
 from moodle_coupling.ledger.access import AccessFilter, access_page, access_table
-from moodle_coupling.ledger.columns import records
+from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.page_queries import Page, matching_rows
 from moodle_coupling.web.base.languages import foreign, say
 from moodle_coupling.web.base.words import Word
-from moodle_coupling.web.runs.words import code_word
+from moodle_coupling.web.runs.rows import code_word
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:

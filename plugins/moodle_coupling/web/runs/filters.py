@@ -13,7 +13,7 @@ from moodle_coupling.ledger.outcomes import OutcomeFilter
 from moodle_coupling.matching.frames import Action
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.web.base.forms import seal, unseal
-from moodle_coupling.web.runs.words import HEAD
+from moodle_coupling.web.runs.rows import HEAD
 
 LIMIT: Final = 50
 """Rows of a page."""

@@ -19,7 +19,7 @@ from moodle_coupling.web.base.moments import duration, rate
 from moodle_coupling.web.base.templating import Addresses, addresses, is_htmx, redirect, render
 from moodle_coupling.web.environments.state import access_of, figures_of
 from moodle_coupling.web.runs import access as run_access
-from moodle_coupling.web.runs import words as run_words
+from moodle_coupling.web.runs import rows as run_words
 from moodle_coupling.web.runs.filters import LIMIT, Filters, read_filters
 from moodle_coupling.web.runs.report import Report, airflow_run
 from moodle_coupling.web.runs.rows import Reader, Row

@@ -21,7 +21,7 @@ from moodle_coupling.web.base.words import ACTIONS
 from moodle_coupling.web.runs import plan as run_plan
 from moodle_coupling.web.runs.access import RunAccess
 from moodle_coupling.web.runs.filters import LIMIT, Filters
-from moodle_coupling.web.runs.words import HEAD, STATUSES
+from moodle_coupling.web.runs.rows import HEAD, STATUSES
 from moodle_coupling.words.sentence import read
 
 if TYPE_CHECKING:
