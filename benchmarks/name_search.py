@@ -20,7 +20,16 @@ from databases import each_database
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
-from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, mismatch_page, mismatch_place
+from moodle_coupling.ledger.mismatches import (
+    MismatchFilter,
+    decision_counts,
+    mismatch_counts,
+    mismatch_page,
+    mismatch_place,
+)
+from moodle_coupling.ledger.models import Base
+from moodle_coupling.ledger.name_words import add_names
+from moodle_coupling.ledger.outcomes import OutcomeFilter, outcome_page
 from moodle_coupling.ledger.people import find_people
 
 if TYPE_CHECKING:
@@ -109,7 +118,10 @@ def fill(url: str, rows: int) -> None:
         ):
             names, values = (", ".join(some) for some in ((f'"{column}"' for column in columns), columns.values()))
             connection.exec_driver_sql(f"INSERT INTO {name} ({names}) SELECT {values} FROM ({source}) AS s")  # noqa: S608
-        connection.execute(text("VACUUM ANALYZE" if on_postgres else "ANALYZE"))
+            if "name_key" in columns:
+                add_names(connection, Base.metadata.tables[name])
+        if on_postgres:  # its own housekeeping would have by the morning; SQLite has none
+            connection.execute(text("VACUUM ANALYZE"))
     engine.dispose()
 
 
@@ -126,12 +138,23 @@ def questions(ledger: Ledger, rows: int) -> dict[str, Callable[[], Any]]:
         "mismatches: both names, the last first": lambda: mismatch_page(ledger, chosen(text=some)),
         "mismatches: a first name that an eighth has": lambda: mismatch_page(ledger, chosen(text="anna")),
         "mismatches: a name that nobody has": lambda: mismatch_page(ledger, chosen(text="nobody")),
+        "mismatches: a whole id": lambda: mismatch_page(ledger, chosen(text=f"X{rows // 2}")),
+        "mismatches: an address": lambda: mismatch_page(ledger, chosen(text=f"p{rows // 2}@example")),
+        "mismatches: counts": lambda: mismatch_counts(ledger, chosen()),
+        "mismatches: counts by decision": lambda: decision_counts(ledger, chosen()),
+        "mismatches: counts beside the last name of one": lambda: mismatch_counts(
+            ledger, chosen(text=f"vries{rows // 2}")
+        ),
         "mismatches: counts beside a search": lambda: mismatch_counts(ledger, chosen(text="anna")),
+        "mismatches: by decision beside a search": lambda: decision_counts(ledger, chosen(text="anna")),
         "mismatches: place of one": lambda: mismatch_place(ledger, rows // 2, chosen()),
         "mismatches: place of one in a search": lambda: mismatch_place(ledger, 8, chosen(text="anna")),
         "people: last name of one": lambda: find_people(ledger, f"vries{rows // 2}"),
         "people: a first name that an eighth has": lambda: find_people(ledger, "anna"),
         "people: a name that nobody has": lambda: find_people(ledger, "nobody"),
+        "run: first page": lambda: outcome_page(ledger, "run", OutcomeFilter()),
+        "run: last name of one": lambda: outcome_page(ledger, "run", OutcomeFilter(text=f"vries{rows // 2}")),
+        "run: a first name that an eighth has": lambda: outcome_page(ledger, "run", OutcomeFilter(text="anna")),
     }
 
 

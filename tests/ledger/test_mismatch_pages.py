@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ledger.frames import found, mismatch
+from sqlalchemy import select
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.decisions import Choice, decide, decide_many
@@ -22,6 +23,8 @@ from moodle_coupling.ledger.mismatches import (
     mismatch_versions,
     record_mismatches,
 )
+from moodle_coupling.ledger.models import Base
+from moodle_coupling.ledger.page_queries import matching
 
 if TYPE_CHECKING:
     from typing import Any
@@ -137,6 +140,10 @@ def test_text_finds_by_how_ids_addresses_and_words_of_the_name_begin(
     listed: Ledger, typed: str, hits: list[int]
 ) -> None:
     assert ids(listed, MismatchFilter(text=typed)) == hits
+    table = Base.metadata.tables["mismatches"]
+    with listed.reading() as connection:  # as the list of a run goes about it, for which there are no indexes
+        query = select(table.c.id).where(*matching(table, typed)).order_by(table.c.id)
+        assert connection.execute(query).scalars().all() == hits
 
 
 @pytest.mark.parametrize(

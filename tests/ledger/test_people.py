@@ -17,7 +17,7 @@ from moodle_coupling.ledger.accounts import AccountKeys, absences, links_frame, 
 from moodle_coupling.ledger.approvals import ask
 from moodle_coupling.ledger.decisions import Choice, decide, protect, protections
 from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
-from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
+from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page, mismatches_frame, record_mismatches
 from moodle_coupling.ledger.models import Base
 from moodle_coupling.ledger.outcomes import count_statuses, environment_outcomes, run_outcomes, settle
 from moodle_coupling.ledger.removal import Forgotten, PersonIds, Purged, _free_texts, forget_person, purge
@@ -73,6 +73,15 @@ def test_a_person_with_only_a_mismatch_is_found_too(ledger: Ledger) -> None:
     assert people.find_people(ledger, "p9@example.org")["person_id"].tolist() == ["p9"]
     assert people.person_mismatches(ledger, person_id="p9")["verdict"].tolist() == ["id_differs"]
     assert people.person_mismatches(ledger, person_id="p9", environment="other").empty
+
+
+@pytest.mark.parametrize("typed", ["o'b", "x\\y", '"jr"', "{a}", "brién, pàt", "łódź", "straße"])
+def test_any_part_of_a_name_is_found_whatever_stands_in_it(ledger: Ledger, clock: Clock, typed: str) -> None:
+    odd = {"lastname": "  O'Brien   x\\y łódź", "firstname": 'Pat "Jr" {a} Straße Brién'}
+    run_with(ledger, outcomes([1], at=clock.time, **odd))
+    record_mismatches(ledger, "demo", "run 2", found(mismatch("p1", **odd)), full=True)
+    assert people.find_people(ledger, typed)["person_id"].tolist() == ["p1", "p1"]
+    assert mismatch_page(ledger, MismatchFilter(text=typed)).total == 1
 
 
 @pytest.mark.parametrize("typed", ["", "  ", "nobody", "%", "_"])
@@ -226,6 +235,23 @@ def test_who_shares_an_idnumber_or_lives_elsewhere_is_not_forgotten(ledger: Ledg
     assert len(people.person_outcomes(ledger, person_id="p1")) == 1
 
 
+def words_kept(ledger: Ledger) -> set[str]:
+    with ledger.reading() as connection:
+        return set(connection.execute(text("SELECT word FROM name_words")).scalars())
+
+
+def test_the_words_of_a_name_go_with_the_last_row_that_has_it(ledger: Ledger, clock: Clock) -> None:
+    run_with(ledger, outcomes([1, 2], at=clock.time))
+    run_with(ledger, outcomes([5], at=clock.time), "other")  # another Bram Jansen
+    record_mismatches(ledger, "demo", "run 2", found(mismatch("p1", firstname="Bram", lastname="Janssen")), full=True)
+    assert words_kept(ledger) == {"bram", "jansen", "janssen", "chloe", "ozturk"}
+    forget_person(ledger, None, PersonIds(person_ids=("p1",)))
+    assert words_kept(ledger) == {"bram", "jansen", "chloe", "ozturk"}
+    assert people.find_people(ledger, "bram")["person_id"].tolist() == ["p5"]
+    forget_person(ledger, "other", PersonIds(person_ids=("p5",)))
+    assert words_kept(ledger) == {"chloe", "ozturk"}
+
+
 def test_to_forget_nobody_is_refused(ledger: Ledger) -> None:
     with pytest.raises(ValueError, match="say which person"):
         forget_person(ledger, None, PersonIds(person_ids=("",)))
@@ -272,6 +298,7 @@ def test_what_is_too_old_goes_and_what_is_at_work_stays(ledger: Ledger, clock: C
         access_outcomes=0,
     )
     assert len(run_outcomes(ledger, recent)) == 1
+    assert words_kept(ledger) == {"dirk", "van", "der", "meer", "anna", "de", "vries"}
     assert len(unsettled(ledger, underway)) == 1
     assert mismatches_frame(ledger, "demo")["person_id"].tolist() == ["p1"]
     assert [len(kept(ledger, "demo")) for kept in (links_frame, absences, protections)] == [1, 1, 1]

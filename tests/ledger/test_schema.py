@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from ledger.workers import in_processes
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, inspect, text
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.database import make_engine, read_address
@@ -64,9 +64,18 @@ def test_opening_a_ledger_imports_no_alembic(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, url], check=True, env={"PYTHONPATH": ":".join(sys.path)})
 
 
+def reads_as_written(
+    thing: object, _name: str | None, kind: str, _reflected: bool, _other: object
+) -> bool:  # Alembic's
+    """An index of expressions is read back in the database's own words, or (SQLite) not at all: the next test compares those."""
+    return kind != "index" or all(isinstance(one, Column) for one in thing.expressions)  # type: ignore[attr-defined]
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_the_migrations_make_exactly_the_models(ledger: Ledger) -> None:
     with ledger.reading() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
+        options = {"version_table": schema.VERSION_TABLE, "include_object": reads_as_written}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
 
 

@@ -8,6 +8,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Boolean, DateTime, Integer, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from moodle_coupling.people.letters import without_accents
@@ -37,6 +39,31 @@ class StoredText(TypeDecorator[str]):
 
 PrefixText = StoredText().with_variant(StoredText(collation="C"), "postgresql")
 """Text that is searched by its beginning: an index serves that only where the order is that of the bytes."""
+
+
+class Lowered(FunctionElement[str]):
+    """A text in small letters as an index has it, for looking up how it begins: PostgreSQL's in the order of the bytes."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(Lowered)
+def _lowered(element: Lowered, compiler: Any, **how: Any) -> str:
+    lowered = f"lower({compiler.process(element.clauses, **how)})"
+    return f'({lowered} COLLATE "C")' if compiler.dialect.name == "postgresql" else lowered
+
+
+class Unindexed(FunctionElement[str]):
+    """A text column by which SQLite shall not look rows up: without statistics it takes any index for one that leaves ten rows."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(Unindexed)
+def _unindexed(element: Unindexed, compiler: Any, **how: Any) -> str:
+    return ("+" if compiler.dialect.name == "sqlite" else "") + str(compiler.process(element.clauses, **how))
 
 
 class UtcTime(TypeDecorator[dt.datetime]):

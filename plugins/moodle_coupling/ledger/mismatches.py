@@ -13,10 +13,11 @@ from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
-from moodle_coupling.ledger.cells import BigId, facts_digest, frame_of
+from moodle_coupling.ledger.cells import BigId, Unindexed, facts_digest, frame_of
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import ASSIGNED, DecisionRow, MismatchRow, ProtectionRow
-from moodle_coupling.ledger.page_queries import Page, after, backwards, before, in_order, matching, sort_key
+from moodle_coupling.ledger.name_words import add_names
+from moodle_coupling.ledger.page_queries import Page, after, backwards, before, found_by_index, in_order, sort_key
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.likeness import best_score
 from moodle_coupling.words.sentence import Sentence
@@ -52,14 +53,14 @@ SORTS: Final = {column.name: column for column in COLUMNS} | {
 """What a list can be sorted by; 'name' is last name, first name, in any letter case."""
 MARKS: Final = {"note": _DECISIONS.c.note != "", "later": _DECISIONS.c.kind == DecisionKind.LATER}
 """What the decision that stands can be marked by: it has a note, or is that one decides later."""
-_FACETS: Final[dict[str, dict[str, Any]]] = {
-    "verdict": {"verdicts": ()},
-    "status": {"statuses": ()},
-    "environment": {"environments": None},
-    "proposal": {"proposals": ()},
-    "assigned_to": {"assigned_to": ()},
+_FACETS: Final = {
+    "verdict": "verdicts",
+    "status": "statuses",
+    "environment": "environments",
+    "proposal": "proposals",
+    "assigned_to": "assigned_to",
 }
-"""What is counted by, and the filter that is left out for it."""
+"""What is counted by, and the filter that chooses of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +269,7 @@ def _add(connection: Connection, environment: str, run: str, found: Table, now: 
     values: list[Any] = [*fixed.values(), *found.columns]
     source = select(*values).where(~known)
     added = insert(_MISMATCHES).from_select([*fixed, *names], source).execution_options(preserve_rowcount=True)
+    add_names(connection, found)
     return connection.execute(added).rowcount
 
 
@@ -365,32 +367,44 @@ def mismatch_place(
 
 def mismatch_counts(ledger: Ledger, chosen: MismatchFilter) -> dict[str, dict[str, int]]:
     """Count by verdict, status, environment, proposal and whose it is to judge, each as if nothing was chosen of that kind itself."""
-    counts: dict[str, dict[str, int]] = {}
-    with ledger.reading() as connection:
-        for facet, unchosen in _FACETS.items():
-            column = _MISMATCHES.c[facet]
-            with _conditions(connection, replace(chosen, **unchosen)) as where:
-                query = select(column, func.count()).where(*where).group_by(column).order_by(column)
-                counts[facet] = {row[0]: row[1] for row in connection.execute(query)}
-    return counts
+    asked = {facet: getattr(chosen, name) for facet, name in _FACETS.items()}
+    columns = [_MISMATCHES.c[facet] for facet in _FACETS]
+    # One look for all of them: how many have the same of each. These are few; what was chosen is left out of them afterwards.
+    every = replace(chosen, verdicts=(), statuses=(), environments=None, proposals=(), assigned_to=())
+    with ledger.reading() as connection, _conditions(connection, every) as where:
+        groups = connection.execute(select(func.count(), *columns).where(*where).group_by(*columns)).all()
+    counts: dict[str, dict[str, int]] = {facet: {} for facet in _FACETS}
+    for number, *values in groups:
+        missed = [facet for facet, value in zip(_FACETS, values, strict=True) if not _is_asked(facet, value, asked)]
+        for facet, value in zip(_FACETS, values, strict=True):
+            if missed in ([], [facet]):
+                counts[facet][value] = counts[facet].get(value, 0) + number
+    return {facet: dict(sorted(found.items())) for facet, found in counts.items()}
+
+
+def _is_asked(facet: str, value: str, asked: Mapping[str, Collection[str] | None]) -> bool:
+    wanted = asked[facet]
+    if facet == "environment":  # none chosen is no list; an empty one is no environment
+        return wanted is None or value in wanted
+    return not wanted or value in wanted
 
 
 def decision_counts(ledger: Ledger, chosen: MismatchFilter) -> dict[str, dict[str, int]]:
     """Count by who decided what stands ('by') and by its MARKS ('mark'), each as if nothing was chosen of that kind itself."""
-    with ledger.reading() as connection:
-        with _conditions(connection, replace(chosen, decided_by=())) as where:
-            query = (
-                select(_DECISIONS.c.by, func.count())
-                .join_from(_MISMATCHES, _DECISIONS, _DECISIONS.c.mismatch == _MISMATCHES.c.id)
-                .where(*where, _DECISIONS.c.lapsed_at.is_(None))
-            )
-            by = {row[0]: row[1] for row in connection.execute(query.group_by(_DECISIONS.c.by))}
-        with _conditions(connection, replace(chosen, marks=())) as where:
-            number = select(func.count()).select_from(_MISMATCHES).where(*where)
-            marks = {
-                mark: connection.execute(number.where(_standing(condition))).scalar_one()
-                for mark, condition in MARKS.items()
-            }
+    columns = [_DECISIONS.c.by, *(condition.label(mark) for mark, condition in MARKS.items())]
+    query = select(func.count(), *columns).join_from(_DECISIONS, _MISMATCHES, _DECISIONS.c.mismatch == _MISMATCHES.c.id)
+    every = replace(chosen, decided_by=(), marks=())
+    with ledger.reading() as connection, _conditions(connection, every, by_index=False) as where:
+        # Of decisions that did not lapse a mismatch has one at most.
+        standing = query.where(*where, _DECISIONS.c.lapsed_at.is_(None)).group_by(*columns)
+        groups = connection.execute(standing).all()
+    by, marks = dict[str, int](), dict.fromkeys(MARKS, 0)
+    for number, name, *marked in groups:
+        has = [mark for mark, is_so in zip(MARKS, marked, strict=True) if is_so]
+        if not chosen.marks or set(has) & set(chosen.marks):
+            by[name] = by.get(name, 0) + number
+        if not chosen.decided_by or name in chosen.decided_by:
+            marks |= {mark: marks[mark] + number for mark in has}
     return {"by": dict(sorted(by.items())), "mark": marks}
 
 
@@ -430,8 +444,13 @@ def _with_decisions(*columns: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _conditions(connection: Connection, chosen: MismatchFilter) -> Iterator[list[Any]]:
-    where = [*_chosen_values(chosen), *_limits(chosen), *matching(_MISMATCHES, chosen.text, by_name=chosen.by_name)]
+def _conditions(connection: Connection, chosen: MismatchFilter, *, by_index: bool = True) -> Iterator[list[Any]]:
+    """Give the conditions; ``by_index`` False where rows are looked up otherwise than by what was chosen, as they are for a text."""
+    where = [
+        *_chosen_values(chosen, by_index=by_index and not chosen.text.strip()),
+        *_limits(chosen),
+        *found_by_index(_MISMATCHES, chosen.text, by_name=chosen.by_name),
+    ]
     if chosen.ids is None:
         yield where
         return
@@ -440,19 +459,23 @@ def _conditions(connection: Connection, chosen: MismatchFilter) -> Iterator[list
         yield [*where, _MISMATCHES.c.id.in_(select(stage.c.id))]
 
 
-def _chosen_values(chosen: MismatchFilter) -> Iterator[Any]:
+def _chosen_values(chosen: MismatchFilter, *, by_index: bool) -> Iterator[Any]:
     """Give the conditions by which something is one of those chosen."""
+
+    def column(name: str) -> Any:
+        return _MISMATCHES.c[name] if by_index else Unindexed(_MISMATCHES.c[name])
+
     for names in (chosen.readable, chosen.environments):
         if names is not None:
-            yield _MISMATCHES.c.environment.in_(list(names))
-    for column, values in (
+            yield column("environment").in_(list(names))
+    for name, values in (
         ("verdict", chosen.verdicts),
         ("status", chosen.statuses),
         ("proposal", chosen.proposals),
         ("assigned_to", chosen.assigned_to),
     ):
         if values:
-            yield _MISMATCHES.c[column].in_([str(value) for value in values])
+            yield column(name).in_([str(value) for value in values])
     if chosen.assigned_to and "" not in chosen.assigned_to:
         yield ASSIGNED
     if chosen.decided_by:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from sqlalchemy import JSON, ForeignKey, Index, MetaData, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from moodle_coupling.ledger.cells import BigId, PrefixText, StoredText, UtcTime
+from moodle_coupling.ledger.cells import BigId, Lowered, PrefixText, StoredText, UtcTime
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -193,6 +193,9 @@ class MismatchRow(Base):
         Index("ix_mismatches_username", "username"),
         Index("ix_mismatches_email_key", "email_key"),
         Index("ix_mismatches_name_key", "name_key"),
+        Index("ix_mismatches_account_id", "account_id"),
+        # All that a list is counted by.
+        Index("ix_mismatches_counted", "environment", "status", "verdict", "proposal", "assigned_to"),
         Index("ix_mismatches_assigned_to", "assigned_to", sqlite_where=ASSIGNED, postgresql_where=ASSIGNED),
     )
 
@@ -233,6 +236,20 @@ class MismatchRow(Base):
     """Who is to judge it; '' for nobody in particular."""
     due: Mapped[str | None]
     """By when, as YYYY-MM-DD: a day in nobody's zone, which sorts and compares as text."""
+
+
+for _column in ("person_id", "extern_id", "idnumber", "username", "email_key"):
+    Index(f"ix_mismatches_{_column}_begins", Lowered(getattr(MismatchRow, _column)))
+
+
+class NameWordRow(Base):
+    """A word of a name and the name, as the outcomes and mismatches have it in ``name_key``: once, however many have it."""
+
+    __tablename__ = "name_words"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012  # the key is the whole row: kept once, not twice
+
+    word: Mapped[str] = mapped_column(PrefixText, primary_key=True)
+    name_key: Mapped[str] = mapped_column(PrefixText, primary_key=True)
 
 
 class DecisionRow(Base):

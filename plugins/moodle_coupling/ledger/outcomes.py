@@ -13,6 +13,7 @@ from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, sta
 from moodle_coupling.ledger.cells import BigId, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import OutcomeRow, RunRow
+from moodle_coupling.ledger.name_words import add_names
 from moodle_coupling.ledger.page_queries import Page, in_order, matching, sort_key
 from moodle_coupling.ledger.runs import locked
 from moodle_coupling.ledger.words import FINAL
@@ -206,6 +207,7 @@ def _append(connection: Connection, run: Any, stage: Table) -> int:
     names = [column.name for column in stage.columns]
     source = select(*fixed.values(), *stage.columns)
     added = insert(_OUTCOMES).from_select([*fixed, *names], source).execution_options(preserve_rowcount=True)
+    add_names(connection, stage)
     return connection.execute(added).rowcount
 
 

@@ -5,18 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, literal, or_, select, union_all
 
 from moodle_coupling.ledger import cells
+from moodle_coupling.ledger.cells import Lowered
+from moodle_coupling.ledger.models import NameWordRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
+_NAME_WORDS: Any = NameWordRow.__table__
 _IDS: Final = ("person_id", "extern_id", "idnumber")
 _MOST_DIGITS: Final = 18
 """More do not fit in a number of the database."""
+AFTER_EVERY_LETTER: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +37,30 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     By how an id, a username or an e-mail address begins, by words with which parts of the name begin, in any order ('anna
     vr', 'Vries, Anna'), or by the account's number. Letter case does not count, nor do accents in names; ``%`` and ``_`` are letters like any other. Without ``by_name`` only
     by ids and numbers: who may not see names learns none by looking for them.
+    Each row is looked through: for rows that are few, or chosen by something else. :func:`found_by_index` is for all rows of a table.
     """
     wanted = cells.key_text(text.strip())
     if not wanted:
         return []
-    ids = [*_IDS, "username"] if by_name else _IDS
-    ways = [table.c[column].istartswith(wanted, autoescape=True) for column in ids]
-    if by_name:
-        small = wanted.lower()
-        ways += [table.c.email_key.startswith(small, autoescape=True), *named(table, wanted)]
+    ways = [table.c[name].istartswith(wanted, autoescape=True) for name in _looked_up(by_name=by_name)]
+    words = _words(wanted) if by_name else []
+    if words:
+        ways.append(and_(*(_in_name(table, word) for word in words)))
     if _is_number(wanted):
         ways.append(table.c.account_id == int(wanted))
     return [or_(*ways)]
+
+
+def found_by_index(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
+    """Give the conditions of :func:`matching` for a table that has an index for each way (MismatchRow)."""
+    wanted = cells.key_text(text.strip())
+    if not wanted:
+        return []
+    ways = [_begins(Lowered(table.c[name]), Lowered(literal(wanted))) for name in _looked_up(by_name=by_name)]
+    ways += named(table, wanted) if by_name else []
+    if _is_number(wanted):
+        ways.append(table.c.account_id == int(wanted))
+    return [table.c.id.in_(union_all(*(select(table.c.id).where(way) for way in ways)))]
 
 
 def matching_rows(frame: pd.DataFrame, text: str) -> pd.Series[bool]:
@@ -67,19 +83,37 @@ def matching_rows(frame: pd.DataFrame, text: str) -> pd.Series[bool]:
     return found
 
 
+def named(table: Any, text: str) -> list[Any]:
+    """Give the condition that each word of a text begins a part of the name, in any order; none for a text without words.
+
+    Names come from the index of their words (name_words), by the longest word that was typed, as fewest have that.
+    """
+    words = sorted(_words(text), key=len)
+    if not words:
+        return []
+    names = select(_NAME_WORDS.c.name_key).where(_begins(_NAME_WORDS.c.word, literal(words.pop())))
+    return [and_(table.c.name_key.in_(names), *(_in_name(table, word) for word in words))]
+
+
+def _looked_up(*, by_name: bool) -> tuple[str, ...]:
+    return (*_IDS, "username", "email_key") if by_name else _IDS
+
+
+def _begins(indexed: Any, wanted: Any) -> Any:
+    return and_(indexed >= wanted, indexed < wanted.concat(AFTER_EVERY_LETTER))
+
+
+def _in_name(table: Any, word: str) -> Any:
+    name = table.c.name_key
+    return or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True))
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 
 def _words(text: str) -> list[str]:
     return cells.folded(text).replace(",", " ").split()
-
-
-def named(table: Any, text: str) -> list[Any]:
-    """Give the condition that each word of a text begins a part of the name, in any order; none for a text without words."""
-    name, words = table.c.name_key, _words(text)
-    begin = [or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True)) for word in words]
-    return [and_(*begin)] if begin else []
 
 
 def sort_key(columns: Mapping[str, Any], sort: str) -> Any:

@@ -12,7 +12,7 @@ from moodle_coupling.ledger.cells import frame_of
 from moodle_coupling.ledger.mismatches import SHOWN as MISMATCH_COLUMNS
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, LinkRow, MismatchRow, OutcomeRow
 from moodle_coupling.ledger.outcomes import SHOWN as OUTCOME_COLUMNS
-from moodle_coupling.ledger.page_queries import named
+from moodle_coupling.ledger.page_queries import AFTER_EVERY_LETTER, named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -31,7 +31,6 @@ _TABLES: Final[Mapping[str, Any]] = {"outcome": _OUTCOMES, "mismatch": _MISMATCH
 _IDS: Final = ("person_id", "extern_id", "idnumber")
 _MOST_DIGITS: Final = 18
 """More do not fit in a number of the database."""
-_AFTER_EVERY_LETTER: Final = "\U0010ffff"
 _WHO: Final = ("environment", "person_id", "extern_id", "idnumber", "username", "firstname", "lastname", "email")
 
 
@@ -251,6 +250,6 @@ def _conditions(table: Any, wanted: str) -> list[Any]:
         table.c.idnumber == wanted,
         table.c.username == small,
         table.c.email_key == small,
-        and_(table.c.name_key >= begins, table.c.name_key < begins + _AFTER_EVERY_LETTER),
+        and_(table.c.name_key >= begins, table.c.name_key < begins + AFTER_EVERY_LETTER),
         *named(table, wanted),
     ]

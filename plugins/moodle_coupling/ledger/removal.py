@@ -29,6 +29,7 @@ from moodle_coupling.ledger.models import (
     RunRow,
     SharedDocumentRow,
 )
+from moodle_coupling.ledger.name_words import drop_names
 from moodle_coupling.ledger.words import UNDERWAY, MismatchStatus
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
         )
         unread = select(_READINGS.c.environment).where(_READINGS.c.at < older_than)
         access_outcomes = deleted(_ACCESS_OUTCOMES, _ACCESS_OUTCOMES.c.run.in_(over))
-        return Purged(
+        purged = Purged(
             outcomes=deleted(_OUTCOMES, _OUTCOMES.c.run.in_(over)),
             intentions=deleted(_INTENTIONS, _INTENTIONS.c.run.in_(over)),
             runs=deleted(_RUNS, _RUNS.c.id.in_(over.where(~((_RUNS.c.state == "done") & latest)))),
@@ -112,6 +113,8 @@ def purge(ledger: Ledger, older_than: dt.datetime) -> Purged:
             shared_documents=deleted(_SHARED_DOCUMENTS, _SHARED_DOCUMENTS.c.changed_at < older_than),
             access_outcomes=access_outcomes,
         )
+        drop_names(connection)
+    return purged
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +171,14 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
         traces = _widened(connection, environment, known)
         known = traces.ids
         accounts = _accounts(connection, environment, known)
+        names = _name_keys(connection, environment, known)
         account_keys = _forget_account_keys(connection, environment, known, accounts)
         protections = _forget_protections(connection, environment, known, accounts)
         links = connection.execute(delete(_LINKS).where(_who(_LINKS, environment, known))).rowcount
         absences = connection.execute(delete(_ABSENCES).where(_absent(environment, known))).rowcount
         outcomes = _forget_outcomes(connection, environment, known)
         mismatches = _forget_mismatches(connection, environment, known)
+        drop_names(connection, names)
         activities = _forget_activity(connection, environment, known, accounts)
         access = _forget_access(connection, environment, known, accounts)
         mentions = sum(
@@ -311,6 +316,14 @@ def _forget_access(
         change = delete(table) if table is _ACCESS else update(table).values(blank)
         total += connection.execute(change.where(who)).rowcount
     return total
+
+
+def _name_keys(connection: Connection, environment: str | None, ids: PersonIds) -> set[str]:
+    return {
+        name
+        for table in (_OUTCOMES, _MISMATCHES)
+        for name in connection.execute(select(table.c.name_key).where(_who(table, environment, ids))).scalars()
+    }
 
 
 def _forget_mismatches(connection: Connection, environment: str | None, ids: PersonIds) -> int:
