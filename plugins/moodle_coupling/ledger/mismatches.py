@@ -17,7 +17,7 @@ from moodle_coupling.ledger.cells import BigId, Unindexed, facts_digest, frame_o
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import ASSIGNED, DecisionRow, MismatchRow, ProtectionRow
 from moodle_coupling.ledger.name_words import add_names
-from moodle_coupling.ledger.page_queries import Page, after, backwards, before, found_by_index, in_order, sort_key
+from moodle_coupling.ledger.page_queries import Page, after, backwards, before, in_order, searching, sort_key
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.likeness import best_score
 from moodle_coupling.words.sentence import Sentence
@@ -449,7 +449,7 @@ def _conditions(connection: Connection, chosen: MismatchFilter, *, by_index: boo
     where = [
         *_chosen_values(chosen, by_index=by_index and not chosen.text.strip()),
         *_limits(chosen),
-        *found_by_index(_MISMATCHES, chosen.text, by_name=chosen.by_name),
+        *searching(connection, _MISMATCHES, chosen.text, by_name=chosen.by_name),
     ]
     if chosen.ids is None:
         yield where

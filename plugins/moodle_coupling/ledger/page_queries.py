@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, literal, or_, select, union_all
+from sqlalchemy import and_, func, literal, or_, select, union_all
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.cells import Lowered
@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
+    from sqlalchemy import Connection
 
 _NAME_WORDS: Any = NameWordRow.__table__
 _IDS: Final = ("person_id", "extern_id", "idnumber")
 _MOST_DIGITS: Final = 18
 """More do not fit in a number of the database."""
+_COMMON: Final = 10_000
+"""A word that more names have is common."""
 AFTER_EVERY_LETTER: Final = "\U0010ffff"
 
 
@@ -37,12 +40,12 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     By how an id, a username or an e-mail address begins, by words with which parts of the name begin, in any order ('anna
     vr', 'Vries, Anna'), or by the account's number. Letter case does not count, nor do accents in names; ``%`` and ``_`` are letters like any other. Without ``by_name`` only
     by ids and numbers: who may not see names learns none by looking for them.
-    Each row is looked through: for rows that are few, or chosen by something else. :func:`found_by_index` is for all rows of a table.
+    Each row is looked through: for rows that are few, or chosen by something else. :func:`searching` is for all rows of a table.
     """
     wanted = cells.key_text(text.strip())
     if not wanted:
         return []
-    ways = [table.c[name].istartswith(wanted, autoescape=True) for name in _looked_up(by_name=by_name)]
+    ways = _beginning(table, wanted, by_name=by_name)
     words = _words(wanted) if by_name else []
     if words:
         ways.append(and_(*(_in_name(table, word) for word in words)))
@@ -51,16 +54,28 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     return [or_(*ways)]
 
 
-def found_by_index(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
-    """Give the conditions of :func:`matching` for a table that has an index for each way (MismatchRow)."""
+def searching(connection: Connection, table: Any, text: str, *, by_name: bool = True) -> list[Any]:
+    """Give the conditions of :func:`matching` for a table that has an index for each way (MismatchRow).
+
+    A word that very many names have is looked for in each row by PostgreSQL: it reads all of them once in less time than so many one by one.
+    """
     wanted = cells.key_text(text.strip())
     if not wanted:
         return []
-    ways = [_begins(Lowered(table.c[name]), Lowered(literal(wanted))) for name in _looked_up(by_name=by_name)]
+    if by_name and connection.dialect.name == "postgresql" and _is_common(connection, wanted):
+        return matching(table, text, by_name=by_name)
+    ways = _beginning(table, wanted, by_name=by_name)
     ways += named(table, wanted) if by_name else []
     if _is_number(wanted):
         ways.append(table.c.account_id == int(wanted))
     return [table.c.id.in_(union_all(*(select(table.c.id).where(way) for way in ways)))]
+
+
+def _is_common(connection: Connection, text: str) -> bool:
+    if not (words := _words(text)):
+        return False
+    names = _names_with(max(words, key=len)).limit(_COMMON + 1).subquery()
+    return bool(connection.execute(select(func.count()).select_from(names)).scalar_one() > _COMMON)
 
 
 def matching_rows(frame: pd.DataFrame, text: str) -> pd.Series[bool]:
@@ -91,12 +106,18 @@ def named(table: Any, text: str) -> list[Any]:
     words = sorted(_words(text), key=len)
     if not words:
         return []
-    names = select(_NAME_WORDS.c.name_key).where(_begins(_NAME_WORDS.c.word, literal(words.pop())))
-    return [and_(table.c.name_key.in_(names), *(_in_name(table, word) for word in words))]
+    return [and_(table.c.name_key.in_(_names_with(words.pop())), *(_in_name(table, word) for word in words))]
 
 
-def _looked_up(*, by_name: bool) -> tuple[str, ...]:
-    return (*_IDS, "username", "email_key") if by_name else _IDS
+def _names_with(word: str) -> Any:
+    """Select the names of which a part begins with a word, from the index of words."""
+    return select(_NAME_WORDS.c.name_key).where(_begins(_NAME_WORDS.c.word, literal(word)))
+
+
+def _beginning(table: Any, wanted: str, *, by_name: bool) -> list[Any]:
+    """Give the conditions that an id, and (``by_name``) a username or an address, begins so."""
+    names = (*_IDS, "username", "email_key") if by_name else _IDS
+    return [_begins(Lowered(table.c[name]), Lowered(literal(wanted))) for name in names]
 
 
 def _begins(indexed: Any, wanted: Any) -> Any:
