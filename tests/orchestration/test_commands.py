@@ -26,7 +26,7 @@ from moodle_coupling.ledger.leases import acquire, release
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.people import find_people
 from moodle_coupling.ledger.runs import RunState, begin_run, end_run
-from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration import ended, staging
 from moodle_coupling.orchestration.erasure import forget
 from moodle_coupling.orchestration.explanation_steps import heading_of
 from moodle_coupling.orchestration.pause import who
@@ -184,6 +184,7 @@ def test_an_airflow_database_that_does_not_answer_is_said_in_plain_words(one: On
     assert done.stderr.splitlines()[-1].startswith("Airflow's database does not answer (OperationalError)")
 
 
+@pytest.mark.usefixtures("night_runs")
 def test_status_tells_what_is_the_matter(one: OnePerson, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "status")[1].splitlines() == [
         "trial (connection moodle_trial) is active.",
@@ -206,6 +207,33 @@ def test_status_tells_what_is_the_matter(one: OnePerson, capsys: pytest.CaptureF
     ]
 
 
+@pytest.mark.parametrize(
+    ("there", "shown"),
+    [
+        ({}, "did not load everyone: The run is no longer in Airflow"),
+        ({("moodle_provision__trial", "night3"): "failed"}, "failed: The run ended in Airflow"),
+    ],
+)
+def test_status_tells_of_a_run_that_was_ended_or_deleted_in_airflow(
+    one: OnePerson,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    there: dict[tuple[str, str], str],
+    shown: str,
+) -> None:
+    at = history(one)
+    monkeypatch.setattr(ended, "states_of_runs", lambda _: there)
+    lines = run(capsys, "status", "trial")[1].splitlines()
+    assert not any("waits for approval" in line for line in lines)
+    assert lines[3].startswith(f"  The run of {at} (everything) {shown}")
+
+
+@pytest.fixture
+def night_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow has the runs that the ledger has, and they are under way."""
+    monkeypatch.setattr(ended, "states_of_runs", lambda runs: dict.fromkeys(runs, "running"))
+
+
 def history(one: OnePerson) -> str:
     """Give the ledger a good run, a dry run and one that waits, and the environment a quarantine; gives the minute."""
     frozen = dt.datetime(2026, 11, 25, 2, 15, tzinfo=dt.UTC)
@@ -223,6 +251,7 @@ def history(one: OnePerson) -> str:
     return "2026-11-25 02:15 UTC"
 
 
+@pytest.mark.usefixtures("night_runs")
 def test_status_is_told_to_machines_as_json(one: OnePerson, capsys: pytest.CaptureFixture[str]) -> None:
     history(one)
     run(capsys, "pause", "trial", "--reason", "upgrade")

@@ -24,6 +24,20 @@ def clean(site):
     clear()
 
 
+@pytest.fixture(autouse=True)
+def _runs_in_airflow() -> None:
+    """Here Airflow is asked, and what it does not have it does not have."""
+
+
+def deleted() -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(DagRun))
+
+
 def marked(state: str) -> None:
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
@@ -57,6 +71,19 @@ def test_what_was_ended_in_airflow_is_over_and_waits_for_nothing(visit, run, led
         assert "Running" not in page, path
         assert "Waits for Moodle" not in page, path
     assert "The run ended in Airflow before its last task" in visit("op").get(f"/runs/{run.id}").text
+    assert visit("op").get(f"/runs/{run.id}/live").headers["hx-refresh"] == "true"
+    assert get_run(ledger, run.id).state is RunState.RUNNING  # looking writes nothing
+
+
+def test_what_was_deleted_in_airflow_is_over_and_waits_for_nothing(visit, run, ledger):
+    deleted()
+    for path in (*PAGES, f"/runs/{run.id}"):
+        page = visit("op").get(path).text
+        assert "Stopped" in page, path
+        assert "Running" not in page, path
+        assert "Waits for Moodle" not in page, path
+    assert "The run is no longer in Airflow" in visit("op").get(f"/runs/{run.id}").text
+    assert "De run staat niet meer in Airflow" in visit("op", language="nl").get(f"/runs/{run.id}").text
     assert visit("op").get(f"/runs/{run.id}/live").headers["hx-refresh"] == "true"
     assert get_run(ledger, run.id).state is RunState.RUNNING  # looking writes nothing
 

@@ -153,12 +153,16 @@ def status_of(switch: Switch, ledger: Ledger | None, error: Sentence | None = No
     from moodle_coupling.ledger.leases import holder_of, in_quarantine
     from moodle_coupling.ledger.mismatches import count_open
     from moodle_coupling.ledger.runs import get_run, last_good_run, latest_runs
+    from moodle_coupling.orchestration.ended import ended
     from moodle_coupling.orchestration.outages import outages_of
 
     name = switch.environment
-    waits = (
-        Waiting(get_run(ledger, one.run).run_id, one.asked_at, tuple(one.reasons)) for one in waiting(ledger, name)
+    runs, asked = (
+        latest_runs(ledger, name, limit=RUNS),
+        [(get_run(ledger, one.run), one) for one in waiting(ledger, name)],
     )
+    over = ended([*runs, *(run for run, _ in asked)])
+    outage = outages_of(ledger).get(name)
     return Status(
         name,
         switch.connection,
@@ -166,12 +170,14 @@ def status_of(switch: Switch, ledger: Ledger | None, error: Sentence | None = No
         error,
         known=True,
         quarantine=in_quarantine(ledger, name),
-        waiting=tuple(waits),
+        waiting=tuple(
+            Waiting(run.run_id, one.asked_at, tuple(one.reasons)) for run, one in asked if run.id not in over
+        ),
         busy=holder_of(ledger, name),
-        outage=outages_of(ledger).get(name),
+        outage=outage if outage is not None and outage.run not in over else None,
         mismatches=count_open(ledger).get(name, {}),
         last_good=last_good_run(ledger, name),
-        runs=tuple(latest_runs(ledger, name, limit=RUNS)),
+        runs=tuple(over.get(run.id, run) for run in runs),
     )
 
 

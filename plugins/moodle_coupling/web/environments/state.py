@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.contract.facts import RunCounts
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.orchestration import names
+from moodle_coupling.orchestration.ended import ended
 from moodle_coupling.orchestration.mapping_files import refused
 from moodle_coupling.orchestration.notices import TOLD
 from moodle_coupling.orchestration.outages import outages_of, said
 from moodle_coupling.settings import mappings_folder
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import MASK
-from moodle_coupling.web.base.ended import ended
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.environments import starts as starting
 

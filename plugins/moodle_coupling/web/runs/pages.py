@@ -10,8 +10,8 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.runs import Run, find_run, get_run, latest_runs
 from moodle_coupling.orchestration import names
+from moodle_coupling.orchestration.ended import ended
 from moodle_coupling.web.base.access import Access, AccessDep, Right
-from moodle_coupling.web.base.ended import ended
 from moodle_coupling.web.base.forms import FormDep
 from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
