@@ -57,7 +57,11 @@ def add_preview_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentP
     parser.add_argument("--connection", metavar="ID", help="Airflow connection for 'live', instead of the mapping's")
     parser.add_argument("--changed", action="store_true", help="look at these persons only: leave orphans out")
     parser.add_argument(
-        "--only", nargs="+", default=[], metavar="ID", help="show only these persons (person id, extern id or idnumber)"
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="show only these persons (person id, extern id or ID number)",
     )
     parser.add_argument("--format", choices=FORMATS, help="default: by the ending of --output, else table")
     parser.add_argument("--output", metavar="FILE", help="write there instead of to the terminal")

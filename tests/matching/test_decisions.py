@@ -101,21 +101,21 @@ def test_nobody_without_an_address_is_offered_an_account() -> None:
 
 
 SENTENCES = [
-    ("id_missing", "link", 11, "Account 11 (user11) gets person P1 (extern id E1)'s idnumber 'E1' and is kept up to date from the source.",
+    ("id_missing", "link", 11, "Account 11 (user11) gets person P1 (extern id E1)'s ID number 'E1' and is kept up to date from the source.",
      "Account 11 (user11) krijgt ID-nummer 'E1' van persoon P1 (extern id E1) en wordt voortaan bijgehouden vanuit de bron."),
-    ("id_differs", "rekey", 11, "Account 11 (user11) gets person P1 (extern id E1)'s idnumber 'E1' instead of 'Z9' and is kept up to date from the source.",
+    ("id_differs", "rekey", 11, "Account 11 (user11) gets person P1 (extern id E1)'s ID number 'E1' instead of 'Z9' and is kept up to date from the source.",
      "Account 11 (user11) krijgt ID-nummer 'E1' van persoon P1 (extern id E1) in plaats van 'Z9' en wordt voortaan bijgehouden vanuit de bron."),
-    ("ambiguous", "link", 12, "Account 12 (anna-bos1x) gets person P1 (extern id E1)'s idnumber 'E1' and is kept up to date from the source; account 11 (user11) stays as it is.",
+    ("ambiguous", "link", 12, "Account 12 (anna-bos1x) gets person P1 (extern id E1)'s ID number 'E1' and is kept up to date from the source; account 11 (user11) stays as it is.",
      "Account 12 (anna-bos1x) krijgt ID-nummer 'E1' van persoon P1 (extern id E1) en wordt voortaan bijgehouden vanuit de bron; aan account 11 (user11) verandert niets."),
-    ("duplicate_account", "link", 12, "Account 12 (anna-bos1x) stays person P1 (extern id E1)'s and is kept up to date; idnumber 'E1' is taken off account 11 (anna-bos1x) and account 13 (anna-bos1x), and nothing else of them changes.",
+    ("duplicate_account", "link", 12, "Account 12 (anna-bos1x) stays person P1 (extern id E1)'s and is kept up to date; ID number 'E1' is taken off account 11 (anna-bos1x) and account 13 (anna-bos1x), and nothing else of them changes.",
      "Account 12 (anna-bos1x) blijft van persoon P1 (extern id E1) en wordt bijgehouden; ID-nummer 'E1' wordt weggehaald bij account 11 (anna-bos1x) en account 13 (anna-bos1x), waaraan verder niets verandert."),
     ("held", "link", 11, "Account 11 (anna-bos1x) is reactivated and from then on kept up to date as person P1 (extern id E1)'s.",
      "Account 11 (anna-bos1x) wordt weer geactiveerd en voortaan bijgehouden als dat van persoon P1 (extern id E1)."),
-    ("id_case", "create_separate", None, "Person P1 (extern id E1) gets a new account with idnumber 'E1' and the next free username; nothing of account 11 (user11) changes.",
+    ("id_case", "create_separate", None, "Person P1 (extern id E1) gets a new account with ID number 'E1' and the next free username; nothing of account 11 (user11) changes.",
      "Persoon P1 (extern id E1) krijgt een nieuw account met ID-nummer 'E1' en de eerste vrije gebruikersnaam; aan account 11 (user11) verandert niets."),
-    ("orphan", "suspend", 11, "Account 11 (user11) with idnumber 'Z9' is suspended: nobody logs in with it, and nothing is deleted.",
+    ("orphan", "suspend", 11, "Account 11 (user11) with ID number 'Z9' is suspended: nobody logs in with it, and nothing is deleted.",
      "Account 11 (user11) met ID-nummer 'Z9' wordt geblokkeerd: niemand logt ermee in, en er wordt niets verwijderd."),
-    ("id_differs", "suspend", 11, "Account 11 (user11) with idnumber 'Z9' is suspended: nobody logs in with it, and nothing is deleted; about person P1 (extern id E1) nothing is decided by that, so the next comparison asks again.",
+    ("id_differs", "suspend", 11, "Account 11 (user11) with ID number 'Z9' is suspended: nobody logs in with it, and nothing is deleted; about person P1 (extern id E1) nothing is decided by that, so the next comparison asks again.",
      "Account 11 (user11) met ID-nummer 'Z9' wordt geblokkeerd: niemand logt ermee in, en er wordt niets verwijderd; over persoon P1 (extern id E1) is daarmee niets beslist, dus de volgende vergelijking vraagt het opnieuw."),
     ("id_missing", "do_not_touch", None, "Account 11 (user11) is never written, from now on and until someone takes the protection off; person P1 (extern id E1) gets no account.",
      "Account 11 (user11) wordt vanaf nu niet meer geschreven, totdat iemand de bescherming opheft; persoon P1 (extern id E1) krijgt geen account."),
@@ -156,7 +156,7 @@ def test_of_many_accounts_ten_are_named() -> None:
     [
         ({"person_id": "P1", "extern_id": ""}, "person P1"),
         ({"person_id": "", "extern_id": "E1"}, "person with extern id E1"),
-        ({"person_id": "", "extern_id": ""}, "the person with idnumber 'E1'"),
+        ({"person_id": "", "extern_id": ""}, "the person with ID number 'E1'"),
     ],
 )
 def test_a_person_is_called_by_what_there_is(ids: dict[str, str], named: str) -> None:
@@ -190,7 +190,7 @@ def test_what_matching_proposes_can_be_chosen() -> None:
 def test_accounts_that_were_not_read_are_named_by_number() -> None:
     facts = {"person": {"person_id": "7", "idnumber": "E7"}, "accounts": {"57": None}}
     link = options("id_missing", facts, shared_email=False)[0]
-    assert str(link.effect) == "Account 57 gets person 7's idnumber 'E7' and is kept up to date from the source."
+    assert str(link.effect) == "Account 57 gets person 7's ID number 'E7' and is kept up to date from the source."
 
 
 def test_sources_that_do_not_agree_are_for_them_to_mend():

@@ -61,7 +61,7 @@ def test_days_of_grace_are_whole_days_since_an_account_is_an_orphan(later: dt.ti
 def test_within_the_days_of_grace_the_evidence_says_since_when_and_until_when() -> None:
     orphan = orphan_of(suspending(), gone_since={12: SINCE}, now=SINCE + dt.timedelta(days=3))
     said = "It is an orphan since 2026-11-10, and will be suspended on 2026-11-24 (UTC) or at the first full run after that."
-    assert orphan["evidence"] == f"Account 12 (user12) has idnumber 'Z', which belongs to no person. {said}"
+    assert orphan["evidence"] == f"Account 12 (user12) has ID number 'Z', which belongs to no person. {said}"
     assert orphan["reasons"][0]["message"] == orphan["evidence"]
 
 

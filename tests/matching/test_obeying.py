@@ -324,7 +324,7 @@ def test_an_account_that_is_another_persons_by_its_idnumber_is_not_taken_from_th
 def test_an_account_of_somebody_who_is_not_looked_at_in_this_run_is_not_taken_either() -> None:
     there = [account(11, idnumber="E2", email="anna1@example.org")]
     anna = obeyed(there, {"kind": "rekey"}, bystanders=persons_frame([person(2)]))[0]
-    assert "account 11 (user11) has the idnumber of person P2 (extern id E2)" in refused(anna)
+    assert "account 11 (user11) has the ID number of person P2 (extern id E2)" in refused(anna)
     gone = obeyed(there, {"kind": "rekey"}, bystanders=persons_frame([person(2, in_scope=False)]))[0]
     assert gone["action"] == "link"
 

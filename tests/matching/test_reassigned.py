@@ -30,7 +30,7 @@ from moodle_coupling.words.sentence import Texts
 
 FATIMA = person(1, firstname="Fatima", lastname="Yilmaz", email="fatima@example.org", username="fatima-yilmaz")
 JAN = account(11, idnumber="E1", username="jan-jansen", firstname="Jan", lastname="Jansen", email="jan@example.org")
-ASKED = "Account 11 (jan-jansen) has idnumber 'E1', but seems to be somebody else's: "
+ASKED = "Account 11 (jan-jansen) has ID number 'E1', but seems to be somebody else's: "
 
 
 def known_as(person_id: str, account_id: int = 11, idnumber: str = "E1", *, by_us: bool = False) -> Any:
@@ -222,7 +222,7 @@ def test_the_facts_hold_both_sides_and_the_choices_say_what_comes_of_them():
         "Het is dezelfde persoon: account 11 (jan-jansen) blijft van persoon P1"
     )
     assert str(offered[1].effect) == (
-        "It is another person: idnumber 'E1' is taken off account 11 (jan-jansen), of which nothing else changes, and the run "
+        "It is another person: ID number 'E1' is taken off account 11 (jan-jansen), of which nothing else changes, and the run "
         "after that makes a new account for person P1 (extern id E1)."
     )
     assert DUTCH.say(offered[1].effect).endswith(

@@ -161,7 +161,7 @@ def test_an_account_of_someone_who_is_not_looked_at_is_known_as_theirs():
     )
     alone = make_plan(persons_frame([new]), reasons_frame(), accounts_of([theirs]), mapping())
     assert len(told) == len(alone) == 1
-    assert "that is the idnumber of person P2" in ENGLISH.say(told["evidence"].iloc[0])
+    assert "that is the ID number of person P2" in ENGLISH.say(told["evidence"].iloc[0])
     assert "not known in the source" in ENGLISH.say(alone["evidence"].iloc[0])
 
 

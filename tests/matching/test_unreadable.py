@@ -33,14 +33,14 @@ def test_the_person_is_not_new_and_nothing_is_written():
     assert (row["verdict"], row["action"], row["changes"], row["account_id"]) == ("unreadable", "none", {}, None)
     assert codes(row) == [("unreadable", "username")]
     assert row["evidence"] == (
-        "An account with idnumber 'E1' is there, and Moodle cannot show it: most likely its username is not allowed there any "
+        "An account with ID number 'E1' is there, and Moodle cannot show it: most likely its username is not allowed there any "
         f"more. {MEND}"
     )
 
 
 def test_the_account_is_named_where_the_ledger_knows_it():
     (row,) = plan_of([ANNA], [], unreadable=[("idnumber", " e1")], links=links_frame((57, "E1", False)))
-    assert row["evidence"].startswith("Account 57 with idnumber 'E1' is there, and Moodle cannot show it")
+    assert row["evidence"].startswith("Account 57 with ID number 'E1' is there, and Moodle cannot show it")
 
 
 @pytest.mark.parametrize(("shared", "verdict"), [(False, "unreadable"), (True, "new")])

@@ -83,7 +83,7 @@ CASES = [
         [account(11, email="ANNA1@Example.org")],
         "id_missing",
         "none",
-        ("11", "e-mail 'anna1@example.org'", "no idnumber"),
+        ("11", "e-mail 'anna1@example.org'", "no ID number"),
         pointed=(11,),
     ),
     Case(

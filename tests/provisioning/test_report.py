@@ -64,7 +64,7 @@ def test_the_summary_counts_and_explains(plan, ended):
     assert "the next plan chooses another name" in text
     assert "Voornaam2 van der Test2 (2): Username 'user00002' belongs to account 70." in text
     assert "Fill it in at the source." in text
-    assert "Found under another idnumber" in text
+    assert "Found under another ID number" in text
     assert "account 61" in text
 
 

@@ -73,7 +73,7 @@ class TestCsv:
         assert (first["Decided account"], first["Decided by"], first["Note"]) == ("23", "anna", "a note")
         assert second["Last name"] == SCRIPT
         assert second["Account: ID number"] == "E4X "
-        assert second["Evidence"].startswith("No account has idnumber 'e4x'")
+        assert second["Evidence"].startswith("No account has ID number 'e4x'")
 
     def test_more_than_are_read_at_a_time(self, visit, ledger, monkeypatch):
         monkeypatch.setattr(mismatch_export, "AT_ONCE", 7)

@@ -64,7 +64,7 @@ class TestList:
         assert set(listed(page)) == set(ids.values())
         text = shown(page)
         assert "9 mismatches" in text
-        assert "No account has idnumber 'E1'; e-mail 'j1.bos@example.org' points at account 21 (jurgen)" in text
+        assert "No account has ID number 'E1'; e-mail 'j1.bos@example.org' points at account 21 (jurgen)" in text
         assert "Link to account 21" in text
         assert "Suspend account 33" in text
 
@@ -287,7 +287,7 @@ class TestOne:
 
     def test_what_each_decision_does(self, visit, ids):
         text = shown(visit("user").get(f"/mismatches/{ids['P1']}"))
-        assert "Link to account 21 Account 21 (jurgen) gets person P1 (extern id E1)'s idnumber 'E1'" in text
+        assert "Link to account 21 Account 21 (jurgen) gets person P1 (extern id E1)'s ID number 'E1'" in text
         assert "Decide later No run does anything for this" in text
 
     def test_what_is_proposed_comes_first(self, visit, ids):

@@ -28,7 +28,7 @@ def mismatch(ledger) -> int:
                 "ID number is somebody else's now",
                 "first name, last name and e-mail address all differ",
                 "It is the same person: account 21 (jan-jansen) stays person P1 (extern id E1)'s",
-                "It is another person: idnumber 'E1' is taken off account 21 (jan-jansen)",
+                "It is another person: ID number 'E1' is taken off account 21 (jan-jansen)",
             ),
         ),
         (

@@ -97,10 +97,10 @@ class Mapping(Part):
     )
     scope: Scope = Field(default_factory=Scope, description="Who belongs in this Moodle.")
     matching: Matching = Field(
-        default_factory=Matching, description="How persons and accounts are joined beyond the idnumber."
+        default_factory=Matching, description="How persons and accounts are joined beyond the ID number."
     )
     leavers: Leavers = Field(
-        default_factory=Leavers, description="Accounts whose idnumber belongs to no person (full runs only)."
+        default_factory=Leavers, description="Accounts whose ID number belongs to no person (full runs only)."
     )
     snapshot: SnapshotSettings = Field(
         default_factory=SnapshotSettings, description="How all accounts are read (full runs only)."

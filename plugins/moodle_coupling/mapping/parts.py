@@ -330,7 +330,7 @@ class Matching(Part):
 
     link_on: list[Literal["email", "username"]] = Field(
         default_factory=list,
-        description="Link without asking an account without idnumber that is found by one of these.",
+        description="Link without asking an account without ID number that is found by one of these.",
     )
     shared_email: bool = Field(
         default=False,

@@ -84,7 +84,7 @@ def _add_person_parsers(subparsers: argparse._SubParsersAction[argparse.Argument
         "only read, unless --write is given. Exit status 1 when something must be mended or decided.",
     )
     explain.add_argument("environment", metavar="ENV", help=ENVIRONMENT)
-    explain.add_argument("person", metavar="PERSON", help="person id, extern id or idnumber, as the source has it")
+    explain.add_argument("person", metavar="PERSON", help="person id, extern id or ID number, as the source has it")
     explain.add_argument("--write", action="store_true", help="write this person to Moodle now, as the trace says")
     explain.add_argument("--format", choices=("text", "json"), default="text")
     explain.set_defaults(func=_explain)
@@ -94,7 +94,7 @@ def _add_person_parsers(subparsers: argparse._SubParsersAction[argparse.Argument
         description="Takes a person out of the ledger: links, outcomes, mismatches, activity. Nothing changes in Moodle "
         "or in the source; as long as the person is in the source, the next run knows the person again.",
     )
-    forget.add_argument("ids", nargs="+", metavar="ID", help="person id, extern id, idnumber or e-mail address")
+    forget.add_argument("ids", nargs="+", metavar="ID", help="person id, extern id, ID number or e-mail address")
     forget.add_argument("--environment", metavar="ENV", help="in this environment only; else in all")
     forget.set_defaults(func=_forget)
 

@@ -50,7 +50,7 @@ def provision_params() -> dict[str, Param]:
             type=["array", "null"],
             items={"type": "string"},
             title="Only these persons",
-            description="Person ids, extern ids or idnumbers, one a line; empty for everyone.",
+            description="Person ids, extern ids or ID numbers, one a line; empty for everyone.",
         ),
         "account_ids": Param(
             default=[],
