@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt  # noqa: TC003  # pydantic looks the hints up
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,6 @@ from moodle_coupling.ledger.bulk import insert_into
 from moodle_coupling.ledger.models import SharedDocumentRow
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterator
 
     from sqlalchemy import Connection
