@@ -237,14 +237,26 @@ def test_every_figure_is_documented_and_shown_on_the_dashboard() -> None:
     assert [one.name for one in METRICS if in_prometheus(one) not in asked] == []
 
 
+def test_every_figure_is_sent_by_some_line_of_the_code() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins").rglob("*.py"))
+    names = {name for name, one in vars(metrics).items() if isinstance(one, Metric)}
+    assert len(names) == len(METRICS)
+    assert {name for name in names if not re.search(rf"\b{name}\.(add|set|took)\(", code)} == set()
+
+
 def test_alerts_and_panels_ask_for_figures_and_tags_that_there_are() -> None:
     rules = yaml.safe_load((DOCS / "monitoring" / "alerts.yaml").read_text(encoding="utf-8"))
     dashboard = json.loads((DOCS / "monitoring" / "grafana-dashboard.json").read_text(encoding="utf-8"))
     alerts = [rule for group in rules["groups"] for rule in group["rules"]]
     asked = [rule["expr"] for rule in alerts]
     asked += [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    lists = [one["query"]["query"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
     known = {in_prometheus(one): set(one.tags) for one in METRICS}
-    known |= {f"{name}_{end}": tags for name, tags in known.items() for end in ("sum", "count", "bucket", "total")}
+    timers = [in_prometheus(one) for one in METRICS if one.kind is Kind.TIMER]
+    known |= {f"{name}_{end}": known[name] for name in timers for end in ("sum", "count")}
+    for list_ in lists:
+        name, tag = re.fullmatch(r"label_values\((\w+), (\w+)\)", list_).groups()  # type: ignore[union-attr]
+        assert tag in known[name], list_
     for expression in asked:
         names = set(re.findall(r"airflow_moodle_coupling\w+", expression))
         assert names, expression

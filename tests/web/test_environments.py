@@ -10,6 +10,7 @@ from html import unescape
 
 import pytest
 from ledger.frames import found, mismatch
+from sqlalchemy import Engine, event
 from web.dags_in_airflow import clear, put
 from web.filling import SCRIPT
 
@@ -368,6 +369,26 @@ class TestManyEnvironments:
         assert "the last one failed" in of["school_05"]
         assert "none yet" in of["demo"]
         assert 'class="cards"' not in html
+
+    def test_ask_the_ledger_no_more_than_one_does(self, visit, ledger, request):
+        def questions():
+            asked = []
+
+            def note(connection, _cursor, statement, *_):
+                if connection.engine.url == ledger._engine.url:
+                    asked.append(statement)
+
+            event.listen(Engine, "before_cursor_execute", note)
+            visit("op").get("/")
+            event.remove(Engine, "before_cursor_execute", note)
+            return [one for one in asked if one.startswith("SELECT")]
+
+        run(ledger, done_create=1)
+        visit("op").get("/")  # what is found out once
+        one = questions()
+        request.getfixturevalue("fifty")
+        visit("op").get("/")
+        assert 0 < len(questions()) <= len(one) + 5  # of the few that something is the matter with
 
     def test_are_exchanged_as_a_whole_when_something_changed(self, visit, fifty, ledger):
         visitor = visit("op")

@@ -249,6 +249,13 @@ def in_quarantine(ledger: Ledger, environment: str) -> Quarantine | None:
     return Quarantine(**row) if row is not None else None
 
 
+def quarantines(ledger: Ledger) -> dict[str, Quarantine]:
+    """Give every quarantine that is not lifted, by environment."""
+    query = select(_QUARANTINES).where(_QUARANTINES.c.lifted_at.is_(None))
+    with ledger.reading() as connection:
+        return {row["environment"]: Quarantine(**row) for row in connection.execute(query).mappings()}
+
+
 def lift(ledger: Ledger, environment: str, *, by: str) -> bool:
     """End an environment's quarantine; False when it was in none. ``by`` is a person, a run or a test."""
     with ledger.writing() as connection:

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import case, or_, select, union_all, update
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import insert_into
@@ -17,14 +17,16 @@ from moodle_coupling.ledger.words import UNDERWAY, RunState
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection, RowMapping, Select
 
     from moodle_coupling.ledger.ledger import Ledger
 
 _RUNS: Any = RunRow.__table__
 _PROGRESS: Any = ProgressRow.__table__
+_AT_ONCE: Final = 100
+"""So many queries go in one statement; SQLite takes 500."""
 SILENCE: Final = dt.timedelta(minutes=5)
 """After so long without a word the step stood still (a pause, a crash), and the rate is counted anew."""
 
@@ -110,27 +112,55 @@ def find_run(ledger: Ledger, environment: str, dag_id: str, run_id: str) -> Run 
 
 def latest_runs(ledger: Ledger, environment: str, *, limit: int = 30) -> list[Run]:
     """Give an environment's runs, latest first."""
-    query = (
-        select(_RUNS)
-        .where(_RUNS.c.environment == environment)
-        .order_by(_RUNS.c.started.desc(), _RUNS.c.id)
-        .limit(limit)
-    )
     with ledger.reading() as connection:
-        return [_run(row) for row in connection.execute(query).mappings()]
+        return [_run(row) for row in connection.execute(_latest(environment, limit)).mappings()]
 
 
 def last_good_run(ledger: Ledger, environment: str) -> Run | None:
     """Give the latest run for everyone that came to its end; None when there is none."""
-    query = (
-        select(_RUNS)
-        .where(_RUNS.c.environment == environment, _RUNS.c.state == RunState.DONE)
-        .order_by(_RUNS.c.ended.desc(), _RUNS.c.id)
-        .limit(1)
-    )
     with ledger.reading() as connection:
-        row = connection.execute(query).mappings().one_or_none()
+        row = connection.execute(_good(environment)).mappings().one_or_none()
     return _run(row) if row is not None else None
+
+
+def latest_runs_of_each(ledger: Ledger, environments: Sequence[str], *, limit: int) -> dict[str, list[Run]]:
+    """Give what latest_runs gives of each of many environments, by name; few statements for all."""
+    found: dict[str, list[Run]] = {name: [] for name in environments}
+    for run in _of_each(ledger, [_latest(name, limit) for name in environments]):
+        found[run.environment].append(run)
+    return found
+
+
+def last_good_run_of_each(ledger: Ledger, environments: Sequence[str]) -> dict[str, Run]:
+    """Give what last_good_run gives of each of many environments, by name; few statements for all."""
+    return {run.environment: run for run in _of_each(ledger, [_good(name) for name in environments])}
+
+
+def runs_of_ids(ledger: Ledger, ids: Collection[str]) -> dict[str, Run]:
+    """Give those of these runs that the ledger has, by id."""
+    query = select(_RUNS).where(_RUNS.c.id.in_(list(ids)))
+    with ledger.reading() as connection:
+        return {row["id"]: _run(row) for row in connection.execute(query).mappings()}
+
+
+def _latest(environment: str, limit: int) -> Select[Any]:
+    mine = select(_RUNS).where(_RUNS.c.environment == environment)
+    return mine.order_by(_RUNS.c.started.desc(), _RUNS.c.id).limit(limit)
+
+
+def _good(environment: str) -> Select[Any]:
+    done = select(_RUNS).where(_RUNS.c.environment == environment, _RUNS.c.state == RunState.DONE)
+    return done.order_by(_RUNS.c.ended.desc(), _RUNS.c.id).limit(1)
+
+
+def _of_each(ledger: Ledger, queries: Sequence[Select[Any]]) -> list[Run]:
+    """Give the runs of many queries, latest started first. Each takes its few rows from the index, however long the history is."""
+    found = []
+    with ledger.reading() as connection:
+        for at in range(0, len(queries), _AT_ONCE):
+            parts = [query.subquery().select() for query in queries[at : at + _AT_ONCE]]
+            found += [_run(row) for row in connection.execute(union_all(*parts)).mappings()]
+    return sorted(sorted(found, key=lambda run: run.id), key=lambda run: run.started, reverse=True)
 
 
 def first_run(ledger: Ledger, environment: str) -> Run | None:

@@ -152,7 +152,7 @@ _NONE: Final[Mapping[str, int]] = {}
 
 
 def states(found: Collection[Coupling], ledger: Ledger | None) -> list[EnvironmentState]:
-    """Find out how environments are, the most urgent first; two questions to Airflow's database for all, some to the ledger for each."""
+    """Find out how environments are, the most urgent first; the ledger is asked no more for fifty than for one; Airflow is, by each, whether it is paused."""
     found = _with_refusals(found, ledger)
     ids = [make(one.name) for one in found for make in (names.provision_id, names.reconcile_id)]
     dags = starting.dag_states(ids)
@@ -178,10 +178,36 @@ def _with_refusals(found: Collection[Coupling], ledger: Ledger | None) -> list[C
 
 
 def _with_ledger(plain: list[EnvironmentState], ledger: Ledger) -> list[EnvironmentState]:
+    from moodle_coupling.ledger.approvals import waiting
+    from moodle_coupling.ledger.leases import holder_of, holders, quarantines
     from moodle_coupling.ledger.mismatches import count_open
+    from moodle_coupling.ledger.runs import last_good_run_of_each, latest_runs_of_each, runs_of_ids
 
-    mismatches, away = count_open(ledger), outages_of(ledger)
-    filled = [_filled(one, ledger, mismatches.get(one.name, _NONE), away.get(one.name)) for one in plain]
+    every = [one.name for one in plain]
+    held, mismatches, away = quarantines(ledger), count_open(ledger), outages_of(ledger)
+    runs, good = latest_runs_of_each(ledger, every, limit=RUNS), last_good_run_of_each(ledger, every)
+    asked = waiting(ledger)
+    their = runs_of_ids(ledger, {one.run for one in asked})
+    now, leases = holders(ledger)
+    at_work = {lease.environment for lease in leases if lease.expires > now}
+    filled = [
+        replace(
+            one,
+            quarantine=held.get(one.name),
+            quarantine_over=one.name in held and held[one.name].until <= dt.datetime.now(dt.UTC),
+            waiting=tuple(
+                Waiting(their[ask.run], ask.reasons, ask.asked_at)
+                for ask in asked
+                if their[ask.run].environment == one.name
+            ),
+            busy=holder_of(ledger, one.name) if one.name in at_work else None,
+            runs=tuple(runs[one.name]),
+            mismatches=tuple(sorted(mismatches.get(one.name, _NONE).items(), key=lambda kind: (-kind[1], kind[0]))),
+            outage=away.get(one.name),
+            last_good=good.get(one.name),
+        )
+        for one in plain
+    ]
     over = ended(run for one in filled for run in (*one.runs, *(wait.run for wait in one.waiting)))
     return [_without(one, over) for one in filled] if over else filled
 
@@ -193,28 +219,6 @@ def _without(state: EnvironmentState, over: Mapping[str, Run]) -> EnvironmentSta
         runs=tuple(over.get(run.id, run) for run in state.runs),
         waiting=tuple(wait for wait in state.waiting if wait.run.id not in over),
         outage=state.outage if state.outage is not None and state.outage.run not in over else None,
-    )
-
-
-def _filled(
-    state: EnvironmentState, ledger: Ledger, mismatches: Mapping[str, int], outage: Outage | None
-) -> EnvironmentState:
-    from moodle_coupling.ledger.approvals import waiting
-    from moodle_coupling.ledger.leases import holder_of, in_quarantine
-    from moodle_coupling.ledger.runs import get_run, last_good_run, latest_runs
-
-    quarantine = in_quarantine(ledger, state.name)
-    asked = waiting(ledger, state.name)
-    return replace(
-        state,
-        quarantine=quarantine,
-        quarantine_over=quarantine is not None and quarantine.until <= dt.datetime.now(dt.UTC),
-        waiting=tuple(Waiting(get_run(ledger, one.run), one.reasons, one.asked_at) for one in asked),
-        busy=holder_of(ledger, state.name),
-        runs=tuple(latest_runs(ledger, state.name, limit=RUNS)),
-        mismatches=tuple(sorted(mismatches.items(), key=lambda one: (-one[1], one[0]))),
-        outage=outage,
-        last_good=last_good_run(ledger, state.name),
     )
 
 
