@@ -397,7 +397,7 @@ def test_the_same_word_every_night_is_one_event(visit, told):
     page = visit("user").get(first_link(look_for(visit("user"), "p2")))
     assert shown(page).count("Waits.") == 1
     assert "5 runs in a row, since" in shown(page)
-    assert page.text.count('<li class="outcome">') == 2
+    assert page.text.count('<li data-kind="outcome">') == 2
 
 
 @pytest.mark.parametrize("action", ["explain", "provision"])
