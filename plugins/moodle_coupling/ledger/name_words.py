@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, exists, literal, or_, text
+from sqlalchemy import and_, delete, exists, false, or_, text
 
 from moodle_coupling.ledger.models import MismatchRow, NameWordRow, OutcomeRow
 
@@ -39,5 +39,5 @@ def drop_names(connection: Connection, names: Collection[str] | None = None) -> 
     unused = [~exists().where(table.c.name_key == _WORDS.c.name_key) for table in _NAMED]
     if names is not None:
         theirs = [and_(_WORDS.c.word.in_(name.split(" ")), _WORDS.c.name_key == name) for name in names]
-        unused.append(or_(literal(value=False), *theirs))
+        unused.append(or_(false(), *theirs))
     connection.execute(delete(_WORDS).where(*unused))

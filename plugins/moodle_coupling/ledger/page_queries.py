@@ -45,7 +45,7 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     wanted = cells.key_text(text.strip())
     if not wanted:
         return []
-    ways = _beginning(table, wanted, by_name=by_name)
+    ways = [table.c[name].istartswith(wanted, autoescape=True) for name in _looked_up(by_name=by_name)]
     words = _words(wanted) if by_name else []
     if words:
         ways.append(and_(*(_in_name(table, word) for word in words)))
@@ -64,7 +64,7 @@ def searching(connection: Connection, table: Any, text: str, *, by_name: bool = 
         return []
     if by_name and connection.dialect.name == "postgresql" and _is_common(connection, wanted):
         return matching(table, text, by_name=by_name)
-    ways = _beginning(table, wanted, by_name=by_name)
+    ways = [_begins(Lowered(table.c[name]), Lowered(literal(wanted))) for name in _looked_up(by_name=by_name)]
     ways += named(table, wanted) if by_name else []
     if _is_number(wanted):
         ways.append(table.c.account_id == int(wanted))
@@ -114,10 +114,8 @@ def _names_with(word: str) -> Any:
     return select(_NAME_WORDS.c.name_key).where(_begins(_NAME_WORDS.c.word, literal(word)))
 
 
-def _beginning(table: Any, wanted: str, *, by_name: bool) -> list[Any]:
-    """Give the conditions that an id, and (``by_name``) a username or an address, begins so."""
-    names = (*_IDS, "username", "email_key") if by_name else _IDS
-    return [_begins(Lowered(table.c[name]), Lowered(literal(wanted))) for name in names]
+def _looked_up(*, by_name: bool) -> tuple[str, ...]:
+    return (*_IDS, "username", "email_key") if by_name else _IDS
 
 
 def _begins(indexed: Any, wanted: Any) -> Any:
