@@ -126,6 +126,9 @@ def by_loader(plan: pd.DataFrame, url: str, token: str, connections: int) -> Spe
             def sending(self, positions: Any, batch: str) -> None:
                 mark_sent(ledger, run, [intention_key(digest, at) for at in positions], batch)
 
+            def withdrawn(self, positions: Any) -> None:
+                raise AssertionError(positions)
+
             def settled(self, outcomes: pd.DataFrame) -> None:
                 settle_access(ledger, run, digest, outcomes)
 

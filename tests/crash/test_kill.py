@@ -79,7 +79,7 @@ def test_killed_while_moodle_works_on_a_create_that_goes_on_without_us(
     site.moodle.faults.add(f"latency={first},first=1,function={CREATE}")
     site.moodle.faults.add(f"latency={second},skip=1,first=1,function={CREATE}")
     assert site.one_try(while_moodle_works("before the create")) == KILLED
-    assert site.sent() == 3
+    assert site.sent() in (3, 6)  # the next batch may be announced by now
     assert site.one_try() == 0
     wait_until(lambda: len(site.moodle.calls.all(CREATE)) == before + 1 + site.told()["calls"]["create"])
     site.check()

@@ -12,7 +12,7 @@ from ledger.frames import outcomes
 
 from moodle_coupling.ledger.cells import row_keys
 from moodle_coupling.ledger.errors import LeaseLost, NotInLedger, NotPlanned, PlanInFlight
-from moodle_coupling.ledger.intentions import count_states, mark_sent, plan_intentions, unsettled
+from moodle_coupling.ledger.intentions import count_states, is_begun, mark_sent, mark_unsent, plan_intentions, unsettled
 from moodle_coupling.ledger.leases import Lease, acquire
 from moodle_coupling.ledger.outcomes import Settled, count_statuses, environment_outcomes, run_outcomes, settle
 from moodle_coupling.ledger.runs import begin_run
@@ -54,6 +54,34 @@ def test_between_sending_and_settling_it_is_known_what_may_have_happened(
     settle(ledger, run, outcomes([2, 3], at=clock.time))
     assert states(ledger, run) == {"4": ("sent", "batch 2"), "5": ("planned", ""), "6": ("planned", "")}
     assert count_states(ledger, run) == {"planned": 2, "sent": 1, "settled": 2}
+
+
+def test_what_did_not_go_out_after_all_is_as_planned_again_and_what_is_settled_stays(
+    ledger: Ledger, run: str, clock: Clock
+) -> None:
+    mark_sent(ledger, run, ["2", "3", "4"], "batch 1")
+    settle(ledger, run, outcomes([2], at=clock.time))
+    mark_unsent(ledger, run, ["2", "3"])
+    assert states(ledger, run) == {
+        "3": ("planned", ""),
+        "4": ("sent", "batch 1"),
+        **dict.fromkeys("56", ("planned", "")),
+    }
+    assert count_states(ledger, run) == {"planned": 3, "sent": 1, "settled": 1}
+
+
+def test_a_plan_is_begun_once_something_of_it_was_sent_or_has_an_outcome(
+    ledger: Ledger, run: str, clock: Clock
+) -> None:
+    assert not is_begun(ledger, run)
+    mark_sent(ledger, run, ["2"], "batch 1")
+    assert is_begun(ledger, run)
+    settle(ledger, run, outcomes([2], at=clock.time))
+    assert is_begun(ledger, run)
+    plan_intentions(ledger, run, ["2"], digest="another plan")
+    assert not is_begun(ledger, run)
+    settle(ledger, run, outcomes([7], "skipped", at=clock.time))
+    assert is_begun(ledger, run)
 
 
 def test_planning_the_same_again_changes_nothing(ledger: Ledger, run: str, clock: Clock) -> None:

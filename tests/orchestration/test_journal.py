@@ -20,6 +20,7 @@ from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.outcomes import run_outcomes
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.orchestration.load import load_with_ledger, open_rows
+from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:
@@ -105,6 +106,15 @@ def test_a_second_try_sends_only_what_has_no_final_outcome(moodle, ledger, run):
     assert statuses(second) == {"done": 7}
     assert open_rows(ledger, run, plan).empty
     assert load_part(moodle, ledger, run, plan).calls == {}
+
+
+def test_what_a_load_that_stops_has_announced_ahead_is_as_planned_again(moodle, ledger, run):
+    plan = plan_of([create(n, **({"email": f"geen-adres{n}"} if n < 3 else {})) for n in range(1, 7)])
+    moodle.faults.add(f"latency=0.5,first=1,function={CREATE}")
+    first = load_part(moodle, ledger, run, plan, stop=StopRule(minimum=2))
+    assert isinstance(first.stopped, TooManyFailures)
+    assert count_states(ledger, run) == {"planned": 4, "sent": 0, "settled": 2}
+    assert statuses(load_part(moodle, ledger, run, plan, stop=None)) == {"rejected": 2, "done": 4}
 
 
 def test_the_parts_of_one_plan_know_nothing_of_each_other(moodle, ledger, run):

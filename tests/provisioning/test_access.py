@@ -61,6 +61,9 @@ class Journal:
     def sending(self, positions, batch):
         self.sent.append(list(positions))
 
+    def withdrawn(self, positions):
+        self.sent = [batch for batch in self.sent if batch != list(positions)]
+
     def settled(self, outcomes):
         assert ACCESS_OUTCOMES.misfit(outcomes) is None
         self.told |= dict(zip(outcomes["position"], outcomes["status"], strict=True))

@@ -45,6 +45,9 @@ class Notebook:
     def sending(self, indexes: Sequence[int], _batch: str) -> None:
         self.sent += [self.keys[index] for index in indexes]
 
+    def withdrawn(self, indexes: Sequence[int]) -> None:
+        raise AssertionError(f"{indexes} did not go out")
+
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         self.settled_as |= {self.keys[outcome.index]: str(outcome.status) for outcome in outcomes}
 

@@ -8,6 +8,7 @@ import pytest
 from provisioning.plans import CREATE, UPDATE, change, codes, create, load_rows, people_in, person, row, statuses
 
 from moodle_coupling.errors import CouplingPaused, MoodleUnavailable, TooManyFailures
+from moodle_coupling.provisioning.load import book
 from moodle_coupling.provisioning.load.book import JournalFailed, StopRule
 from moodle_coupling.sandbox.moodle import running_moodle
 
@@ -28,6 +29,7 @@ class Notebook:
 
     def __init__(self, *, no_sending: int = 0, no_settling: int = 0, error: type[Exception] = OSError) -> None:
         self.sent: list[tuple[int, ...]] = []
+        self.taken_back: list[int] = []
         self.batches: list[str] = []
         self.outcomes: dict[int, Outcome] = {}
         self.events: list[str] = []
@@ -40,6 +42,9 @@ class Notebook:
         self.sent.append(tuple(indexes))
         self.batches.append(batch)
         self.events.append("sending")
+
+    def withdrawn(self, indexes: Sequence[int]) -> None:
+        self.taken_back += indexes
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         self._settlings += 1
@@ -70,6 +75,47 @@ def test_each_call_is_announced_and_each_outcome_told_once(moodle):
     assert notebook.events[-1] == "settled"
     frame = result.outcomes
     assert [notebook.outcomes[index].at for index in range(5)] == list(frame["at"])
+
+
+def test_a_batch_is_announced_while_the_one_before_it_is_on_its_way(moodle):
+    notebook, seen = Notebook(), []
+    moodle.faults.add(f"latency=0.5,first=1,function={CREATE}")
+    settled = notebook.settled
+    notebook.settled = lambda outcomes: (seen.append(list(notebook.sent)), settled(outcomes))
+    load_rows(moodle, [create(n) for n in range(1, 5)], batch_size=2, parallel_requests=1, journal=notebook)
+    assert seen[0] == notebook.sent == [(0, 1), (2, 3)]
+
+
+def test_a_batch_that_was_announced_long_before_its_call_is_announced_again(moodle, monkeypatch):
+    monkeypatch.setattr(book, "FRESH", 0.2)
+    notebook = Notebook()
+    moodle.faults.add(f"latency=0.5,first=1,function={CREATE}")
+    load_rows(moodle, [create(n) for n in range(1, 5)], batch_size=2, parallel_requests=1, journal=notebook)
+    assert notebook.sent == [(0, 1), (2, 3), (2, 3)]
+    assert len(set(notebook.batches)) == 3
+
+
+def ended_after_the_first(moodle, **more):
+    """Give the journal of a load of three batches that is told to stop while the first is on its way."""
+    notebook = Notebook()
+    moodle.faults.add(f"latency=0.5,first=1,function={CREATE}")
+    rows = [create(n, **({"email": f"geen-adres{n}"} if n < 3 else {})) for n in range(1, 7)]
+    stop = StopRule(share=0.4, minimum=2)
+    result = load_rows(moodle, rows, batch_size=2, parallel_requests=1, stop=stop, journal=notebook, **more)
+    assert isinstance(result.stopped, TooManyFailures)
+    assert len(people_in(moodle)) == 0
+    return notebook
+
+
+def test_a_batch_that_was_announced_ahead_and_did_not_go_out_is_withdrawn_and_untold(moodle):
+    notebook = ended_after_the_first(moodle)
+    assert (2, 3) in notebook.sent
+    assert notebook.taken_back == [2, 3]
+    assert told(notebook).keys() == {0, 1}
+
+
+def test_what_an_earlier_try_sent_is_not_withdrawn_but_stays_in_doubt(moodle):
+    assert ended_after_the_first(moodle, in_doubt=[3]).taken_back == [2]
 
 
 def test_a_batch_that_is_taken_apart_is_announced_at_every_call(moodle):

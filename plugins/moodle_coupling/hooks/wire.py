@@ -28,7 +28,7 @@ from moodle_coupling.errors import SettingError
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 USER_AGENT: Final = "airflow-moodle-coupling"
@@ -137,11 +137,13 @@ class Exchange:
     """One request and its answer, by one thread, within ``seconds``; as a context manager it is this thread's.
 
     ``state`` tells how far the request got: ``''`` not known, ``connecting`` nothing of it was sent, ``sent`` something was.
-    ``late`` tells that the time is over: what came after that is not the whole answer, even where it looks so.
+    ``late`` tells that the time is over: what came after that is not the whole answer, even where it looks so. ``out`` is called
+    when the request is out, before its answer is waited for.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, out: Callable[[], None] | None = None) -> None:
         self.seconds = seconds
+        self.out = out
         self.state = ""
         self.late = False
         self._timer: threading.Timer | None = None
@@ -254,6 +256,12 @@ class _Marks:
             exchange.watch(self.sock)  # type: ignore[attr-defined]
         exchange.state = "sent"
         super().send(data)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        out = _current().out
+        if out is not None:
+            out()
+        return super().getresponse()  # type: ignore[misc]
 
 
 class _MarkedHTTPConnection(_Marks, HTTPConnection):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import exists, func, insert, literal, select, update
+from sqlalchemy import bindparam, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, chosen_keys, staged
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import Connection, Table, Update
 
     from moodle_coupling.ledger.ledger import Ledger
 
@@ -66,13 +67,24 @@ def mark_sent(ledger: Ledger, run: str, keys: Sequence[str], batch: str, *, leas
         if lease is not None:
             still_held(connection, lease)
         number = int(locked(connection, run)["plan_no"])
-        with chosen_keys(connection, _OUTCOMES.c.key, keys) as chosen:
-            _refuse_final(connection, run, number, chosen)
-        with chosen_keys(connection, _INTENTIONS.c.key, keys) as chosen:
-            sent = {"state": IntentionState.SENT, "batch": batch, "sent_at": ledger.now(connection), "settled_at": None}
-            marked = connection.execute(update(_INTENTIONS).where(*_of(run, number), *chosen).values(sent)).rowcount
+        mine = {"of_run": run, "of_plan": number, "of_keys": list(keys)}
+        final = [str(row[0]) for row in connection.execute(_FINAL, mine)]
+        if final:
+            raise NotPlanned(Sentence("ledger.final_already", run=run, rows=", ".join(final)))
+        marked = connection.execute(_SEND, mine | {"of_batch": batch, "now": ledger.now(connection)}).rowcount
         if marked != len(keys):
             raise NotPlanned(Sentence("ledger.not_planned", n=len(keys) - marked, plan=number, run=run))
+
+
+def mark_unsent(ledger: Ledger, run: str, keys: Sequence[str]) -> None:
+    """Record that rows marked as sent did not go out: they are as planned again. Raises NotInLedger."""
+    cells.refuse_doubles(keys, "keys withdrawn")
+    with ledger.writing() as connection:
+        number = int(locked(connection, run)["plan_no"])
+        with chosen_keys(connection, _INTENTIONS.c.key, keys) as chosen:
+            sent = (*_of(run, number), _INTENTIONS.c.state == IntentionState.SENT)
+            planned = {"state": IntentionState.PLANNED, "batch": "", "sent_at": None}
+            connection.execute(update(_INTENTIONS).where(*sent, *chosen).values(planned))
 
 
 def unsettled(ledger: Ledger, run: str, *, keys: Sequence[str] | None = None) -> pd.DataFrame:
@@ -95,6 +107,15 @@ def unsettled(ledger: Ledger, run: str, *, keys: Sequence[str] | None = None) ->
     )
 
 
+def is_begun(ledger: Ledger, run: str) -> bool:
+    """Tell whether anything of the run's plan was sent, or has an outcome."""
+    number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
+    sent = exists().where(*_of(run, number), _INTENTIONS.c.state.in_((IntentionState.SENT, IntentionState.SETTLED)))
+    told = exists().where(_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number)
+    with ledger.reading() as connection:
+        return bool(connection.execute(select(or_(sent, told))).scalar_one())
+
+
 def count_states(ledger: Ledger, run: str) -> dict[str, int]:
     """Count the rows of the run's plan by state, every state named; what a progress bar shows."""
     number = select(_RUNS.c.plan_no).where(_RUNS.c.id == run).scalar_subquery()
@@ -106,14 +127,20 @@ def count_states(ledger: Ledger, run: str) -> dict[str, int]:
 
 def settle_intentions(connection: Connection, run: str, number: int, stage: Table, now: Any) -> None:
     """Mark the staged keys settled; part of :func:`moodle_coupling.ledger.outcomes.settle`."""
-    connection.execute(
+    connection.execute(_settling(stage), {"of_run": run, "of_plan": number, "now": now})
+
+
+@lru_cache(maxsize=64)
+def _settling(stage: Table) -> Update:
+    """Give what marks the staged keys of a run (of_run, of_plan) settled; put together once, as that costs more than to carry it out."""
+    return (
         update(_INTENTIONS)
-        .where(*_of(run, number), _INTENTIONS.c.key.in_(select(stage.c.key)))
-        .values(state=IntentionState.SETTLED, settled_at=now)
+        .where(*_of(*_MINE), _INTENTIONS.c.key.in_(select(stage.c.key)))
+        .values(state=IntentionState.SETTLED, settled_at=bindparam("now", type_=_INTENTIONS.c.settled_at.type))
     )
 
 
-def _of(run: str, number: Any) -> tuple[Any, ...]:
+def _of(run: Any, number: Any) -> tuple[Any, ...]:
     return (_INTENTIONS.c.run == run, _INTENTIONS.c.plan_no == number)
 
 
@@ -128,9 +155,25 @@ def _refuse_in_flight(connection: Connection, run: str, number: int) -> None:
         raise PlanInFlight(Sentence("ledger.plan_in_flight", n=sent, plan=number, run=run))
 
 
-def _refuse_final(connection: Connection, run: str, number: int, chosen: list[ColumnElement[bool]]) -> None:
-    final = (_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number, _OUTCOMES.c.status.in_(FINAL))
-    query = select(_OUTCOMES.c.key).where(*final, *chosen).limit(4)
-    found = [str(row[0]) for row in connection.execute(query)]
-    if found:
-        raise NotPlanned(Sentence("ledger.final_already", run=run, rows=", ".join(found)))
+# Put together once: that costs more than to carry it out, and they run with every batch.
+_MINE: Final = (
+    bindparam("of_run", type_=_INTENTIONS.c.run.type),
+    bindparam("of_plan", type_=_INTENTIONS.c.plan_no.type),
+)
+_KEYS: Final = bindparam("of_keys", expanding=True, type_=_INTENTIONS.c.key.type)
+_FINAL: Final = (
+    select(_OUTCOMES.c.key)
+    .where(_OUTCOMES.c.run == _MINE[0], _OUTCOMES.c.plan_no == _MINE[1])
+    .where(_OUTCOMES.c.status.in_(FINAL), _OUTCOMES.c.key.in_(_KEYS))
+    .limit(4)
+)
+_SEND: Final = (
+    update(_INTENTIONS)
+    .where(*_of(*_MINE), _INTENTIONS.c.key.in_(_KEYS))
+    .values(
+        state=IntentionState.SENT,
+        batch=bindparam("of_batch", type_=_INTENTIONS.c.batch.type),
+        sent_at=bindparam("now", type_=_INTENTIONS.c.sent_at.type),
+        settled_at=None,
+    )
+)

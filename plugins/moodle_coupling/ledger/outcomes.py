@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, staged
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     import pandas as pd
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Delete, Insert, Table, Update
 
     from moodle_coupling.ledger.ledger import Ledger
 
@@ -66,8 +67,12 @@ def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame | Mapping[str, Seque
         cells.refuse_doubles(columns["key"][1], "rows of outcomes")
         with staged(connection, columns, key=["key"]) as stage:
             settle_intentions(connection, run, number, stage, now)
-            _drop_known(connection, run, number, stage)
-            recorded = _append(connection, row, stage)
+            mine = {"of_run": run, "of_plan": number, "of_environment": row["environment"]}
+            drop_known, demote, append = _settling(stage)
+            connection.execute(drop_known, mine)
+            connection.execute(demote, mine)
+            add_names(connection, stage)
+            recorded = connection.execute(append, mine).rowcount
     return Settled(recorded=recorded, kept=count - recorded)
 
 
@@ -150,9 +155,9 @@ def _lists(frame: pd.DataFrame, now: dt.datetime) -> dict[str, Sequence[Any]]:
 
 
 def _columns(rows: Mapping[str, Sequence[Any]], count: int, now: dt.datetime) -> Mapping[str, Staged]:
+    # What a database cannot hold is taken out as they are staged.
     def texts(name: str, default: str = "") -> list[str]:
-        found = rows.get(name) or [None] * count
-        return [default if value is None else cells.clean(value) for value in found]
+        return [default if value is None else value for value in rows.get(name) or [None] * count]
 
     def keys(name: str) -> list[str]:
         return [text[: cells.KEY_LENGTH] for text in texts(name)]
@@ -175,40 +180,36 @@ def _columns(rows: Mapping[str, Sequence[Any]], count: int, now: dt.datetime) ->
     return columns | {name: (TEXT, keys(name)) for name in _KEYS}
 
 
-def _drop_known(connection: Connection, run: str, number: int, stage: Table) -> None:
-    """Take out what the ledger has already: a final outcome, or this very one (the call is being repeated)."""
+@lru_cache(maxsize=64)
+def _settling(stage: Table) -> tuple[Delete, Update, Insert]:
+    """Give what settles the staged outcomes of a run (of_run, of_plan, of_environment); put together once, as that costs more than to carry it out.
+
+    It takes out what the ledger has already: a final outcome, or this very one (the call is being repeated). The others become the
+    latest try of their rows.
+    """
+    run, number = bindparam("of_run", type_=_OUTCOMES.c.run.type), bindparam("of_plan", type_=_OUTCOMES.c.plan_no.type)
+    mine = (_OUTCOMES.c.run == run, _OUTCOMES.c.plan_no == number)
     same = and_(_OUTCOMES.c.status == stage.c.status, _OUTCOMES.c.at == stage.c.at, _OUTCOMES.c.code == stage.c.code)
     known = exists().where(
-        _OUTCOMES.c.run == run,
-        _OUTCOMES.c.plan_no == number,
-        _OUTCOMES.c.key == stage.c.key,
-        _OUTCOMES.c.standing,
-        or_(_OUTCOMES.c.status.in_(FINAL), same),
+        *mine, _OUTCOMES.c.key == stage.c.key, _OUTCOMES.c.standing, or_(_OUTCOMES.c.status.in_(FINAL), same)
     )
-    connection.execute(delete(stage).where(known))
-
-
-def _append(connection: Connection, run: Any, stage: Table) -> int:
-    """Add the staged outcomes as the latest try of their rows; gives how many."""
-    mine = (_OUTCOMES.c.run == run["id"], _OUTCOMES.c.plan_no == run["plan_no"])
     earlier = select(func.coalesce(func.max(_OUTCOMES.c.attempt), 0) + 1).where(*mine, _OUTCOMES.c.key == stage.c.key)
-    connection.execute(
+    demote = (
         update(_OUTCOMES)
         .where(*mine, _OUTCOMES.c.standing, _OUTCOMES.c.key.in_(select(stage.c.key)))
         .values(standing=False)
     )
     fixed = {
-        "run": literal(run["id"]),
-        "plan_no": literal(run["plan_no"]),
-        "environment": literal(run["environment"]),
+        "run": run,
+        "plan_no": number,
+        "environment": bindparam("of_environment", type_=_OUTCOMES.c.environment.type),
         "standing": literal(value=True),
         "attempt": earlier.scalar_subquery(),
     }
     names = [column.name for column in stage.columns]
     source = select(*fixed.values(), *stage.columns)
     added = insert(_OUTCOMES).from_select([*fixed, *names], source).execution_options(preserve_rowcount=True)
-    add_names(connection, stage)
-    return connection.execute(added).rowcount
+    return delete(stage).where(known), demote, added
 
 
 @dataclass(frozen=True, slots=True)

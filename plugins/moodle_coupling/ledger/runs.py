@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import case, or_, select, union_all, update
+from sqlalchemy import bindparam, case, or_, select, union_all, update
 
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import insert_into
@@ -182,9 +182,12 @@ def ever_loaded(ledger: Ledger, environment: str) -> bool:
         return connection.execute(query).first() is not None
 
 
+_LOCK: Final = select(_RUNS).where(_RUNS.c.id == bindparam("of_run", type_=_RUNS.c.id.type)).with_for_update()
+
+
 def locked(connection: Connection, run: str) -> RowMapping:
     """Give a run's row and keep others from changing what hangs on it until the transaction ends; raises NotInLedger."""
-    row = connection.execute(select(_RUNS).where(_RUNS.c.id == run).with_for_update()).mappings().one_or_none()
+    row = connection.execute(_LOCK, {"of_run": run}).mappings().one_or_none()
     if row is None:
         raise unknown(run)
     return row

@@ -47,7 +47,7 @@ from moodle_coupling.ledger.access import (
 )
 from moodle_coupling.ledger.accounts import absences, links_frame
 from moodle_coupling.ledger.decisions import protections
-from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
+from moodle_coupling.ledger.intentions import mark_sent, mark_unsent, plan_intentions, unsettled
 from moodle_coupling.ledger.outcomes import run_outcomes
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.mapping import MissingTargets
@@ -300,6 +300,10 @@ class LedgerAccessJournal:
         """Record that these rows go out now; raises LedgerUnavailable, LeaseLost, NotPlanned."""
         keys = [intention_key(self._plan, at) for at in positions]
         mark_sent(self._run.ledger, self._run.record.id, keys, batch, lease=self._lease)
+
+    def withdrawn(self, positions: Sequence[int]) -> None:
+        """Record that these rows did not go out after all; raises LedgerUnavailable."""
+        mark_unsent(self._run.ledger, self._run.record.id, [intention_key(self._plan, at) for at in positions])
 
     def settled(self, outcomes: pd.DataFrame) -> None:
         """Record outcomes; raises LedgerUnavailable."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -13,7 +14,7 @@ from moodle_coupling.contract.access import ACCESS_WRITES
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import fingerprints, record_links
 from moodle_coupling.ledger.cells import plan_digest
-from moodle_coupling.ledger.intentions import mark_sent, plan_intentions, unsettled
+from moodle_coupling.ledger.intentions import is_begun, mark_sent, mark_unsent, plan_intentions, unsettled
 from moodle_coupling.ledger.outcomes import refused_before, run_outcomes, settle
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import FINAL, IntentionState, RunState
@@ -66,13 +67,24 @@ class LedgerJournal:
         self._run = run
         self._lease = lease
         self._keys = cells.row_keys(plan)
-        # Lists once, not a frame for every batch: that cost as much as a batch's call on a fast site.
-        self._numbers = {name: cells.integers(plan, name) for name in ("row", "account_id")}
-        self._texts = {name: cells.texts(plan, name) for name in (*_PLANNED, *_PERSON)}
+        self._plan = plan
+
+    # Lists once, not a frame for every batch: that cost as much as a batch's call on a fast site. Made while the first is under way.
+    @cached_property
+    def _numbers(self) -> dict[str, list[int | None]]:
+        return {name: cells.integers(self._plan, name) for name in ("row", "account_id")}
+
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        return {name: cells.texts(self._plan, name) for name in (*_PLANNED, *_PERSON)}
 
     def sending(self, indexes: Sequence[int], batch: str) -> None:
         """Record that these rows go out now; raises LedgerUnavailable, LeaseLost, NotPlanned."""
         mark_sent(self._ledger, self._run, [self._keys[index] for index in indexes], batch, lease=self._lease)
+
+    def withdrawn(self, indexes: Sequence[int]) -> None:
+        """Record that these rows did not go out after all; raises LedgerUnavailable."""
+        mark_unsent(self._ledger, self._run, [self._keys[index] for index in indexes])
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes; raises LedgerUnavailable.
@@ -114,10 +126,11 @@ class Progress:
 def progress(ledger: Ledger, run: str, plan: pd.DataFrame) -> Progress:
     """Ask the ledger how far a run is with these rows; ask after ``plan_intentions``, which says which plan it is."""
     keys = cells.row_keys(plan)
-    outcomes = run_outcomes(ledger, run, keys=keys)
+    asked = keys if is_begun(ledger, run) else []
+    outcomes = run_outcomes(ledger, run, keys=asked)
     final = outcomes["status"].isin(FINAL)
     done = set(outcomes.loc[final, "key"])
-    states = unsettled(ledger, run, keys=keys)
+    states = unsettled(ledger, run, keys=asked)
     doubtful = set(states.loc[states["state"] == IntentionState.SENT, "key"])
     doubtful |= set(outcomes.loc[outcomes["status"] == OutcomeStatus.UNKNOWN, "key"])
     waiting = [key for key in keys if key not in done]

@@ -49,6 +49,8 @@ class Moodle(Protocol):
 
     notice: Callable[[MoodleError], None]
     """Called, in the thread that sends, with each attempt's overload, time-out or lost answer, also when it is tried again."""
+    out: Callable[[], None] | None
+    """Called, in the thread that sends, when a request is out and its answer is waited for."""
 
     @property
     def settings(self) -> Settings:
@@ -119,7 +121,8 @@ class Wire:
         self.calls: Counter[str] = Counter()
         self.stopped: CouplingError | None = None
         self.went_out = threading.Event()
-        """Set when a request goes out; who waits for the next one clears it."""
+        """Set when a request is out; who waits for the next one clears it."""
+        hook.out = self.went_out.set
         self.profile_types: dict[str, str] = {}
         """Types of the profile fields that the accounts read so far showed, by shortname."""
         self._lock = threading.Lock()
@@ -206,7 +209,6 @@ class Wire:
             with self._lock:
                 self.calls[kind] += 1
             self._sent.mark = self.places.sent()
-            self.went_out.set()
             return send()
 
     def _troubled(self, error: MoodleError) -> None:  # noqa: ARG002 - whatever it is, fewer

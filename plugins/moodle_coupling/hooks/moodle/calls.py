@@ -55,12 +55,14 @@ also when it is over in ten."""
 class MoodleCalls(ABC):
     """The calling half of MoodleHook, which knows nothing of Airflow; several threads may use it.
 
-    ``notice`` is called with each attempt's overload, time-out or lost answer, in the thread that met it.
+    ``notice`` is called with each attempt's overload, time-out or lost answer, in the thread that met it; ``out`` whenever a request
+    is out and its answer is waited for.
     """
 
     def _start(self, guard: Callable[[], None], sleep: Callable[[float], None], *, patient: bool = False) -> None:
         self._patient = patient
         self.notice: Callable[[MoodleError], None] = _ignore
+        self.out: Callable[[], None] | None = None
         self.requests_made = 0
         self._guard = guard
         self._sleep = sleep
@@ -205,7 +207,7 @@ class MoodleCalls(ABC):
         with self._counting:
             self.requests_made += 1
         started = time.monotonic()
-        raw = wire.post(body, function, **other)
+        raw = wire.post(body, function, out=self.out, **other)
         log.debug(
             "%s: %s bytes sent, HTTP %s, %s bytes back in %.2f s",
             function,

@@ -31,6 +31,8 @@ from moodle_coupling.hooks.wire import (
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from moodle_coupling.hooks.moodle.connection import MoodleSettings
 
 CONTROL_VARIABLES: Final = 3
@@ -132,15 +134,21 @@ class MoodleWire:
         self.session = new_session(settings, PoolOfExchanges(settings.parallel_requests))
 
     def post(
-        self, body: bytes, function: str, *, url: str = "", content_type: str = _FORM["Content-Type"]
+        self,
+        body: bytes,
+        function: str,
+        *,
+        url: str = "",
+        content_type: str = _FORM["Content-Type"],
+        out: Callable[[], None] | None = None,
     ) -> RawAnswer:
-        """Post one body (bytes) and give the whole answer, whatever its status.
+        """Post one body (bytes) and give the whole answer, whatever its status; ``out`` is called once the body is out.
 
         Raises MoodleUnreachable when surely nothing was sent, AnswerLost when something may have been; of an answer that is
         too large MoodleAnswerTooLarge where the function only reads.
         """
         settings = self._settings
-        with Exchange(seconds_of(settings)) as exchange:
+        with Exchange(seconds_of(settings), out) as exchange:
             try:
                 response = self.session.post(
                     url or settings.endpoint,

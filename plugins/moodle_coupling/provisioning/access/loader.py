@@ -33,7 +33,7 @@ from moodle_coupling.people.table import made
 from moodle_coupling.provisioning.access.targets import AccessMoodle, read_members
 from moodle_coupling.provisioning.in_flight import InFlight, Places
 from moodle_coupling.provisioning.load.book import Book, StopRule
-from moodle_coupling.provisioning.load.loader import Records, closed, guarded, in_parallel
+from moodle_coupling.provisioning.load.loader import Records, closed, guarded
 from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
 from moodle_coupling.provisioning.lookups import CREATE_SIZE
 from moodle_coupling.provisioning.wire import Wire
@@ -61,6 +61,9 @@ class AccessJournal(Protocol):
 
     def sending(self, positions: Sequence[int], batch: str) -> None:
         """Record that these rows go out now; nothing is sent when it raises."""
+
+    def withdrawn(self, positions: Sequence[int]) -> None:
+        """Record that these rows did not go out after all."""
 
     def settled(self, outcomes: pd.DataFrame) -> None:
         """Record outcomes (ACCESS_OUTCOMES) that stand."""
@@ -115,6 +118,10 @@ class _Rows:
         """Record that these rows go out now."""
         self._journal.sending(indexes, batch)
 
+    def withdrawn(self, indexes: Sequence[int]) -> None:
+        """Record that these rows did not go out after all."""
+        self._journal.withdrawn(indexes)
+
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes that stand; of whom nothing was intended none is kept."""
         told = [self.row(one) for one in outcomes if self._rows[one.index]["action"] != AccessAction.NONE]
@@ -167,6 +174,10 @@ class _Load:
     def open(self, positions: Iterable[int]) -> list[int]:
         """Give the rows that have no outcome yet."""
         return [at for at in positions if at not in self._earlier and self.book.status(at) is None]
+
+    def announce_ahead(self, positions: Sequence[int]) -> None:
+        """Put on record that this batch is sent next."""
+        self.book.announce_ahead(positions)
 
     def tell(self, positions: Sequence[int]) -> None:
         """Put on record what became of a batch."""
@@ -271,7 +282,7 @@ class _Load:
                 mine.sort(key=lambda at: (int(self.rows[at]["target_id"]), int(self.rows[at]["role_id"]), at))
                 size = self._size(usual)
                 batches = [mine[start : start + size] for start in range(0, len(mine), size)]
-                in_parallel(self.wire, partial(records.send, send=partial(self._try, send)), batches)
+                records.send(partial(self._try, send), ([batch] for batch in batches))
 
     def _size(self, usual: int) -> int:
         settings = self.hook.settings

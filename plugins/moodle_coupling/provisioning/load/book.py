@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
 from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 
     from moodle_coupling.errors import MoodleRefused
 
@@ -27,6 +28,10 @@ that only in the whole load's share, and only after a batch: too late where many
 
 FEW: Final = 3
 """So many database errors and nobody accepted at all: then too, though fewer may be chance."""
+
+FRESH: Final = 1.0
+"""Seconds for which a batch that was announced ahead may go out without being announced again: the journal says no to a run that
+lost its environment meanwhile, or its ledger."""
 
 _CERTAIN: Final = frozenset({OutcomeStatus.DONE, OutcomeStatus.REJECTED, OutcomeStatus.SKIPPED})
 _MOST_FREQUENT: Final = 3
@@ -55,8 +60,11 @@ class Journal(Protocol):
     def sending(self, indexes: Sequence[int], batch: str) -> None:
         """Record that these rows (positions in the plan) go out now, in the call that ``batch`` names (a fresh uuid).
 
-        Called right before every call that writes, also when a refused batch is sent again in parts.
+        Called before every call that writes, at most FRESH seconds before it, also when a refused batch is sent again in parts.
         """
+
+    def withdrawn(self, indexes: Sequence[int]) -> None:
+        """Record that these rows did not go out after all: the load ended between their record and their call."""
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes that stand: once at the start for rows that need no call, after each batch, and at the end."""
@@ -79,6 +87,7 @@ class Book:
         self._rule = rule
         self._lock = threading.Lock()
         self._announced: set[int] = set()
+        self._ahead: dict[tuple[int, ...], float] = {}
         self._told: set[int] = set()
         self._done = 0
         self._wrong: Counter[str] = Counter()
@@ -154,14 +163,38 @@ class Book:
 
     # ---- the journal -------------------------------------------------------------------------------------------------
 
-    def announce(self, indexes: Sequence[int]) -> None:
-        """Put on record that these rows go out now; raises what the journal raises, and JournalFailed for an OSError."""
+    def announce_ahead(self, indexes: Sequence[int]) -> None:
+        """Put on record that these rows go out next, while others are on their way; raises as ``announce`` does."""
         if self._journal is None:
             return
+        with self._lock:
+            self._ahead[tuple(indexes)] = time.monotonic()
         with _translated():
             self._journal.sending(indexes, str(uuid.uuid4()))
+
+    def announce(self, indexes: Sequence[int]) -> None:
+        """Put on record that these rows go out now, unless that was done ahead; raises what the journal raises, and JournalFailed for an OSError."""
+        if self._journal is None:
+            return
         with self._lock:
+            ahead = self._ahead.get(tuple(indexes))
+        if ahead is None or time.monotonic() - ahead > FRESH:
+            with _translated():
+                self._journal.sending(indexes, str(uuid.uuid4()))
+        with self._lock:
+            self._ahead.pop(tuple(indexes), None)
             self._announced.update(indexes)
+
+    def withdraw(self, in_doubt: Collection[int] = ()) -> None:
+        """Put on record that what was announced ahead did not go out; what an earlier try sent stays in doubt. Raises as ``announce`` does."""
+        with self._lock:
+            ahead = {index for indexes in self._ahead for index in indexes}.difference(
+                self._announced, self._told, in_doubt
+            )
+            self._ahead.clear()
+        if ahead and self._journal is not None:
+            with _translated():
+                self._journal.withdrawn(sorted(ahead))
 
     def tell(self, outcomes: Iterable[Outcome]) -> None:
         """Put outcomes on record that are not there yet; raises as ``announce`` does, and then they count as not told."""

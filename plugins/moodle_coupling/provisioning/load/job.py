@@ -58,6 +58,10 @@ class Load:
     proof: Proof = field(default_factory=Proof)
     values: SharedValues = field(default_factory=SharedValues)
 
+    def announce_ahead(self, items: Sequence[Sendable]) -> None:
+        """Put on record that this batch is sent next."""
+        self.book.announce_ahead([item.index for item in items])
+
     def judge(self, items: Sequence[Sendable]) -> None:
         """Stop the load where, with this batch, too many went wrong."""
         reason = self.book.count([item.index for item in items])

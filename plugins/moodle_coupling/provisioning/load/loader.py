@@ -121,8 +121,13 @@ def _write(load_: Load, work: Work) -> None:
 
 
 def guarded(wire: Wire, step: Callable[[], None]) -> None:
-    """Take one step by itself; what goes wrong in it stops the load."""
-    in_parallel(wire, lambda _: step(), [None])
+    """Take one step; what the site, the journal or the pause says to it stops the load."""
+    try:
+        step()
+    except Stopped:
+        pass
+    except CouplingError as error:
+        wire.stop(error)
 
 
 def closed(book: Book, wire: Wire, positions: Collection[int], in_doubt: Collection[int]) -> list[Outcome]:
@@ -136,6 +141,7 @@ def closed(book: Book, wire: Wire, positions: Collection[int], in_doubt: Collect
     # decided just waits for the next try.
     told = [outcome for outcome in outcomes if outcome.index in decided or book.was_announced(outcome.index)]
     guarded(wire, lambda: book.tell(told))
+    guarded(wire, lambda: book.withdraw(in_doubt))
     return outcomes
 
 
@@ -156,17 +162,13 @@ def _send(load_: Load, send: Callable[[Load, Any], None], items: list[Any], size
             send(load_, sent)
         load_.proof.look(sent, wire, load_.book)
 
-    def send_all(row: list[list[Any]]) -> None:
-        for batch in row:
-            records.send(batch, send_one)
-
     load_.values.expect(items)
     pilot, items = _pilot(items)
     with Records(load_) as records:
-        in_parallel(wire, send_all, [[pilot]] if pilot else [])
+        records.send(send_one, [[pilot]] if pilot else [])
         free, shared = split_shared(items)
         rows = ([batch] for batch in _sized(wire.hook, free, size))
-        in_parallel(wire, send_all, chain([list(_sized(wire.hook, shared, size))] if shared else [], rows))
+        records.send(send_one, chain([list(_sized(wire.hook, shared, size))] if shared else [], rows))
 
 
 class Recorded(Protocol):
@@ -176,6 +178,9 @@ class Recorded(Protocol):
     def wire(self) -> Wire:
         """What it sends by, and stops."""
 
+    def announce_ahead(self, items: Any) -> None:
+        """Put on record that this batch is sent next."""
+
     def judge(self, items: Any) -> None:
         """Stop the load where, with this batch, too many went wrong."""
 
@@ -184,13 +189,14 @@ class Recorded(Protocol):
 
 
 _NEXT: Final = 0.05
-"""Seconds that a batch's record waits for the next request to go out."""
+"""Seconds that a batch's records wait for the next request to go out."""
 
 
 class Records:
-    """Sends batches, and puts them on record while the next ones are on their way; each thread that sends is at most one batch ahead of it.
+    """Sends batches, and keeps the records of others while they are on their way: what became of the one before, and that the next one goes out.
 
-    What is announced goes before what is recorded: both write to one ledger, and only the first keeps a request waiting.
+    Between an answer and the next request there is then nothing to wait for. Each thread that sends is at most one batch ahead
+    of what became of its batches, and one batch in all is announced ahead.
     """
 
     def __init__(self, load_: Recorded) -> None:
@@ -210,7 +216,31 @@ class Records:
         if self._fault is not None and kind is None:
             raise self._fault
 
-    def send(self, batch: list[Any], send: Callable[[list[Any]], None]) -> None:
+    def send(self, send: Callable[[list[Any]], None], rows: Iterable[list[list[Any]]]) -> None:
+        """Send rows of batches, several at once and those of a row one after another."""
+
+        def send_all(row: list[list[Any]]) -> None:
+            for batch in row:
+                self._send(batch, send)
+
+        in_parallel(self._load.wire, send_all, self._ahead(iter(rows)))
+
+    def _ahead(self, rows: Iterator[list[list[Any]]]) -> Iterator[list[list[Any]]]:
+        coming = self._thread.submit(self._announced, rows)
+        while (row := coming.result()) is not None:
+            self._load.wire.went_out.clear()
+            coming = self._thread.submit(self._announced, rows)
+            yield row
+
+    def _announced(self, rows: Iterator[list[list[Any]]]) -> list[list[Any]] | None:
+        """Make the next row ready, and announce the first batch of it."""
+        self._load.wire.went_out.wait(_NEXT)
+        row = next(rows, None)
+        if row is not None and self._load.wire.stopped is None:
+            self._load.announce_ahead(row[0])
+        return row
+
+    def _send(self, batch: list[Any], send: Callable[[list[Any]], None]) -> None:
         """Send a batch when there is a place for it, and put on record what became of it; raises what ``send`` raises."""
         wire = self._load.wire
         try:
@@ -323,19 +353,25 @@ def not_yet_there(load: Load, items: list[NewItem]) -> list[NewItem]:
 
 
 def in_parallel(wire: Wire, send: Callable[[Any], None], parts: Iterable[Any]) -> None:
-    """Send the parts, some at a time; what the site, the journal or the pause says to one of them stops all."""
+    """Send the parts, some at a time, each taken when there is a thread for it; what is said to one of them stops all."""
+    waiting, lock, taken = iter(parts), threading.Lock(), threading.Event()
 
-    def run(part: Any) -> None:
-        try:
+    def step() -> None:
+        with lock:
+            part = next(waiting, None)
+        if part is None:
+            taken.set()
+        else:
             send(part)
-        except Stopped:
-            pass
-        except CouplingError as error:
-            wire.stop(error)
 
-    pool = ThreadPoolExecutor(max_workers=wire.hook.settings.parallel_requests, thread_name_prefix="moodle")
+    def run() -> None:
+        while not taken.is_set():
+            guarded(wire, step)
+
+    threads = wire.hook.settings.parallel_requests
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="moodle")
     try:
-        for future in [pool.submit(run, part) for part in parts]:
+        for future in [pool.submit(run) for _ in range(threads)]:
             future.result()
     except BaseException:
         wire.stop(CouplingError(Sentence("load.interrupted")))
