@@ -85,7 +85,7 @@ def sort_rows(plan: pd.DataFrame) -> Work:
 
 
 def _rows(plan: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Give the rows of the plan; of plain lists, for a row of a frame at a time costs ten times as much."""
+    """Give the rows of the plan, None for what is missing; of plain lists, for a row of a frame at a time costs ten times as much."""
     names = list(plan.columns)
     columns = (plan[name].astype(object).where(plan[name].notna(), None).tolist() for name in names)
     for values in zip(*columns, strict=True):
@@ -129,27 +129,26 @@ def _had(changes: dict[str, Any]) -> frozenset[str]:
 
 
 def _item(index: int, row: dict[str, Any], changes: dict[str, Any]) -> NewItem | ChangeItem | Outcome:
-    new = {name: value for name, (_, value) in changes.items()}
-    profile = {name.removeprefix(PROFILE_PREFIX): v for name, v in new.items() if name.startswith(PROFILE_PREFIX)}
-    fields = {name: value for name, value in new.items() if not name.startswith(PROFILE_PREFIX)}
-    blank = [name for name in NEVER_EMPTY if name in fields and not str(fields[name] or "").strip()]
-    if _is_missing(row["row"]) and not _is_missing(row["decision"]):
+    fields: dict[str, Any] = {}
+    profile: dict[str, Any] = {}
+    for name, (_, value) in changes.items():
+        if name.startswith(PROFILE_PREFIX):
+            profile[name.removeprefix(PROFILE_PREFIX)] = value
+        else:
+            fields[name] = value
+    creates = row["action"] == Action.CREATE
+    blank = [name for name in NEVER_EMPTY if (creates or name in fields) and not str(fields.get(name) or "").strip()]
+    if not creates and row["row"] is None and row["decision"] is not None:
         blank = [name for name in blank if name != "idnumber"]  # an analyst decided that another account keeps it
-    if row["action"] == Action.CREATE:
-        blank = [name for name in NEVER_EMPTY if not str(fields.get(name) or "").strip()]
     if blank:
         return _rejected(index, f"{blank[0]}_empty", Sentence("load.left_empty", fields=blank))
-    if row["action"] == Action.CREATE:
+    if creates:
         wire = NewAccount(fields, {name: value for name, value in profile.items() if value})
         return NewItem(index, fields["idnumber"], fields["username"], fields["email"], wire)
-    if _is_missing(row["account_id"]):
+    if row["account_id"] is None:
         return _rejected(index, "account_missing", Sentence("load.account_missing", action=str(row["action"])))
     account_id = int(row["account_id"])
     return ChangeItem(index, account_id, AccountChange(account_id, fields, profile), _seen(changes), _had(changes))
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or value != value or str(value) == "<NA>"  # noqa: PLR0124 - NaN is not itself
 
 
 def _rejected(index: int, code: str, said: Sentence) -> Outcome:
