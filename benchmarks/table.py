@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One measurement: seconds by the clock, and the peak memory in MB of its process, which made the input too."""
+    """One measurement: seconds by the clock, and the peak memory in MB of its process, its input in it."""
 
     step: str
     size: int
@@ -117,13 +117,15 @@ def plan(count: int, folder: Path) -> Callable[[], Any]:
     from moodle_coupling.matching.plan import make_plan
     from moodle_coupling.people.transform import transform
 
-    matching.make_files(folder, count)
+    matching.make_elsewhere(folder, count)
     persons, accounts, links = (
         pd.read_parquet(folder / f"{name}.parquet") for name in ("persons", "accounts", "links")
     )
+    given = [persons]
+    del persons
 
     def work() -> None:
-        done = transform(persons, matching.MAPPING)
+        done = transform(given.pop(), matching.MAPPING)  # a run lets go of them too: its plan is a task of its own
         make_plan(
             done.candidates, done.reasons, accounts, matching.MAPPING, remembered=Remembered(links=links), full=True
         )
@@ -136,7 +138,7 @@ def plan_by_loop(count: int, folder: Path) -> Callable[[], Any]:
     import matching
     import pandas as pd
 
-    matching.make_files(folder, count)
+    matching.make_elsewhere(folder, count)
     persons, accounts = (pd.read_parquet(folder / f"{name}.parquet") for name in ("persons", "accounts"))
     return lambda: matching.by_loop(persons, accounts)
 

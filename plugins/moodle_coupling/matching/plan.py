@@ -111,6 +111,7 @@ def make_plan(  # noqa: PLR0913  # each is a frame or a fact of its own
     everyone_known = everyone_known and not equal(to_texts(reasons["code"]), "idnumber_spoilt").any()
     draft.plan_orphans(known, everyone_known=everyone_known)
     draft.plan_decided()
+    del view
     return draft.finished()
 
 
@@ -365,6 +366,7 @@ class _Draft:
         """Give the plan (PLAN)."""
         others = self.accounts[len(self.view.persons) :]
         names = {name: stacked(self.view.mine(name), taken(self.view.theirs(name), others)) for name in NAME_FIELDS}
+        del self.view  # nothing needs it any more, and the plan takes as much
         texts: dict[str, Callable[[], Texts]] = {
             "verdict": lambda: verdict_texts(self.verdicts),
             "action": lambda: pa.array(_ACTIONS, type=pa.large_string()).take(pa.array(self.actions)),

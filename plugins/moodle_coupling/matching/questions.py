@@ -15,7 +15,7 @@ from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.matching.compare import is_blank, loose, nothing, pairs
 from moodle_coupling.matching.evidence import account_named, clauses, first_of, persons_listed
-from moodle_coupling.matching.judged import VERDICT_CODES, grouped, listed_ids
+from moodle_coupling.matching.judged import VERDICT_CODES, listed_ids
 from moodle_coupling.matching.written import Pieces, numbers, of_each, quoted, sentences
 from moodle_coupling.people.arrow import at_once, blank_where, equal, is_in, join, pa, scattered
 from moodle_coupling.people.arrow import is_blank as is_nothing
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+    from numpy.typing import NDArray
 
     from moodle_coupling.matching.judged import Judged
     from moodle_coupling.matching.view import Places, View
@@ -116,19 +117,24 @@ def _username_points(column: Callable[[str], Texts], view: View) -> tuple[Places
 class _Crowd:
     """Who else is at an account: persons that point at it too, and persons whose exact idnumber it has."""
 
-    pointing: dict[int, list[int]]
+    counts: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    pointing: Places
     owners: dict[str, list[str | Sentence]]
 
     @classmethod
     def at(cls, view: View, points: Points) -> _Crowd:
         persons, accounts = points.distinct
-        several = np.bincount(accounts, minlength=len(view.accounts))[accounts] > 1
-        return cls(grouped(accounts[several], persons[several]), view.owners(accounts))
+        counts = np.bincount(accounts, minlength=len(view.accounts))
+        by_account = persons[np.argsort(accounts, kind="stable")]
+        return cls(counts, np.cumsum(counts), by_account, view.owners(accounts))
 
-    def rivals(self, view: View, p: int, accounts: list[int]) -> list[str | Sentence]:
-        """Name who points at one of the accounts besides ``p``."""
-        others = {other for a in accounts for other in self.pointing.get(a, ()) if other != p}
-        return [view.person(other) for other in sorted(others)]
+    def rivals(self, p: int, accounts: list[int]) -> Places:
+        """Give who points at one of the accounts besides ``p``, in order."""
+        each = [self.pointing[self.ends[a] - self.counts[a] : self.ends[a]] for a in accounts]
+        persons: Places = each[0] if len(each) == 1 else np.unique(np.concatenate(each))
+        others: Places = persons[persons != p]
+        return others
 
 
 def judge_questions(view: View, judged: Judged, points: Points, who: Mask) -> None:
@@ -175,9 +181,9 @@ def _ambiguous_sentence(view: View, p: int, by_key: dict[str, list[int]], crowd:
     ]
     parts = [Sentence("clause.nobody", idnumber=person["idnumber"]), Sentence("clause.several", parts=pointing)]
     pointed = sorted({a for accounts in by_key.values() for a in accounts})
-    rivals = crowd.rivals(view, p, pointed)
-    if rivals:
-        parts.append(Sentence("clause.rivals_of_one", n=len(rivals), persons=persons_listed(rivals)))
+    rivals = crowd.rivals(p, pointed)
+    if len(rivals):
+        parts.append(Sentence("clause.rivals_of_one", n=len(rivals), persons=view.persons_listed(rivals)))
     if view.all_protected(pointed):
         parts.append(Sentence("clause.all_protected"))
     return clauses(parts)
@@ -225,7 +231,7 @@ def _judge_single(view: View, judged: Judged, points: Points, pointers: _Pointer
     judged.verdicts[mine], judged.accounts[mine] = verdicts, at
     judged.other_accounts.put(mine, join("[", numbers(view.ids[at]), "]"))
 
-    rivals = _rivals(view, pointers)
+    rivals = _rivals(pointers)
     owners = _owners(theirs, pointers.crowd)
     alone, unowned = _without(rivals, len(mine)), _without(owners, len(mine))
     judged.evidence.put(mine, _single_sentences(view, pointers, verdicts, by_key, owners, rivals))
@@ -242,13 +248,12 @@ def _judge_single(view: View, judged: Judged, points: Points, pointers: _Pointer
     judged.may_link[mine] = open_ & allowed & ~view.suspended[at]
 
 
-def _rivals(view: View, pointers: _Pointers) -> dict[int, list[str | Sentence]]:
-    """Name, by number of the pair, who points at the account too."""
+def _rivals(pointers: _Pointers) -> dict[int, Places]:
+    """Give, by number of the pair, who points at the account too."""
     crowd = pointers.crowd
-    some = np.flatnonzero(np.isin(pointers.accounts, list(crowd.pointing)))
+    some = np.flatnonzero(crowd.counts[pointers.accounts] > 1)
     pairs_ = zip(some.tolist(), pointers.persons[some].tolist(), pointers.accounts[some].tolist(), strict=True)
-    found = {number: crowd.rivals(view, p, [a]) for number, p, a in pairs_}
-    return {number: names for number, names in found.items() if names}
+    return {number: crowd.rivals(p, [a]) for number, p, a in pairs_}
 
 
 def _owners(theirs: Texts, crowd: _Crowd) -> dict[int, list[str | Sentence]]:
@@ -269,7 +274,7 @@ def _single_sentences(  # each is a fact of its own
     verdicts: np.ndarray,
     by_key: dict[str, Mask],
     owners: dict[int, list[str | Sentence]],
-    rivals: dict[int, list[str | Sentence]],
+    rivals: dict[int, Places],
 ) -> Texts:
     """Say at which account each person points, and what is known of it."""
     mine, at = pointers.persons, pointers.accounts
@@ -304,10 +309,10 @@ def _single_sentences(  # each is a fact of its own
         (~missing & ~scheme & ~owned, "clause.at_unknown"),
     ):
         say(~near & some, code, **listed, **account)
-    for code, names in (("clause.owners", owners), ("clause.rivals", rivals)):
-        counted = [{"n": len(each)} if code == "clause.rivals" else {} for each in names.values()]
-        said = [Sentence(code, persons=persons_listed(e), **n) for e, n in zip(names.values(), counted, strict=True)]
-        parts.add(np.array(list(names), dtype=np.intp), of_each(said))
+    said = [Sentence("clause.owners", persons=persons_listed(names)) for names in owners.values()]
+    parts.add(np.array(list(owners), dtype=np.intp), of_each(said))
+    said = [Sentence("clause.rivals", persons=view.persons_listed(each), n=len(each)) for each in rivals.values()]
+    parts.add(np.array(list(rivals), dtype=np.intp), of_each(said))
     off = view.protected[at]
     why = scattered(len(mine), everyone[off], pa.array([view.why[a] for a in at[off].tolist()], type=pa.large_string()))
     say(off, "clause.protected", why=why)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from moodle_coupling.matching.compare import is_blank
-from moodle_coupling.matching.evidence import account_named, person_named, persons_in
+from moodle_coupling.matching.evidence import NAMED, account_named, person_named, persons_in, persons_listed
 from moodle_coupling.matching.frames import ALWAYS_PROTECTED, REQUIRED
 from moodle_coupling.matching.written import numbers, quoted, sentences
 from moodle_coupling.people.arrow import both, choose, equal, is_in, pa, pc, same_text, taken, to_texts, together
@@ -140,6 +140,10 @@ class View:
         """Name a person."""
         person_ids, extern_ids, rows = self._people
         return person_named(person_ids[p].as_py(), extern_ids[p].as_py(), int(rows[p]))
+
+    def persons_listed(self, places: Places) -> Sentence:
+        """Name the first of these persons, and say how many more there are."""
+        return persons_listed([self.person(p) for p in places[:NAMED].tolist()], len(places[NAMED:]))
 
     def account(self, a: int) -> Sentence:
         """Name an account."""

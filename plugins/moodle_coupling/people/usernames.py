@@ -205,12 +205,15 @@ def assign_usernames(bases: pd.Series, order: pd.Series, taken: Collection[str])
     used = set(taken)
     next_number: dict[str, int] = {}
     for row in id_order(ids, names).tolist():
-        base = names[row]
-        name = base
+        base = name = names[row]
         if name in used:
             number = next_number.get(base, 2)
-            while (name := numbered(base, number)) in used:
-                number += 1
+            if len(base) + _DIGITS > MAX_USERNAME:
+                while (name := numbered(base, number)) in used:
+                    number += 1
+            else:  # what numbered() gives where there is room; a frequent name takes thousands of steps
+                while (name := f"{base}{number}") in used:
+                    number += 1
             next_number[base] = number + 1
         used.add(name)
         given[row] = name
