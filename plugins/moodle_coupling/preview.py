@@ -133,17 +133,26 @@ def _access(
 ) -> pd.Series[str]:
     """Give, as JSON beside each row of the plan, the cohorts and courses its person belongs in, and why not in others.
 
-    By rules and list alone, as ``explain`` says it: neither Moodle nor the ledger is asked what is there already.
+    By rules and list, as ``explain`` says it: Moodle is not asked what is there already, and of the ledger, where there is one, only
+    what somebody decided that names stand for.
     """
     from moodle_coupling.access.wanted import said_of, wanted_access
+    from moodle_coupling.ledger.access import given_access
+    from moodle_coupling.ledger.targets import known_targets
     from moodle_coupling.orchestration.access import listed
+    from moodle_coupling.orchestration.access_questions import names_kept
+    from moodle_coupling.orchestration.commands import ledger_if_any
 
     path = mapping.path or Path.cwd() / "mapping.yaml"
     with redirect_stdout(sys.stderr):  # as for persons
         found = listed(mapping, path)
     for warning in found.warnings if found is not None else ():
         say(texts.say(warning))
-    wanted = wanted_access(extract.persons, candidates, mapping, None if found is None else found.rows)
+    ledger, _ = ledger_if_any()
+    here = mapping.environment
+    names = names_kept(known_targets(ledger, here), given_access(ledger, here)) if ledger else {}
+    rows = None if found is None else found.rows
+    wanted = wanted_access(extract.persons, candidates, mapping, rows, names=names)
     nobody = int(wanted["row"].isna().sum())
     if nobody:
         say(texts.say(Sentence("preview.access.nobody", n=nobody)))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow.models.asset_state_store import AssetStateStoreModel
 from airflow.utils.session import create_session
-from orchestration.coupling import Coupling
+from orchestration.coupling import Coupling, connect
+from orchestration.school import SCHOOL, School
 from sqlalchemy import delete
 
 from moodle_coupling.ledger.schema import upgrade
+from moodle_coupling.sandbox.moodle import running_moodle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,3 +43,12 @@ def coupling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, migrated: Path, em
     # What a source was like stands in Airflow, by the environment's name: the next test's is another source.
     with create_session() as session:
         session.execute(delete(AssetStateStoreModel))
+
+
+@pytest.fixture
+def school(coupling: Coupling, monkeypatch: pytest.MonkeyPatch) -> Iterator[School]:
+    """Give an environment with access, and a stranger in a cohort that is ours."""
+    stranger = {"username": "vreemd", "firstname": "V", "lastname": "Reemd", "email": "vreemd@example.org"}
+    with running_moodle(accounts=[stranger], access=SCHOOL) as moodle:
+        connect(monkeypatch, coupling.name, moodle.url, moodle.token)
+        yield School(coupling, moodle)

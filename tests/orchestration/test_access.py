@@ -5,11 +5,8 @@ The steps of a run are called one after another, as its tasks do; one test has A
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import itertools
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +14,7 @@ from access.made import wanted
 from access.windows import NEXT, first_of
 from airflow.sdk.exceptions import AirflowSkipException
 from hooks.servers import hook_for
-from orchestration.coupling import Coupling, connect
+from orchestration.school import ACCESS, BHV, JAN, PIET, ZOE, Done, School
 
 from moodle_coupling.contract.facts import Question
 from moodle_coupling.errors import CouplingError, MoodleRefused, NotApproved, TooManyFailures
@@ -25,9 +22,8 @@ from moodle_coupling.hooks.moodle import access_records as records
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.ledger.access import given_access
 from moodle_coupling.ledger.approvals import answer, ask
-from moodle_coupling.ledger.ledger import open_ledger
-from moodle_coupling.ledger.runs import begin_run, end_run
-from moodle_coupling.ledger.words import ApprovalAnswer, RunState
+from moodle_coupling.ledger.targets import Known
+from moodle_coupling.ledger.words import ApprovalAnswer
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration import access as accessing
 from moodle_coupling.orchestration import explanation_steps as steps
@@ -35,47 +31,11 @@ from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.coupling_dags import provision_dag
 from moodle_coupling.orchestration.erasure import forget
 from moodle_coupling.orchestration.parts import load_access, load_chunk
-from moodle_coupling.orchestration.planning import Planned, plan
-from moodle_coupling.orchestration.preparation import prepare
-from moodle_coupling.orchestration.reporting import report
-from moodle_coupling.orchestration.run import Run, let_go
 from moodle_coupling.sandbox.coachview import running_coachview
-from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from orchestration.coupling import Coupling
 
-HEADINGS = (
-    "PersonId",
-    "ExternId",
-    "Voornaam",
-    "Tussenvoegsel",
-    "Achternaam",
-    "E-mail",
-    "Plaats",
-    "Categorie",
-    "Inactief",
-)
-ZOE = ("1", "CV-1", "Zoë", "van der", "Meer", "zoe@example.org", "Utrecht", "Docent|BHV", "nee")
-JAN = ("2", "CV-2", "Jan", "", "Jansen", "jan@example.org", "Zwolle", "Cursist", "nee")
-PIET = ("3", "CV-3", "Piet", "", "Smit", "piet@example.org", "Ede", "Cursist", "nee")
-SCHOOL: dict[str, Any] = {
-    "cohorts": [
-        {"name": "Docenten", "idnumber": "docenten"},
-        {"name": "Van ons", "idnumber": "ons", "members": ["vreemd"]},
-    ],
-    "courses": [{"shortname": "BHV-2027", "fullname": "Bedrijfshulp", "idnumber": "BHV"}],
-}
-ACCESS = """
-access:
-  safeguards: {first_load: false, empty: false, take_backs: off, per_target: off}
-  rules:
-    - cohort: docenten
-      when: [{column: categories, any_of: [Docent]}]
-  source:
-    path: enrolments.csv
-    columns: {person_id: PersonId, course: Cursus, from: Van, until: Tot}
-"""
 ENROLMENTS = """
 access:
   safeguards: {first_load: false, empty: false, take_backs: off, per_target: off}
@@ -88,90 +48,6 @@ access:
   states: {ja: active}
 """
 ADD, ENROL = records.ADD_COHORT_MEMBERS, records.ENROL_USERS
-BHV = 2
-
-
-@dataclass
-class Done:
-    """A run under way, and its end."""
-
-    run: Run
-    planned: Planned
-    text: str = ""
-    counts: dict[str, int] | None = None
-
-    def frame(self, name: str) -> Any:
-        return staging.read_frame(self.run.folder, name)
-
-    def said(self) -> list[tuple[str, str, str]]:
-        frame = self.frame("access_outcomes")
-        rows = frame[["person_id", "status", "code"]].itertuples(index=False, name=None)
-        return sorted(row for row in rows if row[2] != "given")
-
-
-class School:
-    """One environment: its files, its Moodle, and runs of it."""
-
-    def __init__(self, coupling: Coupling, moodle: SandboxMoodle) -> None:
-        self.coupling, self.moodle = coupling, moodle
-        self.more = ACCESS
-        self.ledger = open_ledger(f"sqlite:///{coupling.folder / 'ledger.db'}")
-        self._numbers = itertools.count(1)
-
-    def people(self, *rows: tuple[str, ...]) -> None:
-        self._write("persons.csv", HEADINGS, rows)
-
-    def enrolments(self, *rows: tuple[str, ...]) -> None:
-        self._write("enrolments.csv", ("PersonId", "Cursus", "Van", "Tot"), rows)
-
-    def _write(self, name: str, headings: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> None:
-        with (self.coupling.folder / name).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, delimiter=";").writerows([headings, *rows])
-
-    def planned(self, **facts: Any) -> Done:
-        """Do what comes before the load."""
-        path = self.coupling.folder / f"{self.coupling.name}.yaml"
-        path.write_text(self.coupling.mapping.format(name=self.coupling.name) + self.more)
-        mapping, name = load_mapping(path), f"run {next(self._numbers)}"
-        folder = staging.run_folder(mapping.environment, dt.datetime.now(dt.UTC), "dag", name)
-        record = begin_run(self.ledger, mapping.environment, "dag", name, mode="test")
-        run = Run(mapping, path, folder, self.ledger, record, holder=name, **facts)
-        prepare(run)
-        return Done(run, plan(run))
-
-    def loaded(self, done: Done) -> Done:
-        """Load what was planned, and end the run."""
-        try:
-            for chunk in done.planned.chunks:
-                load_chunk(done.run, chunk)
-            if done.planned.access:
-                load_access(done.run)
-            done.text, done.counts = report(done.run, loaded=bool(done.planned.chunks))
-            end_run(self.ledger, done.run.record.id, RunState.DONE)
-        finally:
-            let_go(self.ledger, done.run.mapping.environment, done.run.holder)
-        return done
-
-    def go(self, **facts: Any) -> Done:
-        return self.loaded(self.planned(**facts))
-
-    def account(self, idnumber: str) -> int:
-        (found,) = [one["id"] for one in self.moodle.accounts() if one["idnumber"] == idnumber]
-        return int(found)
-
-    def cohort(self, number: int = 1) -> set[int]:
-        return set(self.moodle.access.members(number))
-
-    def course(self) -> dict[int, tuple[int, int]]:
-        return {one["userid"]: (one["timestart"], one["timeend"]) for one in self.moodle.access.enrolments(BHV)}
-
-
-@pytest.fixture
-def school(coupling: Coupling, monkeypatch: pytest.MonkeyPatch) -> Iterator[School]:
-    stranger = {"username": "vreemd", "firstname": "V", "lastname": "Reemd", "email": "vreemd@example.org"}
-    with running_moodle(accounts=[stranger], access=SCHOOL) as moodle:
-        connect(monkeypatch, coupling.name, moodle.url, moodle.token)
-        yield School(coupling, moodle)
 
 
 def test_new_people_get_an_account_and_access_in_one_run_and_lose_the_access_that_was_given(school: School) -> None:
@@ -444,3 +320,18 @@ def test_explain_says_where_a_person_belongs_and_why_not() -> None:
     assert (told.number, told.ok) == (6, False)
     assert [line.code for line in told.lines] == ["explain.access.not", "explain.access.belongs"][::-1]
     assert told.facts["belongs"] == [{"kind": "cohort", "target": "docenten"}]
+
+
+def test_explain_says_what_somebody_decided_that_a_name_stands_for_and_what_is_asked() -> None:
+    want = wanted({"row": 2, "target": "docs"}, {"row": 2, "target": "Nieuw"})
+    docs = Known(mismatch=3, number=7, values={"idnumber": "docs", "fullname": "Docenten"}, by="ann")
+    known = {
+        ("cohort", "Docs"): docs,
+        ("cohort", "Nieuw"): Known(mismatch=4, is_asked=True),
+        ("cohort", "Oud"): Known(),
+    }
+    said = [str(line) for line in steps.access(want, None, known).lines]
+    assert said[2:] == [
+        "Cohort 'Docs' stands for Docenten (docs), number 7, as ann decided (mismatch 3).",
+        "Whether cohort 'Nieuw' stands for something that Moodle has under another name is asked in mismatch 4.",
+    ]

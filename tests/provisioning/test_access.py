@@ -161,6 +161,79 @@ class TestReading:
         assert list(found["code"]) == ["target_elsewhere"] * 3 + ["target_missing"]
         assert not found["create"].any()
 
+    def decided(self, moodle, *wanted, kept=(), stood=(), meant=(), **access):
+        asked = []
+        moodle.calls.clear()
+        with hook_for(moodle.url, moodle.token) as hook:
+            found = read_targets(
+                hook,
+                wanted,
+                Access.model_validate({"rules": [{"cohort": "a"}]} | access),
+                kept=dict(kept),
+                stood=dict(stood),
+                decide=lambda questions: asked.extend(questions) or dict(meant),
+            )
+        assert ACCESS_TARGETS.misfit(found.targets) is None
+        assert found.questions == tuple(asked)
+        return found
+
+    def test_a_name_that_somebody_decided_is_read_as_what_it_stands_for(self, moodle):
+        course = ("course", "BHV-2027")
+        found = self.decided(
+            moodle, ("cohort", "DOCENTEN"), course, meant={("cohort", "DOCENTEN"): DOCENTEN, course: BHV}
+        )
+        assert dict(zip(found.targets["target"], found.targets["target_id"], strict=True)) == {
+            "docenten": DOCENTEN,
+            "#2 Bedrijfshulp": BHV,
+        }
+        assert found.members.to_numpy().tolist() == [["cohort", "docenten", 60], ["course", "#2 Bedrijfshulp", 60]]
+        assert found.names == {("cohort", "DOCENTEN"): "docenten", course: "#2 Bedrijfshulp"}
+        assert found.kept == {("cohort", "docenten"): DOCENTEN, ("course", "#2 Bedrijfshulp"): BHV}
+        assert [(one.target, [each.number for each in one.alike]) for one in found.questions] == [
+            (("cohort", "DOCENTEN"), [DOCENTEN]),
+            (course, [BHV]),
+        ]
+
+    def test_two_names_of_one_are_one_and_who_is_in_it_is_read_once(self, moodle):
+        names = [("cohort", "DOCENTEN"), ("cohort", "docenten"), ("course", "BHV-2027"), ("course", "BHV")]
+        meant = {("cohort", "DOCENTEN"): DOCENTEN, ("course", "BHV-2027"): BHV}
+        found = self.decided(moodle, *names, meant=meant, kept={("course", "#2 Oud"): BHV})
+        assert list(found.targets["target"]) == ["docenten", "BHV"]
+        assert found.names == {("cohort", "DOCENTEN"): "docenten", ("course", "BHV-2027"): "BHV"}
+        assert len(found.members) == 2
+        assert len(moodle.calls.all(records.GET_ENROLLED_USERS)) == 1
+        assert len(moodle.calls.all(records.GET_COURSES_BY_FIELD)) == 3
+
+    def test_what_was_given_by_number_is_found_by_it_and_nothing_is_asked_of_it(self, moodle):
+        kept = {("course", "#2 Oud"): BHV, ("cohort", "#1"): DOCENTEN, ("cohort", "DOCENTEN"): 9, ("cohort", "#8"): 8}
+        found = self.decided(moodle, kept=kept)
+        told = found.targets.set_index("target")["code"].to_dict()
+        assert told == {
+            "docenten": "",
+            "#2 Bedrijfshulp": "",
+            "DOCENTEN": "target_elsewhere",
+            "#8": "target_missing",
+        }
+        assert found.questions == ()
+        found = self.decided(moodle, ("course", "BHV"), kept={("course", "#2 Oud"): BHV})
+        assert (found.names, list(found.targets["target"])) == ({("course", "#2 Oud"): "BHV"}, ["BHV"])
+
+    def test_what_a_name_stood_for_may_be_meant_however_it_is_called(self, moodle):
+        wanted = [("cohort", "heel anders"), ("course", "heel anders"), ("course", "BHV-2027")]
+        stood = {("cohort", "heel anders"): DOCENTEN, ("course", "heel anders"): BHV, ("course", "BHV-2027"): UIT}
+        found = self.decided(moodle, *wanted, stood=stood)
+        assert [[one.number for one in question.alike] for question in found.questions] == [
+            [DOCENTEN],
+            [BHV],
+            [BHV, UIT],
+        ]
+
+    def test_what_is_decided_of_something_that_is_not_alike_counts_for_nothing(self, moodle):
+        found = self.decided(moodle, ("cohort", "DOCENTEN"), meant={("cohort", "DOCENTEN"): 2})
+        assert list(found.targets["code"]) == ["target_elsewhere"]
+        closed = self.decided(moodle, ("course", "Uit"), meant={("course", "Uit"): UIT}).targets
+        assert list(closed["code"]) == ["no_manual_enrolment"]
+
     def test_a_cohort_that_is_to_be_made_is_not_missing(self, moodle):
         found = self.read(moodle, ("cohort", "nieuw"), missing_targets="create").targets
         assert (list(found["code"]), list(found["create"])) == ([""], [True])

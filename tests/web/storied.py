@@ -9,6 +9,7 @@ import pandas as pd
 from ledger.frames import outcomes
 from web.mismatched import compare, every_kind
 
+from moodle_coupling.access.questions import Alike, Question, mismatches
 from moodle_coupling.contract.frames import ACCESS_OUTCOMES
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity, approvals, leases
@@ -17,6 +18,7 @@ from moodle_coupling.ledger.accounts import record_links
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.intentions import plan_intentions
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
+from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page, record_mismatches
 from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run, end_run, set_state
 from moodle_coupling.ledger.words import RunState
@@ -45,6 +47,7 @@ def _told(ledger: Ledger) -> dict[str, str]:
     ids = compare(ledger, every_kind())
     for person, kind in (("P1", DecisionKind.LATER), ("P8", DecisionKind.DO_NOT_TOUCH), ("P2", DecisionKind.IGNORE)):
         decide(ledger, ids[person], 1, Choice(kind, by="anna", note="gebeld"))
+    of_target = _asked_of_a_target(ledger)
     loaded = _loaded(ledger)
     for number, state in enumerate((RunState.FAILED, RunState.REJECTED, RunState.STOPPED, RunState.DONE), start=3):
         mode = "dry run" if state is RunState.DONE else "changed"
@@ -68,8 +71,22 @@ def _told(ledger: Ledger) -> dict[str, str]:
         "people": "/people",
         "person": "/people/demo/o1",
         "person_mismatch": f"/people/demo/m{ids['P1']}",
+        "mismatch_target": f"/mismatches/{of_target}",
     }
     return pages | {f"mismatch_{person}": f"/mismatches/{number}" for person, number in ids.items()}
+
+
+def _asked_of_a_target(ledger: Ledger) -> int:
+    """Let a run ask of a cohort that Moodle has under another name, twice; gives the mismatch's number."""
+    alike = (
+        Alike(21, {"idnumber": "docenten-2027", "fullname": "Docenten"}),
+        Alike(34, {"idnumber": "", "fullname": "docenten_2027"}),
+    )
+    asked = Question("cohort", "Docenten 2027", "idnumber", alike)
+    run = begin_run(ledger, "demo", RECONCILE, "manual__1", mode="full")
+    record_mismatches(ledger, "demo", run.id, mismatches([asked], {asked.target: 12}), full=False)
+    (number,) = mismatch_page(ledger, MismatchFilter(verdicts=["target_elsewhere"])).rows["id"]
+    return int(number)
 
 
 def _loaded(ledger: Ledger) -> str:

@@ -18,6 +18,7 @@ from moodle_coupling.people.table import empty
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from moodle_coupling.access.questions import Target
     from moodle_coupling.mapping import Access
 
 _KEY: Final = ["account_id", "kind", "target"]
@@ -40,7 +41,8 @@ class Circumstances:
     who has left and whose days of grace are over; ``everyone_known``: nobody was left out of the source, and ``explained``
     holds the idnumbers of who is in it and out of scope all the same. ``list_whole``: no line of the list was left out.
     ``protected``: accounts that are never touched; ``known``: accounts that were read; ``idnumbers`` of those that have one.
-    ``roles``: shortname → number, as courses show them.
+    ``roles``: shortname → number, as courses show them. ``asked``: names that Moodle does not have → the numbers of what they may stand
+    for; who belongs there by such a name keeps what was given, as long as nobody decided.
     """
 
     now: int
@@ -54,6 +56,7 @@ class Circumstances:
     known: frozenset[int] = frozenset()
     idnumbers: Mapping[int, str] = field(default_factory=dict)
     roles: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[Target, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def plan_access(
     forth = _wanted_rows(wanted, standing, known)
     back = _given_rows(forth, accounts, standing, known)
     parts = [_framed(each) for each in (forth, back) if len(each)]
-    strangers = _strangers(pd.concat(parts) if parts else empty(ACCESS_PLAN), standing, known)
+    strangers = _strangers(pd.concat(parts) if parts else empty(ACCESS_PLAN), standing, known, forth)
     parts += [_framed(strangers)] if len(strangers) else []
     if not parts:
         return empty(ACCESS_PLAN)
@@ -287,6 +290,7 @@ def _given_rows(forth: pd.DataFrame, accounts: pd.DataFrame, standing: pd.DataFr
     rows = _with_target(rows.drop(columns="target_id").assign(number=rows["target_id"]), known.targets)
     rows["target_id"] = rows["target_id"].fillna(rows["number"].astype("Int64"))
     rows["there"] = _are_members(rows, known.members)
+    rows["asked"] = _asked(rows, forth, under.asked)
     here = rows["row"].notna()
     left = ~here
     over = rows["idnumber"].isin(under.gone)
@@ -300,6 +304,7 @@ def _given_rows(forth: pd.DataFrame, accounts: pd.DataFrame, standing: pd.DataFr
         (waiting, none, AccessCode.NO_ACCOUNT),
         (rows["target_code"].isin(_NOT_FOUND), none, AccessCode.TARGET_MISSING),
         (rows["read"] & ~rows["there"], none, AccessCode.GONE_ALREADY),
+        (rows["asked"] != "", none, AccessCode.TARGET_ASKED),
         (np.full(len(rows), access.take_back is TakeBack.NEVER), none, AccessCode.NEVER_TAKEN_BACK),
         (left & (access.leavers is LeaverAccess.KEEP), none, AccessCode.LEAVER_KEEPS),
         (left & (not under.full), none, AccessCode.LEAVER_LATER),
@@ -310,10 +315,23 @@ def _given_rows(forth: pd.DataFrame, accounts: pd.DataFrame, standing: pd.DataFr
         (np.full(len(rows), not under.list_whole), none, AccessCode.SOMEBODY_LEFT_OUT),
     ]
     rows = _decided(rows, choices, (AccessAction.TAKE_BACK, AccessCode.NO_LONGER))
-    return rows.assign(role_id=0, value="")
+    return rows.assign(role_id=0, value=rows["asked"].where(rows["code"] == AccessCode.TARGET_ASKED, ""))
 
 
-def _strangers(told: pd.DataFrame, standing: pd.DataFrame, known: _Known) -> pd.DataFrame:
+def _asked(rows: pd.DataFrame, forth: pd.DataFrame, asked: Mapping[Target, frozenset[int]]) -> pd.Series:
+    """Give for each row the name by which its account may belong there, which somebody must decide; '' where there is none."""
+    some = forth[forth["account_id"].notna() & (forth["target_code"] == _ELSEWHERE)] if asked else forth.iloc[:0]
+    names: dict[tuple[int, str, int], str] = {}
+    for account, kind, name in some[_KEY].itertuples(index=False):
+        names |= {(int(account), kind, number): name for number in asked.get((kind, name), ())}
+    if not names:
+        return pd.Series("", index=rows.index, dtype="str")
+    keys = zip(rows["account_id"], rows["kind"], rows["target_id"], strict=True)
+    found = ["" if pd.isna(key[0]) or pd.isna(key[2]) else names.get(key, "") for key in keys]
+    return pd.Series(found, index=rows.index, dtype="str")
+
+
+def _strangers(told: pd.DataFrame, standing: pd.DataFrame, known: _Known, forth: pd.DataFrame) -> pd.DataFrame:
     """Give the rows of who is in a cohort that is ours and does not belong there: on full runs only, for then all are known."""
     access, under = known.access, known.under
     rows = _with_target(known.members, known.targets).astype({"account_id": "Int64"})
@@ -328,6 +346,7 @@ def _strangers(told: pd.DataFrame, standing: pd.DataFrame, known: _Known) -> pd.
     idnumbers = rows["account_id"].map(lambda account: under.idnumbers.get(int(account), ""))
     rows["idnumber"] = idnumbers.fillna("").astype("str")
     standing_code = rows["standing"].fillna("").astype("str")
+    rows["asked"] = _asked(rows, forth, under.asked)
     leaver = rows["row"].isna() & (rows["idnumber"] != "")
     sure = under.everyone_known | rows["idnumber"].isin(under.explained)
     none = AccessAction.NONE
@@ -335,6 +354,7 @@ def _strangers(told: pd.DataFrame, standing: pd.DataFrame, known: _Known) -> pd.
         (rows["account_id"].isin(under.protected), none, AccessCode.PROTECTED),
         (~rows["account_id"].isin(under.known), none, AccessCode.ACCOUNT_UNKNOWN),
         (standing_code != "", none, standing_code),
+        (rows["asked"] != "", none, AccessCode.TARGET_ASKED),
         (np.full(len(rows), not under.list_whole), none, AccessCode.SOMEBODY_LEFT_OUT),
         (leaver & (access.leavers is LeaverAccess.KEEP), none, AccessCode.LEAVER_KEEPS),
         (leaver & ~sure, none, AccessCode.SOMEBODY_LEFT_OUT),
@@ -342,7 +362,9 @@ def _strangers(told: pd.DataFrame, standing: pd.DataFrame, known: _Known) -> pd.
     ]
     rows = _decided(rows, choices, (AccessAction.TAKE_BACK, AccessCode.DOES_NOT_BELONG))
     rows = rows.assign(timestart=0, timeend=0, suspended=False, role_id=0)
-    return rows.assign(person_id="", extern_id="", role="", value="")
+    return rows.assign(
+        person_id="", extern_id="", role="", value=rows["asked"].where(rows["code"] == AccessCode.TARGET_ASKED, "")
+    )
 
 
 def _framed(rows: pd.DataFrame) -> pd.DataFrame:

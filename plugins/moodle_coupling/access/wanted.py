@@ -20,7 +20,9 @@ from moodle_coupling.people.table import Table, empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from collections.abc import Mapping as AbcMapping
 
+    from moodle_coupling.access.questions import Target
     from moodle_coupling.mapping import Access, AccessRule, Mapping
     from moodle_coupling.mapping.access import Targets
 
@@ -32,12 +34,19 @@ _NOT_WANTED: Final = "none"
 
 
 def wanted_access(
-    persons: pd.DataFrame, everyone: pd.DataFrame, mapping: Mapping, listed: pd.DataFrame | None = None
+    persons: pd.DataFrame,
+    everyone: pd.DataFrame,
+    mapping: Mapping,
+    listed: pd.DataFrame | None = None,
+    *,
+    names: AbcMapping[Target, str] | None = None,
 ) -> pd.DataFrame:
     """Give who belongs where (ACCESS_WANTED): one row per person and target, by row, kind and target.
 
     ``persons`` is the persons frame, ``everyone`` all candidates (CANDIDATES), in scope or not; ``listed`` the list
-    (ACCESS_LIST). What is said twice and the same counts once; what contradicts itself is nothing to act on, and says so.
+    (ACCESS_LIST); ``names`` the targets that are kept under another name than they are named by here, so that what is said of one
+    target under several names is said of the same. What is said twice and the same counts once; what contradicts itself is nothing to
+    act on, and says so.
     Rules hold for persons in scope; who is named by a list and is not in scope has a row that says that.
 
     Raises MappingError where a rule names a column that there is not.
@@ -46,9 +55,9 @@ def wanted_access(
     if access is None:
         return empty(ACCESS_WANTED)
     dates = _Dates(access)
-    drafts = [_by_rules(persons, everyone, mapping, access, dates)]
+    drafts = [_renamed(_by_rules(persons, everyone, mapping, access, dates), names or {})]
     if listed is not None and len(listed):
-        draft = _by_list(listed, everyone, access, dates)
+        draft = _renamed(_by_list(listed, everyone, access, dates), names or {})
         drafts.append(_enrolled(draft) if isinstance(access.source, AccessCoachview) else draft)
     filled = [draft for draft in drafts if len(draft)]
     if not filled:
@@ -254,6 +263,13 @@ def moment_of(text: str, access: Access, *, ends: bool) -> int | None:
 def _note_backwards(draft: pd.DataFrame) -> None:
     backwards = (draft["timeend"] > 0) & (draft["timeend"] <= draft["timestart"]) & (draft["code"] == "")
     draft.loc[backwards, "code"] = AccessCode.ENDS_BEFORE_START.value
+
+
+def _renamed(draft: pd.DataFrame, names: AbcMapping[Target, str]) -> pd.DataFrame:
+    """Give the rows with the names under which their targets are kept."""
+    for (kind, name), kept in names.items():
+        draft.loc[(draft["kind"] == kind) & (draft["target"] == name), "target"] = kept
+    return draft
 
 
 # ---- putting together ------------------------------------------------------------------------------------------------

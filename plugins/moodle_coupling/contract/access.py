@@ -53,6 +53,8 @@ class AccessCode(StrEnum):
     NO_ACCOUNT = "no_account"
     TARGET_MISSING = "target_missing"
     TARGET_ELSEWHERE = "target_elsewhere"
+    TARGET_ASKED = "target_asked"
+    """What was given stays while it is asked whether another name, by which the person belongs somewhere, stands for this."""
     TARGET_AMBIGUOUS = "target_ambiguous"
     NO_MANUAL_ENROLMENT = "no_manual_enrolment"
     ROLE_UNKNOWN = "role_unknown"

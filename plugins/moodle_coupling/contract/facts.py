@@ -129,11 +129,18 @@ class AccessListFacts(Told):
 
 
 class AccessFacts(Told):
-    """What is known of a run's access: the roles that courses show (shortname → number), and the digest of its plan."""
+    """What is known of a run's access: the roles that courses show (shortname → number), and the digest of its plan.
+
+    ``names``: (kind, a target as it is named, as it is kept) where the two differ. ``kept``: (kind, Moodle's number, as it is
+    kept) of those targets. ``asked``: (kind, name, numbers) of names of which it is asked whether they stand for one of these.
+    """
 
     FILE: ClassVar[str] = "access.json"
     roles: dict[str, int] = {}
     digest: str = ""
+    names: tuple[tuple[str, str, str], ...] = ()
+    kept: tuple[tuple[str, int, str], ...] = ()
+    asked: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
 
 
 class Stopped(Told):
@@ -283,13 +290,15 @@ class RunCounts(RootModel[dict[str, int]]):
 class MismatchFacts(BaseModel):
     """What a mismatch stands on: the person and the accounts meant, as they were compared; when any of it changes, a decision lapses.
 
-    ``accounts`` by id; None for one that was not read. ``sources``: what each source says, where they disagree on who it is.
+    ``accounts`` by id; None for one that was not read. On a ``target`` of access (its ``kind``, its ``name`` as it is named, and the
+    field ``by`` which it is looked up) there is no person, and ``accounts`` are the cohorts or courses that may be meant. ``sources``: what each source says, where they disagree on who it is.
     """
 
     model_config = ConfigDict(frozen=True)
     person: dict[str, Any] = {}
     accounts: dict[str, dict[str, Any] | None] = {}
     sources: str = ""
+    target: dict[str, Any] = {}
 
     @classmethod
     def read(cls, text: str) -> MismatchFacts:
@@ -299,8 +308,8 @@ class MismatchFacts(BaseModel):
         except ValueError:
             return cls()
         parts = found if isinstance(found, dict) else {}
-        person, accounts = (
-            part if isinstance(part := parts.get(name), dict) else {} for name in ("person", "accounts")
+        person, accounts, target = (
+            part if isinstance(part := parts.get(name), dict) else {} for name in ("person", "accounts", "target")
         )
         return cls(
             person=person,
@@ -310,11 +319,13 @@ class MismatchFacts(BaseModel):
                 if number.isdecimal()
             },
             sources=parts["sources"] if isinstance(parts.get("sources"), str) else "",
+            target=target,
         )
 
     def plain(self) -> dict[str, Any]:
         """Give the facts as JSON values."""
-        return {"person": self.person, "accounts": self.accounts} | ({"sources": self.sources} if self.sources else {})
+        rest = {"sources": self.sources, "target": self.target}
+        return {"person": self.person, "accounts": self.accounts} | {name: part for name, part in rest.items() if part}
 
     def written(self) -> str:
         """Give the facts as the ledger keeps them. Their digest binds decisions: what is written must not change."""

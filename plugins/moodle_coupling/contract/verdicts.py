@@ -1,6 +1,6 @@
-"""The verdicts on persons and accounts: one row of one table each, which everything else reads.
+"""The verdicts on persons, accounts and targets of access: one row of one table each, which everything else reads.
 
-A new verdict is a name in ``Verdict``, a row in ``VERDICTS``, the rule in ``matching`` that finds it, and its words in the
+A new verdict is a name in ``Verdict``, a row in ``VERDICTS``, the rule in ``matching`` (or ``access``) that finds it, and its words in the
 catalogues (words/locale). tests/test_verdict_table.py tells what is missing.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What a person (or, for an orphan, an account) is to this Moodle. Stored as text, so never renamed."""
+    """What a person (or else what ``About`` says) is to this Moodle. Stored as text, so never renamed."""
 
     LINKED = "linked"
     NEW = "new"
@@ -34,6 +34,16 @@ class Verdict(StrEnum):
     HELD = "held"
     UNREADABLE = "unreadable"
     PROTECTED = "protected"
+    TARGET_ELSEWHERE = "target_elsewhere"
+
+
+class About(StrEnum):
+    """What a verdict is on."""
+
+    PERSON = "person"
+    ACCOUNT = "account"
+    TARGET = "target"
+    """A cohort or course as the mapping or a list names it: of whoever belongs there, and of nobody in particular."""
 
 
 class DecisionKind(StrEnum):
@@ -44,6 +54,8 @@ class DecisionKind(StrEnum):
     CREATE_SEPARATE = "create_separate"
     DO_NOT_TOUCH = "do_not_touch"
     SUSPEND = "suspend"
+    STANDS_FOR = "stands_for"
+    """The name stands for that cohort or course, for as long as the facts stay."""
     IGNORE = "ignore"
     LATER = "later"
 
@@ -73,7 +85,8 @@ class Group(StrEnum):
 class VerdictRow:
     """What is known of one verdict, whoever it is on.
 
-    ``group``: its row in a run's head table; a mismatch, which a human must judge, is what is DISPUTED. ``writes``: the
+    ``about``: what it is on. ``group``: its row in a run's head table, which counts persons and accounts; a mismatch, which a human
+    must judge, is what is DISPUTED. ``writes``: the
     account is brought up to date, or made, without anyone's decision. ``field``: the field that it is a reason about ('' for
     none in particular); None where the verdict is no reason by itself. ``decisions``: the kinds that mean something there,
     most likely first. Its words stand in the catalogues: ``verdict.<name>`` on a badge, ``verdict.<name>.code`` where its name
@@ -85,6 +98,7 @@ class VerdictRow:
     writes: bool = False
     field: str | None = None
     decisions: tuple[DecisionKind, ...] = ()
+    about: About = About.PERSON
 
     @property
     def mismatch(self) -> bool:
@@ -118,13 +132,21 @@ VERDICTS: Final[Mapping[Verdict, VerdictRow]] = {
     Verdict.DUPLICATE_ACCOUNT: VerdictRow(
         Group.DISPUTED, Tone.BAD, field="idnumber", decisions=(DecisionKind.LINK, DecisionKind.SUSPEND, *_OFF)
     ),
-    Verdict.ORPHAN: VerdictRow(Group.UNMATCHED, Tone.WARN, decisions=(DecisionKind.SUSPEND, *_OFF)),
+    Verdict.ORPHAN: VerdictRow(
+        Group.UNMATCHED, Tone.WARN, decisions=(DecisionKind.SUSPEND, *_OFF), about=About.ACCOUNT
+    ),
     Verdict.RETURNED: VerdictRow(Group.LINKED, Tone.INFO, writes=True),
     Verdict.HELD: VerdictRow(Group.DISPUTED, Tone.WARN, field="suspended", decisions=(DecisionKind.LINK, *_OFF)),
     Verdict.UNREADABLE: VerdictRow(
         Group.DISPUTED, Tone.BAD, field="username", decisions=(DecisionKind.IGNORE, DecisionKind.LATER)
     ),
     Verdict.PROTECTED: VerdictRow(Group.PROTECTED, Tone.QUIET, field=""),
+    Verdict.TARGET_ELSEWHERE: VerdictRow(
+        Group.DISPUTED,
+        Tone.WARN,
+        decisions=(DecisionKind.STANDS_FOR, DecisionKind.IGNORE, DecisionKind.LATER),
+        about=About.TARGET,
+    ),
 }
 """Every verdict, in the order of ``Verdict``."""
 
@@ -132,6 +154,8 @@ MISMATCHES: Final = frozenset(verdict for verdict, row in VERDICTS.items() if ro
 """Verdicts that a human must judge."""
 DECIDABLE: Final = tuple(verdict for verdict, row in VERDICTS.items() if row.decisions)
 """Verdicts that can stand in the list of mismatches: those, and orphans that the mapping's policy only reports."""
+OF_TARGETS: Final = frozenset(verdict for verdict, row in VERDICTS.items() if row.about is About.TARGET)
+"""Verdicts on cohorts and courses; no row of a plan of accounts has one."""
 KEPT_UP: Final = frozenset(verdict for verdict, row in VERDICTS.items() if row.writes and verdict is not Verdict.NEW)
 """Verdicts on persons whose account is there and is brought up to date without anyone's decision."""
 
@@ -141,6 +165,29 @@ def offered(verdict: str) -> tuple[DecisionKind, ...]:
     return VERDICTS[Verdict(verdict)].decisions if verdict in VERDICTS else ()
 
 
+CALLED: Final[Mapping[tuple[DecisionKind, Verdict], str]] = {
+    (DecisionKind.LINK, Verdict.HELD): "reactivate",
+    (DecisionKind.IGNORE, Verdict.TARGET_ELSEWHERE): "none_of_these",
+}
+"""What a kind of decision is called on a verdict where it does another thing than elsewhere; its words are ``decision.<name>``."""
+NAMES: Final[Mapping[str, DecisionKind]] = {
+    name: kind
+    for kind in DecisionKind
+    for name in (kind.value, *(called for (other, _), called in CALLED.items() if other is kind))
+}
+"""Everything that decisions are called, and the kind of each."""
+
+
+def name_of(kind: str, verdict: str) -> str:
+    """Give what a kind of decision is called on a verdict ('' for any)."""
+    return CALLED.get((DecisionKind(kind), Verdict(verdict)), kind) if verdict in VERDICTS else kind
+
+
 def group_of(group: Group) -> tuple[str, ...]:
     """Give the verdicts of a row of the head table."""
-    return tuple(str(verdict) for verdict, row in VERDICTS.items() if row.group is group)
+    return tuple(str(verdict) for verdict, row in VERDICTS.items() if row.group is group and verdict not in OF_TARGETS)
+
+
+def about(verdict: str) -> About:
+    """Tell what a verdict is on; a text that is no verdict counts as one on a person."""
+    return VERDICTS[Verdict(verdict)].about if verdict in VERDICTS else About.PERSON

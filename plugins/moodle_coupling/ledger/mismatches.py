@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import case, exists, func, insert, literal, or_, select, update
 
 from moodle_coupling.contract.facts import MismatchFacts
-from moodle_coupling.contract.verdicts import DecisionKind, Verdict
+from moodle_coupling.contract.verdicts import OF_TARGETS, DecisionKind, Verdict
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.bulk import TEXT, Staged, staged
 from moodle_coupling.ledger.cells import BigId, Unindexed, facts_digest, frame_of
@@ -88,7 +88,7 @@ def record_mismatches(
     ``frame`` has rows of the plan (PLAN_COLUMNS) whose verdict is a mismatch, those with a decision too, and
     ``facts``: JSON of what the verdict stands on (the person's and the accounts' ids, names, e-mail). The same subject,
     verdict and facts are the same mismatch. What is not found again is gone: after a ``full`` comparison of whatever
-    else the environment has, otherwise of the subjects in the frame and those ``examined`` (as :func:`subjects`
+    else the environment has (but for what is asked of targets, which no comparison of persons finds), otherwise of the subjects in the frame and those ``examined`` (as :func:`subjects`
     names them). A decision on other facts of the same subject lapses.
     A run that is tried again may record again: within one run a mismatch is seen once.
     Raises ValueError when a mismatch is in the frame twice.
@@ -109,10 +109,12 @@ def record_mismatches(
 
 
 def subjects(frame: pd.DataFrame) -> list[str]:
-    """Name whom each row of a plan is about: the person by person_id, else idnumber; an orphan by its account.
+    """Name whom each row of a plan is about: the person by person_id, else idnumber; an orphan by its account; what has a ``subject``, by that.
 
     An orphan may name the person whose account it was; that person is none of the source's any more, or out of scope.
     """
+    if "subject" in frame:
+        return cells.keys(frame, "subject")
     persons, idnumbers = cells.keys(frame, "person_id"), cells.keys(frame, "idnumber")
     rows, accounts = cells.integers(frame, "row"), cells.integers(frame, "account_id")
     named: list[str] = []
@@ -167,6 +169,7 @@ def identity_columns(frame: pd.DataFrame) -> dict[str, Staged]:
 
 def _columns(frame: pd.DataFrame) -> Mapping[str, Staged]:
     first, last = cells.keys(frame, "firstname"), cells.keys(frame, "lastname")
+    whole = [called or name for called, name in zip(cells.keys(frame, "called"), last, strict=True)]
     emails, facts = cells.keys(frame, "email"), cells.texts(frame, "facts", default="{}")
     columns: dict[str, Staged] = {
         **identity_columns(frame),
@@ -177,7 +180,7 @@ def _columns(frame: pd.DataFrame) -> Mapping[str, Staged]:
         "lastname": (TEXT, last),
         "email": (TEXT, emails),
         "email_key": (TEXT, [cells.email_key(email) for email in emails]),
-        "name_key": (TEXT, [cells.name_key(*name) for name in zip(last, first, strict=True)]),
+        "name_key": (TEXT, [cells.name_key(*name) for name in zip(whole, first, strict=True)]),
         "evidence": (TEXT, cells.texts(frame, "evidence")),
         "proposal": (TEXT, cells.texts(frame, "proposal")),
         "score": (BigId, _scores(cells.keys(frame, "verdict"), facts)),
@@ -215,7 +218,9 @@ def _gone(connection: Connection, environment: str, found: Table, seen: Table | 
         _MISMATCHES.c.status.in_(_STANDING),
         ~exists().where(*_same(found)),
     ]
-    if seen is not None:
+    if seen is None:
+        away.append(_MISMATCHES.c.verdict.not_in([str(verdict) for verdict in OF_TARGETS]))
+    else:
         away.append(_MISMATCHES.c.subject.in_(select(seen.c.subject)))
     void_decisions(connection, select(_MISMATCHES.c.id).where(*away), now)
     gone = {"status": MismatchStatus.GONE, "version": _MISMATCHES.c.version + 1, "since": now}

@@ -202,7 +202,8 @@ class MismatchRow(Base):
     id: Mapped[Number]
     environment: Mapped[str]
     subject: Mapped[str]
-    """Who it is about: 'person <person_id>', 'idnumber <idnumber>', or 'account <id>' when no person is involved."""
+    """Who or what it is about: 'person <person_id>', 'idnumber <idnumber>', 'account <id>' when no person is involved; of a target of
+    access its kind and name: 'cohort <name>', 'course <name>'."""
     verdict: Mapped[str]
     facts_digest: Mapped[str]
     facts: Mapped[str]
@@ -217,7 +218,7 @@ class MismatchRow(Base):
     idnumber: Mapped[str]
     account_id: Mapped[int | None]
     other_accounts: Mapped[str]
-    """JSON [id, …]."""
+    """JSON [id, …]; of a target of access, the numbers of the cohorts or courses that may be meant."""
     username: Mapped[str]
     firstname: Mapped[str]
     lastname: Mapped[str]
@@ -262,7 +263,7 @@ class DecisionRow(Base):
     mismatch: Mapped[int] = mapped_column(ForeignKey("mismatches.id", ondelete="CASCADE"))
     kind: Mapped[str]
     account_id: Mapped[int | None]
-    """The account meant, where the mismatch points at several."""
+    """The account meant, where the mismatch points at several; of a target of access, the cohort or course."""
     account_print: Mapped[str] = mapped_column(server_default="")
     """What the account looked like (matching.facts.account_print), where the mismatch does not point at it; else ''."""
     note: Mapped[str]
@@ -312,7 +313,7 @@ class AccessRow(Base):
     account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(primary_key=True)
     target: Mapped[str] = mapped_column(primary_key=True)
-    """As the mapping or the list names it."""
+    """As the mapping or the list names it; what somebody decided it to stand for, by its own name, or its number (#12)."""
     target_id: Mapped[int]
     idnumber: Mapped[str]
     person_id: Mapped[str]

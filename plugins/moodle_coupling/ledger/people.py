@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, literal, or_, select, union
 
+from moodle_coupling.contract.verdicts import OF_TARGETS
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.cells import frame_of
 from moodle_coupling.ledger.mismatches import SHOWN as MISMATCH_COLUMNS
@@ -57,7 +58,7 @@ def who_of_row(ledger: Ledger, environment: str, kind: str, number: int) -> Who 
     """Give whom an 'outcome' or a 'mismatch' is about; None where the environment has none of that number."""
     table = _TABLES[kind]
     query = select(*(table.c[name] for name in (*_IDS, "account_id"))).where(
-        table.c.id == number, table.c.environment == environment
+        table.c.id == number, table.c.environment == environment, *_of_people(table)
     )
     with ledger.reading() as connection:
         row = connection.execute(query).one_or_none()
@@ -184,7 +185,11 @@ def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:
         return frame_of([], [_OUTCOMES.c[name] for name in _WHO])
     # One index each: a query with OR over eight columns would read the whole history on SQLite.
     parts = [
-        select(*(table.c[name] for name in _WHO)).where(condition).limit(limit * 20).subquery().select()
+        select(*(table.c[name] for name in _WHO))
+        .where(condition, *_of_people(table))
+        .limit(limit * 20)
+        .subquery()
+        .select()
         for table in (_OUTCOMES, _MISMATCHES)
         for condition in _conditions(table, wanted)
     ]
@@ -220,6 +225,11 @@ def person_mismatches(
     query = query.order_by(_MISMATCHES.c.last_seen.desc(), _MISMATCHES.c.id)
     with ledger.reading() as connection:
         return frame_of(connection.execute(query).all(), MISMATCH_COLUMNS)
+
+
+def _of_people(table: Any) -> list[Any]:
+    """Give the condition that a row is about a person or account; a mismatch may be about a target of access."""
+    return [table.c.verdict.not_in([str(verdict) for verdict in OF_TARGETS])] if table is _MISMATCHES else []
 
 
 def _of_who(table: Any, who: Who) -> Any:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import String, UniqueConstraint, and_, cast, delete, exists, func, literal, or_, select, update
 
+from moodle_coupling.contract.access import TargetKind
+from moodle_coupling.contract.verdicts import OF_TARGETS
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import key_digest
 from moodle_coupling.ledger.cells import StoredText
@@ -171,13 +173,13 @@ def forget_person(ledger: Ledger, environment: str | None, ids: PersonIds) -> Fo
         traces = _widened(connection, environment, known)
         known = traces.ids
         accounts = _accounts(connection, environment, known)
-        names = _name_keys(connection, environment, known)
+        names = _name_keys(connection, environment, traces)
         account_keys = _forget_account_keys(connection, environment, known, accounts)
         protections = _forget_protections(connection, environment, known, accounts)
         links = connection.execute(delete(_LINKS).where(_who(_LINKS, environment, known))).rowcount
         absences = connection.execute(delete(_ABSENCES).where(_absent(environment, known))).rowcount
         outcomes = _forget_outcomes(connection, environment, known)
-        mismatches = _forget_mismatches(connection, environment, known)
+        mismatches = _forget_mismatches(connection, environment, traces)
         drop_names(connection, names)
         activities = _forget_activity(connection, environment, known, accounts)
         access = _forget_access(connection, environment, known, accounts)
@@ -318,16 +320,30 @@ def _forget_access(
     return total
 
 
-def _name_keys(connection: Connection, environment: str | None, ids: PersonIds) -> set[str]:
+def _name_keys(connection: Connection, environment: str | None, traces: Traces) -> set[str]:
+    theirs = {_OUTCOMES: _who(_OUTCOMES, environment, traces.ids), _MISMATCHES: _mismatches_of(environment, traces)}
     return {
         name
-        for table in (_OUTCOMES, _MISMATCHES)
-        for name in connection.execute(select(table.c.name_key).where(_who(table, environment, ids))).scalars()
+        for table, who in theirs.items()
+        for name in connection.execute(select(table.c.name_key).where(who)).scalars()
     }
 
 
-def _forget_mismatches(connection: Connection, environment: str | None, ids: PersonIds) -> int:
-    who = _who(_MISMATCHES, environment, ids)
+def _mismatches_of(environment: str | None, traces: Traces) -> Any:
+    """Give the condition that a mismatch is about a person, or about a cohort or course that is named after one.
+
+    As long as something is so named, the next run asks of it again.
+    """
+    here = _MISMATCHES.c.environment == environment if environment is not None else literal(value=True)
+    named_after = [f"{kind} {text}".lower() for kind in TargetKind for text in traces.texts]
+    subject = func.lower(_MISMATCHES.c.subject)
+    after = [subject.in_(named_after), *(subject.contains(email, autoescape=True) for email in traces.ids.emails)]
+    of_target = _MISMATCHES.c.verdict.in_([str(verdict) for verdict in OF_TARGETS])
+    return or_(_who(_MISMATCHES, environment, traces.ids), and_(here, of_target, or_(*after)))
+
+
+def _forget_mismatches(connection: Connection, environment: str | None, traces: Traces) -> int:
+    who = _mismatches_of(environment, traces)
     theirs = _DECISIONS.c.mismatch.in_(select(_MISMATCHES.c.id).where(who))
     connection.execute(update(_DECISIONS).where(theirs).values(note="", account_id=None, facts_digest=""))
     number = literal("forgotten ") + cast(_MISMATCHES.c.id, String)

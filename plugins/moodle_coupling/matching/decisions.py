@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.verdicts import DecisionKind, Verdict, offered
 from moodle_coupling.matching.evidence import account_named, clauses, first_of, person_named
 from moodle_coupling.words.sentence import Sentence
+from moodle_coupling.words.targets import target_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_CHOOSING: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.SUSPEND})
-"""Kinds that are about one account; the others are about all that the mismatch points at."""
+_CHOOSING: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.SUSPEND, DecisionKind.STANDS_FOR})
+"""Kinds that are about one account (or cohort, or course); the others are about all that the mismatch points at."""
 _PROPOSED: Final = {"link": DecisionKind.LINK, "re-key": DecisionKind.REKEY, "suspend": DecisionKind.SUSPEND}
 
 
@@ -41,12 +42,26 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate(Account):
+    """A cohort or course that a name may stand for; ``values`` as the facts have them."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def named(self) -> Sentence:
+        """What it is called in a sentence."""
+        return target_named(self.id, self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """A mismatch as the facts have it."""
 
     verdict: str
     person: Mapping[str, Any]
     accounts: tuple[Account, ...]
+    target: Mapping[str, Any] = field(default_factory=dict)
+    """Of a target of access its kind and name."""
 
     @property
     def idnumber(self) -> str:
@@ -153,7 +168,9 @@ def _address_is_free(about: Circumstances, *, shared_email: bool) -> bool:
 
 def circumstances(verdict: str, facts: Mapping[str, Any]) -> Circumstances:
     """Give a mismatch as its facts (the JSON of matching/facts.py, read) have it."""
-    return Circumstances(verdict, dict(facts.get("person") or {}), tuple(_accounts(facts.get("accounts") or {})))
+    target = dict(facts.get("target") or {})
+    make = _candidates if target else _accounts
+    return Circumstances(verdict, dict(facts.get("person") or {}), tuple(make(facts.get("accounts") or {})), target)
 
 
 def _accounts(facts: Mapping[str, Any]) -> Iterable[Account]:
@@ -161,6 +178,11 @@ def _accounts(facts: Mapping[str, Any]) -> Iterable[Account]:
         known = values or {}
         texts = {name: str(known.get(name) or "") for name in ("username", "idnumber", "email")}
         yield Account(int(number), suspended=bool(known.get("suspended")), **texts)
+
+
+def _candidates(facts: Mapping[str, Any]) -> Iterable[Account]:
+    for number, values in sorted(facts.items(), key=lambda item: int(item[0])):
+        yield Candidate(int(number), values=values or {})
 
 
 def _folded(text: str) -> str:
@@ -226,7 +248,17 @@ def _do_not_touch(about: Circumstances, _account: Account) -> Sentence:
     return Sentence("effect.off_without_account" if no_account else "effect.off_own", person=about.named(), **accounts)
 
 
+def _stands_for(about: Circumstances, account: Account) -> Sentence:
+    return Sentence("effect.stands_for", meant=account.named, **_target_in(about))
+
+
+def _target_in(about: Circumstances) -> dict[str, Any]:
+    return {"kind": Sentence(f"access.kind.{about.target['kind']}"), "name": str(about.target["name"])}
+
+
 def _ignore(about: Circumstances, _account: Account) -> Sentence:
+    if about.target:
+        return Sentence("effect.target_left", **_target_in(about))
     if about.verdict == Verdict.SOURCES_DISAGREE:
         return Sentence("effect.disagreement_ignored", person=about.named())
     who: list[Any] = [_named(about.accounts)]
@@ -248,6 +280,7 @@ _EFFECTS: Final[dict[DecisionKind, Callable[[Circumstances, Account], Sentence]]
     DecisionKind.CREATE_SEPARATE: _create,
     DecisionKind.SUSPEND: _suspend,
     DecisionKind.DO_NOT_TOUCH: _do_not_touch,
+    DecisionKind.STANDS_FOR: _stands_for,
     DecisionKind.IGNORE: _ignore,
     DecisionKind.LATER: _later,
 }

@@ -10,12 +10,14 @@ import datetime as dt
 import hashlib
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from moodle_coupling import settings
 from moodle_coupling.access.plan import Circumstances, plan_access, unlooked
+from moodle_coupling.access.questions import kept_in
 from moodle_coupling.access.safeguards import access_body, evaluate_access
 from moodle_coupling.access.wanted import targets_of, utc_text, wanted_access
 from moodle_coupling.contract.access import ACCESS_WRITES, WAITING, AccessAction, AccessCode, TargetKind
@@ -49,19 +51,21 @@ from moodle_coupling.ledger.accounts import absences, links_frame
 from moodle_coupling.ledger.decisions import protections
 from moodle_coupling.ledger.intentions import mark_sent, mark_unsent, plan_intentions, unsettled
 from moodle_coupling.ledger.outcomes import run_outcomes
+from moodle_coupling.ledger.targets import keep_as, known_targets
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.mapping import MissingTargets
 from moodle_coupling.mapping.access import STUDENT, AccessCoachview, target_kinds
 from moodle_coupling.mapping.file import source_base
 from moodle_coupling.matching.view import protected_accounts
 from moodle_coupling.orchestration import staging
+from moodle_coupling.orchestration.access_questions import Asking, with_names
 from moodle_coupling.orchestration.coachview import through_the_ledger
 from moodle_coupling.orchestration.load import stop_rule
 from moodle_coupling.orchestration.run import held
 from moodle_coupling.people.cleaning import clean_text
 from moodle_coupling.people.table import empty
 from moodle_coupling.provisioning.access.loader import load_access
-from moodle_coupling.provisioning.access.targets import COURSE_FIELD, read_targets
+from moodle_coupling.provisioning.access.targets import COURSE_FIELD, TargetsRead, read_targets
 from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
 from moodle_coupling.sources.access_list import ListRead, read_list
 from moodle_coupling.words.meanings import in_words
@@ -69,8 +73,10 @@ from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from collections.abc import Mapping as AbcMapping
     from pathlib import Path
 
+    from moodle_coupling.access.questions import Target
     from moodle_coupling.ledger.leases import Lease
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.mapping import Mapping
@@ -82,6 +88,7 @@ log = logging.getLogger(__name__)
 
 CSV_FILE: Final = "access_plan.csv"
 _KEY: Final = ["account_id", "kind", "target"]
+_COHORT, _COURSE = TargetKind.COHORT.value, TargetKind.COURSE.value
 _WRITES: Final = [action.value for action in ACCESS_WRITES]
 _WAITING: Final = [code.value for code in WAITING]
 
@@ -130,20 +137,43 @@ def look(run: Run) -> dict[str, int]:
         return {}
     everyone = _everyone(run)
     rows = _read(run, ACCESS_LIST) if staging.has_frame(run.folder, ACCESS_LIST.name) else None
-    wanted = wanted_access(staging.read_frame(run.folder, PERSONS.name), everyone, run.mapping, rows)
-    staging.write_frame(run.folder, ACCESS_WANTED.name, wanted)
-    given = given_access(run.ledger, run.mapping.environment)
-    targets = _targets(run, wanted, given, everyone)
-    if not targets:
-        read_frames, roles = (empty(ACCESS_TARGETS), empty(ACCESS_MEMBERS)), {}
-    else:
+    belong = partial(wanted_access, staging.read_frame(run.folder, PERSONS.name), everyone, run.mapping, rows)
+    named, given = belong(), given_access(run.ledger, run.mapping.environment)
+    asking = Asking(run, named, given)
+    names = asking.names
+    wanted = belong(names=names) if names else named
+    targets = _targets(run, wanted, given, everyone, names)
+    read = TargetsRead(empty(ACCESS_TARGETS), empty(ACCESS_MEMBERS))
+    if targets:
+        asked = asking.names_of(targets)
+        kept = {
+            target: number for target, number in _numbers(given).items() if target in targets and target not in asked
+        }
         with held(run.ledger, run.mapping.environment, run.holder):
-            read = read_targets(run.hook(), targets, access)
-        read_frames, roles = (read.targets, read.members), read.roles
-    staging.write_frame(run.folder, ACCESS_TARGETS.name, read_frames[0])
-    staging.write_frame(run.folder, ACCESS_MEMBERS.name, read_frames[1])
-    staging.write_facts(run.folder, AccessFacts(roles=roles))
-    return {f"{ACCESS}targets": len(targets), f"{ACCESS}members": len(read_frames[1])}
+            read = read_targets(run.hook(), asked, access, kept=kept, stood=asking.stood, decide=asking.decide)
+            asking.record(asked, read)
+        names = {target: name for target, name in names.items() if target not in asked} | read.names
+        wanted = belong(names=names) if names else named
+    staging.write_frame(run.folder, ACCESS_WANTED.name, wanted)
+    staging.write_frame(run.folder, ACCESS_TARGETS.name, read.targets)
+    staging.write_frame(run.folder, ACCESS_MEMBERS.name, read.members)
+    facts = AccessFacts(
+        roles=read.roles,
+        names=tuple((*target, name) for target, name in sorted(names.items())),
+        kept=tuple((kind, number, name) for (kind, name), number in sorted(read.kept.items())),
+        asked=asking.asked(read.questions),
+    )
+    staging.write_facts(run.folder, facts)
+    return {f"{ACCESS}targets": len(targets), f"{ACCESS}members": len(read.members)}
+
+
+def _numbers(given: pd.DataFrame) -> dict[Target, int]:
+    """Give the cohorts and courses in which we gave something, as they are kept, with their numbers."""
+    ours = given[given["ours"]].drop_duplicates(["kind", "target"])
+    return {
+        (kind, name): int(number)
+        for kind, name, number in ours[["kind", "target", "target_id"]].itertuples(index=False)
+    }
 
 
 def _everyone(run: Run) -> pd.DataFrame:
@@ -156,10 +186,14 @@ def _read(run: Run, frame: Any) -> pd.DataFrame:
     return staging.read_frame(run.folder, frame.name)
 
 
-def _targets(run: Run, wanted: pd.DataFrame, given: pd.DataFrame, everyone: pd.DataFrame) -> list[tuple[str, str]]:
+def _targets(
+    run: Run, wanted: pd.DataFrame, given: pd.DataFrame, everyone: pd.DataFrame, names: AbcMapping[Target, str]
+) -> list[Target]:
+    """Give the targets that matter, as they are kept."""
     access = run.mapping.access
     if access is None:
         return []
+    access = with_names(access, names)
     ours = given[given["ours"]]
     if run.partial:
         asked = _read(run, CANDIDATES)
@@ -199,7 +233,10 @@ def make(run: Run, accounts: pd.DataFrame) -> dict[str, int]:
     if access is None:
         return {}
     facts = staging.read_facts(run.folder, AccessFacts)
-    given = given_access(run.ledger, run.mapping.environment)
+    access = with_names(access, {(kind, named): name for kind, named, name in facts.names})
+    if not run.dry_run:
+        keep_as(run.ledger, run.mapping.environment, facts.kept)
+    given = kept_in(given_access(run.ledger, run.mapping.environment), facts.kept)
     plan = plan_access(
         _read(run, ACCESS_WANTED),
         accounts,
@@ -239,6 +276,7 @@ def _circumstances(run: Run, accounts: pd.DataFrame, facts: AccessFacts) -> Circ
         known=frozenset(seen["id"].tolist()),
         idnumbers=dict(zip(seen["id"].tolist(), seen["idnumber"].tolist(), strict=True)),
         roles=facts.roles,
+        asked={(kind, name): frozenset(numbers) for kind, name, numbers in facts.asked},
     )
 
 
@@ -471,8 +509,8 @@ def spreadsheet(plan: pd.DataFrame, texts: Texts) -> str:
     return "".join(as_csv(rows, texts("export.separator")))
 
 
-def wants(mapping: Mapping) -> AccessWants:
-    """Give what a mapping's access asks of its Moodle, for the connection's check."""
+def wants(mapping: Mapping, ledger: Ledger | None = None) -> AccessWants:
+    """Give what a mapping's access asks of its Moodle, for the connection's check; what somebody decided on names is in the ledger."""
     access = mapping.access
     if access is None:
         return AccessWants()
@@ -480,6 +518,11 @@ def wants(mapping: Mapping) -> AccessWants:
     kinds = {kind for kind, _ in named}
     listed = target_kinds(access.source) if access.source is not None else frozenset()
     field = COURSE_FIELD[access.courses_by]
+    known = known_targets(ledger, mapping.environment) if ledger is not None else {}
+    meant = {target: one.number for target, one in known.items() if one.number is not None}
+    cohorts = [name for kind, name in named if kind is TargetKind.COHORT and name] + list(access.owned)
+    named_courses = [name for kind, name in named if kind is TargetKind.COURSE and name]
+    by_number = [("id", str(meant[_COURSE, name])) for name in named_courses if (_COURSE, name) in meant]
     courses = TargetKind.COURSE in kinds | listed
     roles = {rule.role for rule in access.rules if rule.kind is TargetKind.COURSE}
     if TargetKind.COURSE in listed and access.source is not None and "role" not in access.source.columns:
@@ -487,8 +530,8 @@ def wants(mapping: Mapping) -> AccessWants:
     return AccessWants(
         cohorts=TargetKind.COHORT in kinds | listed,
         courses=courses,
-        cohort_idnumbers=[name for kind, name in named if kind is TargetKind.COHORT and name] + list(access.owned),
-        named_courses=[(field, name) for kind, name in named if kind is TargetKind.COURSE and name],
+        cohort_idnumbers=[name for name in cohorts if (_COHORT, name) not in meant],
+        named_courses=[*((field, name) for name in named_courses if (_COURSE, name) not in meant), *by_number],
         create_cohorts=access.missing_targets is MissingTargets.CREATE,
         roles=sorted({access.roles.get(role, role) for role in roles}, key=str),
     )

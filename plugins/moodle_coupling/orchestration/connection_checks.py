@@ -86,7 +86,7 @@ def wants_of(mapping: Mapping, ledger: Ledger | None) -> Wants:
         known_ids=known_ids(ledger, mapping.environment),
         values=dict(_fixed_values(mapping)),
         with_password=mapping.password != "none",  # noqa: S105 - the setting's name, no password
-        access=access_wants(mapping),
+        access=access_wants(mapping, ledger),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.safe_text import guarded
-from moodle_coupling.contract.verdicts import DecisionKind, Verdict
+from moodle_coupling.contract.verdicts import NAMES, DecisionKind, name_of
 from moodle_coupling.errors import SourceError
 from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import Choice, DecidedMany, decide_many, is_decidable
@@ -35,8 +35,6 @@ ACCOUNT: Final = "Decided account"
 NOTE: Final = "Note"
 HEADS: Final = (NUMBER, VERSION, DECISION, ACCOUNT, NOTE)
 """The columns that are read, in English; the sheet's own heads may stand in any of our languages, among others, in any order."""
-REACTIVATE: Final = "reactivate"
-"""What a link is called on an account that somebody else suspended."""
 AT_ONCE: Final = 1000
 """Mismatches read at a time."""
 _LONGEST_NOTE: Final = 2000
@@ -46,8 +44,8 @@ _FAR: Final = 10
 
 
 def kind_code(kind: str, verdict: str = "") -> str:
-    """Give the code of what a kind of decision is called; on an account that somebody else suspended a link is a reactivation."""
-    return f"decision.{REACTIVATE if (kind, verdict) == (DecisionKind.LINK, Verdict.HELD) else kind}"
+    """Give the code of what a kind of decision is called on a verdict: on an account that somebody else suspended a link is a reactivation."""
+    return f"decision.{name_of(kind, verdict)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +295,7 @@ def _account_of(text: str) -> int | None:
 
 @cache
 def _kinds() -> dict[str, DecisionKind]:
-    named = [*((kind_code(kind), kind) for kind in DecisionKind), (f"decision.{REACTIVATE}", DecisionKind.LINK)]
+    named = [(f"decision.{name}", kind) for name, kind in NAMES.items()]
     return {_folded(Texts(language)(code)): kind for language in languages() for code, kind in named}
 
 

@@ -6,16 +6,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from moodle_coupling.access.wanted import wanted_access
+from moodle_coupling.access.wanted import targets_of, wanted_access
 from moodle_coupling.errors import MoodleError
+from moodle_coupling.ledger.access import given_access
 from moodle_coupling.ledger.accounts import AccountKeys, links_frame
 from moodle_coupling.ledger.people import Who, access_of
+from moodle_coupling.ledger.targets import known_targets
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood
 from moodle_coupling.orchestration import decisions as deciding
 from moodle_coupling.orchestration import explanation_steps as steps
 from moodle_coupling.orchestration.access import listed
+from moodle_coupling.orchestration.access_questions import names_kept
 from moodle_coupling.orchestration.connection_checks import visibility_of
 from moodle_coupling.orchestration.explanation_sources import History, Record, person_history
 from moodle_coupling.orchestration.explanation_steps import Step, Trace
@@ -187,18 +190,22 @@ def _of_somebody(asked: _Asked, found: Step, source: _Source, write: Writer | No
 
 
 def _access(asked: _Asked, source: _Source, mapping_path: Path) -> Step:
-    """Say where the followed person belongs, by rules and list, and what the ledger says was given; Moodle is not asked."""
+    """Say where the followed person belongs, by rules, list and decisions, and what the ledger says was given; Moodle is not asked."""
     ids = dict.fromkeys(str(source.candidate[name]) for name in _IDS)
     found = listed(asked.mapping, mapping_path, ids=[id_ for id_ in ids if id_])
-    wanted = wanted_access(
-        source.extract.persons, source.transformed.candidates, asked.mapping, None if found is None else found.rows
-    )
+    rows = None if found is None else found.rows
+    belong = partial(wanted_access, source.extract.persons, source.transformed.candidates, asked.mapping, rows)
     row, person_id, idnumber = (source.candidate[name] for name in ("row", "person_id", "idnumber"))
-    given = None
-    if asked.ledger is not None:
-        here = asked.mapping.environment
-        given = access_of(asked.ledger, [here], here, Who(person_id=str(person_id), idnumber=str(idnumber)))
-    return steps.access(wanted[wanted["row"] == row], given)
+    wanted = belong()
+    if asked.ledger is None:
+        return steps.access(wanted[wanted["row"] == row], None)
+    here, named = asked.mapping.environment, targets_of([wanted[wanted["row"] == row]])
+    every = known_targets(asked.ledger, here)
+    names = names_kept(every, given_access(asked.ledger, here))
+    wanted = belong(names=names) if names else wanted
+    given = access_of(asked.ledger, [here], here, Who(person_id=str(person_id), idnumber=str(idnumber)))
+    known = {target: every[target] for target in named.itertuples(index=False, name=None) if target in every}
+    return steps.access(wanted[wanted["row"] == row], given, known)
 
 
 def _keys(asked: _Asked) -> AccountKeys | None:

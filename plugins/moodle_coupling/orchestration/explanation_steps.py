@@ -24,6 +24,7 @@ from moodle_coupling.orchestration.explanation_sources import (
 )
 from moodle_coupling.words.meanings import mend_of
 from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_turn
+from moodle_coupling.words.targets import target_named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from moodle_coupling.access.questions import Target
     from moodle_coupling.contract.account import Account
     from moodle_coupling.errors import MoodleError
+    from moodle_coupling.ledger.targets import Known
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.explanation_sources import History, Record
     from moodle_coupling.sources.contract import Extract
@@ -328,8 +331,11 @@ def _intended(row: pd.Series[Any], action: Action, names: list[str]) -> tuple[Se
     return Sentence("explain.nothing_new"), True
 
 
-def access(wanted: pd.DataFrame, given: pd.DataFrame | None) -> Step:
-    """Say where the person belongs (rows of ACCESS_WANTED), and what was given; ``given`` None where there is no ledger."""
+def access(wanted: pd.DataFrame, given: pd.DataFrame | None, known: MappingOf[Target, Known] | None = None) -> Step:
+    """Say where the person belongs (rows of ACCESS_WANTED), and what was given; ``given`` None where there is no ledger.
+
+    ``known``: what the ledger knows of the person's targets that Moodle does not have by name.
+    """
     fine = wanted[wanted["code"] == ""]
     lines = [
         Sentence("explain.access.belongs", kind=Sentence(f"access.kind.{row['kind']}"), target=row["target"])
@@ -342,6 +348,7 @@ def access(wanted: pd.DataFrame, given: pd.DataFrame | None) -> Step:
         )
         for row in wanted.to_dict("records")
     ]
+    lines += [said for target, one in (known or {}).items() for said in _of_name(target, one)]
     ours = given[given["ours"]] if given is not None else None
     for row in ours.to_dict("records") if ours is not None else ():
         kind = Sentence(f"access.kind.{row['kind']}")
@@ -355,3 +362,13 @@ def access(wanted: pd.DataFrame, given: pd.DataFrame | None) -> Step:
     }
     said = Sentence("explain.access", belongs=len(fine), refused=len(wanted) - len(fine), given=number)
     return step(6, said, *lines, ok=len(fine) == len(wanted), **facts)
+
+
+def _of_name(target: Target, known: Known) -> list[Sentence]:
+    """Say what a target stands for, or that it is asked; nothing where it is neither."""
+    about = {"kind": Sentence(f"access.kind.{target[0]}"), "name": target[1], "mismatch": known.mismatch}
+    if known.number is not None:
+        return [
+            Sentence("explain.access.stands_for", meant=target_named(known.number, known.values), by=known.by, **about)
+        ]
+    return [Sentence("explain.access.asked", **about)] if known.is_asked else []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import pandas as pd
 
+from moodle_coupling.access.questions import Alike, Question, Target, by_number, number_in
 from moodle_coupling.contract.access import AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_MEMBERS, ACCESS_TARGETS
 from moodle_coupling.errors import MoodleError
@@ -17,9 +20,10 @@ from moodle_coupling.hooks.moodle.access_records import COHORTS_AT_ONCE, GONE, i
 from moodle_coupling.mapping import MissingTargets
 from moodle_coupling.people.table import made
 from moodle_coupling.provisioning.wire import Moodle
+from moodle_coupling.words.targets import CALLED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
     from moodle_coupling.hooks.moodle.access_records import (
         Cohort,
@@ -34,8 +38,6 @@ if TYPE_CHECKING:
     )
     from moodle_coupling.mapping import Access
 
-Target = tuple[str, str]
-"""Kind and name."""
 Item = TypeVar("Item")
 Given = TypeVar("Given")
 _COHORT, _COURSE = TargetKind.COHORT.value, TargetKind.COURSE.value
@@ -74,104 +76,274 @@ class AccessMoodle(Moodle, Protocol):
         """End manual enrolments, all or none."""
 
 
+Decide = Callable[[Sequence[Question]], Mapping[Target, int]]
+"""Gives what somebody decided that names stand for, by Moodle's number; a name that is not in it stands for nothing."""
+
+
 @dataclass(frozen=True)
 class TargetsRead:
     """What was read: ``targets`` (ACCESS_TARGETS), ``members`` (ACCESS_MEMBERS), and the roles that courses show, by shortname.
 
-    A role that is shown under two numbers is under 0.
+    A role that is shown under two numbers is under 0. Each cohort and course is in them once: ``names`` gives what it is kept as for
+    those that are named otherwise, ``kept`` its number. ``questions`` are the names that Moodle does not have, but something alike.
     """
 
     targets: pd.DataFrame
     members: pd.DataFrame
     roles: dict[str, int] = field(default_factory=dict)
+    names: dict[Target, str] = field(default_factory=dict)
+    kept: dict[Target, int] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
 
 
-def read_targets(hook: AccessMoodle, wanted: Sequence[Target], access: Access) -> TargetsRead:
+def read_targets(
+    hook: AccessMoodle,
+    wanted: Iterable[Target],
+    access: Access,
+    *,
+    kept: Mapping[Target, int] | None = None,
+    stood: Mapping[Target, int] | None = None,
+    decide: Decide | None = None,
+) -> TargetsRead:
     """Read these cohorts and courses, and who is in them: one call for all cohorts, one per hundred for their members, and two
     and more per course, several at once.
 
-    A target that is not there, or that the service user may not see, has a code. Raises a MoodleError, CouplingPaused.
+    ``kept`` are others, with their numbers, in which something was given; nothing is asked of their names. ``stood``: the
+    numbers that names stood for by a decision, which may be meant however they are called now. ``decide`` is asked once of all names
+    that are not there and have something alike. A target that is not there, or that the service user may not see,
+    has a code. Raises a MoodleError, CouplingPaused.
     """  # noqa: D205
-    cohorts = [name for kind, name in wanted if kind == _COHORT]
-    courses = [name for kind, name in wanted if kind == _COURSE]
-    rows = [*_find_cohorts(hook, cohorts, access), *_find_courses(hook, courses, access)]
-    members = read_members(hook, {(row["kind"], row["target"]): row["target_id"] for row in rows if row["target_id"]})
-    for row in rows:
-        if row["target_id"] and (row["kind"], row["target"]) in members.closed:
-            row.update(code=AccessCode.TARGET_MISSING.value)
-    for row in rows:
-        row["target_id"] = row["target_id"] or pd.NA
-    return TargetsRead(made(ACCESS_TARGETS, rows), members.frame, members.roles)
+    finder = _Finder(hook, access, stood or {})
+    found = finder.find(wanted)
+    questions = tuple(one.question for one in found if one.question is not None)
+    meant = decide(questions) if decide is not None and questions else {}
+    found = [_stands_for(one, meant) for one in found]
+    known = {(one.kind, one.number) for one in found if one.indirect}
+    more = {target: number for target, number in (kept or {}).items() if (target[0], number) not in known}
+    united = _united([*found, *finder.find_kept(more)])
+    numbers = {one.target: one.number for one in united.found if one.number}
+    members = read_members(hook, numbers)
+    rows = [one.row(closed=one.target in members.closed) for one in united.found]
+    targets = made(ACCESS_TARGETS, rows)
+    return TargetsRead(targets, members.frame, members.roles, united.names, united.kept, questions)
 
 
-def _row(
-    kind: str, name: str, number: int, code: AccessCode | None = None, *, create: bool = False, alike: str = ""
-) -> dict[str, Any]:
-    said = code.value if code else ""
-    return {"kind": kind, "target": name, "target_id": number, "code": said, "create": create, "alike": alike}
+@dataclass(frozen=True)
+class _Found:
+    """What was found of one name: the ``number`` (0: nothing), a ``code`` where nothing can be written, and what may be meant.
+
+    ``exact``: the name by which just this one is found; ``called``: what else it is called. ``indirect``: it was not found by its name, but by a decision or its number.
+    """
+
+    kind: str
+    name: str
+    number: int = 0
+    code: str = ""
+    exact: str = ""
+    called: str = ""
+    create: bool = False
+    alike: tuple[Alike, ...] = ()
+    by: str = ""
+    indirect: bool = False
+
+    @property
+    def target(self) -> Target:
+        return self.kind, self.name
+
+    @property
+    def question(self) -> Question | None:
+        return Question(self.kind, self.name, self.by, self.alike) if self.alike and not self.number else None
+
+    def row(self, *, closed: bool) -> dict[str, Any]:
+        """Give the row of ACCESS_TARGETS; ``closed``: the service user may not look into it, or it is gone."""
+        code = AccessCode.TARGET_MISSING.value if closed else self.code
+        alike = "" if self.number else ", ".join(one.text for one in self.alike)
+        number = self.number or pd.NA
+        return {
+            "kind": self.kind,
+            "target": self.name,
+            "target_id": number,
+            "code": code,
+            "create": self.create,
+            "alike": alike,
+        }
 
 
-def _not_there(kind: str, name: str, alike: str) -> dict[str, Any]:
-    """Give the row of a target that is not there; ``alike``: what is there under another name, and may be meant."""
+@dataclass(frozen=True)
+class _United:
+    """Targets of which each is there once; ``names`` and ``kept`` as in TargetsRead."""
+
+    found: list[_Found]
+    names: dict[Target, str]
+    kept: dict[Target, int]
+
+
+def _stands_for(one: _Found, meant: Mapping[Target, int]) -> _Found:
+    """Give what somebody decided that a name stands for, where that is among what is alike."""
+    number = meant.get(one.target)
+    chosen = next((each for each in one.alike if each.number == number), None)
+    if chosen is None:
+        return one
+    return replace(
+        one, number=chosen.number, code=chosen.code, exact=chosen.exact, called=chosen.values[CALLED], indirect=True
+    )
+
+
+def _united(found: Sequence[_Found]) -> _United:
+    """Keep each target once that a decision, or a number, made known under several names: people there are the people of all of them.
+
+    It is kept under its own name in Moodle, where that is known, and else under its number.
+    """
+    groups: dict[tuple[str, int], list[_Found]] = {}
+    for one in found:
+        if one.number:
+            groups.setdefault((one.kind, one.number), []).append(one)
+    names: dict[Target, str] = {}
+    kept: dict[Target, int] = {}
+    for (kind, number), several in groups.items():
+        if any(one.indirect for one in several):
+            direct = [one.name for one in several if not one.indirect]
+            name = direct[0] if direct else several[0].exact or by_number(number, several[0].called)
+            names |= {one.target: name for one in several}
+            kept[kind, name] = number
+    once = {(one.kind, names.get(one.target, one.name)): one for one in reversed(found)}
+    every = [replace(one, name=name) for (_, name), one in reversed(once.items())]
+    return _United(every, {target: name for target, name in names.items() if target[1] != name}, kept)
+
+
+class _Finder:
+    """Finds cohorts and courses by name; all cohorts are asked for once."""
+
+    def __init__(self, hook: AccessMoodle, access: Access, stood: Mapping[Target, int]) -> None:
+        self._hook, self._access, self._stood = hook, access, stood
+        self._by = COURSE_FIELD[access.courses_by]
+
+    def find(self, targets: Iterable[Target]) -> list[_Found]:
+        """Give what there is of each target; raises a MoodleError, CouplingPaused."""
+        every = list(targets)
+        cohorts = [name for kind, name in every if kind == _COHORT]
+        courses = [name for kind, name in every if kind == _COURSE]
+        return [*map(self._cohort, cohorts), *self._courses(courses)]
+
+    def find_kept(self, targets: Mapping[Target, int]) -> list[_Found]:
+        """Give what there is of targets with their numbers, some of which are kept under it; raises a MoodleError, CouplingPaused."""
+        numbered = [target for target, number in targets.items() if number_in(target[1]) == number]
+        found = [self._numbered_cohort(name, targets[kind, name]) for kind, name in numbered if kind == _COHORT]
+        courses = [name for kind, name in numbered if kind == _COURSE]
+        answers = at_once(self._hook, lambda name: self._look_up("id", str(targets[_COURSE, name])), courses)
+        found += [self._numbered_course(name, course) for name, course in zip(courses, answers, strict=True)]
+        return [*self.find(target for target in targets if target not in numbered), *found]
+
+    # ---- cohorts -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _every_cohort(self) -> Sequence[Cohort]:
+        return self._hook.cohorts()
+
+    @cached_property
+    def _there(self) -> dict[str, list[Cohort]]:
+        there: dict[str, list[Cohort]] = {}
+        for cohort in self._every_cohort:
+            there.setdefault(cohort.idnumber, []).append(cohort)
+        return there
+
+    @cached_property
+    def _folded(self) -> dict[str, list[Alike]]:
+        alike: dict[str, list[Alike]] = {}
+        for cohort in self._every_cohort:
+            one = self._alike_cohort(cohort)
+            for text in {_folded(cohort.idnumber), _folded(cohort.name)} - {""}:
+                alike.setdefault(text, []).append(one)
+        return alike
+
+    def _cohort(self, name: str) -> _Found:
+        found = self._there.get(name, [])
+        if len(found) == 1:
+            return _Found(_COHORT, name, found[0].id, exact=name)
+        if found:
+            return _Found(_COHORT, name, code=AccessCode.TARGET_AMBIGUOUS.value)
+        alike = tuple(self._folded.get(_folded(name), []))
+        stood = self._stood.get((_COHORT, name))
+        if stood not in {None, *(one.number for one in alike)}:
+            alike += tuple(self._alike_cohort(cohort) for cohort in self._every_cohort if cohort.id == stood)
+        if self._access.missing_targets is MissingTargets.CREATE and not alike:
+            return _Found(_COHORT, name, create=True)
+        return _not_there(_COHORT, name, "idnumber", alike)
+
+    def _numbered_cohort(self, name: str, number: int) -> _Found:
+        cohort = next((one for one in self._every_cohort if one.id == number), None)
+        if cohort is None:
+            return _not_there(_COHORT, name, "idnumber", ())
+        return _Found(_COHORT, name, cohort.id, exact=self._exact(cohort), called=cohort.name, indirect=True)
+
+    def _alike_cohort(self, cohort: Cohort) -> Alike:
+        return Alike(cohort.id, {"idnumber": cohort.idnumber, CALLED: cohort.name}, self._exact(cohort))
+
+    def _exact(self, cohort: Cohort) -> str:
+        return cohort.idnumber if len(self._there[cohort.idnumber]) == 1 else ""
+
+    # ---- courses -----------------------------------------------------------------------------------------------------
+
+    def _courses(self, names: Sequence[str]) -> list[_Found]:
+        by = self._by
+        fit = [name for name in names if by != "id" or (name.isascii() and name.isdigit() and len(name) < 19)]
+        looked_up = dict(zip(fit, at_once(self._hook, lambda name: self._look_up(by, name), fit), strict=True))
+        # MariaDB ignores letter case here, PostgreSQL does not; the idnumber itself is not told.
+        found = {
+            n: course for n, course in looked_up.items() if course and (by != "shortname" or course.shortname == n)
+        }
+        alike = {name: [course] for name, course in looked_up.items() if course and name not in found}
+        numbers = [course.id for course in found.values()]
+        # Whoever wrote the list may have taken the one name for the other.
+        other = {"idnumber": "shortname", "shortname": "idnumber"}.get(by)
+        lost = [name for name, course in looked_up.items() if course is None] if other else []
+        elsewhere = at_once(self._hook, lambda name: self._look_up(str(other), name), lost)
+        alike |= {name: [course] for name, course in zip(lost, elsewhere, strict=True) if course}
+        stood = {name: self._stood.get((_COURSE, name)) for name in names if name not in found}
+        renamed = [n for n, number in stood.items() if number not in {None, *(near.id for near in alike.get(n, ()))}]
+        others = at_once(self._hook, lambda name: self._look_up("id", str(stood[name])), renamed)
+        for name, course in zip(renamed, others, strict=True):
+            alike[name] = [*alike.get(name, ()), *([course] if course else ())]
+        return [self._course(name, found.get(name), alike.get(name, []), numbers) for name in names]
+
+    def _look_up(self, field_: str, name: str) -> Course | None:
+        return self._hook.courses_by_field(field_, [name]).get(name)
+
+    def _course(self, name: str, course: Course | None, near: Sequence[Course], numbers: Sequence[int]) -> _Found:
+        if course is None:
+            return _not_there(_COURSE, name, self._by, tuple(self._alike_course(one) for one in near))
+        if numbers.count(course.id) > 1:
+            return _Found(_COURSE, name, code=AccessCode.TARGET_AMBIGUOUS.value)
+        return _Found(_COURSE, name, course.id, _closed(course), exact=name)
+
+    def _alike_course(self, course: Course) -> Alike:
+        values = {"shortname": course.shortname, CALLED: course.fullname}
+        return Alike(course.id, values, self._exact_course(course), _closed(course))
+
+    def _numbered_course(self, name: str, course: Course | None) -> _Found:
+        if course is None:
+            return _not_there(_COURSE, name, self._by, ())
+        exact, called = self._exact_course(course), course.fullname
+        return _Found(_COURSE, name, course.id, _closed(course), exact=exact, called=called, indirect=True)
+
+    def _exact_course(self, course: Course) -> str:
+        """Give the name by which just this course is found, '' where Moodle does not tell it."""
+        return {"shortname": course.shortname, "id": str(course.id)}.get(self._by, "")
+
+
+def _closed(course: Course) -> str:
+    return "" if course.manual else AccessCode.NO_MANUAL_ENROLMENT.value
+
+
+def _not_there(kind: str, name: str, by: str, alike: tuple[Alike, ...]) -> _Found:
+    """Give what there is of a target that is not there; ``alike``: what is there under another name, and may be meant."""
     code = AccessCode.TARGET_ELSEWHERE if alike else AccessCode.TARGET_MISSING
-    return _row(kind, name, 0, code, alike=alike)
+    return _Found(kind, name, code=code.value, alike=alike, by=by)
 
 
 def _folded(name: str) -> str:
     """Give a name as people read it: without letter case, spaces and the signs that stand for them."""
     return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", name).casefold())
-
-
-def _find_cohorts(hook: AccessMoodle, names: Sequence[str], access: Access) -> list[dict[str, Any]]:
-    if not names:
-        return []
-    there: dict[str, list[int]] = {}
-    alike: dict[str, list[str]] = {}
-    for cohort in hook.cohorts():
-        there.setdefault(cohort.idnumber, []).append(cohort.id)
-        for text in {_folded(cohort.idnumber), _folded(cohort.name)} - {""}:
-            alike.setdefault(text, []).append(f"{cohort.name} ({cohort.idnumber or cohort.id})")
-    rows = []
-    for name in names:
-        found = there.get(name, [])
-        if len(found) == 1:
-            rows.append(_row(_COHORT, name, found[0]))
-        elif found:
-            rows.append(_row(_COHORT, name, 0, AccessCode.TARGET_AMBIGUOUS))
-        elif access.missing_targets is MissingTargets.CREATE and _folded(name) not in alike:
-            rows.append(_row(_COHORT, name, 0, create=True))
-        else:
-            rows.append(_not_there(_COHORT, name, ", ".join(alike.get(_folded(name), []))))
-    return rows
-
-
-def _find_courses(hook: AccessMoodle, names: Sequence[str], access: Access) -> list[dict[str, Any]]:
-    by = COURSE_FIELD[access.courses_by]
-    fit = [name for name in names if by != "id" or (name.isascii() and name.isdigit() and len(name) < 19)]
-    answers = at_once(hook, lambda name: hook.courses_by_field(by, [name]).get(name), fit)
-    looked_up = list(zip(fit, answers, strict=True))
-    # MariaDB ignores letter case here, PostgreSQL does not; the idnumber itself is not told.
-    found = {name: course for name, course in looked_up if course and (by != "shortname" or course.shortname == name)}
-    alike = {name: course for name, course in looked_up if course and name not in found}
-    # Whoever wrote the list may have taken the one name for the other.
-    other = {"idnumber": "shortname", "shortname": "idnumber"}.get(by)
-    lost = [name for name, course in looked_up if course is None] if other else []
-    elsewhere = at_once(hook, lambda name: hook.courses_by_field(str(other), [name]).get(name), lost)
-    alike |= {name: course for name, course in zip(lost, elsewhere, strict=True) if course}
-    numbers = [course.id for course in found.values()]
-    rows = []
-    for name in names:
-        course = found.get(name)
-        if course is None:
-            near = alike.get(name)
-            rows.append(
-                _not_there(_COURSE, name, f"{near.fullname or near.shortname} ({near.shortname})" if near else "")
-            )
-        elif numbers.count(course.id) > 1:
-            rows.append(_row(_COURSE, name, 0, AccessCode.TARGET_AMBIGUOUS))
-        else:
-            rows.append(_row(_COURSE, name, course.id, None if course.manual else AccessCode.NO_MANUAL_ENROLMENT))
-    return rows
 
 
 @dataclass(frozen=True)

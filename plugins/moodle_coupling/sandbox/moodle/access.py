@@ -227,6 +227,11 @@ class AccessTables:
         for table in _OF_A_USER:
             self._write(f"DELETE FROM {table} WHERE userid = ?", userid)  # noqa: S608
 
+    def change(self, table: str, rowid: int, **values: Any) -> None:
+        """Change columns of a cohort or course, as somebody does by hand."""
+        names = ", ".join(f"{name} = ?" for name in values if name in _COLUMNS[table])
+        self._write(f"UPDATE {table} SET {names} WHERE id = ?", *values.values(), rowid)  # noqa: S608
+
     def as_json(self) -> dict[str, Any]:
         """Return the cohorts with their members, and the courses with their enrolments, as JSON can hold them."""
         return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from moodle_coupling.contract.verdicts import Tone
+from moodle_coupling.contract.verdicts import About, Tone, about
 from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.cells import records
@@ -43,7 +43,7 @@ class Wanted:
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Take in whom a mismatch is about."""
-        if record["verdict"] == "orphan":
+        if about(record["verdict"]) is About.ACCOUNT:
             self.accounts.append(record["account_id"])
         else:
             self.persons.append(record["person_id"] or record["extern_id"] or record["idnumber"])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 
-from moodle_coupling.contract.verdicts import DecisionKind, Tone
+from moodle_coupling.contract.verdicts import NAMES, DecisionKind, Tone
 from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import Choice, decide, is_decidable, withdraw
 from moodle_coupling.ledger.decisions import unprotect as unprotect_account
 from moodle_coupling.ledger.errors import AlreadyDecided, MismatchChanged
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
-from moodle_coupling.orchestration.decision_sheet import REACTIVATE, Taken, kind_code, record
+from moodle_coupling.orchestration.decision_sheet import Taken, kind_code, record
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
 from moodle_coupling.web.base.forms import FormDep
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
     from moodle_coupling.matching.decisions import Option
     from moodle_coupling.words.sentence import Texts
 
-NAMES: Final = {
-    name: kind
-    for kind in DecisionKind
-    for name in ((kind.value, REACTIVATE) if kind is DecisionKind.LINK else (kind.value,))
-}
-"""What a decision on many is called in a form, and its kind: a link that reactivates is one of its own."""
 ORDER: Final = tuple(NAMES)
 SAMPLES: Final = 5
 """Mismatches that are shown of the many that a decision is about."""
@@ -284,7 +278,7 @@ def unprotect(
     """Let an account that a mismatch points at be written again."""
     texts = texts_for(request)
     row = Reader(access, texts).row(readable(access, mismatch, Right.DECIDE))
-    if row.facts.account(account) is None and row.account_id != account:
+    if row.is_target or (row.facts.account(account) is None and row.account_id != account):
         raise HTTPException(404)
     taken = unprotect_account(the_ledger(), row.environment, account, by=access.name)
     said = say("Account {account} may be written again.") if taken else say("Account {account} was not protected.")

@@ -45,12 +45,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The two sides; ``person`` has the fields of matching/facts.py, and is empty where nobody is meant."""
+    """The two sides; ``person`` has the fields of matching/facts.py, and is empty where nobody is meant.
+
+    Of a ``target`` of access, ``person`` is how it is named, and ``accounts`` are the cohorts or courses that may be meant.
+    """
 
     person: Mapping[str, str]
     accounts: tuple[Account, ...]
     raw: Mapping[str, Any] = field(default_factory=dict)
     """As the ledger has them, for matching.decisions."""
+    target: Mapping[str, str] = field(default_factory=dict)
 
     def account(self, account_id: int | None) -> Account | None:
         """Give one of the accounts; None when it is not there."""
@@ -65,7 +69,9 @@ def read_facts(text: str) -> Facts:
     """Read what the ledger holds; a part that is not as matching/facts.py writes it counts as not known."""
     found = MismatchFacts.read(text)
     known = tuple(account_of(int(number), values) for number, values in found.accounts.items())
-    return Facts(_texts(found.person), known, found.plain())
+    target = {name: value for name, value in found.target.items() if isinstance(value, str)}
+    person = {target["by"]: target["name"]} if {"by", "name"} <= set(target) else found.person
+    return Facts(_texts(person), known, found.plain(), target)
 
 
 def account_of(number: int, values: Any) -> Account:

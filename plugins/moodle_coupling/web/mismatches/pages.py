@@ -19,7 +19,7 @@ from moodle_coupling.web.base.languages import texts_for
 from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.templating import Addresses, addresses, is_htmx, redirect, render
 from moodle_coupling.web.mismatches.listing import LIKENESSES, SIZES, Filters, listing, read_filters
-from moodle_coupling.web.mismatches.rows import SHORT, Reader, Row
+from moodle_coupling.web.mismatches.rows import Reader, Row
 from moodle_coupling.web.mismatches.words import for_templates
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ def common(request: Request, access: Access, filters: Filters | None = None) -> 
         "me": access.name,
         "colleagues": list(dict.fromkeys([access.name, *colleagues(the_ledger(), names)])) if deciding else [],
         "compact": request.cookies.get(VIEW) == COMPACT,
-        "short": SHORT,
         "swapped": False,
         "several": len(names) > 1,
         "deciding": deciding,
@@ -120,7 +119,9 @@ def common(request: Request, access: Access, filters: Filters | None = None) -> 
 
 
 def _protected(ledger: Ledger, access: Access, row: Row) -> list[dict[str, Any]]:
-    """Give the protections on the accounts that a mismatch points at."""
+    """Give the protections on the accounts that a mismatch points at; cohorts and courses have none."""
+    if row.is_target:
+        return []
     meant = {account.id for account in row.facts.accounts} | ({row.account_id} if row.account_id else set())
     mask = access.mask(row.environment)
     return [

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.verdicts import DECIDABLE, DecisionKind
+from moodle_coupling.contract.facts import MismatchFacts
+from moodle_coupling.contract.verdicts import DECIDABLE, About, DecisionKind, about
 from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import is_decidable
 from moodle_coupling.ledger.words import MismatchStatus
@@ -15,10 +16,11 @@ from moodle_coupling.matching.decisions import ELSEWHERE, Option
 from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.likeness import Part, parts, score
 from moodle_coupling.web.base.access import MASK, Access, Right
-from moodle_coupling.web.base.languages import foreign
+from moodle_coupling.web.base.languages import foreign, say
 from moodle_coupling.web.mismatches.choices import choices, shares_addresses
 from moodle_coupling.web.mismatches.facts import NAME, NAMES, Account, Agreement, Facts, read_facts
 from moodle_coupling.words.sentence import Texts
+from moodle_coupling.words.targets import CALLED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +29,13 @@ MEANINGS: Final = {str(verdict): f"verdict.{verdict}.meaning" for verdict in DEC
 """By verdict what is the matter, without naming anybody."""
 SHORT: Final = ("idnumber", NAME, "email")
 LONG: Final = ("idnumber", "firstname", "lastname", "email", "username")
+TARGET_FIELDS: Final = ("idnumber", "shortname", CALLED)
 RUNS_DO: Final = frozenset({DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE, DecisionKind.SUSPEND})
 """Decisions that a run has something to do for."""
 _NEVER: Final = "9999-12-31"
+NAMED_AS: Final = say("Named as")
+SIDES: Final = {About.PERSON: (say("Person"), say("Account")), About.ACCOUNT: ("", say("Account"))}
+"""What both sides are called, by what a mismatch is about; '' where there is one side only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +106,28 @@ class Row:
     may_run: bool
 
     @property
+    def about(self) -> About:
+        """Tell what it is about."""
+        return about(self.verdict)
+
+    @property
     def is_orphan(self) -> bool:
         """Tell whether it is about an account and nobody else."""
-        return self.verdict == "orphan"
+        return self.about is About.ACCOUNT
+
+    @property
+    def is_target(self) -> bool:
+        """Tell whether it is about a cohort or course, and nobody in particular."""
+        return self.about is About.TARGET
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """Name both sides, as the catalogues have it."""
+        return (
+            SIDES[self.about]
+            if not self.is_target
+            else (NAMED_AS, f"access.kind.{self.facts.target.get('kind')}.title")
+        )
 
     @property
     def elsewhere(self) -> bool:
@@ -131,6 +156,16 @@ class Row:
         """Give the decision that stands; None when there is none, or it lapsed."""
         return self.decision if self.decision is not None and self.decision.lapsed_at is None else None
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Give the fields in which both sides are shown."""
+        return LONG if not self.is_target else _fields_of(self.facts)
+
+    @property
+    def few_fields(self) -> tuple[str, ...]:
+        """Give those that do in a list."""
+        return SHORT if not self.is_target else self.fields
+
     def lines(self, fields: tuple[str, ...] = LONG, accounts: tuple[Account, ...] | None = None) -> list[Line]:
         """Lay person and accounts (by default all) side by side, field by field."""
         shown = self.facts.accounts if accounts is None else accounts
@@ -149,7 +184,7 @@ class Row:
     def _cell(self, field: str, account: Account) -> Cell:
         mine, theirs = self.facts.person.get(field, ""), account.values.get(field, "")
         masked = field in NAMES and not self.sees_names
-        agreement = Agreement.NOTHING if self.is_orphan else self.facts.agreement(field, account)
+        agreement = Agreement.NOTHING if self.about is not About.PERSON else self.facts.agreement(field, account)
         return Cell(self._shown(field, theirs), self._shown(field, mine), agreement, masked=masked)
 
     def _shown(self, field: str, text: str) -> str:
@@ -196,6 +231,7 @@ class Reader:
         )
 
     def _who(self, record: Mapping[str, Any]) -> str:
+        """Name whom or what a mismatch is about; a cohort's or course's name is nobody's."""
         name = f"{record['firstname']} {record['lastname']}".strip()
         if name and self.access.sees_names(record["environment"]):
             return name
@@ -203,8 +239,11 @@ class Reader:
 
     def _numbered(self, record: Mapping[str, Any]) -> str:
         """Name whom a mismatch is about by an id, and by no name."""
-        if record["verdict"] == "orphan":
+        if about(record["verdict"]) is About.ACCOUNT:
             return self._("Account {account}", account=record["account_id"])
+        if about(record["verdict"]) is About.TARGET:
+            target = MismatchFacts.read(record["facts"]).target
+            return self._(f"access.kind.{target.get('kind')}.named", name=target.get("name", ""))
         return self._("Person {id}", id=record["person_id"] or record["extern_id"] or record["idnumber"])
 
     def _evidence(self, record: Mapping[str, Any]) -> str:
@@ -213,10 +252,16 @@ class Reader:
 
 def evidence_text(record: Mapping[str, Any], texts: Texts, *, named: bool) -> str:
     """Say why this is a mismatch; not ``named``, for those who may see no names: what its verdict means in general."""
-    if named:
+    if named or about(record["verdict"]) is About.TARGET:
         return texts.say(evidence_of(record))
     verdict = record["verdict"]
     return texts(MEANINGS[verdict]) if verdict in MEANINGS else ""
+
+
+def _fields_of(facts: Facts) -> tuple[str, ...]:
+    """Give the fields of a cohort or course: the one by which it is looked up, and what is known of those that are alike."""
+    known = dict.fromkeys([*facts.person, *(name for one in facts.accounts for name in one.values)])
+    return tuple(name for name in TARGET_FIELDS if name in known)
 
 
 _AS_IT_IS: Final = (

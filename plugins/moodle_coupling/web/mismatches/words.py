@@ -9,10 +9,11 @@ from moodle_coupling.contract.fields import FIELDS
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.likeness import How
-from moodle_coupling.orchestration.decision_sheet import REACTIVATE, kind_code
+from moodle_coupling.orchestration.decision_sheet import kind_code
 from moodle_coupling.web.base.languages import say
 from moodle_coupling.web.mismatches.choices import value_of
 from moodle_coupling.web.mismatches.facts import NAME, Agreement
+from moodle_coupling.words.targets import CALLED
 
 if TYPE_CHECKING:
     from moodle_coupling.words.sentence import Texts
@@ -23,9 +24,15 @@ NAMED: Final = {
     "decision.rekey": say("Re-key account {account}"),
     "decision.do_not_touch": say("Do not touch account {account}"),
     "decision.suspend": say("Suspend account {account}"),
+    "decision.stands_for": say("It is number {account}"),
 }
 """What a decision is called on a button that names its account, by its code."""
-FIELD_WORDS: Final = {NAME: say("Name"), **{field.name: f"field.{field.name}" for field in FIELDS}}
+FIELD_WORDS: Final = {
+    NAME: say("Name"),
+    CALLED: say("Name"),
+    "shortname": say("Short name"),
+    **{field.name: f"field.{field.name}" for field in FIELDS},
+}
 SIGNS: Final = {
     Agreement.SAME: say("agrees"),
     Agreement.NEARLY: say("agrees but for letter case, accents or spaces"),
@@ -50,6 +57,9 @@ HOLDING: Final = {
     DecisionKind.DO_NOT_TOUCH: say(
         "The account is protected at once, and never written until the protection is taken off."
     ),
+    DecisionKind.STANDS_FOR: say(
+        "From the next run on the name stands for it, for as long as the facts stay as they are."
+    ),
     DecisionKind.IGNORE: say("Nothing is written, for as long as the facts stay as they are."),
     DecisionKind.LATER: say("It stays open; the note is on record."),
 }
@@ -59,7 +69,7 @@ OVER: Final = {
 }
 """Why nothing can be decided, by status."""
 FOR_MANY: Final = {
-    REACTIVATE: say(
+    "reactivate": say(
         "Each account is reactivated: its person can log in again, and it is kept up to date from then on."
     ),
     DecisionKind.LINK: say(
@@ -77,6 +87,12 @@ FOR_MANY: Final = {
     DecisionKind.SUSPEND: say(
         "Each account is suspended by the next run: nobody logs in with it any more. Nothing is deleted."
     ),
+    DecisionKind.STANDS_FOR: say(
+        "Each name stands for the only cohort or course that is alike, from the next run on, for as long as that stays as it is."
+    ),
+    "none_of_these": say(
+        "Each name stands for nothing: nobody gets access by it, and it is asked again only when what is alike changes."
+    ),
     DecisionKind.IGNORE: say("Nothing is written. Each is asked again only when its facts change."),
     DecisionKind.LATER: say("Each stays open, with your note on record."),
 }
@@ -91,12 +107,14 @@ WHY_PROPOSED: Final = {
     DecisionKind.SUSPEND: say("Proposed for accounts without a person."),
 }
 BUTTONS: Final = {
-    REACTIVATE: (say("Reactivate {n} account"), say("Reactivate {n} accounts")),
+    "reactivate": (say("Reactivate {n} account"), say("Reactivate {n} accounts")),
     DecisionKind.LINK: (say("Link {n} account"), say("Link {n} accounts")),
     DecisionKind.REKEY: (say("Re-key {n} account"), say("Re-key {n} accounts")),
     DecisionKind.CREATE_SEPARATE: (say("Create {n} account"), say("Create {n} accounts")),
     DecisionKind.DO_NOT_TOUCH: (say("Do not touch, for {n} mismatch"), say("Do not touch, for {n} mismatches")),
     DecisionKind.SUSPEND: (say("Suspend {n} account"), say("Suspend {n} accounts")),
+    DecisionKind.STANDS_FOR: (say("Say of {n} name that it is this one"), say("Say of {n} names that it is this one")),
+    "none_of_these": (say("None of these, for {n} name"), say("None of these, for {n} names")),
     DecisionKind.IGNORE: (say("Ignore {n} mismatch"), say("Ignore {n} mismatches")),
     DecisionKind.LATER: (say("Decide later on {n} mismatch"), say("Decide later on {n} mismatches")),
 }

@@ -232,6 +232,11 @@ class AccessRow:
     run: str = ""
     at: dt.datetime | None = None
 
+    @property
+    def is_asked(self) -> bool:
+        """Tell whether somebody decides, at Mismatches, what becomes of it."""
+        return self.code in {AccessCode.TARGET_ELSEWHERE, AccessCode.TARGET_ASKED}
+
 
 def access_rows(access: Access, texts: Texts, environment: str, frame: pd.DataFrame) -> list[AccessRow]:
     """Make rows of a plan (ACCESS_PLAN) or of outcomes (ledger.access.access_page) for one user."""
