@@ -1,4 +1,4 @@
-"""The hook that Airflow makes for a Coachview connection, apart because it brings HTTP along, which reading a file does not need."""
+"""Coachviews whose requests and token all workers share, through the ledger; apart because it brings HTTP along, which reading a file does not need."""
 
 from __future__ import annotations
 
