@@ -22,7 +22,7 @@ from moodle_coupling.hooks.coachview.connection import CoachviewSettings
 from moodle_coupling.hooks.coachview.connection import from_connection as coachview_from_connection
 from moodle_coupling.hooks.moodle.connection import MoodleSettings, from_connection
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.orchestration.coachview import SharedCoachviewHook
+from moodle_coupling.orchestration.coachview_hook import SharedCoachviewHook
 
 AIRFLOW = Path(airflow.__file__).parent
 

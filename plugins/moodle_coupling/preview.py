@@ -161,7 +161,7 @@ def _access(
 
 
 def _read_persons(mapping: Mapping, override: str | None, texts: Texts) -> Extract:
-    from moodle_coupling.orchestration.coachview import through_the_ledger
+    from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
     from moodle_coupling.sources.contract import Wanted
     from moodle_coupling.sources.kinds import open_source
 

@@ -233,7 +233,7 @@ def _coachview_wire() -> dict[str, object]:
 def _coachview_type() -> dict[str, object]:
     return {
         "connection-type": "coachview",
-        "hook-class-name": "moodle_coupling.orchestration.coachview.SharedCoachviewHook",
+        "hook-class-name": "moodle_coupling.orchestration.coachview_hook.SharedCoachviewHook",
         "hook-name": "Coachview",
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port", "extra"],

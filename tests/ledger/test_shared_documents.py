@@ -20,7 +20,7 @@ from moodle_coupling.ledger.errors import LedgerUnavailable
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.removal import purge
 from moodle_coupling.ledger.shared_documents import held, look
-from moodle_coupling.orchestration.coachview import through_the_ledger
+from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -115,6 +115,8 @@ MAPPINGS = st.builds(
 )
 LINKS = st.sampled_from([[], [(11, "A", True)], [(11, "A", True), (12, "C", False), (13, "D", True)]])
 
+NOTHING_TO_OBEY = {DecisionKind.IGNORE, DecisionKind.DO_NOT_TOUCH, DecisionKind.LATER, DecisionKind.STANDS_FOR}
+"""Kinds that no row carries out: they stay in force, or are about a cohort or course."""
 WRITING_KINDS = (DecisionKind.LINK, DecisionKind.REKEY, DecisionKind.CREATE_SEPARATE, DecisionKind.SUSPEND)
 
 # One plan costs some 0.1 s however few the rows, so an example holds many rows and there are few examples.
@@ -279,7 +281,7 @@ def test_whatever_is_decided_no_account_is_written_twice_nor_a_protected_one(
         assert fields_of(row["changes"]) == fields_of(was["changes"][row["row"]])
     obeyed = set(plan["decision"].dropna())
     for one in decided.to_dict("records"):
-        if one["kind"] in {DecisionKind.IGNORE, DecisionKind.DO_NOT_TOUCH, DecisionKind.LATER}:
+        if one["kind"] in NOTHING_TO_OBEY:
             continue
         on = plan[
             plan["row"].eq(one["row"])

@@ -59,7 +59,7 @@ from moodle_coupling.mapping.file import source_base
 from moodle_coupling.matching.view import protected_accounts
 from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.access_questions import Asking, with_names
-from moodle_coupling.orchestration.coachview import through_the_ledger
+from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.load import stop_rule
 from moodle_coupling.orchestration.run import held
 from moodle_coupling.people.cleaning import clean_text

@@ -12,7 +12,7 @@ from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, creat
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.matching.visibility import compared_fields
 from moodle_coupling.orchestration.access import wants as access_wants
-from moodle_coupling.orchestration.coachview import through_the_ledger
+from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.run import the_ledger, with_defaults
 from moodle_coupling.provisioning.snapshot.visibility import Visibility
 from moodle_coupling.sources.kinds import KINDS, checked_connections

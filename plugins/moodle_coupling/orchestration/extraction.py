@@ -17,7 +17,7 @@ from moodle_coupling.contract.frames import PERSONS
 from moodle_coupling.errors import SettingError
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.orchestration import staging
-from moodle_coupling.orchestration.coachview import through_the_ledger
+from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.lineage import tell_read
 from moodle_coupling.orchestration.run import left_alone
 from moodle_coupling.sources.contract import Mode, Wanted

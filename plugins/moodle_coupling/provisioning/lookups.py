@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH
 from moodle_coupling.contract.profile_fields import is_kept
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, flatten, most_bytes
 from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, changed_account, new_account
-from moodle_coupling.hooks.moodle.wire import CONTROL_VARIABLES, flatten, most_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -25,6 +25,7 @@ from moodle_coupling.errors import (
     NotAMoodle,
 )
 from moodle_coupling.hooks.moodle.answers import SITE_INFO, without_function
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.probes import (
     AccessSite,
     AccessWants,
@@ -41,7 +42,6 @@ from moodle_coupling.hooks.moodle.probes import (
     unseen_field,
 )
 from moodle_coupling.hooks.moodle.records import CREATE_USERS, GET_USERS, GET_USERS_BY_FIELD, UPDATE_USERS
-from moodle_coupling.hooks.moodle.wire import CONTROL_VARIABLES
 from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_lines, in_turn
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from moodle_coupling.hooks.moodle import records
 from moodle_coupling.hooks.moodle.access import AccessCalls
 from moodle_coupling.hooks.moodle.answers import in_call
 from moodle_coupling.hooks.moodle.connection import NAME, MoodleSettings, masked
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.records import (
     CREATE_USERS,
     DELETE_USERS,
@@ -27,7 +28,7 @@ from moodle_coupling.hooks.moodle.records import (
     UPDATE_USERS,
     AccountsRead,
 )
-from moodle_coupling.hooks.moodle.wire import CONTROL_VARIABLES, MoodleWire
+from moodle_coupling.hooks.moodle.wire import MoodleWire
 from moodle_coupling.hooks.pause import guard as pause_guard
 from moodle_coupling.words.sentence import Sentence
 

@@ -28,7 +28,7 @@ from moodle_coupling.hooks.moodle.access_records import (
     Unenrolment,
     is_of_one_target,
 )
-from moodle_coupling.hooks.moodle.wire import CONTROL_VARIABLES
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.people.table import made
 from moodle_coupling.provisioning.access.targets import AccessMoodle, read_members
 from moodle_coupling.provisioning.in_flight import InFlight, Places

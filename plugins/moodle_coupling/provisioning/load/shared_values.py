@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from moodle_coupling.errors import ValueNotTaken
+from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.probes import CHOICES, Value, mend_value, not_taken, refused_values, unfit_for_new
 from moodle_coupling.hooks.moodle.records import NewAccount
-from moodle_coupling.hooks.moodle.wire import CONTROL_VARIABLES
 from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.culprits import Sendable
 from moodle_coupling.words.sentence import Sentence, in_turn

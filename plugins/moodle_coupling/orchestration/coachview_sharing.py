@@ -1,26 +1,18 @@
-"""Coachviews whose requests and token all workers share, through the ledger; apart because it brings HTTP along, which reading a file does not need."""
+"""Coachviews whose requests and token all workers share: through the ledger."""
 
 from __future__ import annotations
 
 import contextlib
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moodle_coupling.hooks.coachview.budget import Held, StateAway
-from moodle_coupling.hooks.coachview.hook import CoachviewHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.ledger.ledger import Ledger
-
-
-class SharedCoachviewHook(CoachviewHook):
-    """The hook that Airflow makes for a connection of type coachview: it counts with all others."""
-
-    def __init__(self, coachview_conn_id: str = CoachviewHook.default_conn_name, **options: Any) -> None:
-        super().__init__(coachview_conn_id, sharing=through_the_ledger(), **options)
 
 
 def through_the_ledger(ledger: Callable[[], Ledger] | None = None) -> Sharing:
