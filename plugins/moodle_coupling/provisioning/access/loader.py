@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pandas as pd
 
 from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, AccessCode, TargetKind
-from moodle_coupling.contract.frames import ACCESS_OUTCOMES
+from moodle_coupling.contract.frames import ACCESS_OUTCOMES, ACCESS_PLAN
 from moodle_coupling.errors import (
     AnswerLost,
     CouplingError,
@@ -50,6 +50,8 @@ _COHORT, _COURSE = TargetKind.COHORT.value, TargetKind.COURSE.value
 _GIVES: Final = frozenset(action.value for action in ACCESS_GIVES)
 _TAKE_BACK: Final = AccessAction.TAKE_BACK.value
 _CODES: Final = frozenset(code.value for code in AccessCode)
+_AS_PLANNED: Final = tuple(name for name in ACCESS_OUTCOMES.names if name in ACCESS_PLAN.names)
+"""Columns that an outcome has from its row of the plan."""
 _VARIABLES: Final = 6
 """Form variables that one row takes at most."""
 _GONE: Final = GONE | {"invaliduser"}
@@ -107,6 +109,11 @@ def load_access(
     return load.close()
 
 
+@lru_cache(maxsize=1024)
+def _why(code: str, value: str) -> str:
+    return Sentence(f"access.why.{code}", value=value).written()
+
+
 class _Rows:
     """The journal of a book, told in rows of outcomes of access (ACCESS_OUTCOMES)."""
 
@@ -133,13 +140,13 @@ class _Rows:
         row = self._rows[outcome.index]
         said = outcome.written
         if not said and outcome.code in _CODES:
-            said = Sentence(f"access.why.{outcome.code}", value=row["value"]).written()
-        return {name: row[name] for name in ACCESS_OUTCOMES.names if name in row} | {
+            said = _why(outcome.code, row["value"])
+        return {name: row[name] for name in _AS_PLANNED} | {
             "position": outcome.index,
             "status": str(outcome.status),
             "code": outcome.code,
             "message": said,
-            "at": pd.Timestamp(outcome.at or dt.datetime.now(dt.UTC)).floor("us"),
+            "at": outcome.at or dt.datetime.now(dt.UTC),
         }
 
 
@@ -154,7 +161,8 @@ class _Load:
         in_doubt: frozenset[int],
         stop: StopRule | None,
     ) -> None:
-        self.rows: list[dict[str, Any]] = plan.to_dict("records")  # type: ignore[assignment]  # its keys are names
+        names, columns = list(plan.columns), [plan[name].tolist() for name in plan.columns]
+        self.rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         self.hook = hook
         self.wire = Wire(hook)
         self.told = _Rows(self.rows, journal)
