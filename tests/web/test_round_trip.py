@@ -1,6 +1,6 @@
 """Mismatches of every kind decided in a spreadsheet that comes back, and what a run then makes of them in the sandbox.
 
-``ROUND_TRIP=2000`` does it with that many (benchmarks/README.md has its output); otherwise a few of each kind.
+``ROUND_TRIP=2250`` decides two thousand (benchmarks/README.md has its output); otherwise a few of each kind.
 """
 
 from __future__ import annotations
