@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hooks.servers import hook_for
 from orchestration.coupling import Coupling, connect
-from orchestration.school import BHV, JAN, PIET, SCHOOL, ZOE, School
+from orchestration.school import ACCESS, BHV, JAN, PIET, SCHOOL, ZOE, School
 
 from moodle_coupling.cli import main
 from moodle_coupling.contract.facts import MismatchFacts
@@ -30,16 +30,7 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
 
 DOCENTEN, ONS = 1, 2
-ELSEWHERE = """
-access:
-  safeguards: {first_load: false, empty: false, take_backs: off, per_target: off}
-  rules:
-    - cohort: DOCENTEN
-      when: [{column: categories, any_of: [Docent]}]
-  source:
-    path: enrolments.csv
-    columns: {person_id: PersonId, course: Cursus, from: Van, until: Tot}
-"""
+ELSEWHERE = ACCESS.replace("cohort: docenten", "cohort: DOCENTEN")
 TWICE = ELSEWHERE.replace(
     "    - cohort: DOCENTEN\n",
     "    - cohort: docenten\n      when: [{column: categories, any_of: [Cursist]}]\n    - cohort: DOCENTEN\n",

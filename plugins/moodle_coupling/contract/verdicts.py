@@ -165,9 +165,11 @@ def offered(verdict: str) -> tuple[DecisionKind, ...]:
     return VERDICTS[Verdict(verdict)].decisions if verdict in VERDICTS else ()
 
 
+REACTIVATE: Final = "reactivate"
+NONE_OF_THESE: Final = "none_of_these"
 CALLED: Final[Mapping[tuple[DecisionKind, Verdict], str]] = {
-    (DecisionKind.LINK, Verdict.HELD): "reactivate",
-    (DecisionKind.IGNORE, Verdict.TARGET_ELSEWHERE): "none_of_these",
+    (DecisionKind.LINK, Verdict.HELD): REACTIVATE,
+    (DecisionKind.IGNORE, Verdict.TARGET_ELSEWHERE): NONE_OF_THESE,
 }
 """What a kind of decision is called on a verdict where it does another thing than elsewhere; its words are ``decision.<name>``."""
 NAMES: Final[Mapping[str, DecisionKind]] = {

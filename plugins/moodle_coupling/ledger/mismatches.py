@@ -61,6 +61,8 @@ _FACETS: Final = {
     "assigned_to": "assigned_to",
 }
 """What is counted by, and the filter that chooses of it."""
+OF_TARGET: Final[Any] = _MISMATCHES.c.verdict.in_([str(verdict) for verdict in OF_TARGETS])
+"""The condition that a mismatch is about a cohort or course."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,7 @@ def _gone(connection: Connection, environment: str, found: Table, seen: Table | 
         ~exists().where(*_same(found)),
     ]
     if seen is None:
-        away.append(_MISMATCHES.c.verdict.not_in([str(verdict) for verdict in OF_TARGETS]))
+        away.append(~OF_TARGET)
     else:
         away.append(_MISMATCHES.c.subject.in_(select(seen.c.subject)))
     void_decisions(connection, select(_MISMATCHES.c.id).where(*away), now)

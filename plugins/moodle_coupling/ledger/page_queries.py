@@ -23,7 +23,7 @@ _MOST_DIGITS: Final = 18
 """More do not fit in a number of the database."""
 _COMMON: Final = 10_000
 """A word that more names have is common."""
-AFTER_EVERY_LETTER: Final = "\U0010ffff"
+_AFTER_EVERY_LETTER: Final = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def matching(table: Any, text: str, *, by_name: bool = True) -> list[Any]:
     words = _words(wanted) if by_name else []
     if words:
         ways.append(and_(*(_in_name(table, word) for word in words)))
-    if _is_number(wanted):
+    if is_number(wanted):
         ways.append(table.c.account_id == int(wanted))
     return [or_(*ways)]
 
@@ -64,9 +64,9 @@ def searching(connection: Connection, table: Any, text: str, *, by_name: bool = 
         return []
     if by_name and connection.dialect.name == "postgresql" and _is_common(connection, wanted):
         return matching(table, text, by_name=by_name)
-    ways = [_begins(Lowered(table.c[name]), Lowered(literal(wanted))) for name in _looked_up(by_name=by_name)]
+    ways = [begins(Lowered(table.c[name]), Lowered(literal(wanted))) for name in _looked_up(by_name=by_name)]
     ways += named(table, wanted) if by_name else []
-    if _is_number(wanted):
+    if is_number(wanted):
         ways.append(table.c.account_id == int(wanted))
     return [table.c.id.in_(union_all(*(select(table.c.id).where(way) for way in ways)))]
 
@@ -84,7 +84,7 @@ def matching_rows(frame: pd.DataFrame, text: str) -> pd.Series[bool]:
     A frame without names, or without the other texts, is looked through by what it has.
     """
     wanted = cells.key_text(text.strip())
-    found = (frame["account_id"] == (int(wanted) if _is_number(wanted) else -1)).fillna(value=False).astype("bool")
+    found = (frame["account_id"] == (int(wanted) if is_number(wanted) else -1)).fillna(value=False).astype("bool")
     if not wanted:
         return found | ~found
     small, words = wanted.lower(), _words(wanted)
@@ -111,15 +111,16 @@ def named(table: Any, text: str) -> list[Any]:
 
 def _names_with(word: str) -> Any:
     """Select the names of which a part begins with a word, from the index of words."""
-    return select(_NAME_WORDS.c.name_key).where(_begins(_NAME_WORDS.c.word, literal(word)))
+    return select(_NAME_WORDS.c.name_key).where(begins(_NAME_WORDS.c.word, literal(word)))
 
 
 def _looked_up(*, by_name: bool) -> tuple[str, ...]:
     return (*_IDS, "username", "email_key") if by_name else _IDS
 
 
-def _begins(indexed: Any, wanted: Any) -> Any:
-    return and_(indexed >= wanted, indexed < wanted.concat(AFTER_EVERY_LETTER))
+def begins(indexed: Any, wanted: Any) -> Any:
+    """Give the condition that a column begins with a text, which an index in the order of the bytes answers."""
+    return and_(indexed >= wanted, indexed < wanted.concat(_AFTER_EVERY_LETTER))
 
 
 def _in_name(table: Any, word: str) -> Any:
@@ -127,7 +128,8 @@ def _in_name(table: Any, word: str) -> Any:
     return or_(name.startswith(word, autoescape=True), name.contains(f" {word}", autoescape=True))
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Tell whether what was typed can be an account's number."""
     return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
 
 

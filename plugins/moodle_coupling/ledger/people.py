@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, literal, or_, select, union
 
-from moodle_coupling.contract.verdicts import OF_TARGETS
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.cells import frame_of
+from moodle_coupling.ledger.mismatches import OF_TARGET
 from moodle_coupling.ledger.mismatches import SHOWN as MISMATCH_COLUMNS
 from moodle_coupling.ledger.models import AccessOutcomeRow, AccessRow, LinkRow, MismatchRow, OutcomeRow
 from moodle_coupling.ledger.outcomes import SHOWN as OUTCOME_COLUMNS
-from moodle_coupling.ledger.page_queries import AFTER_EVERY_LETTER, named
+from moodle_coupling.ledger.page_queries import begins, is_number, named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,8 +30,6 @@ _ACCESS_OUTCOMES: Any = AccessOutcomeRow.__table__
 _TABLES: Final[Mapping[str, Any]] = {"outcome": _OUTCOMES, "mismatch": _MISMATCHES}
 """Tables with rows about persons, by what a row is."""
 _IDS: Final = ("person_id", "extern_id", "idnumber")
-_MOST_DIGITS: Final = 18
-"""More do not fit in a number of the database."""
 _WHO: Final = ("environment", "person_id", "extern_id", "idnumber", "username", "firstname", "lastname", "email")
 
 
@@ -94,7 +92,7 @@ def find_linked(ledger: Ledger, text: str, environments: Collection[str], *, lim
     """
     key = cells.key_text(text)
     ways = [_LINKS.c.person_id == key, _LINKS.c.idnumber == key, _LINKS.c.username == key.lower()]
-    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+    if is_number(text):
         ways.append(_LINKS.c.account_id == int(text))
     columns = [_LINKS.c[name] for name in ("environment", "person_id", "idnumber", "username", "account_id")]
     query = select(*columns).where(_LINKS.c.environment.in_(list(environments)), or_(*ways)).limit(limit)
@@ -177,8 +175,8 @@ def find_people(ledger: Ledger, text: str, *, limit: int = 50) -> pd.DataFrame:
 
     Gives environment, person_id, extern_id, idnumber, username, firstname, lastname and email, each combination that
     occurs once, so that a person who changed e-mail shows twice.
-    Of a beginning that very many share only some are given: type more of the name. Ids, addresses and the
-    beginning of a last name come from indexes; other parts of names are looked for through the history.
+    Of a beginning that very many share only some are given: type more of the name. Ids, addresses, the
+    beginning of a last name and the words of names come from indexes.
     """
     wanted = cells.key_text(text.strip())
     if not wanted:
@@ -229,7 +227,7 @@ def person_mismatches(
 
 def _of_people(table: Any) -> list[Any]:
     """Give the condition that a row is about a person or account; a mismatch may be about a target of access."""
-    return [table.c.verdict.not_in([str(verdict) for verdict in OF_TARGETS])] if table is _MISMATCHES else []
+    return [~OF_TARGET] if table is _MISMATCHES else []
 
 
 def _of_who(table: Any, who: Who) -> Any:
@@ -253,13 +251,13 @@ def _about(table: Any, person_id: str, idnumber: str) -> Any:
 
 
 def _conditions(table: Any, wanted: str) -> list[Any]:
-    small, begins = wanted.lower(), cells.folded(wanted)
+    small = wanted.lower()
     return [
         table.c.person_id == wanted,
         table.c.extern_id == wanted,
         table.c.idnumber == wanted,
         table.c.username == small,
         table.c.email_key == small,
-        and_(table.c.name_key >= begins, table.c.name_key < begins + AFTER_EVERY_LETTER),
+        begins(table.c.name_key, literal(cells.folded(wanted))),
         *named(table, wanted),
     ]

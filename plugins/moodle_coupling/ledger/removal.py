@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import String, UniqueConstraint, and_, cast, delete, exists, func, literal, or_, select, update
 
 from moodle_coupling.contract.access import TargetKind
-from moodle_coupling.contract.verdicts import OF_TARGETS
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import key_digest
 from moodle_coupling.ledger.cells import StoredText
+from moodle_coupling.ledger.mismatches import OF_TARGET
 from moodle_coupling.ledger.models import (
     AbsenceRow,
     AccessOutcomeRow,
@@ -338,8 +338,7 @@ def _mismatches_of(environment: str | None, traces: Traces) -> Any:
     named_after = [f"{kind} {text}".lower() for kind in TargetKind for text in traces.texts]
     subject = func.lower(_MISMATCHES.c.subject)
     after = [subject.in_(named_after), *(subject.contains(email, autoescape=True) for email in traces.ids.emails)]
-    of_target = _MISMATCHES.c.verdict.in_([str(verdict) for verdict in OF_TARGETS])
-    return or_(_who(_MISMATCHES, environment, traces.ids), and_(here, of_target, or_(*after)))
+    return or_(_who(_MISMATCHES, environment, traces.ids), and_(here, OF_TARGET, or_(*after)))
 
 
 def _forget_mismatches(connection: Connection, environment: str | None, traces: Traces) -> int:

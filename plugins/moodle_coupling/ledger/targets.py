@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, delete, exists, func, literal, or_, select, update
 
 from moodle_coupling.access.questions import Answer, Question, Target, by_number, mismatches, subject
 from moodle_coupling.contract.facts import MismatchFacts
-from moodle_coupling.contract.verdicts import OF_TARGETS, DecisionKind
+from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger.bulk import staged
-from moodle_coupling.ledger.mismatches import IDENTITY, identity_columns
+from moodle_coupling.ledger.mismatches import IDENTITY, OF_TARGET, identity_columns
 from moodle_coupling.ledger.models import AccessRow, DecisionRow, MismatchRow
 from moodle_coupling.ledger.words import MismatchStatus
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _ACCESS: Any = AccessRow.__table__
 _DECISIONS: Any = DecisionRow.__table__
 _MISMATCHES: Any = MismatchRow.__table__
-_OF_TARGETS: Final = _MISMATCHES.c.verdict.in_([str(verdict) for verdict in OF_TARGETS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def known_targets(ledger: Ledger, environment: str) -> dict[Target, Known]:
     columns = [_MISMATCHES.c[name] for name in ("id", "status", "facts")]
     columns += [_DECISIONS.c[name] for name in ("kind", "account_id", "by", "lapsed_at", "withdrawn_by")]
     query = select(*columns).outerjoin_from(_MISMATCHES, _DECISIONS, decided)
-    query = query.where(_MISMATCHES.c.environment == environment, _OF_TARGETS)
+    query = query.where(_MISMATCHES.c.environment == environment, OF_TARGET)
     found: dict[Target, Known] = {}
     with ledger.reading() as connection:
         for row in connection.execute(query.order_by(_DECISIONS.c.id.nulls_first(), _MISMATCHES.c.id)):

@@ -157,10 +157,8 @@ def status_of(switch: Switch, ledger: Ledger | None, error: Sentence | None = No
     from moodle_coupling.orchestration.outages import outages_of
 
     name = switch.environment
-    runs, asked = (
-        latest_runs(ledger, name, limit=RUNS),
-        [(get_run(ledger, one.run), one) for one in waiting(ledger, name)],
-    )
+    runs = latest_runs(ledger, name, limit=RUNS)
+    asked = [(get_run(ledger, one.run), one) for one in waiting(ledger, name)]
     over = ended([*runs, *(run for run, _ in asked)])
     outage = outages_of(ledger).get(name)
     return Status(

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import pandas as pd
-
 from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_OUTCOMES, ACCESS_PLAN
 from moodle_coupling.errors import (
@@ -35,12 +33,15 @@ from moodle_coupling.provisioning.in_flight import InFlight, Places
 from moodle_coupling.provisioning.load.book import Book, StopRule
 from moodle_coupling.provisioning.load.loader import Records, closed, guarded
 from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
+from moodle_coupling.provisioning.load.rows import plan_rows
 from moodle_coupling.provisioning.lookups import CREATE_SIZE
 from moodle_coupling.provisioning.wire import Wire
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+
+    import pandas as pd
 
 ADD_SIZE: Final = 200
 """Members per call: each is on its own, so that a large batch costs nothing when one is refused."""
@@ -161,8 +162,7 @@ class _Load:
         in_doubt: frozenset[int],
         stop: StopRule | None,
     ) -> None:
-        names, columns = list(plan.columns), [plan[name].tolist() for name in plan.columns]
-        self.rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        self.rows = list(plan_rows(plan))
         self.hook = hook
         self.wire = Wire(hook)
         self.told = _Rows(self.rows, journal)
@@ -210,7 +210,7 @@ class _Load:
                 self.book.write(at, OutcomeStatus.SKIPPED, row["code"])
             elif row["action"] == AccessAction.REJECT:
                 self.book.write(at, OutcomeStatus.REJECTED, row["code"])
-            elif pd.isna(row["account_id"]):
+            elif row["account_id"] is None:
                 self.book.write(at, OutcomeStatus.REJECTED, AccessCode.NO_ACCOUNT.value)
         open_ = self.open(mine)
         self._make_cohorts(open_)
@@ -246,7 +246,7 @@ class _Load:
 
     def _make_cohorts(self, positions: Sequence[int]) -> None:
         """Make the cohorts that the plan wants and that are not there; an earlier try may have made them."""
-        waiting = [at for at in positions if pd.isna(self.rows[at]["target_id"])]
+        waiting = [at for at in positions if self.rows[at]["target_id"] is None]
         names = list(dict.fromkeys(self.rows[at]["target"] for at in waiting))
         if not names:
             return
@@ -266,7 +266,7 @@ class _Load:
                     if self.rows[at]["target"] == name:
                         self.book.write(at, OutcomeStatus.REJECTED, error.errorcode or "refused", error.said)
         for at in waiting:
-            self.rows[at]["target_id"] = there.get(self.rows[at]["target"], pd.NA)
+            self.rows[at]["target_id"] = there.get(self.rows[at]["target"])
 
     # ---- sending ----
 

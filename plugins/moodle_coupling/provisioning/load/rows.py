@@ -71,7 +71,7 @@ class Work:
 def sort_rows(plan: pd.DataFrame) -> Work:
     """Sort the rows of a plan (PLAN_COLUMNS) into creates, changes and those that need no call."""
     work = Work()
-    for index, row in enumerate(_rows(plan)):
+    for index, row in enumerate(plan_rows(plan)):
         changes: dict[str, Any] = json.loads(row["changes"] or "{}")
         found = _settled(index, row, changes) or _item(index, row, changes)
         if isinstance(found, Outcome):
@@ -84,8 +84,8 @@ def sort_rows(plan: pd.DataFrame) -> Work:
     return work
 
 
-def _rows(plan: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Give the rows of the plan, None for what is missing; of plain lists, for a row of a frame at a time costs ten times as much."""
+def plan_rows(plan: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Give the rows of a plan, None for what is missing; of plain lists, for a row of a frame at a time costs ten times as much."""
     names = list(plan.columns)
     columns = (plan[name].astype(object).where(plan[name].notna(), None).tolist() for name in names)
     for values in zip(*columns, strict=True):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.contract.fields import FIELDS
-from moodle_coupling.contract.verdicts import DecisionKind
+from moodle_coupling.contract.verdicts import NONE_OF_THESE, REACTIVATE, DecisionKind
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.likeness import How
 from moodle_coupling.orchestration.decision_sheet import kind_code
@@ -69,7 +69,7 @@ OVER: Final = {
 }
 """Why nothing can be decided, by status."""
 FOR_MANY: Final = {
-    "reactivate": say(
+    REACTIVATE: say(
         "Each account is reactivated: its person can log in again, and it is kept up to date from then on."
     ),
     DecisionKind.LINK: say(
@@ -90,7 +90,7 @@ FOR_MANY: Final = {
     DecisionKind.STANDS_FOR: say(
         "Each name stands for the only cohort or course that is alike, from the next run on, for as long as that stays as it is."
     ),
-    "none_of_these": say(
+    NONE_OF_THESE: say(
         "Each name stands for nothing: nobody gets access by it, and it is asked again only when what is alike changes."
     ),
     DecisionKind.IGNORE: say("Nothing is written. Each is asked again only when its facts change."),
@@ -107,14 +107,14 @@ WHY_PROPOSED: Final = {
     DecisionKind.SUSPEND: say("Proposed for accounts without a person."),
 }
 BUTTONS: Final = {
-    "reactivate": (say("Reactivate {n} account"), say("Reactivate {n} accounts")),
+    REACTIVATE: (say("Reactivate {n} account"), say("Reactivate {n} accounts")),
     DecisionKind.LINK: (say("Link {n} account"), say("Link {n} accounts")),
     DecisionKind.REKEY: (say("Re-key {n} account"), say("Re-key {n} accounts")),
     DecisionKind.CREATE_SEPARATE: (say("Create {n} account"), say("Create {n} accounts")),
     DecisionKind.DO_NOT_TOUCH: (say("Do not touch, for {n} mismatch"), say("Do not touch, for {n} mismatches")),
     DecisionKind.SUSPEND: (say("Suspend {n} account"), say("Suspend {n} accounts")),
     DecisionKind.STANDS_FOR: (say("Say of {n} name that it is this one"), say("Say of {n} names that it is this one")),
-    "none_of_these": (say("None of these, for {n} name"), say("None of these, for {n} names")),
+    NONE_OF_THESE: (say("None of these, for {n} name"), say("None of these, for {n} names")),
     DecisionKind.IGNORE: (say("Ignore {n} mismatch"), say("Ignore {n} mismatches")),
     DecisionKind.LATER: (say("Decide later on {n} mismatch"), say("Decide later on {n} mismatches")),
 }
