@@ -113,6 +113,17 @@ def test_in_another_plan_of_the_run_a_row_may_have_another_outcome_and_both_are_
     assert history["person_id"].tolist() == ["somebody else", "p2"]
 
 
+def test_more_rows_than_a_statement_takes_values_are_sent_together_or_not_at_all(ledger: Ledger) -> None:
+    run = begin_run(ledger, "demo", "dag", "many", mode="full").id
+    keys = [str(number) for number in range(70_000)]
+    plan_intentions(ledger, run, keys, digest="plan")
+    with pytest.raises(NotPlanned):
+        mark_sent(ledger, run, [*keys, "nobody"], "batch 1")
+    assert count_states(ledger, run)["planned"] == len(keys)
+    mark_sent(ledger, run, keys, "batch 2")
+    assert count_states(ledger, run)["sent"] == len(keys)
+
+
 def test_a_row_outside_the_plan_is_not_sent_and_neither_is_its_batch(ledger: Ledger, run: str) -> None:
     with pytest.raises(NotPlanned, match="1 rows to be sent are not in plan 1"):
         mark_sent(ledger, run, ["2", "99"], "batch 1")

@@ -67,11 +67,14 @@ def mark_sent(ledger: Ledger, run: str, keys: Sequence[str], batch: str, *, leas
         if lease is not None:
             still_held(connection, lease)
         number = int(locked(connection, run)["plan_no"])
-        mine = {"of_run": run, "of_plan": number, "of_keys": list(keys)}
-        final = [str(row[0]) for row in connection.execute(_FINAL, mine)]
-        if final:
-            raise NotPlanned(Sentence("ledger.final_already", run=run, rows=", ".join(final)))
-        marked = connection.execute(_SEND, mine | {"of_batch": batch, "now": ledger.now(connection)}).rowcount
+        sending = {"of_batch": batch, "now": ledger.now(connection)}
+        marked = 0
+        for at in range(0, len(keys), _KEYS_AT_ONCE):
+            mine = {"of_run": run, "of_plan": number, "of_keys": list(keys[at : at + _KEYS_AT_ONCE])}
+            final = [str(row[0]) for row in connection.execute(_FINAL, mine)]
+            if final:
+                raise NotPlanned(Sentence("ledger.final_already", run=run, rows=", ".join(final)))
+            marked += connection.execute(_SEND, mine | sending).rowcount
         if marked != len(keys):
             raise NotPlanned(Sentence("ledger.not_planned", n=len(keys) - marked, plan=number, run=run))
 
@@ -160,6 +163,8 @@ _MINE: Final = (
     bindparam("of_run", type_=_INTENTIONS.c.run.type),
     bindparam("of_plan", type_=_INTENTIONS.c.plan_no.type),
 )
+_KEYS_AT_ONCE: Final = 5_000
+"""Databases take a bounded number of values in a statement: SQLite 32,766, PostgreSQL 65,535."""
 _KEYS: Final = bindparam("of_keys", expanding=True, type_=_INTENTIONS.c.key.type)
 _FINAL: Final = (
     select(_OUTCOMES.c.key)
