@@ -28,8 +28,8 @@ from moodle_coupling.ledger.mismatches import (
     mismatch_place,
 )
 from moodle_coupling.ledger.models import Base
-from moodle_coupling.ledger.name_words import add_names
 from moodle_coupling.ledger.outcomes import OutcomeFilter, outcome_page
+from moodle_coupling.ledger.page_queries import add_names
 from moodle_coupling.ledger.people import find_people
 
 if TYPE_CHECKING:

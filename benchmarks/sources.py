@@ -31,7 +31,7 @@ from moodle_coupling.mapping import IdnumberFrom, Mapping
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.kinds import open_source
 from moodle_coupling.sources.persons import merge_changed
-from moodle_coupling.sources.several.combination import Joining, Part, combined
+from moodle_coupling.sources.several.source import Joining, Part, combined
 
 if TYPE_CHECKING:
     from collections.abc import Callable

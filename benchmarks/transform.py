@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 from moodle_coupling.contract.columns import PERSON_COLUMNS
 from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping.countries import to_code
+from moodle_coupling.mapping.checks import to_code
 from moodle_coupling.people.cleaning import clean_one
 from moodle_coupling.people.transform import transform
 from moodle_coupling.people.usernames import assign_usernames, numbered

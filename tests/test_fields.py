@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moodle_coupling.contract.account import Account
-from moodle_coupling.contract.fields import FIELDS, MAPPED_FIELDS, NEVER_EMPTIED, Field, Takes
+from moodle_coupling.contract.fields import FIELDS, MAPPED_FIELDS, NEVER_EMPTIED, Account, Field, Takes
 from moodle_coupling.mapping.file import json_schema
 from moodle_coupling.people.rules import RULE_BY_CODE
 from moodle_coupling.sandbox.moodle.descriptions import TYPES, USER, WIDTHS

@@ -10,13 +10,13 @@ import pytest
 from growth import grows_faster
 
 from moodle_coupling.contract import columns
-from moodle_coupling.contract.profile_fields import near_option
+from moodle_coupling.contract.fields import near_option
 from moodle_coupling.errors import MoodleParameterRefused
-from moodle_coupling.mapping import countries
+from moodle_coupling.mapping import checks
 from moodle_coupling.people import cleaning
 from moodle_coupling.provisioning.load.culprits import named_culprits
 from moodle_coupling.sources import headings
-from moodle_coupling.sources import texts as spreadsheet_texts
+from moodle_coupling.sources import records as spreadsheet_texts
 from moodle_coupling.sources.files import csv_file as encoding
 from moodle_coupling.sources.files import xlsx_sheet as number_format
 
@@ -46,7 +46,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "texts": lambda text: (cleaning.clean_texts(texts(text)), cleaning.damaged(texts(text))),
     "a flag": columns.read_flag,
     "particles": lambda text: cleaning.surnames(texts(text[:200]), texts(text)),
-    "a country": lambda text: (countries.to_code(text), countries.likeliest(text)),
+    "a country": lambda text: (checks.to_code(text), checks.likeliest(text)),
     "an option": lambda text: near_option(text, ["Groen", text[:-1]]),
     "debug info": lambda text: named_culprits(MoodleParameterRefused(text, debuginfo=text), []),
 }  # fmt: skip

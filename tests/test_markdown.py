@@ -17,7 +17,7 @@ from moodle_coupling.contract.safe_text import code, fenced, plain
 from moodle_coupling.errors import MappingError
 from moodle_coupling.mapping import Mapping, Safeguards
 from moodle_coupling.matching.safeguards import Facts, approval_body, evaluate
-from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus, outcomes_frame
+from moodle_coupling.provisioning.load.rows import Outcome, OutcomeStatus, outcomes_frame
 from moodle_coupling.provisioning.report import summary
 from moodle_coupling.words.sentence import ENGLISH
 

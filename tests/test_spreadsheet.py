@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from moodle_coupling.contract.safe_text import guarded, guarded_json, is_risky
 from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.preview_output import write_plan
-from moodle_coupling.sources.texts import as_meant
+from moodle_coupling.sources.records import as_meant
 
 SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫−"
 BEFORE = (

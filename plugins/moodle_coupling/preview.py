@@ -137,8 +137,7 @@ def _access(
     what somebody decided that names stand for.
     """
     from moodle_coupling.access.wanted import said_of, wanted_access
-    from moodle_coupling.ledger.access import given_access
-    from moodle_coupling.ledger.targets import known_targets
+    from moodle_coupling.ledger.access import given_access, known_targets
     from moodle_coupling.orchestration.access import listed
     from moodle_coupling.orchestration.access_questions import names_kept
     from moodle_coupling.orchestration.commands import ledger_if_any
@@ -224,7 +223,7 @@ def _live_accounts(
     """Read the accounts from the connection's Moodle; raises CouplingPaused before any request while it is paused."""
     from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.hooks.moodle.probes import unseen_field
-    from moodle_coupling.matching.visibility import compared_fields
+    from moodle_coupling.matching.changes import compared_fields
     from moodle_coupling.provisioning.snapshot.accounts import read_accounts
     from moodle_coupling.provisioning.snapshot.visibility import Visibility
 

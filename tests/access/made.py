@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from moodle_coupling.contract.access import TargetKind
+from moodle_coupling.contract.columns import TargetKind
 from moodle_coupling.contract.frames import (
     ACCESS_GIVEN,
     ACCESS_LIST,

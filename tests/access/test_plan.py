@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from moodle_coupling.access.plan import Circumstances, plan_access, unlooked
-from moodle_coupling.contract.access import ACCESS_WRITES
+from moodle_coupling.contract.columns import ACCESS_WRITES
 from moodle_coupling.contract.frames import ACCESS_PLAN
 
 FULL = Circumstances(now=NOW, full=True)

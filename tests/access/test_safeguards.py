@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from access.made import COURSE, accounts, given, mapping, members, targets, wanted
 
-from moodle_coupling.access.plan import Circumstances, plan_access
-from moodle_coupling.access.safeguards import access_body, evaluate_access
-from moodle_coupling.contract.access import AccessCode
+from moodle_coupling.access.plan import Circumstances, access_body, evaluate_access, plan_access
+from moodle_coupling.contract.columns import AccessCode
 from moodle_coupling.words.sentence import Texts, languages
 
 if TYPE_CHECKING:

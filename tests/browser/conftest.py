@@ -12,7 +12,7 @@ from demo_coupling import write_inputs
 from localairflow import LocalAirflow, free_port
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
-from moodle_coupling.sandbox.moodle.people_file import read_accounts
+from moodle_coupling.sandbox.moodle.accounts import read_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

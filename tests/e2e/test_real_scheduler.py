@@ -16,7 +16,7 @@ from localairflow import LocalAirflow, LocalAirflowError, free_port
 from statsd_collector import Collector
 
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
-from moodle_coupling.sandbox.moodle.people_file import read_accounts
+from moodle_coupling.sandbox.moodle.accounts import read_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,7 +25,7 @@ from moodle_coupling.hooks.coachview import hook as module
 from moodle_coupling.hooks.coachview.calls import Ask
 from moodle_coupling.hooks.coachview.connection import CategoriesVia
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
-from moodle_coupling.hooks.failures import LONGEST_WAIT
+from moodle_coupling.hooks.wire import LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,7 +34,7 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.coachview.budget import OwnState, SealedState, StateAway
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
-from moodle_coupling.hooks.coachview.token import Token, TokenKeeper, read_token, token_form
+from moodle_coupling.hooks.coachview.wire import Token, TokenKeeper, read_token, token_form
 from moodle_coupling.hooks.wire import RawAnswer
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.hooks.moodle.form import body_size, count_variables, encode, flatten, form_of
+from moodle_coupling.hooks.moodle.records import body_size, count_variables, encode, flatten, form_of
 
 
 def test_lists_and_mappings_become_php_names() -> None:

@@ -10,8 +10,14 @@ from hooks.servers import hook_for
 
 from moodle_coupling.errors import MoodleRequestTooLarge, MoodleTokenInvalid
 from moodle_coupling.hooks.moodle.answers import read_answer
-from moodle_coupling.hooks.moodle.form import encode, form_of
-from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, changed_account, new_account
+from moodle_coupling.hooks.moodle.records import (
+    AccountChange,
+    NewAccount,
+    changed_account,
+    encode,
+    form_of,
+    new_account,
+)
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, REPORT_FUNCTIONS, running_moodle
 
 if TYPE_CHECKING:

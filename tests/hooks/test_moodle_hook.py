@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hooks.servers import hook_for
 
-from moodle_coupling.contract.account import Account
+from moodle_coupling.contract.fields import Account
 from moodle_coupling.errors import (
     AnswerLost,
     CouplingPaused,
@@ -25,9 +25,9 @@ from moodle_coupling.errors import (
     NotAMoodle,
     SettingError,
 )
-from moodle_coupling.hooks.failures import ATTEMPTS, LONGEST_WAIT
 from moodle_coupling.hooks.moodle.hook import MoodleHook
 from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, UpdateWarning
+from moodle_coupling.hooks.wire import ATTEMPTS, LONGEST_WAIT
 from moodle_coupling.sandbox.moodle import FUNCTIONS, Fault, FaultKind, running_moodle
 
 if TYPE_CHECKING:

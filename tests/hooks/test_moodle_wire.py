@@ -12,7 +12,7 @@ import pytest
 from hooks.servers import TOKEN, Listener, answer, hook_for, listening, read_request
 
 from moodle_coupling.errors import AnswerLost, MoodleTlsFailed, MoodleUnreachable, NotAMoodle, SettingError
-from moodle_coupling.hooks.failures import ATTEMPTS
+from moodle_coupling.hooks.wire import ATTEMPTS
 
 if TYPE_CHECKING:
     from pathlib import Path

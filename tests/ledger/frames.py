@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from moodle_coupling.provisioning.load.outcomes import OUTCOME_COLUMNS
+from moodle_coupling.provisioning.load.rows import OUTCOME_COLUMNS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,7 +17,7 @@ NAMES = (("Anna", "de Vries"), ("Bram", "Jansen"), ("Chloé", "Öztürk"), ("Dir
 
 
 def outcomes(rows: Iterable[int], status: str = "done", *, at: dt.datetime, **fixed: Any) -> pd.DataFrame:
-    """Give one outcome a row, in the columns of provisioning/load/outcomes.py and the names of the plan."""
+    """Give one outcome a row, in the columns of provisioning/load/rows.py and the names of the plan."""
     numbers = list(rows)
     data: dict[str, Any] = {
         "row": pd.Series(numbers, dtype="Int64"),

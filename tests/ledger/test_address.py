@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from moodle_coupling.ledger.database import describe, read_address
 from moodle_coupling.ledger.errors import LedgerSchemaError, LedgerUnavailable, LedgerUrlError
 from moodle_coupling.ledger.ledger import open_ledger
-from moodle_coupling.ledger.schema import current, upgrade
+from moodle_coupling.ledger.schema import current, describe, read_address, upgrade
 from moodle_coupling.settings import default_ledger_url
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from ledger.frames import found, mismatch
 
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.ledger import activity
-from moodle_coupling.ledger.assignments import assign, colleagues
+from moodle_coupling.ledger.activity import assign, colleagues
 from moodle_coupling.ledger.decisions import Choice, decide
 from moodle_coupling.ledger.mismatches import (
     MismatchFilter,

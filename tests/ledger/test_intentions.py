@@ -17,7 +17,7 @@ from moodle_coupling.ledger.leases import Lease, acquire
 from moodle_coupling.ledger.outcomes import Settled, count_statuses, environment_outcomes, run_outcomes, settle
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.ledger.words import FINAL
-from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.load.rows import OutcomeStatus
 
 if TYPE_CHECKING:
     from ledger.conftest import Clock

@@ -10,12 +10,12 @@ import sqlalchemy
 from sqlalchemy import text
 
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.database import make_engine, read_address
 from moodle_coupling.ledger.decisions import decision_history, decisions_in_force, protections
 from moodle_coupling.ledger.errors import LedgerSchemaError
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page, mismatches_frame
 from moodle_coupling.ledger.models import Base
+from moodle_coupling.ledger.schema import make_engine, read_address
 from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from ledger.workers import in_processes
 from sqlalchemy import Column, inspect, text
 
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.database import make_engine, read_address
 from moodle_coupling.ledger.errors import LedgerSchemaError
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.models import Base
+from moodle_coupling.ledger.schema import make_engine, read_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,20 @@ from ledger.test_access import PLAN, rows
 
 from moodle_coupling.access.questions import Alike, Answer, Question, mismatches, subject
 from moodle_coupling.contract.verdicts import DecisionKind
-from moodle_coupling.ledger.access import given_access, intention_key, settle_access
+from moodle_coupling.ledger.access import (
+    answers,
+    given_access,
+    intention_key,
+    keep_as,
+    known_targets,
+    name_kept,
+    settle_access,
+)
 from moodle_coupling.ledger.decisions import Choice, decide, decisions_in_force, withdraw
 from moodle_coupling.ledger.errors import NotItsAccount
 from moodle_coupling.ledger.intentions import plan_intentions
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
 from moodle_coupling.ledger.runs import begin_run
-from moodle_coupling.ledger.targets import answers, keep_as, known_targets, name_kept
 from moodle_coupling.ledger.words import MismatchStatus
 
 if TYPE_CHECKING:

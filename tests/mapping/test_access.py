@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from moodle_coupling.contract.access import TargetKind
+from moodle_coupling.contract.columns import TargetKind
 from moodle_coupling.mapping import LeaverAccess, Mapping, MissingTargets, TakeBack
 from moodle_coupling.mapping.file import MappingFileError, json_schema, load_mapping
-from moodle_coupling.people.fingerprint import NOT_WRITTEN
+from moodle_coupling.people.table import NOT_WRITTEN
 from moodle_coupling.sources.needs import needed
 
 DOCS = Path(__file__).parents[2] / "docs"

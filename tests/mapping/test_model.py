@@ -31,7 +31,7 @@ from moodle_coupling.mapping import (
     Write,
 )
 from moodle_coupling.mapping.checks import constant_problem
-from moodle_coupling.mapping.cron import PRESETS, cron_problem
+from moodle_coupling.mapping.expressions import PRESETS, cron_problem
 
 
 def make(**keys: Any) -> Mapping:

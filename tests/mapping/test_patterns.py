@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moodle_coupling.errors import MappingError
+from moodle_coupling.mapping.expressions import NoPattern, linear_pattern
 from moodle_coupling.mapping.parts import Condition
-from moodle_coupling.mapping.patterns import NoPattern, linear_pattern
 from moodle_coupling.people.arrow import to_texts
 from moodle_coupling.people.rules import holds
 

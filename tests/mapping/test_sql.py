@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.mapping.sql import bound, query_problem
+from moodle_coupling.mapping.expressions import bound, query_problem
 
 
 @pytest.mark.parametrize(

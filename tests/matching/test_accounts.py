@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moodle_coupling.contract.account import Account
+from moodle_coupling.contract.fields import Account
 from moodle_coupling.errors import SettingError
 from moodle_coupling.matching.frames import accounts_frame, no_accounts
 

@@ -9,8 +9,7 @@ import pytest
 from matching.people import account, account_of, accounts_of, mapping, person, persons_frame, reasons_frame
 
 from moodle_coupling.contract.verdicts import DECIDABLE, MISMATCHES, DecisionKind, Verdict
-from moodle_coupling.matching.decisions import Option, options, proposed
-from moodle_coupling.matching.facts import mismatches_with_facts
+from moodle_coupling.matching.decisions import Option, mismatches_with_facts, options, proposed
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.words.sentence import Texts
 

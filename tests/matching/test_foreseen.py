@@ -10,8 +10,8 @@ from matching.people import account, account_of, mapping, person
 from web.mismatched import judged
 
 from moodle_coupling.contract.facts import MismatchFacts
-from moodle_coupling.matching.foreseen import as_plan, foreseen
 from moodle_coupling.matching.frames import Action
+from moodle_coupling.matching.obedience import as_plan, foreseen
 
 
 def facts_of(persons: list[dict[str, Any]], accounts: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:

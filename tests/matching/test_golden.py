@@ -27,11 +27,11 @@ from matching.people import (
 )
 
 from moodle_coupling.ledger.cells import facts_digest, plan_digest
+from moodle_coupling.matching.decisions import mismatches_with_facts
 from moodle_coupling.matching.evidence import readable
-from moodle_coupling.matching.facts import mismatches_with_facts
 from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.people.fingerprint import fingerprints
+from moodle_coupling.people.table import fingerprints
 from moodle_coupling.words.sentence import ENGLISH
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from matching.people import (
     reasons_frame,
 )
 
-from moodle_coupling.matching.facts import mismatches_with_facts
+from moodle_coupling.matching.decisions import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 
 GONE = account(12, idnumber="Z")

@@ -18,7 +18,7 @@ from matching.people import (
     reasons_frame,
 )
 
-from moodle_coupling.matching.facts import account_print
+from moodle_coupling.matching.decisions import account_print
 
 ANNA = person(1)
 STRANGER = account(11, email="anna1@example.org", lastname="Bos1")

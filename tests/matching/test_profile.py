@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matching.people import account_of, accounts_of, mapping, person, persons_frame, reasons_frame
 
-from moodle_coupling.contract.profile_fields import ProfileType, date_stored, is_kept, is_that_date
+from moodle_coupling.contract.fields import ProfileType, date_stored, is_kept, is_that_date
 from moodle_coupling.errors import MappingError
 from moodle_coupling.matching.evidence import readable
 from moodle_coupling.matching.plan import make_plan

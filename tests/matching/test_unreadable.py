@@ -19,8 +19,7 @@ from matching.people import (
     reasons_frame,
 )
 
-from moodle_coupling.matching.decisions import options
-from moodle_coupling.matching.facts import mismatches_with_facts
+from moodle_coupling.matching.decisions import mismatches_with_facts, options
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.words.sentence import Texts
 

@@ -16,8 +16,8 @@ from moodle_coupling.orchestration import staging
 from moodle_coupling.orchestration.parts import load_access, load_chunk
 from moodle_coupling.orchestration.planning import Planned, plan
 from moodle_coupling.orchestration.preparation import prepare
-from moodle_coupling.orchestration.reporting import report
 from moodle_coupling.orchestration.run import Run, let_go
+from moodle_coupling.orchestration.run_end import report
 
 if TYPE_CHECKING:
     from orchestration.coupling import Coupling

@@ -20,9 +20,8 @@ from moodle_coupling.contract.facts import Question
 from moodle_coupling.errors import CouplingError, MoodleRefused, NotApproved, TooManyFailures
 from moodle_coupling.hooks.moodle import access_records as records
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.ledger.access import given_access
+from moodle_coupling.ledger.access import Known, given_access
 from moodle_coupling.ledger.approvals import answer, ask
-from moodle_coupling.ledger.targets import Known
 from moodle_coupling.ledger.words import ApprovalAnswer
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.orchestration import access as accessing

@@ -13,11 +13,10 @@ from moodle_coupling.cli import main
 from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.verdicts import DecisionKind
 from moodle_coupling.hooks.moodle import access_records as records
-from moodle_coupling.ledger.access import given_access
+from moodle_coupling.ledger.access import given_access, known_targets
 from moodle_coupling.ledger.cells import records as rows_of
 from moodle_coupling.ledger.decisions import Choice, decide, withdraw
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
-from moodle_coupling.ledger.targets import known_targets
 from moodle_coupling.mapping.file import load_mapping
 from moodle_coupling.matching.decisions import options
 from moodle_coupling.matching.evidence import evidence_of

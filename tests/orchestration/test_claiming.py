@@ -14,7 +14,7 @@ from moodle_coupling.ledger.leases import claim, owner_of
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
 from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration.mapping_files import refuse_newcomer, refused
+from moodle_coupling.orchestration.run import refuse_newcomer, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ from moodle_coupling.ledger.leases import acquire, release
 from moodle_coupling.ledger.ledger import open_ledger
 from moodle_coupling.ledger.people import find_people
 from moodle_coupling.ledger.runs import RunState, begin_run, end_run
-from moodle_coupling.orchestration import ended, staging
+from moodle_coupling.orchestration import staging, status
 from moodle_coupling.orchestration.erasure import forget
 from moodle_coupling.orchestration.explanation_steps import heading_of
 from moodle_coupling.orchestration.pause import who
@@ -222,7 +222,7 @@ def test_status_tells_of_a_run_that_was_ended_or_deleted_in_airflow(
     shown: str,
 ) -> None:
     at = history(one)
-    monkeypatch.setattr(ended, "states_of_runs", lambda _: there)
+    monkeypatch.setattr(status, "states_of_runs", lambda _: there)
     lines = run(capsys, "status", "trial")[1].splitlines()
     assert not any("waits for approval" in line for line in lines)
     assert lines[3].startswith(f"  The run of {at} (everything) {shown}")
@@ -231,7 +231,7 @@ def test_status_tells_of_a_run_that_was_ended_or_deleted_in_airflow(
 @pytest.fixture
 def night_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow has the runs that the ledger has, and they are under way."""
-    monkeypatch.setattr(ended, "states_of_runs", lambda runs: dict.fromkeys(runs, "running"))
+    monkeypatch.setattr(status, "states_of_runs", lambda runs: dict.fromkeys(runs, "running"))
 
 
 def history(one: OnePerson) -> str:

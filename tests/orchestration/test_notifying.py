@@ -33,7 +33,7 @@ from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.shared_documents import outages
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.mapping.file import load_mapping
-from moodle_coupling.orchestration import channels, notices, safety
+from moodle_coupling.orchestration import notices, safety
 from moodle_coupling.orchestration import outages as waiting
 from moodle_coupling.orchestration.notices import Event, Failed, Notice, Waits, WrongFile, tell, tell_digest
 from moodle_coupling.orchestration.run import Run
@@ -152,7 +152,7 @@ def test_an_option_that_cannot_be_read_is_an_error_and_the_mail_still_goes(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__MOODLE_COUPLING__NOTIFIERS", said)
     with pytest.raises(SettingError) as wrong:
-        channels.configured(Event)
+        notices.configured(Event)
     assert wrong.value.said.code == "notifiers.unreadable"
     assert tell(notice(), mapping(tmp_path).notify, None) == 1
 
@@ -160,7 +160,7 @@ def test_an_option_that_cannot_be_read_is_an_error_and_the_mail_still_goes(
 @pytest.mark.parametrize("path", ["no.such.Notifier", "Notifier", "pathlib.Path", "airflow.sdk.DAG", CHAT])
 def test_what_is_no_notifier_or_takes_other_arguments_is_an_error(path: str) -> None:
     with pytest.raises(SettingError) as wrong:
-        channels.Channel(path, {} if path != CHAT else {"words": ""}).made()
+        notices.Channel(path, {} if path != CHAT else {"words": ""}).made()
     assert wrong.value.said.code == "notifiers.no_notifier"
 
 

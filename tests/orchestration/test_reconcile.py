@@ -18,7 +18,7 @@ from moodle_coupling.ledger.decisions import Choice, decide, decisions_in_force
 from moodle_coupling.ledger.mismatches import mismatches_frame
 from moodle_coupling.ledger.models import AbsenceRow
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.matching.facts import ACCOUNT_FACTS, account_print
+from moodle_coupling.matching.decisions import ACCOUNT_FACTS, account_print
 from moodle_coupling.orchestration.run import the_ledger
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 

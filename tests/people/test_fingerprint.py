@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matching.people import mapping, person, persons_frame, reasons_frame
 
-from moodle_coupling.people.fingerprint import fingerprints
+from moodle_coupling.people.table import fingerprints
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def test_it_is_short_and_always_the_same():
 
 def test_it_is_the_same_in_another_process_with_another_hash_seed():
     code = (
-        "import pandas as pd; from moodle_coupling.people.fingerprint import fingerprints;"
+        "import pandas as pd; from moodle_coupling.people.table import fingerprints;"
         "from moodle_coupling.mapping import Mapping;"
         "m = Mapping.model_validate({'environment': 'demo', 'connection': 'moodle_demo',"
         " 'source': {'path': 'people.csv'}, 'idnumber': 'extern_id'});"

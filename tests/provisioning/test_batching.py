@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.hooks.moodle.form import body_size, count_variables
-from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, new_account
+from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, body_size, count_variables, new_account
 from moodle_coupling.provisioning.lookups import batches, cost
 
 accounts = st.lists(

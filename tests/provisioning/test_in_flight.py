@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from provisioning.plans import CREATE, create, hook_for, load_rows, people_in, statuses
 
-from moodle_coupling.provisioning.in_flight import Limit, Places
-from moodle_coupling.provisioning.wire import Wire
+from moodle_coupling.provisioning.wire import Limit, Places, Wire
 from moodle_coupling.sandbox.moodle import running_moodle
 
 
@@ -146,7 +145,7 @@ def moodle():
 
 
 def test_an_overload_that_the_hook_outlasts_is_noticed_and_said(moodle, caplog):
-    caplog.set_level(logging.INFO, logger="moodle_coupling.provisioning.in_flight")
+    caplog.set_level(logging.INFO, logger="moodle_coupling.provisioning.wire")
     moodle.faults.add(f"503,first=1,function={CREATE}")
     result = load_rows(moodle, [create(n) for n in range(1, 61)], batch_size=10, parallel_requests=4)
     assert statuses(result) == {"done": 60}

@@ -13,7 +13,7 @@ from moodle_coupling.ledger.cells import row_keys
 from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.provisioning.load.loader import load
-from moodle_coupling.provisioning.load.outcomes import merge_outcomes
+from moodle_coupling.provisioning.load.rows import merge_outcomes
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import SandboxMoodle, running_moodle
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.provisioning.load.outcomes import Outcome
+    from moodle_coupling.provisioning.load.rows import Outcome
 
 ANNA = person(1)
 OWN = {"username": "anna-bos1x", "firstname": "Anna", "lastname": "Bos1", "email": "anna1@example.org"}

@@ -15,7 +15,7 @@ from moodle_coupling.sandbox.moodle import running_moodle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moodle_coupling.provisioning.load.outcomes import Outcome
+    from moodle_coupling.provisioning.load.rows import Outcome
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provisioning.plans import UPDATE, change, codes, create, load_rows, people_in, plan_of, row, statuses
 
 from moodle_coupling.provisioning.load.loader import load
-from moodle_coupling.provisioning.load.outcomes import OUTCOME_COLUMNS
+from moodle_coupling.provisioning.load.rows import OUTCOME_COLUMNS
 from moodle_coupling.sandbox.moodle import running_moodle
 from moodle_coupling.words.sentence import ENGLISH
 

@@ -13,8 +13,8 @@ from provisioning.plans import change, codes, create, hook_for, load_rows, peopl
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import which_to_remember
 from moodle_coupling.people.transform import transform
+from moodle_coupling.provisioning.load.job import FIRST
 from moodle_coupling.provisioning.load.loader import load
-from moodle_coupling.provisioning.load.proof import FIRST
 from moodle_coupling.provisioning.report import exceeds_tolerance, summary
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import running_moodle

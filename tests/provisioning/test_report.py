@@ -7,7 +7,7 @@ import pytest
 from provisioning.plans import create, plan_of, row
 
 from moodle_coupling.contract.facts import LoadFacts, RunCounts
-from moodle_coupling.provisioning.load.outcomes import (
+from moodle_coupling.provisioning.load.rows import (
     Outcome,
     OutcomesIncomplete,
     OutcomeStatus,

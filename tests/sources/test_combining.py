@@ -13,7 +13,7 @@ from sources.test_merging import p, persons
 
 from moodle_coupling.contract.columns import INACTIVE_UNREAD, PERSON_COLUMNS, SOURCES_DIFFER, SOURCES_DISAGREE
 from moodle_coupling.mapping import IdnumberFrom
-from moodle_coupling.sources.several.combination import Joining, Part, combined, is_somebody_else
+from moodle_coupling.sources.several.source import Joining, Part, combined, is_somebody_else
 
 ALL = Joining(IdnumberFrom.EXTERN_ID)
 

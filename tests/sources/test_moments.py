@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from moodle_coupling.sources.database.moments import Clock, Moments
+from moodle_coupling.sources.database.source import Clock, Moments
 
 pytestmark = pytest.mark.clock
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moodle_coupling.sources.texts import as_texts, with_nul
+from moodle_coupling.sources.records import as_texts, with_nul
 
 
 class Colour(enum.Enum):

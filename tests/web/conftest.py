@@ -15,7 +15,7 @@ from web.dags_in_airflow import clear
 
 from moodle_coupling.ledger import schema
 from moodle_coupling.ledger.ledger import Ledger, open_ledger
-from moodle_coupling.orchestration import ended
+from moodle_coupling.orchestration import status
 from moodle_coupling.web.app import make_app
 from moodle_coupling.web.base import forms
 from moodle_coupling.words.sentence import Texts
@@ -67,8 +67,8 @@ def _airflow_without_runs(migrated: Path) -> None:
 @pytest.fixture(autouse=True)
 def _runs_in_airflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most tests record a run without one in Airflow: that is under way there. What Airflow has is as it has it."""
-    known = ended.states_of_runs
-    monkeypatch.setattr(ended, "states_of_runs", lambda runs: dict.fromkeys(runs, "running") | known(runs))
+    known = status.states_of_runs
+    monkeypatch.setattr(status, "states_of_runs", lambda runs: dict.fromkeys(runs, "running") | known(runs))
 
 
 @pytest.fixture(scope="session")

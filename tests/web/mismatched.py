@@ -9,7 +9,7 @@ from matching.people import account, account_of, accounts_of, mapping, person, p
 from moodle_coupling.ledger.mismatches import mismatches_frame, record_mismatches
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import MismatchStatus, RunState
-from moodle_coupling.matching.facts import mismatches_with_facts
+from moodle_coupling.matching.decisions import mismatches_with_facts
 from moodle_coupling.matching.plan import make_plan
 
 if TYPE_CHECKING:

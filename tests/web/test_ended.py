@@ -11,7 +11,7 @@ from moodle_coupling.ledger import approvals
 from moodle_coupling.ledger.runs import begin_run, get_run, set_state
 from moodle_coupling.ledger.shared_documents import MOODLE, Outage, note_outage
 from moodle_coupling.ledger.words import RunState
-from moodle_coupling.web.environments.starts import start
+from moodle_coupling.web.environments.state import start
 from moodle_coupling.words.sentence import Sentence
 
 RECONCILE = "moodle_reconcile__demo"

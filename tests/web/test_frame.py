@@ -15,7 +15,7 @@ from moodle_coupling import web
 from moodle_coupling.errors import MappingError
 from moodle_coupling.ledger.errors import AlreadyDecided, LedgerUnavailable, NotInLedger
 from moodle_coupling.web.base import shell
-from moodle_coupling.web.base.languages import COOKIE, accepted
+from moodle_coupling.web.base.words import COOKIE, accepted
 from moodle_coupling.web.environments import pages as environments
 
 WEB = Path(web.__file__).parent

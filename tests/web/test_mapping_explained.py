@@ -11,8 +11,8 @@ from pydantic import BaseModel, SecretStr
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.provider_info import get_provider_info
 from moodle_coupling.web.base.couplings import Coupling
-from moodle_coupling.web.environments import setup as mapping_explained
-from moodle_coupling.web.environments.setup import DOTS, Origin, explained
+from moodle_coupling.web.environments import pages as mapping_explained
+from moodle_coupling.web.environments.pages import DOTS, Origin, explained
 from moodle_coupling.words.sentence import entries
 
 SAID = {

@@ -9,7 +9,7 @@ from web.mismatched import every_kind, judged, named
 from moodle_coupling.contract.verdicts import DECIDABLE
 from moodle_coupling.ledger.cells import records
 from moodle_coupling.matching.evidence import evidence_of
-from moodle_coupling.people.reasons import sentence_of
+from moodle_coupling.people.rules import sentence_of
 from moodle_coupling.words.sentence import ENGLISH, Texts
 
 DUTCH = Texts("nl")

@@ -12,7 +12,7 @@ from web.test_runs import RECONCILE, table
 from moodle_coupling.ledger.mismatches import get_mismatch
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
-from moodle_coupling.people.reasons import sentence_of
+from moodle_coupling.people.rules import sentence_of
 
 SAID = "Ali Bos <a1.bos@example.org> in HR, Piet Puk <puk@example.org> in IT"
 HIDDEN = ("Ali", "Bos", "Piet", "Puk", "example.org", "anna-bos")

@@ -26,7 +26,7 @@ from moodle_coupling.ledger.runs import begin_run
 from moodle_coupling.sandbox.moodle import running_moodle
 from moodle_coupling.web.base.access import Access
 from moodle_coupling.web.base.forms import unseal
-from moodle_coupling.web.people.search import sealed
+from moodle_coupling.web.people.pages import sealed
 
 NOW = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
 PROVISION = "moodle_provision__demo"

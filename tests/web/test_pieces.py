@@ -12,10 +12,9 @@ from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger.runs import Run
 from moodle_coupling.ledger.words import MismatchStatus, RunState
 from moodle_coupling.matching.frames import Action
-from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.load.rows import OutcomeStatus
 from moodle_coupling.web.base import words
-from moodle_coupling.web.base.differences import Piece, marked
-from moodle_coupling.web.base.moments import since
+from moodle_coupling.web.base.templating import Piece, marked, since
 from moodle_coupling.web.environments.state import HEIGHT, WIDTH, Figures, bars, figures_of, totals
 from moodle_coupling.words.sentence import Texts
 

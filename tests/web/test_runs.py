@@ -22,7 +22,7 @@ from moodle_coupling.ledger.words import ApprovalAnswer, RunState
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.orchestration import staging
 from moodle_coupling.web.base.forms import unseal
-from moodle_coupling.web.environments.starts import start
+from moodle_coupling.web.environments.state import start
 from moodle_coupling.web.runs.report import airflow_run
 from moodle_coupling.words.sentence import Sentence
 

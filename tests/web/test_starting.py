@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from web.dags_in_airflow import clear, put
 
-from moodle_coupling.web.environments.starts import CannotStart, DagState, dag_states, start
+from moodle_coupling.web.environments.state import CannotStart, DagState, dag_states, start
 
 RECONCILE, PROVISION = "moodle_reconcile__demo", "moodle_provision__demo"
 

@@ -15,7 +15,7 @@ from moodle_coupling.ledger.outcomes import settle
 from moodle_coupling.ledger.runs import begin_run, end_run
 from moodle_coupling.ledger.words import RunState
 from moodle_coupling.web.environments import charts
-from moodle_coupling.web.environments.trends import Buckets, trends
+from moodle_coupling.web.environments.charts import Buckets, trends
 from moodle_coupling.words.sentence import Texts
 
 NOW = dt.datetime(2026, 6, 10, 12, 0, tzinfo=dt.UTC)

@@ -42,7 +42,7 @@ ELSEWHERE = {
     "orchestration/retries.py": "what Airflow logs of a retry",
     "provisioning/snapshot/everyone.py": "what is logged of a choice",
     "ledger/migrations/": "SQL",
-    "hooks/failures.py": "names of causes, which nobody is shown",
+    "hooks/wire.py": "names of causes, which nobody is shown",
 }
 """Places that may hold English, by how their path begins, and why."""
 

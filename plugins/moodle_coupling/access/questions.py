@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.contract.access import AccessCode
+from moodle_coupling.contract.columns import AccessCode
 from moodle_coupling.contract.facts import MismatchFacts
 from moodle_coupling.contract.verdicts import Verdict
+from moodle_coupling.words.meanings import CALLED, target_key, target_named
 from moodle_coupling.words.sentence import Sentence
-from moodle_coupling.words.targets import CALLED, target_key, target_named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

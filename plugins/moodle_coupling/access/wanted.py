@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from moodle_coupling.contract.access import AccessCode, TargetKind
+from moodle_coupling.contract.columns import AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_WANTED
 from moodle_coupling.mapping import ListState
 from moodle_coupling.mapping.access import STUDENT, AccessCoachview

@@ -32,7 +32,7 @@ def add_db_parser(
 
 def _upgrade(ledger_url: Callable[[], str], _arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger import schema
-    from moodle_coupling.ledger.database import describe, read_address
+    from moodle_coupling.ledger.schema import describe, read_address
 
     url = ledger_url()
     before = schema.current(url)
@@ -44,7 +44,7 @@ def _upgrade(ledger_url: Callable[[], str], _arguments: argparse.Namespace) -> i
 
 def _current(ledger_url: Callable[[], str], _arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger import schema
-    from moodle_coupling.ledger.database import describe, read_address
+    from moodle_coupling.ledger.schema import describe, read_address
 
     url = ledger_url()
     found, wanted, place = schema.current(url), schema.head(), describe(read_address(url))

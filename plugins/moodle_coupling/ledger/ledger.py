@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from moodle_coupling.ledger import schema
-from moodle_coupling.ledger.database import WRITES, describe, make_engine, read_address, sqlite_path, translated
+from moodle_coupling.ledger.schema import WRITES, describe, make_engine, read_address, sqlite_path, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

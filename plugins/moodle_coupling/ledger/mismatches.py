@@ -16,8 +16,7 @@ from moodle_coupling.ledger.bulk import TEXT, Staged, staged
 from moodle_coupling.ledger.cells import BigId, Unindexed, facts_digest, frame_of
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.models import ASSIGNED, DecisionRow, MismatchRow, ProtectionRow
-from moodle_coupling.ledger.name_words import add_names
-from moodle_coupling.ledger.page_queries import Page, after, backwards, before, in_order, searching, sort_key
+from moodle_coupling.ledger.page_queries import Page, add_names, after, backwards, before, in_order, searching, sort_key
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.matching.likeness import best_score
 from moodle_coupling.words.sentence import Sentence

@@ -14,8 +14,7 @@ from moodle_coupling.ledger.bulk import TEXT, UTC_TIME, Staged, chosen_keys, sta
 from moodle_coupling.ledger.cells import BigId, frame_of
 from moodle_coupling.ledger.intentions import settle_intentions
 from moodle_coupling.ledger.models import OutcomeRow, RunRow
-from moodle_coupling.ledger.name_words import add_names
-from moodle_coupling.ledger.page_queries import Page, in_order, matching, sort_key
+from moodle_coupling.ledger.page_queries import Page, add_names, in_order, matching, sort_key
 from moodle_coupling.ledger.runs import locked
 from moodle_coupling.ledger.words import FINAL
 
@@ -51,7 +50,7 @@ class Settled:
 def settle(ledger: Ledger, run: str, outcomes: pd.DataFrame | Mapping[str, Sequence[Any]]) -> Settled:
     """Write outcomes and mark their rows settled, in one transaction; gives what was new.
 
-    ``outcomes`` has OUTCOME_COLUMNS of provisioning/load/outcomes.py; ``firstname``, ``lastname`` and ``email`` may follow,
+    ``outcomes`` has OUTCOME_COLUMNS of provisioning/load/rows.py; ``firstname``, ``lastname`` and ``email`` may follow,
     so that people can be found by them later. Rows that were no intention (rejected, skipped) are recorded as well.
     A row with a final outcome (done, rejected, skipped) keeps it, whatever comes after; one that failed or is unknown is
     followed by the later try. Told twice, nothing doubles: the call may be repeated after LedgerUnavailable.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import String, UniqueConstraint, and_, cast, delete, exists, func, literal, or_, select, update
 
-from moodle_coupling.contract.access import TargetKind
+from moodle_coupling.contract.columns import TargetKind
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import key_digest
 from moodle_coupling.ledger.cells import StoredText
@@ -31,7 +31,7 @@ from moodle_coupling.ledger.models import (
     RunRow,
     SharedDocumentRow,
 )
-from moodle_coupling.ledger.name_words import drop_names
+from moodle_coupling.ledger.page_queries import drop_names
 from moodle_coupling.ledger.words import UNDERWAY, MismatchStatus
 
 if TYPE_CHECKING:

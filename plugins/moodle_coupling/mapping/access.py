@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from moodle_coupling.contract.access import TargetKind
+from moodle_coupling.contract.columns import TargetKind
 from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
 from moodle_coupling.mapping.parts import Condition, FilledText, Part, date_format_problem, refuse
 from moodle_coupling.mapping.safeguards import ConnectionId, Limit, Watched

@@ -22,7 +22,7 @@ def load_all(folder: Path) -> tuple[list[Mapping], list[MappingError]]:
     """Read every mapping file directly in a folder, by name; one bad file never hides the good ones.
 
     Files in folders below it and hidden files are passed over. Two files with the same connection are both given: which
-    of them is refused is known from the ledger (:func:`moodle_coupling.orchestration.mapping_files.owner`).
+    of them is refused is known from the ledger (:func:`moodle_coupling.orchestration.run.owner`).
     """
     mappings: list[Mapping] = []
     errors: list[MappingError] = []

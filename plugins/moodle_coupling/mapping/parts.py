@@ -21,11 +21,10 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from moodle_coupling.contract.profile_fields import ProfileType
+from moodle_coupling.contract.fields import ProfileType
 from moodle_coupling.contract.recipes import UsernameRecipe
 from moodle_coupling.mapping.checks import did_you_mean, time_zone_problem
-from moodle_coupling.mapping.cron import cron_problem
-from moodle_coupling.mapping.patterns import linear_pattern
+from moodle_coupling.mapping.expressions import cron_problem, linear_pattern
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -267,7 +266,7 @@ class ProfileValue(FieldValue):
 
     def _check_constants(self) -> None:
         """Refuse a constant that the rule for persons' values would leave out of everyone's account."""
-        from moodle_coupling.contract.profile_fields import to_moodle
+        from moodle_coupling.contract.fields import to_moodle
 
         mapped = {f"value_map.{name}": text for name, text in (self.value_map or {}).items()}
         for name, said in {"value": self.value, "default": self.default, **mapped}.items():

@@ -19,9 +19,9 @@ from pydantic import (
 
 from moodle_coupling.contract.columns import FINDINGS, PERSON_COLUMNS, ROW
 from moodle_coupling.mapping.checks import Location, did_you_mean
+from moodle_coupling.mapping.expressions import NAME, query_problem
 from moodle_coupling.mapping.parts import FilledText, Part, refuse
 from moodle_coupling.mapping.safeguards import ConnectionId  # noqa: TC001  # pydantic looks it up
-from moodle_coupling.mapping.sql import NAME, query_problem
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
 
 
 class Action(StrEnum):

@@ -13,10 +13,10 @@ import numpy as np
 
 from moodle_coupling.contract.verdicts import Verdict
 from moodle_coupling.mapping import LeaverPolicy
-from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import persons_in, persons_listed
-from moodle_coupling.matching.judged import grouped
 from moodle_coupling.matching.questions import find_points
+from moodle_coupling.matching.reasons import grouped
+from moodle_coupling.matching.view import is_blank
 from moodle_coupling.matching.written import Notes, of_each, quoted, sentences
 from moodle_coupling.people.arrow import pa, same_text, taken, to_texts
 from moodle_coupling.words.sentence import Sentence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.mapping import Leavers
     from moodle_coupling.matching.frames import Remembered
-    from moodle_coupling.matching.judged import Judged
+    from moodle_coupling.matching.reasons import Judged
     from moodle_coupling.matching.view import Places, View
     from moodle_coupling.people.arrow import Mask, Texts
 

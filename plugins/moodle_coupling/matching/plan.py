@@ -20,15 +20,14 @@ from moodle_coupling.matching.changes import (
     further_fields,
     to_rename,
     to_write,
+    with_types,
 )
 from moodle_coupling.matching.evidence import evidence_of
 from moodle_coupling.matching.frames import SUSPEND, Action, Remembered
-from moodle_coupling.matching.judged import VERDICT_CODES, verdict_numbers, verdict_texts
 from moodle_coupling.matching.match import match_view
 from moodle_coupling.matching.obedience import NOT_POSSIBLE, Obeyed, obey
 from moodle_coupling.matching.orphans import fates_of
-from moodle_coupling.matching.profile import with_types
-from moodle_coupling.matching.reasons import Reasons
+from moodle_coupling.matching.reasons import VERDICT_CODES, Reasons, verdict_numbers, verdict_texts
 from moodle_coupling.matching.view import View, make_view
 from moodle_coupling.matching.written import Notes, followed, quoted, sentences
 from moodle_coupling.people.arrow import (

@@ -13,9 +13,9 @@ import numpy as np
 
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.contract.verdicts import Verdict
-from moodle_coupling.matching.compare import is_blank, loose, nothing, pairs
 from moodle_coupling.matching.evidence import account_named, clauses, first_of, persons_listed
-from moodle_coupling.matching.judged import VERDICT_CODES, listed_ids
+from moodle_coupling.matching.reasons import VERDICT_CODES, listed_ids
+from moodle_coupling.matching.view import is_blank, loose, nothing, pairs
 from moodle_coupling.matching.written import Pieces, numbers, of_each, quoted, sentences
 from moodle_coupling.people.arrow import at_once, blank_where, equal, is_in, join, pa, scattered
 from moodle_coupling.people.arrow import is_blank as is_nothing
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from moodle_coupling.matching.judged import Judged
+    from moodle_coupling.matching.reasons import Judged
     from moodle_coupling.matching.view import Places, View
     from moodle_coupling.people.arrow import Mask, Texts
 

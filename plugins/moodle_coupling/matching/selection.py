@@ -11,9 +11,9 @@ import pandas as pd
 
 from moodle_coupling.contract.frames import PLAN
 from moodle_coupling.contract.verdicts import Verdict
-from moodle_coupling.matching.compare import is_blank
 from moodle_coupling.matching.evidence import UNCHANGED
 from moodle_coupling.matching.frames import Action
+from moodle_coupling.matching.view import is_blank
 from moodle_coupling.people.arrow import as_mask, is_in, pa, pc, to_texts
 from moodle_coupling.people.arrow import is_blank as is_nothing
 from moodle_coupling.people.cleaning import folded

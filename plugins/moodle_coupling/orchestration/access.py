@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from moodle_coupling import settings
-from moodle_coupling.access.plan import Circumstances, plan_access, unlooked
+from moodle_coupling.access.plan import Circumstances, access_body, evaluate_access, plan_access, unlooked
 from moodle_coupling.access.questions import kept_in
-from moodle_coupling.access.safeguards import access_body, evaluate_access
 from moodle_coupling.access.wanted import targets_of, utc_text, wanted_access
-from moodle_coupling.contract.access import ACCESS_WRITES, WAITING, AccessAction, AccessCode, TargetKind
+from moodle_coupling.contract.columns import ACCESS_WRITES, WAITING, AccessAction, AccessCode, TargetKind
 from moodle_coupling.contract.facts import ACCESS, DONE, PLANNED, AccessFacts, AccessListFacts, SourceFacts
 from moodle_coupling.contract.frames import (
     ACCESS_LIST,
@@ -43,6 +42,8 @@ from moodle_coupling.ledger.access import (
     ever_gave,
     given_access,
     intention_key,
+    keep_as,
+    known_targets,
     note_found,
     refused_access,
     settle_access,
@@ -51,7 +52,6 @@ from moodle_coupling.ledger.accounts import absences, links_frame
 from moodle_coupling.ledger.decisions import protections
 from moodle_coupling.ledger.intentions import mark_sent, mark_unsent, plan_intentions, unsettled
 from moodle_coupling.ledger.outcomes import run_outcomes
-from moodle_coupling.ledger.targets import keep_as, known_targets
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.mapping import MissingTargets
 from moodle_coupling.mapping.access import STUDENT, AccessCoachview, target_kinds
@@ -66,7 +66,7 @@ from moodle_coupling.people.cleaning import clean_text
 from moodle_coupling.people.table import empty
 from moodle_coupling.provisioning.access.loader import load_access
 from moodle_coupling.provisioning.access.targets import COURSE_FIELD, TargetsRead, read_targets
-from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
+from moodle_coupling.provisioning.load.rows import OutcomeStatus
 from moodle_coupling.sources.access_list import ListRead, read_list
 from moodle_coupling.words.meanings import in_words
 from moodle_coupling.words.sentence import Sentence

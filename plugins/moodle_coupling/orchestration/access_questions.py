@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from moodle_coupling.access.questions import mismatches, subject, waiting
 from moodle_coupling.access.wanted import targets_of
-from moodle_coupling.contract.access import AccessCode, TargetKind
+from moodle_coupling.contract.columns import AccessCode, TargetKind
 from moodle_coupling.contract.facts import AccessListFacts, SourceFacts
+from moodle_coupling.ledger.access import answers, known_targets, name_kept
 from moodle_coupling.ledger.mismatches import record_mismatches
-from moodle_coupling.ledger.targets import answers, known_targets, name_kept
 from moodle_coupling.orchestration import staging
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.access.questions import Answer, Question, Target
-    from moodle_coupling.ledger.targets import Known
+    from moodle_coupling.ledger.access import Known
     from moodle_coupling.mapping import Access
     from moodle_coupling.orchestration.run import Run
     from moodle_coupling.provisioning.access.targets import TargetsRead

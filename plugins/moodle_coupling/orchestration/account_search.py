@@ -11,7 +11,7 @@ from moodle_coupling.people.letters import without_accents
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.hooks.moodle.hook import MoodleHook
 
 _VARIES: Final = (re.compile(r"[^b-df-hj-np-tv-xz]"), re.compile(r"[^bdfhjkmpqrtvwx]"))

@@ -181,7 +181,7 @@ def _turn(environment: str, action: str, reason: str = "") -> int:
 
 def _validate(arguments: argparse.Namespace) -> int:
     """Say of every mapping file whether it is right; status 1 when one is not."""
-    from moodle_coupling.orchestration.mapping_files import validated
+    from moodle_coupling.orchestration.run import validated
 
     given = Path(arguments.folder) if arguments.folder else mappings_folder()
     lines, right = validated(given, ledger_if_any()[0], texts())
@@ -196,7 +196,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     from moodle_coupling.mapping.folder import find_mapping
     from moodle_coupling.orchestration.explanation import explain_person
     from moodle_coupling.orchestration.load import writer
-    from moodle_coupling.orchestration.mapping_files import refuse_newcomer
+    from moodle_coupling.orchestration.run import refuse_newcomer
 
     with using_airflow():
         path = find_mapping(arguments.environment, mappings_folder())
@@ -440,7 +440,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _wrong_files(folder: Path, ledger: Ledger | None) -> dict[str, Sentence]:
     """Give the environments whose mapping file is wrong or refused, with what is wrong."""
     from moodle_coupling.mapping.folder import load_all
-    from moodle_coupling.orchestration.mapping_files import refused
+    from moodle_coupling.orchestration.run import refused
 
     _, errors = load_all(folder)
     wrong = {path.stem: error.said for error in errors if (path := error.path)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.errors import CouplingError, MoodleDenied
 from moodle_coupling.hooks.moodle.check import Finding, Wants, check_site, create_cost, is_fit, lines_of
 from moodle_coupling.hooks.moodle.hook import MoodleHook
-from moodle_coupling.matching.visibility import compared_fields
+from moodle_coupling.matching.changes import compared_fields
 from moodle_coupling.orchestration.access import wants as access_wants
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.run import the_ledger, with_defaults

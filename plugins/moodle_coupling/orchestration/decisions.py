@@ -12,7 +12,7 @@ from moodle_coupling.contract.verdicts import DecisionKind, Verdict
 from moodle_coupling.ledger.accounts import absences, links_frame, note_absences
 from moodle_coupling.ledger.decisions import decisions_in_force, decisions_on, lapse_choices, mark_applied, protections
 from moodle_coupling.ledger.mismatches import record_mismatches, subjects
-from moodle_coupling.matching.facts import account_print, mismatches_with_facts
+from moodle_coupling.matching.decisions import account_print, mismatches_with_facts
 from moodle_coupling.matching.frames import Action, Remembered
 
 if TYPE_CHECKING:

@@ -142,7 +142,7 @@ def _unwritable() -> str | Sentence | None:
 
 
 def _ledger_file() -> Path | None:
-    from moodle_coupling.ledger.database import read_address, sqlite_path
+    from moodle_coupling.ledger.schema import read_address, sqlite_path
 
     try:
         return sqlite_path(read_address(settings.ledger_url()))
@@ -310,12 +310,12 @@ def _figures() -> Iterator[Finding]:
 
 def _notifiers(mappings: list[Mapping]) -> Iterator[Finding]:
     """Look whether everybody who is to be told can be: the option can be read, and each notifier can be made."""
-    from moodle_coupling.orchestration import channels
+    from moodle_coupling.orchestration import notices
     from moodle_coupling.orchestration.notices import Event
 
     try:
-        found = channels.configured(Event)
-        for one in (*found, *(each for mapping in mappings for each in channels.mail(mapping.notify)[:1])):
+        found = notices.configured(Event)
+        for one in (*found, *(each for mapping in mappings for each in notices.mail(mapping.notify)[:1])):
             one.made()
     except CouplingError as error:
         yield _bad("notifiers_wrong", error=error.said)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.access.wanted import targets_of, wanted_access
 from moodle_coupling.errors import MoodleError
-from moodle_coupling.ledger.access import given_access
+from moodle_coupling.ledger.access import given_access, known_targets
 from moodle_coupling.ledger.accounts import AccountKeys, links_frame
 from moodle_coupling.ledger.people import Who, access_of
-from moodle_coupling.ledger.targets import known_targets
 from moodle_coupling.mapping.file import load_mapping, source_base
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.matching.selection import neighbourhood

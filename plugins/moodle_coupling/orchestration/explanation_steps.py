@@ -22,9 +22,8 @@ from moodle_coupling.orchestration.explanation_sources import (
     why_out_of_scope,
     word,
 )
-from moodle_coupling.words.meanings import mend_of
+from moodle_coupling.words.meanings import mend_of, target_named
 from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_turn
-from moodle_coupling.words.targets import target_named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.access.questions import Target
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.errors import MoodleError
-    from moodle_coupling.ledger.targets import Known
+    from moodle_coupling.ledger.access import Known
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.explanation_sources import History, Record
     from moodle_coupling.sources.contract import Extract

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from moodle_coupling.contract.access import ACCESS_WRITES
+from moodle_coupling.contract.columns import ACCESS_WRITES
 from moodle_coupling.ledger import cells
 from moodle_coupling.ledger.accounts import fingerprints, record_links
 from moodle_coupling.ledger.cells import plan_digest
@@ -26,13 +26,13 @@ from moodle_coupling.orchestration.pause import who
 from moodle_coupling.orchestration.run import held, let_go
 from moodle_coupling.provisioning.load.book import StopRule
 from moodle_coupling.provisioning.load.loader import LoadResult, load
-from moodle_coupling.provisioning.load.outcomes import (
+from moodle_coupling.provisioning.load.rows import (
     NOT_WHOLE,
     NOTHING_TO_DO,
     OUTCOME_COLUMNS,
     OutcomeStatus,
+    sort_rows,
 )
-from moodle_coupling.provisioning.load.rows import sort_rows
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from moodle_coupling.mapping import Mapping
     from moodle_coupling.orchestration.run import Run
     from moodle_coupling.provisioning.load.job import Pace
-    from moodle_coupling.provisioning.load.outcomes import Outcome
+    from moodle_coupling.provisioning.load.rows import Outcome
     from moodle_coupling.provisioning.wire import Moodle
 
 

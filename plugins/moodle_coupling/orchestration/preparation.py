@@ -19,8 +19,7 @@ from moodle_coupling.orchestration import access, safety, staging
 from moodle_coupling.orchestration.extraction import read_source
 from moodle_coupling.orchestration.once import once
 from moodle_coupling.orchestration.shared_staging import leave_mark
-from moodle_coupling.people.fingerprint import fingerprints
-from moodle_coupling.people.table import made
+from moodle_coupling.people.table import fingerprints, made
 from moodle_coupling.people.transform import transform as transform_persons
 from moodle_coupling.words.sentence import Sentence
 

@@ -13,7 +13,7 @@ from moodle_coupling.contract.columns import INACTIVE_UNREAD
 from moodle_coupling.contract.fields import FIELD_BY_NAME, PROFILE_PREFIX, PROFILE_WIDTH, WIDTHS, Takes
 from moodle_coupling.contract.recipes import RECIPES
 from moodle_coupling.mapping import IdnumberFrom, Unmatched
-from moodle_coupling.mapping.countries import to_code
+from moodle_coupling.mapping.checks import to_code
 from moodle_coupling.people import rules
 from moodle_coupling.people.arrow import (
     at_once,
@@ -29,8 +29,7 @@ from moodle_coupling.people.arrow import (
     to_series,
 )
 from moodle_coupling.people.cleaning import damaged, surnames
-from moodle_coupling.people.reasons import Reasons, note_sources
-from moodle_coupling.people.rules import Blocks, holds
+from moodle_coupling.people.rules import Blocks, Reasons, holds, note_sources
 from moodle_coupling.people.table import Table, first_filled, rows_of
 from moodle_coupling.people.usernames import base_usernames
 

@@ -7,15 +7,21 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH
-from moodle_coupling.contract.profile_fields import is_kept
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, flatten, most_bytes
-from moodle_coupling.hooks.moodle.records import AccountChange, NewAccount, changed_account, new_account
+from moodle_coupling.contract.fields import FIELDS, PROFILE_WIDTH, is_kept
+from moodle_coupling.hooks.moodle.records import (
+    CONTROL_VARIABLES,
+    AccountChange,
+    NewAccount,
+    changed_account,
+    flatten,
+    most_bytes,
+    new_account,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.provisioning.wire import Wire
 
 

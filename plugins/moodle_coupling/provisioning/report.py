@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from moodle_coupling.contract.safe_text import code as as_code
 from moodle_coupling.contract.safe_text import plain
 from moodle_coupling.hooks.moodle.probes import unseen_field
-from moodle_coupling.matching.facts import are_mismatches
+from moodle_coupling.matching.decisions import are_mismatches
 from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
-from moodle_coupling.provisioning.load.outcomes import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
+from moodle_coupling.provisioning.load.rows import NOT_KEPT, NOT_WHOLE, WITHHELD, OutcomeStatus, count_statuses
 from moodle_coupling.words.meanings import how_to_mend, in_words
 from moodle_coupling.words.sentence import ENGLISH, Sentence, in_turn
 

@@ -15,12 +15,11 @@ from typing import Any
 from moodle_coupling.errors import InputError, SettingError
 from moodle_coupling.sandbox.coachview import FaultKind as CoachviewFaultKind
 from moodle_coupling.sandbox.coachview import SandboxCoachview, ServerSettings
+from moodle_coupling.sandbox.coachview.people import invented_enrolments, invented_parts
 from moodle_coupling.sandbox.coachview.samples import PeopleFile, generate_people, read_people
 from moodle_coupling.sandbox.coachview.sandbox import CLIENT_ID
-from moodle_coupling.sandbox.coachview.trainings import invented_enrolments, invented_parts
 from moodle_coupling.sandbox.moodle import SandboxMoodle, SiteSettings
-from moodle_coupling.sandbox.moodle.accounts import UsernameTaken
-from moodle_coupling.sandbox.moodle.people_file import read_accounts
+from moodle_coupling.sandbox.moodle.accounts import UsernameTaken, read_accounts
 
 CLIENT_SECRET_VARIABLE = "COACHVIEW_SANDBOX_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 COACHVIEW_SECRET_VARIABLE = "COACHVIEW_SANDBOX_SECRET"  # noqa: S105 - the name of a variable

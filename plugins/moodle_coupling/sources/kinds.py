@@ -84,8 +84,7 @@ def _open(
     parts = tuple(kind_of(each).open(each, base) for each in settings)
     if len(parts) == 1:
         return parts[0]
-    from moodle_coupling.sources.several.combination import Joining
-    from moodle_coupling.sources.several.source import SeveralReader
+    from moodle_coupling.sources.several.source import Joining, SeveralReader
 
     names = tuple(each.name or str(part.where) for each, part in zip(settings, parts, strict=True))
     return SeveralReader(parts, names, Joining(idnumber, told))

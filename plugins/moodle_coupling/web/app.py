@@ -9,12 +9,12 @@ from fastapi.staticfiles import StaticFiles
 
 from moodle_coupling.web.base.access import admitted
 from moodle_coupling.web.base.forms import refuse_forged, refuse_nul
-from moodle_coupling.web.base.languages import COOKIE
 from moodle_coupling.web.base.shell import add_pages, add_shell
 from moodle_coupling.web.base.templating import ROOMS, WEB, redirect
+from moodle_coupling.web.base.words import COOKIE
 from moodle_coupling.web.environments import actions as environment_actions
 from moodle_coupling.web.environments import pages as environments
-from moodle_coupling.web.mismatches import application, assignments, decisions, elsewhere, export, sheet
+from moodle_coupling.web.mismatches import application, decisions, elsewhere, export, sheet
 from moodle_coupling.web.mismatches import pages as mismatches
 from moodle_coupling.web.people import pages as people
 from moodle_coupling.web.runs import export as run_export
@@ -44,9 +44,8 @@ def make_app() -> FastAPI:
         export,
         sheet,
         application,
-        assignments,
-        mismatches,
         decisions,
+        mismatches,
         elsewhere,
         runs,
         run_export,

@@ -41,7 +41,7 @@ def add_export_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentPa
 
 
 def _mismatches(arguments: argparse.Namespace) -> int:
-    from moodle_coupling.web.base.ledgers import the_ledger
+    from moodle_coupling.web.base.couplings import the_ledger
     from moodle_coupling.web.mismatches.export import HEADS, WIDTHS, everything, table
     from moodle_coupling.web.mismatches.listing import Filters
     from moodle_coupling.web.mismatches.rows import Reader
@@ -58,11 +58,10 @@ def _mismatches(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from moodle_coupling.ledger.runs import latest_runs
-    from moodle_coupling.web.base.ledgers import the_ledger
+    from moodle_coupling.web.base.couplings import the_ledger
     from moodle_coupling.web.runs.export import table_of
-    from moodle_coupling.web.runs.filters import Filters
     from moodle_coupling.web.runs.report import Report
-    from moodle_coupling.web.runs.rows import Reader
+    from moodle_coupling.web.runs.rows import Filters, Reader
 
     access, ledger = _operator(arguments.environment), the_ledger()
     runs = latest_runs(ledger, arguments.environment, limit=5000 if arguments.run else 1)

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.words.sentence import ENGLISH, Sentence, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from moodle_coupling.words.sentence import Texts
+
+
+# ---- What cohorts and courses are called in a sentence ----
+
+CALLED: Final = "fullname"
+"""The key in the facts of what a cohort or course is called in Moodle, beside its ID number or short name."""
+
+
+def target_named(number: int, values: Mapping[str, Any]) -> Sentence:
+    """Name a cohort or course by what the facts have of it: 'Docenten (docs), number 12'."""
+    key, called = target_key(values), str(values.get(CALLED) or "")
+    if not key or not called:
+        return Sentence("name.target", name=called or key, number=number)
+    return Sentence("name.target_both", name=called, key=key, number=number)
+
+
+def target_key(values: Mapping[str, Any]) -> str:
+    """Give the ID number or short name of a cohort or course by its facts; '' where there is none."""
+    return next((str(value) for name, value in values.items() if name != CALLED and value), "")
+
+
+# ---- What each rejection ----
 
 
 def meaning_of(code: str) -> Sentence:

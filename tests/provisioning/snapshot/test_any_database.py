@@ -15,7 +15,7 @@ from provisioning.snapshot.site import READ, SEARCH, MemoryKeys, account, candid
 from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.matching.plan import make_plan
 from moodle_coupling.provisioning.lookups import can_look_up
-from moodle_coupling.provisioning.snapshot import accounts, by_report, ranges
+from moodle_coupling.provisioning.snapshot import accounts, by_report, everyone
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.provisioning.snapshot.keys import folded, is_odd, spellings
 from moodle_coupling.sandbox.moodle import running_moodle
@@ -31,8 +31,8 @@ REPORTS = {
 @pytest.fixture(autouse=True)
 def _a_short_way_to_the_last_account(monkeypatch):
     monkeypatch.setattr(by_report, "_SPOT_CHECK", 1)
-    monkeypatch.setattr(ranges, "BEYOND", 500)
-    monkeypatch.setattr(ranges, "AT_ONCE", 500)
+    monkeypatch.setattr(everyone, "BEYOND", 500)
+    monkeypatch.setattr(everyone, "AT_ONCE", 500)
     monkeypatch.setattr(accounts, "BEYOND", 500)
 
 
@@ -125,7 +125,7 @@ def test_who_is_linked_and_stays_the_same_costs_one_call(moodle, keys):
 
 def test_new_persons_cost_three_look_ups_and_one_at_those_who_came_since(moodle, keys, monkeypatch):
     monkeypatch.setattr(accounts, "BEYOND", 2000)
-    monkeypatch.setattr(ranges, "AT_ONCE", 1000)
+    monkeypatch.setattr(everyone, "AT_ONCE", 1000)
     read_everyone(moodle, keys)
     people = [{"idnumber": f"CV-{n}", "email": f"n{n}@example.org", "username": f"n{n}x"} for n in range(100)]
     moodle.calls.clear()

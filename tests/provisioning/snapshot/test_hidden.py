@@ -10,14 +10,14 @@ from provisioning.snapshot.site import STRATEGIES, WITH_REPORTS, account, candid
 
 from moodle_coupling.errors import MoodleAccessDenied
 from moodle_coupling.hooks.moodle.records import AccountsRead
-from moodle_coupling.provisioning.snapshot import ranges
+from moodle_coupling.provisioning.snapshot import everyone
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import CAPABILITIES, running_moodle
 
 
 @pytest.fixture(autouse=True)
 def _near(monkeypatch):
-    monkeypatch.setattr(ranges, "BEYOND", 1000)
+    monkeypatch.setattr(everyone, "BEYOND", 1000)
 
 
 @pytest.fixture

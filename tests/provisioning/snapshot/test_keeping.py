@@ -21,10 +21,10 @@ from provisioning.snapshot.site import (
     read,
 )
 
-from moodle_coupling.contract.account import Account
+from moodle_coupling.contract.fields import Account
 from moodle_coupling.errors import CouplingPaused
 from moodle_coupling.matching.frames import accounts_frame
-from moodle_coupling.provisioning.snapshot import by_report, ranges
+from moodle_coupling.provisioning.snapshot import by_report, everyone
 from moodle_coupling.provisioning.snapshot.reading import KEPT_FOR, Piece, Pieces, joined, packed, unpacked
 from moodle_coupling.sandbox.moodle import running_moodle
 
@@ -33,8 +33,8 @@ NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(ranges, "AT_ONCE", 50)
-    monkeypatch.setattr(ranges, "BEYOND", 200)
+    monkeypatch.setattr(everyone, "AT_ONCE", 50)
+    monkeypatch.setattr(everyone, "BEYOND", 200)
     monkeypatch.setattr(by_report, "_AT_ONCE", 50)
 
 

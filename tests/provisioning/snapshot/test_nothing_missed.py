@@ -13,7 +13,7 @@ from provisioning.snapshot.site import offer_report
 from moodle_coupling.mapping.parts import SnapshotSettings
 from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
-from moodle_coupling.provisioning.snapshot import by_report, ranges
+from moodle_coupling.provisioning.snapshot import by_report, everyone
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.sandbox.moodle import running_moodle
 
@@ -63,8 +63,8 @@ MAPPINGS = st.builds(
 @pytest.fixture(autouse=True)
 def _hardly_any_spot_check(monkeypatch):
     monkeypatch.setattr(by_report, "_SPOT_CHECK", 1)
-    monkeypatch.setattr(ranges, "BEYOND", 500)
-    monkeypatch.setattr(ranges, "AT_ONCE", 500)
+    monkeypatch.setattr(everyone, "BEYOND", 500)
+    monkeypatch.setattr(everyone, "AT_ONCE", 500)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -9,19 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moodle_coupling.contract.account import Account
+from moodle_coupling.contract.fields import Account
 from moodle_coupling.matching.frames import accounts_frame
-from moodle_coupling.provisioning.snapshot import ranges
-from moodle_coupling.provisioning.snapshot.ranges import far_apart, read_by_number
-from moodle_coupling.provisioning.snapshot.reading import Piece
-from moodle_coupling.provisioning.snapshot.turns import Tracker
+from moodle_coupling.provisioning.snapshot import everyone
+from moodle_coupling.provisioning.snapshot.everyone import far_apart, read_by_number
+from moodle_coupling.provisioning.snapshot.reading import Piece, Tracker
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(ranges, "AT_ONCE", 5)
-    monkeypatch.setattr(ranges, "BEYOND", 20)
-    monkeypatch.setattr(ranges, "LONGEST_GAP", 200)
+    monkeypatch.setattr(everyone, "AT_ONCE", 5)
+    monkeypatch.setattr(everyone, "BEYOND", 20)
+    monkeypatch.setattr(everyone, "LONGEST_GAP", 200)
 
 
 NOBODY = accounts_frame([])

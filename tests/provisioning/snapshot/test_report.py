@@ -18,14 +18,14 @@ from provisioning.snapshot.site import (
 
 from moodle_coupling.errors import MoodleAccessDenied, MoodleFunctionMissing, MoodleRefused, SettingError
 from moodle_coupling.hooks.moodle.records import Report
-from moodle_coupling.provisioning.snapshot import by_report, ranges
+from moodle_coupling.provisioning.snapshot import by_report, everyone
 from moodle_coupling.provisioning.snapshot.by_report import ReportUnfit
 from moodle_coupling.sandbox.moodle import CAPABILITIES, FUNCTIONS, CustomReport, running_moodle
 
 
 @pytest.fixture(autouse=True)
 def _near(monkeypatch):
-    monkeypatch.setattr(ranges, "BEYOND", 1000)
+    monkeypatch.setattr(everyone, "BEYOND", 1000)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from moodle_coupling.provisioning.snapshot import turns as reading
-from moodle_coupling.provisioning.snapshot.turns import in_turn
+from moodle_coupling.provisioning.snapshot import reading
+from moodle_coupling.provisioning.snapshot.reading import in_turn
 
 
 def nothing() -> None:

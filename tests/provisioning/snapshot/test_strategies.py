@@ -21,8 +21,7 @@ from provisioning.snapshot.site import (
 )
 
 from moodle_coupling.errors import AnswerLost
-from moodle_coupling.provisioning.snapshot import ranges
-from moodle_coupling.provisioning.snapshot import turns as reading
+from moodle_coupling.provisioning.snapshot import everyone, reading
 from moodle_coupling.sandbox.moodle import running_moodle
 
 ODD = "jos\u00e9"
@@ -31,8 +30,8 @@ ODD = "jos\u00e9"
 @pytest.fixture(autouse=True)
 def _near(monkeypatch):
     """Nobody is far away on these sites."""
-    monkeypatch.setattr(ranges, "AT_ONCE", 500)
-    monkeypatch.setattr(ranges, "BEYOND", 1000)
+    monkeypatch.setattr(everyone, "AT_ONCE", 500)
+    monkeypatch.setattr(everyone, "BEYOND", 1000)
 
 
 @pytest.fixture
@@ -154,13 +153,13 @@ def test_progress_is_told_in_the_callers_thread_and_never_goes_back(moodle, stra
 class TestNumbers:
     def test_a_gap_that_refused_creates_left_is_no_end(self, moodle):
         moodle.add_accounts([account("voor")])
-        moodle.table.reserve_ids(ranges.BEYOND - 100)
+        moodle.table.reserve_ids(everyone.BEYOND - 100)
         moodle.add_accounts([account("na")])
         assert {"voor", "na"} <= names(read(moodle, strategy="fields"))
 
     def test_a_stretch_of_deleted_accounts_is_no_end(self, moodle, monkeypatch):
-        monkeypatch.setattr(ranges, "AT_ONCE", 20)
-        monkeypatch.setattr(ranges, "BEYOND", 60)
+        monkeypatch.setattr(everyone, "AT_ONCE", 20)
+        monkeypatch.setattr(everyone, "BEYOND", 60)
         gone = {"deleted": 1, "email": "0" * 32}
         moodle.add_accounts({**account(f"weg{n}@example.org.1760000000"), **gone} for n in range(100))
         moodle.add_accounts([account("na")])
@@ -192,7 +191,7 @@ class TestNumbers:
 
 class TestListing:
     def test_slices_that_would_be_large_are_cut_beforehand(self, moodle, monkeypatch):
-        monkeypatch.setattr(ranges, "_MOST", 20)
+        monkeypatch.setattr(everyone, "_MOST", 20)
         moodle.add_accounts(account(f"s{n:03}") for n in range(100))
         people = [{"email": f"S{n:03}@example.org"} for n in range(100)]
         assert len(read(moodle, *people, strategy="listing").accounts) == 103
@@ -227,5 +226,5 @@ class TestListing:
 
         deepest = pytest.MonkeyPatch()
         with deepest.context() as patched:
-            patched.setattr(ranges, "_DEEPEST", 1)
+            patched.setattr(everyone, "_DEEPEST", 1)
             assert len(read(moodle, strategy="listing", replaced={"find_accounts": losing}).accounts) == 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moodle_coupling.provisioning.snapshot.turns import Tracker
+from moodle_coupling.provisioning.snapshot.reading import Tracker
 
 
 class Clock:

@@ -7,7 +7,7 @@ from provisioning.plans import hook_for
 from provisioning.snapshot.site import STRATEGIES, WITH_REPORTS, account, candidates, offer_report, read
 
 from moodle_coupling.errors import MoodleAccessDenied
-from moodle_coupling.provisioning.snapshot import ranges
+from moodle_coupling.provisioning.snapshot import everyone
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.provisioning.snapshot.visibility import Visibility
 from moodle_coupling.sandbox.moodle import running_moodle
@@ -19,7 +19,7 @@ BOTH = Visibility(("city", "country"), own_id=3)
 
 @pytest.fixture(autouse=True)
 def _near(monkeypatch):
-    monkeypatch.setattr(ranges, "BEYOND", 1000)
+    monkeypatch.setattr(everyone, "BEYOND", 1000)
 
 
 @pytest.fixture

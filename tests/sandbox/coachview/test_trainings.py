@@ -8,8 +8,7 @@ import pytest
 from sandbox.coachview.client import changed, guid, someone
 
 from moodle_coupling.errors import SettingError
-from moodle_coupling.sandbox.coachview.samples import generate_people, read_people
-from moodle_coupling.sandbox.coachview.trainings import (
+from moodle_coupling.sandbox.coachview.people import (
     ENROLMENTS,
     ENVIRONMENT,
     PARTS,
@@ -17,6 +16,7 @@ from moodle_coupling.sandbox.coachview.trainings import (
     invented_enrolments,
     invented_parts,
 )
+from moodle_coupling.sandbox.coachview.samples import generate_people, read_people
 
 ROWS = [
     {"id": guid(1), "persoonId": guid(101), "opleidingId": guid(901), "status": "Ingeschreven", "definitief": True},

@@ -6,7 +6,7 @@ import pytest
 
 from moodle_coupling.errors import SourceError
 from moodle_coupling.sandbox.moodle import running_moodle
-from moodle_coupling.sandbox.moodle.people_file import read_accounts
+from moodle_coupling.sandbox.moodle.accounts import read_accounts
 
 
 def read(tmp_path, text, encoding="utf-8"):

@@ -20,9 +20,8 @@ from moodle_coupling.errors import (
 )
 from moodle_coupling.hooks.coachview.answers import Listing, read_listing, retry_after, said_by
 from moodle_coupling.hooks.coachview.budget import Budget, BudgetLeft, moment, refused_for_now
-from moodle_coupling.hooks.coachview.token import Token, TokenKeeper, read_token, token_form
-from moodle_coupling.hooks.failures import ATTEMPTS, error_of, retrying, usual_end
-from moodle_coupling.hooks.wire import Secrets
+from moodle_coupling.hooks.coachview.wire import Token, TokenKeeper, read_token, token_form
+from moodle_coupling.hooks.wire import ATTEMPTS, Secrets, error_of, retrying, usual_end
 from moodle_coupling.metrics import measured
 
 if TYPE_CHECKING:

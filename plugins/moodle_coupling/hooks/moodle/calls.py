@@ -21,13 +21,11 @@ from moodle_coupling.errors import (
     MoodleTokenInvalid,
     MoodleUnavailable,
 )
-from moodle_coupling.hooks.failures import ATTEMPTS, retrying, usual_end
 from moodle_coupling.hooks.moodle import records
 from moodle_coupling.hooks.moodle.access_records import MAY_BE_REPEATED
 from moodle_coupling.hooks.moodle.answers import SITE_INFO, UNKNOWN_FUNCTION, in_call, is_read, read_answer
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES, encode, form_of
-from moodle_coupling.hooks.moodle.records import GET_USERS_BY_FIELD
-from moodle_coupling.hooks.wire import Secrets
+from moodle_coupling.hooks.moodle.records import CONTROL_VARIABLES, GET_USERS_BY_FIELD, encode, form_of
+from moodle_coupling.hooks.wire import ATTEMPTS, Secrets, retrying, usual_end
 from moodle_coupling.metrics import measured
 from moodle_coupling.words.sentence import Sentence
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from moodle_coupling.contract.profile_fields import contradicts
+from moodle_coupling.contract.fields import contradicts
 from moodle_coupling.errors import (
     AnswerLost,
     MoodleAccessDenied,
@@ -25,7 +25,6 @@ from moodle_coupling.errors import (
     NotAMoodle,
 )
 from moodle_coupling.hooks.moodle.answers import SITE_INFO, without_function
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.probes import (
     AccessSite,
     AccessWants,
@@ -41,7 +40,13 @@ from moodle_coupling.hooks.moodle.probes import (
     unfit_for_new,
     unseen_field,
 )
-from moodle_coupling.hooks.moodle.records import CREATE_USERS, GET_USERS, GET_USERS_BY_FIELD, UPDATE_USERS
+from moodle_coupling.hooks.moodle.records import (
+    CONTROL_VARIABLES,
+    CREATE_USERS,
+    GET_USERS,
+    GET_USERS_BY_FIELD,
+    UPDATE_USERS,
+)
 from moodle_coupling.words.sentence import ENGLISH, Sentence, as_sentence, in_lines, in_turn
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from moodle_coupling.hooks.moodle import records
 from moodle_coupling.hooks.moodle.access import AccessCalls
 from moodle_coupling.hooks.moodle.answers import in_call
 from moodle_coupling.hooks.moodle.connection import NAME, MoodleSettings, masked
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
 from moodle_coupling.hooks.moodle.records import (
+    CONTROL_VARIABLES,
     CREATE_USERS,
     DELETE_USERS,
     GET_USERS,
@@ -35,7 +35,7 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.hooks.moodle.probes import Value
     from moodle_coupling.hooks.moodle.records import (
         AccountChange,

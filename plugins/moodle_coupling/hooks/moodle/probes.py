@@ -35,7 +35,7 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.errors import MoodleError
     from moodle_coupling.hooks.moodle.access_records import Cohort, Course, MembersRead
     from moodle_coupling.hooks.moodle.connection import MoodleSettings

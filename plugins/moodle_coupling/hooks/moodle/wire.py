@@ -10,15 +10,18 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from moodle_coupling.errors import MoodleAnswerTooLarge, MoodleError, MoodleTlsFailed, MoodleUnreachable
-from moodle_coupling.hooks.failures import Cause, Failure, chain_of, failure_of
 from moodle_coupling.hooks.moodle.answers import answer_lost, in_call, is_read
 from moodle_coupling.hooks.wire import (
     USER_AGENT,
+    Cause,
     Exchange,
+    Failure,
     PoolOfExchanges,
     RawAnswer,
     TooLarge,
     bytes_of,
+    chain_of,
+    failure_of,
     new_session,
     read_whole,
     request_options,

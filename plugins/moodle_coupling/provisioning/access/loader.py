@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from moodle_coupling.contract.access import ACCESS_GIVES, AccessAction, AccessCode, TargetKind
+from moodle_coupling.contract.columns import ACCESS_GIVES, AccessAction, AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_OUTCOMES, ACCESS_PLAN
 from moodle_coupling.errors import (
     AnswerLost,
@@ -26,16 +26,14 @@ from moodle_coupling.hooks.moodle.access_records import (
     Unenrolment,
     is_of_one_target,
 )
-from moodle_coupling.hooks.moodle.form import CONTROL_VARIABLES
+from moodle_coupling.hooks.moodle.records import CONTROL_VARIABLES
 from moodle_coupling.people.table import made
 from moodle_coupling.provisioning.access.targets import AccessMoodle, read_members
-from moodle_coupling.provisioning.in_flight import InFlight, Places
 from moodle_coupling.provisioning.load.book import Book, StopRule
 from moodle_coupling.provisioning.load.loader import Records, closed, guarded
-from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
-from moodle_coupling.provisioning.load.rows import plan_rows
+from moodle_coupling.provisioning.load.rows import Outcome, OutcomeStatus, plan_rows
 from moodle_coupling.provisioning.lookups import CREATE_SIZE
-from moodle_coupling.provisioning.wire import Wire
+from moodle_coupling.provisioning.wire import InFlight, Places, Wire
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:

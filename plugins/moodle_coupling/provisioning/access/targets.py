@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import pandas as pd
 
 from moodle_coupling.access.questions import Alike, Question, Target, by_number, number_in
-from moodle_coupling.contract.access import AccessCode, TargetKind
+from moodle_coupling.contract.columns import AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_MEMBERS, ACCESS_TARGETS
 from moodle_coupling.errors import MoodleError
 from moodle_coupling.hooks.moodle.access_records import COHORTS_AT_ONCE, GONE, is_of_one_target
 from moodle_coupling.mapping import MissingTargets
 from moodle_coupling.people.table import made
 from moodle_coupling.provisioning.wire import Moodle
-from moodle_coupling.words.targets import CALLED
+from moodle_coupling.words.meanings import CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

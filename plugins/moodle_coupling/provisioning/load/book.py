@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from moodle_coupling.errors import CouplingError, TooManyFailures
-from moodle_coupling.provisioning.load.outcomes import Outcome, OutcomeStatus
+from moodle_coupling.provisioning.load.rows import Outcome, OutcomeStatus
 from moodle_coupling.words.sentence import Sentence, as_sentence, in_turn
 
 if TYPE_CHECKING:

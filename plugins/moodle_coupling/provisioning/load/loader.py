@@ -19,17 +19,13 @@ from moodle_coupling.errors import (
     TooManyFailures,
     ValueNotTaken,
 )
-from moodle_coupling.provisioning.in_flight import InFlight, Places
 from moodle_coupling.provisioning.load.book import Book, StopRule
 from moodle_coupling.provisioning.load.culprits import Sendable
-from moodle_coupling.provisioning.load.job import Load, Pace
-from moodle_coupling.provisioning.load.outcomes import OutcomeStatus, outcomes_frame
-from moodle_coupling.provisioning.load.proof import FIRST
-from moodle_coupling.provisioning.load.rows import ChangeItem, sort_rows, split_shared
-from moodle_coupling.provisioning.load.shared_values import SharedValues
+from moodle_coupling.provisioning.load.job import FIRST, Load, Pace, SharedValues
+from moodle_coupling.provisioning.load.rows import ChangeItem, OutcomeStatus, outcomes_frame, sort_rows, split_shared
 from moodle_coupling.provisioning.load.writes import CreateJob, UpdateJob, create_batch, update_batch
 from moodle_coupling.provisioning.lookups import CREATE_SIZE, UPDATE_SIZE, batches, lookup_batches
-from moodle_coupling.provisioning.wire import Moodle, Spent, Stopped, Wire
+from moodle_coupling.provisioning.wire import InFlight, Moodle, Places, Spent, Stopped, Wire
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -39,8 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from moodle_coupling.provisioning.load.book import Journal
-    from moodle_coupling.provisioning.load.outcomes import Outcome
-    from moodle_coupling.provisioning.load.rows import NewItem, Work
+    from moodle_coupling.provisioning.load.rows import NewItem, Outcome, Work
 
 
 _STOP_CODES: Final = (

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.errors import MoodleRecordRefused, MoodleRequestTooLarge
 from moodle_coupling.provisioning.load.culprits import is_suspect, send_alone, take_apart
 from moodle_coupling.provisioning.load.job import Batch, Load
-from moodle_coupling.provisioning.load.outcomes import OutcomeStatus
-from moodle_coupling.provisioning.load.rows import ChangeItem, NewItem, split_shared
+from moodle_coupling.provisioning.load.rows import ChangeItem, NewItem, OutcomeStatus, split_shared
 from moodle_coupling.provisioning.lookups import holds, loose_key, same_value
 from moodle_coupling.provisioning.snapshot.visibility import refuse_hidden
 from moodle_coupling.words.sentence import Sentence
@@ -16,7 +15,7 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.hooks.moodle.records import CreatedAccount, UpdateWarning
     from moodle_coupling.provisioning.load.culprits import Refusal
     from moodle_coupling.provisioning.load.job import Calls

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Final
 from moodle_coupling.contract.fields import PROFILE_PREFIX
 from moodle_coupling.hooks.moodle.probes import SAMPLE_IDS
 from moodle_coupling.mapping.parts import SnapshotSettings
-from moodle_coupling.provisioning.snapshot.everyone import Beforehand, Everyone
+from moodle_coupling.provisioning.snapshot.everyone import Beforehand, Everyone, read_by_number
 from moodle_coupling.provisioning.snapshot.keys import odd_keys
 from moodle_coupling.provisioning.snapshot.lookup import Finder
-from moodle_coupling.provisioning.snapshot.ranges import read_by_number
-from moodle_coupling.provisioning.snapshot.reading import Pieces, Reading, joined
-from moodle_coupling.provisioning.snapshot.turns import Tracker
+from moodle_coupling.provisioning.snapshot.reading import Pieces, Reading, Tracker, joined
 from moodle_coupling.provisioning.snapshot.visibility import Visibility, tell_unseen, without_unproved
 from moodle_coupling.provisioning.wire import Moodle, Wire
 

@@ -14,17 +14,15 @@ import pandas as pd
 from moodle_coupling.errors import MoodleAccessDenied, SettingError
 from moodle_coupling.provisioning.lookups import can_look_up, look_up
 from moodle_coupling.provisioning.snapshot.keys import all_folded, folded, has_odd_keys, is_among, is_odd_name, name_key
-from moodle_coupling.provisioning.snapshot.reading import Lookups
-from moodle_coupling.provisioning.snapshot.turns import in_turn
+from moodle_coupling.provisioning.snapshot.reading import Lookups, in_turn
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.hooks.moodle.records import Report
-    from moodle_coupling.provisioning.snapshot.reading import Reading
-    from moodle_coupling.provisioning.snapshot.turns import Tracker
+    from moodle_coupling.provisioning.snapshot.reading import Reading, Tracker
     from moodle_coupling.provisioning.wire import Wire
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import MoodleAccessDenied
 from moodle_coupling.hooks.moodle.probes import EMAIL_HIDDEN, SAMPLE_IDS, SUSPENDED_HIDDEN, unseen_field
+from moodle_coupling.matching.changes import HIDEABLE, shown_fields
 from moodle_coupling.matching.frames import accounts_frame
-from moodle_coupling.matching.visibility import HIDEABLE, shown_fields
 from moodle_coupling.provisioning.lookups import look_up
 from moodle_coupling.words.sentence import Sentence, in_turn
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.provisioning.wire import Wire
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from moodle_coupling.sandbox.coachview.fields import FREE, Person, Rules
 from moodle_coupling.sandbox.coachview.filters import raw_conditions, read_order, read_where
 from moodle_coupling.sandbox.coachview.oauth import TokenServer, token_refused
+from moodle_coupling.sandbox.coachview.people import ENROLMENTS, PARTS
 from moodle_coupling.sandbox.coachview.refusals import Fault, FaultKind, Refusal, bad_request
 from moodle_coupling.sandbox.coachview.rows import (
     Asked,
@@ -26,15 +27,13 @@ from moodle_coupling.sandbox.coachview.rows import (
     person_row,
     record_row,
 )
-from moodle_coupling.sandbox.coachview.trainings import ENROLMENTS, PARTS
 from moodle_coupling.sandbox.server import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from moodle_coupling.sandbox.coachview.people import People
+    from moodle_coupling.sandbox.coachview.people import People, Records
     from moodle_coupling.sandbox.coachview.settings import Budget, ServerSettings, Standing
-    from moodle_coupling.sandbox.coachview.trainings import Records
     from moodle_coupling.sandbox.server import HttpRequest
 
 TOKEN_PATH, TOKEN = "/auth/connect/token", "token"

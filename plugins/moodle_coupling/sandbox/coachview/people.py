@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import random
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -16,17 +18,190 @@ from moodle_coupling.sandbox.coachview.fields import (
     FREE,
     PERSON_FIELDS,
     RELATIONS,
+    Field,
     FreeFields,
+    Kind,
     Person,
     Rules,
     is_guid,
 )
 from moodle_coupling.sandbox.coachview.filters import Snapshot
+from moodle_coupling.sandbox.coachview.refusals import bad_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from moodle_coupling.sandbox.coachview.fields import FreeField
+
+
+PARTS, ENROLMENTS = "Opleidingsonderdelen", "Opleidingsvragen"
+# ---- The e-learning parts of trainings and who is enrolled, in a sandbox Coachview.
+#
+# What the keys of such a row are called is known of very few (docs/sandbox-coachview.md): rows are kept and answered as
+# they are given, so that a test may have any of them under another name.
+
+Record = dict[str, Any]
+_BY = "Sandbox"
+
+
+class Records:
+    """The rows of one list, by id. ``stamp`` gives the local time as Coachview writes it."""
+
+    def __init__(self, stamp: Callable[[], str], free_fields: FreeFields) -> None:
+        self._stamp = stamp
+        self._free_fields = free_fields
+        self._lock = threading.RLock()
+        self._by_id: dict[str, Record] = {}
+        self._snapshots: dict[Rules, Snapshot] = {}
+        self._fields: dict[str, Field] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def all(self) -> list[Record]:
+        """Return every row; what is in it must not be changed."""
+        with self._lock:
+            return list(self._by_id.values())
+
+    def get(self, record_id: str) -> Record | None:
+        """Return a row, None where there is none of that id."""
+        return self._by_id.get(record_id)
+
+    def add(self, rows: Iterable[Record]) -> list[str]:
+        """Add rows and return their ids; without an id or an audit trail they get one. Raises :class:`SettingError`."""
+        with self._lock:
+            return [self._put({"id": str(uuid.uuid4()), **row}, new=True) for row in rows]
+
+    def change(self, record_id: str, changes: Record) -> Record:
+        """Change a row and stamp its audit trail. Raises :class:`SettingError`."""
+        with self._lock:
+            if record_id not in self._by_id:
+                raise SettingError(f"The sandbox Coachview has no row {record_id!r} in this list.")
+            trail = {**self._by_id[record_id][AUDIT], CHANGED: self._stamp(), "gewijzigdDoor": _BY}
+            self._put({**self._by_id[record_id], AUDIT: trail, **changes, "id": record_id}, new=False)
+            return self._by_id[record_id]
+
+    def remove(self, record_ids: Iterable[str]) -> None:
+        """Take rows away without a trace."""
+        with self._lock:
+            for record_id in record_ids:
+                self._by_id.pop(record_id, None)
+            self._forget()
+
+    def snapshot(self, rules: Rules) -> Snapshot:
+        """Return every row as of now, to be searched by these rules."""
+        with self._lock:
+            found = self._snapshots.get(rules)
+            if found is None:
+                found = self._snapshots[rules] = Snapshot(list(self._by_id.values()), rules)
+            return found
+
+    def field_named(self, name: str) -> Field:
+        """Return the field that a filter or order names, letter case aside. Raises :class:`Refusal` for what no row has, if there are any."""
+        with self._lock:
+            if not self._fields:
+                paths = {path: value for row in self._by_id.values() for path, value in _paths(row)}
+                self._fields = {".".join(path).lower(): Field(path, _kind(path, paths[path])) for path in paths}
+            found = self._fields.get(name.lower())
+        if found is None and not self._by_id:
+            return Field(tuple(name.split(".")))  # without rows nothing is known of their keys
+        if found is None:
+            raise bad_request(f"'{name}' is not a field of this list.")
+        return found
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that any row has, in the order in which they came."""
+        with self._lock:
+            return list(dict.fromkeys(key for row in self._by_id.values() for key in row if key != FREE))
+
+    def _put(self, row: Record, *, new: bool) -> str:
+        record_id, trail = row["id"], row.get(AUDIT, {})
+        moment = trail.get(CHANGED) or trail.get(CREATED) or self._stamp()
+        row[AUDIT] = {CREATED: moment, "aangemaaktDoor": _BY, CHANGED: moment, "gewijzigdDoor": _BY, **trail}
+        if not is_guid(record_id):
+            raise SettingError(f"The id of a row must be a GUID in small letters, not {record_id!r}.")
+        if new and record_id in self._by_id:
+            raise SettingError(f"The id {record_id!r} is there already.")
+        unknown = set(row.get(FREE, ())) - self._free_fields.codes
+        if unknown:
+            raise SettingError(f"Row {record_id}: free field {min(unknown)!r} has no definition.")
+        self._by_id[record_id] = row
+        self._forget()
+        return str(record_id)
+
+    def _forget(self) -> None:
+        self._snapshots.clear()
+        self._fields.clear()
+
+
+def _paths(row: Record, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in row.items():
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def _kind(path: tuple[str, ...], value: Any) -> Kind:
+    if path == ("id",):
+        return Kind.GUID
+    if path in ((AUDIT, CREATED), (AUDIT, CHANGED)):
+        return Kind.MOMENT
+    return Kind.YES_NO if isinstance(value, bool) else Kind.TEXT
+
+
+# ---- invented ones ---------------------------------------------------------------------------------------------------
+
+TRAININGS = ("BHV", "EHBO", "VCA", "HACCP", "AVG", "TAAL")
+ENVIRONMENT = "7f1d3c52-0000-4000-8000-00000000e001"
+"""The e-learning environment of the invented parts."""
+_STATES = ("Ingeschreven", "Ingeschreven", "Ingeschreven", "Ingeschreven", "Afgerond", "Geannuleerd")
+
+
+def invented_parts() -> Iterator[Record]:
+    """Give two parts of each invented training: one in a classroom, and one of e-learning."""
+    for number, code in enumerate(TRAININGS, 1):
+        training = _guid(0xA0, number)
+        yield {
+            "id": _guid(0xB0, number),
+            "opleidingId": training,
+            "naam": f"{code} praktijk",
+            "lesvormId": "Klassikaal",
+        }
+        yield {
+            "id": _guid(0xC0, number),
+            "opleidingId": training,
+            "naam": f"{code} e-learning",
+            "lesvormId": "Elearning",
+            "elearningOmgevingId": ENVIRONMENT,
+            "elearningCode": f"{code}-2027",
+        }
+
+
+def invented_enrolments(people: Iterable[Person], *, seed: int = 1) -> Iterator[Record]:
+    """Give who is enrolled: of each person in one to three of the invented trainings, one in six of them withdrawn."""
+    rng = random.Random(seed)  # noqa: S311 - invented
+    number = 0
+    for person in people:
+        for place in rng.sample(range(len(TRAININGS)), rng.randint(1, 3)):
+            number += 1
+            begins = dt.date(2027, 1, 1) + dt.timedelta(days=7 * rng.randrange(40))
+            yield {
+                "id": _guid(0xD0, number),
+                "persoonId": person["id"],
+                "opleidingId": _guid(0xA0, place + 1),
+                "status": rng.choice(_STATES),
+                "startDatum": f"{begins}T00:00:00",
+                "eindDatum": f"{begins + dt.timedelta(days=180)}T00:00:00",
+            }
+
+
+def _guid(kind: int, number: int) -> str:
+    return f"{kind:08x}-0000-4000-8000-{number:012x}"
+
+
+# ---- The people in a sandbox Coachview ----
 
 _PARTS: dict[str, set[str]] = {
     top: {field.path[1] for field in PERSON_FIELDS if field.path[0] == top and len(field.path) > 1}
@@ -34,7 +209,6 @@ _PARTS: dict[str, set[str]] = {
 }
 """The keys of a person, each with the keys below it."""
 _FREE_FORM = {FREE: dict, CATEGORIES: list, EXTRA: dict, RELATIONS: list}
-_BY = "Sandbox"
 
 
 class People:

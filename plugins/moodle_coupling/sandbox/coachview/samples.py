@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.sandbox.coachview.fields import Person
-    from moodle_coupling.sandbox.coachview.trainings import Record
+    from moodle_coupling.sandbox.coachview.people import Record
 
 
 _PEOPLE, _PARTS, _ENROLMENTS, _FREE_FIELDS = (

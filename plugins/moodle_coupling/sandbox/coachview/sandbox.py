@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from moodle_coupling.sandbox.coachview.api import Api, Call, endpoint_of, read_call
 from moodle_coupling.sandbox.coachview.fields import DEFAULT_FREE_FIELDS, FreeField
 from moodle_coupling.sandbox.coachview.oauth import TokenServer
-from moodle_coupling.sandbox.coachview.people import People
+from moodle_coupling.sandbox.coachview.people import ENROLMENTS, PARTS, People, Records
 from moodle_coupling.sandbox.coachview.refusals import Fault, FaultKind
 from moodle_coupling.sandbox.coachview.settings import Budget, Clock, ServerSettings
-from moodle_coupling.sandbox.coachview.trainings import ENROLMENTS, PARTS, Records
 from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
 from moodle_coupling.sandbox.faults import FaultsInForce
 from moodle_coupling.sandbox.server import Answer, Drip, HttpRequest, SandboxServer, Sending, web_server_page
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from moodle_coupling.sandbox.coachview.fields import Person
-    from moodle_coupling.sandbox.coachview.trainings import Record
+    from moodle_coupling.sandbox.coachview.people import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
 from moodle_coupling.sandbox.moodle.profile_fields import ProfileField
 from moodle_coupling.sandbox.moodle.reports import CustomReport
-from moodle_coupling.sandbox.moodle.sandbox import SandboxMoodle, running_moodle
+from moodle_coupling.sandbox.moodle.sandbox import Fault, FaultKind, SandboxMoodle, running_moodle
 from moodle_coupling.sandbox.moodle.site import (
     ACCESS_FUNCTIONS,
     ACCOUNT_FUNCTIONS,

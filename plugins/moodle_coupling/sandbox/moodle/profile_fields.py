@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from moodle_coupling.sandbox.moodle.exceptions import day, format_string, format_text, long_moment
 from moodle_coupling.sandbox.moodle.php import is_empty, is_numeric, to_int
-from moodle_coupling.sandbox.moodle.wording import day, format_string, format_text, long_moment
 
 DATATYPES = ("text", "textarea", "menu", "checkbox", "datetime", "social")
 _SHOWN_WHEN_EMPTY = "checkbox"

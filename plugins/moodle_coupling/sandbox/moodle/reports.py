@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from moodle_coupling.sandbox.moodle.wording import country_name, escaped, fullname, long_moment
+from moodle_coupling.sandbox.moodle.exceptions import country_name, escaped, fullname, long_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

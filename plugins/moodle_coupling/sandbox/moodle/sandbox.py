@@ -7,17 +7,16 @@ import secrets
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from moodle_coupling.errors import SettingError
 from moodle_coupling.sandbox.controls import AnyCall, CallLog, Controls
-from moodle_coupling.sandbox.faults import FaultsInForce
+from moodle_coupling.sandbox.faults import AnyFault, FaultsInForce, flag
 from moodle_coupling.sandbox.moodle.access import SYSTEM, AccessTables
 from moodle_coupling.sandbox.moodle.accounts import Accounts
-from moodle_coupling.sandbox.moodle.answers import login_page, php_warnings
-from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer
+from moodle_coupling.sandbox.moodle.app import Call, Request, RestServer, login_page, php_warnings
 from moodle_coupling.sandbox.moodle.context import ServiceTimes
-from moodle_coupling.sandbox.moodle.faults import Fault, FaultKind
 from moodle_coupling.sandbox.moodle.functions.accounts import NOT_CACHED, is_internal, stored_hash
 from moodle_coupling.sandbox.moodle.site import SiteSettings, Token, Tokens
 from moodle_coupling.sandbox.server import JSON, Answer, Drip, SandboxServer, Sending, web_server_page
@@ -29,6 +28,48 @@ if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.access_file import StartingAccess, StartingCohort, StartingCourse
     from moodle_coupling.sandbox.server import HttpRequest
 
+
+# ---- What can go wrong between a client and a Moodle ----
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    LATENCY = "latency"
+    HOLD = "hold"
+    ERROR_500 = "500"
+    ERROR_502 = "502"
+    ERROR_503 = "503"
+    ERROR_504 = "504"
+    RESET_BEFORE = "reset_before"
+    RESET_AFTER = "reset_after"
+    TRUNCATED = "truncated"
+    HTML = "html"
+    PHP_WARNING = "php_warning"
+    SLOW_DRIP = "slow_drip"
+
+
+@dataclass(frozen=True)
+class Fault(AnyFault):
+    """One fault; what is not said here is as in :class:`AnyFault`.
+
+    A hold lasts until the faults are cleared. ``after``: the error page comes after the work was done, so the answer is
+    lost. ``function``: only calls of that function.
+    """
+
+    kind: FaultKind
+    after: bool = False
+    function: str = ""
+
+    kinds: ClassVar = FaultKind
+    readers: ClassVar = {"after": flag, "function": str}
+
+    def fits(self, what: str) -> bool:
+        """Return whether a call of the function ``what`` counts for this fault."""
+        return self.function in ("", what)
+
+
+# ---- The sandbox Moodle as one object ----
 
 _SECRET_KEYS = ("wstoken", "password", "wspassword")
 
@@ -144,7 +185,7 @@ class SandboxMoodle:
 
     ``url`` is its root without a trailing slash, ``token`` the service user's. ``settings`` may be changed at any
     moment; ``faults`` and ``calls`` are what they say. ``access`` are the cohorts and courses to start with, as in a file
-    (:mod:`moodle_coupling.sandbox.moodle.access_file`).
+    (:mod:`moodle_coupling.sandbox.moodle.access`).
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
-from moodle_coupling.mapping.sql import bound
+from moodle_coupling.mapping.expressions import bound
 from moodle_coupling.sources.headings import HeadingsUnclear
 from moodle_coupling.words.sentence import Sentence
 

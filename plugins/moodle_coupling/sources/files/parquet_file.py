@@ -25,7 +25,7 @@ _NARROW: Final = {"halffloat": 2**11, "float": 2**24}
 def read_parquet(data: bytes, source: FileSource, file: str, caps: Caps) -> Extract:
     """Return the persons of a Parquet file; ``row`` is the running number of the row, from 1.
 
-    Values become texts as :func:`moodle_coupling.sources.texts.as_texts` says. A row with bytes that are no text, or with a
+    Values become texts as :func:`moodle_coupling.sources.records.as_texts` says. A row with bytes that are no text, or with a
     NUL, is left out with its reason.
 
     Raises:

@@ -27,7 +27,7 @@ from moodle_coupling.hooks.pause import variable_name
 from moodle_coupling.orchestration import names
 from moodle_coupling.settings import ViewersSee, viewers_see
 from moodle_coupling.web.base import couplings
-from moodle_coupling.web.base.languages import say
+from moodle_coupling.web.base.words import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable

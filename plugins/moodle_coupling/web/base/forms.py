@@ -7,7 +7,8 @@ import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import unquote_to_bytes
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -15,8 +16,84 @@ from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.datastructures import FormData
 
+from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.web.base.access import Access, AccessDep
-from moodle_coupling.web.base.languages import say
+from moodle_coupling.web.base.words import say
+
+if TYPE_CHECKING:
+    from fastapi import Response
+
+
+# ---- What a user is told after a change, also after a redirect: kept in a signed cookie and shown once ----
+
+COOKIE: Final = "moodle_notice"
+_SECONDS: Final = 60
+_LONGEST_NOTICE: Final = 1500
+"""Characters; a cookie holds 4 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A button of a notice: what stands on it, the path that it posts ``fields`` to, and the element that htmx exchanges ('' for the whole page).
+
+    ``key``: the key that presses it, where keys are on.
+    """
+
+    text: str
+    path: str
+    fields: tuple[tuple[str, str], ...] = ()
+    target: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One or a few sentences, translated and filled in already, and what can be done about it."""
+
+    text: str
+    tone: Tone = Tone.GOOD
+    offers: tuple[Offer, ...] = ()
+
+
+def keep(request: Request, answer: Response, notice: Notice) -> None:
+    """Let the next page show a notice."""
+    value = _cookies().dumps([notice.text[:_LONGEST_NOTICE], notice.tone, [astuple(offer) for offer in notice.offers]])
+    answer.set_cookie(
+        COOKIE,
+        value,
+        max_age=_SECONDS,
+        path=_path(request),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+def waiting(request: Request) -> Notice | None:
+    """Give the notice that the page before left; None when it left none."""
+    try:
+        text, tone, offers = _cookies().loads(request.cookies.get(COOKIE, ""), max_age=_SECONDS)
+    except (BadData, ValueError):  # ValueError: of a version that kept no offers
+        return None
+    return Notice(str(text), Tone(tone), tuple(Offer(*offer) for offer in offers))
+
+
+def forget(request: Request, answer: Response) -> None:
+    """Drop the notice: it was shown."""
+    answer.delete_cookie(COOKIE, path=_path(request))
+
+
+def _path(request: Request) -> str:
+    return str(request.scope.get("root_path", "")) or "/"
+
+
+def _cookies() -> URLSafeTimedSerializer:
+    from moodle_coupling.airflow_internals import signing_key
+
+    return URLSafeTimedSerializer(signing_key(), salt="moodle_coupling.notice")
+
+
+# ---- What comes in by addresses and forms ----
 
 HEADER: Final = "X-CSRF-Token"
 FIELD: Final = "csrf_token"

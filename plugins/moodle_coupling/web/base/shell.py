@@ -13,8 +13,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from moodle_coupling.errors import CouplingError
-from moodle_coupling.web.base.languages import say, texts_for
 from moodle_coupling.web.base.templating import is_htmx, render
+from moodle_coupling.web.base.words import say, texts_for
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send

@@ -42,22 +42,111 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
-from moodle_coupling.web.base import forms, notices, words
+from moodle_coupling.web.base import forms, words
 from moodle_coupling.web.base.access import of_request
-from moodle_coupling.web.base.differences import marked
-from moodle_coupling.web.base.languages import foreign, texts_for
-from moodle_coupling.web.base.moments import since
-from moodle_coupling.web.base.notices import Notice
+from moodle_coupling.web.base.forms import Notice
+from moodle_coupling.web.base.words import foreign, say, texts_for
 from moodle_coupling.words.sentence import languages
+
+if TYPE_CHECKING:
+    from moodle_coupling.words.sentence import Texts
+
+
+# ---- Two texts side by side, with the characters that differ marked ----
+
+_LONGEST: Final = 300
+"""Characters; beyond them the whole text counts as different rather than keep the page waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a text, and whether the other text lacks it."""
+
+    text: str
+    differs: bool
+
+
+def marked(one: str, other: str) -> tuple[list[Piece], list[Piece]]:
+    """Give both texts in pieces; letters are compared as they are, so case and accents count."""
+    if one == other:
+        return _whole(one, differs=False), _whole(other, differs=False)
+    if not one or not other or len(one) > _LONGEST or len(other) > _LONGEST:
+        return _whole(one, differs=True), _whole(other, differs=True)
+    ones, others = [0], [0]
+    same: set[int] = set()
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    for block in blocks:
+        same.add(len(ones))
+        ones += [block.a, block.a + block.size]
+        others += [block.b, block.b + block.size]
+    return _cut(one, ones, same), _cut(other, others, same)
+
+
+def _whole(text: str, *, differs: bool) -> list[Piece]:
+    return [Piece(text, differs)] if text else []
+
+
+def _cut(text: str, borders: list[int], same: set[int]) -> list[Piece]:
+    found = []
+    for number, (start, end) in enumerate(pairwise(borders)):
+        if end > start:
+            found.append(Piece(text[start:end], number not in same))
+    return found
+
+
+# ---- How long ago, how long and how fast, in words ----
+
+_PAST: Final = (
+    (86400, say("{n} day ago"), say("{n} days ago")),
+    (3600, say("{n} hour ago"), say("{n} hours ago")),
+    (60, say("{n} minute ago"), say("{n} minutes ago")),
+)
+_FUTURE: Final = (
+    (86400, say("in {n} day"), say("in {n} days")),
+    (3600, say("in {n} hour"), say("in {n} hours")),
+    (60, say("in {n} minute"), say("in {n} minutes")),
+)
+_MINUTE, _HOUR = 60, 3600
+
+
+def since(at: dt.datetime, now: dt.datetime, texts: Texts) -> str:
+    """Say how long ago ``at`` was, or how long it is until then, in whole days, hours or minutes."""
+    seconds = (now - at).total_seconds()
+    for size, one, many in _FUTURE if seconds < 0 else _PAST:
+        if abs(seconds) >= size:
+            return texts.plural(one, many, int(abs(seconds) // size))
+    return texts("just now") if seconds >= 0 else texts("any moment")
+
+
+def duration(seconds: float, texts: Texts) -> str:
+    """Write a duration in the two units that matter: '4 s', '3 min 20 s', '2 h 5 min'."""
+    whole = max(0, round(seconds))
+    if whole < _MINUTE:
+        return texts("{seconds} s", seconds=whole)
+    if whole < _HOUR:
+        return texts("{minutes} min {seconds} s", minutes=whole // _MINUTE, seconds=whole % _MINUTE)
+    return texts("{hours} h {minutes} min", hours=texts.number(whole // _HOUR), minutes=whole % _HOUR // _MINUTE)
+
+
+def rate(per_second: float, texts: Texts) -> str:
+    """Write how many a second, or a minute where it is less than one a second."""
+    if per_second >= 1:
+        return texts("{n} a second", n=texts.number(per_second))
+    return texts("{n} a minute", n=texts.number(max(1, per_second * _MINUTE)))
+
+
+# ---- How a page is written ----
 
 WEB: Final = Path(__file__).parents[1]
 ROOMS: Final = ("environments", "mismatches", "runs", "people")
@@ -100,11 +189,11 @@ def render(
 ) -> HTMLResponse:
     """Give a template as an answer; a notice that waits for the user is shown by a whole page."""
     whole = not Path(template).name.startswith("_")
-    waiting = notices.waiting(request) if whole else None
+    waiting = forms.waiting(request) if whole else None
     html = text_of(request, template, **{"notice": waiting} | values)
     answer = HTMLResponse(html, status_code=status, headers=headers)
     if waiting is not None:
-        notices.forget(request, answer)
+        forms.forget(request, answer)
     return answer
 
 
@@ -136,7 +225,7 @@ def redirect(request: Request, path: str, notice: Notice | None = None) -> Redir
     """Send a browser to one of our pages (303), where the notice is shown."""
     answer = RedirectResponse(f"{addresses(request).ours}{path}", status_code=303)
     if notice is not None:
-        notices.keep(request, answer, notice)
+        forms.keep(request, answer, notice)
     return answer
 
 

@@ -12,11 +12,11 @@ from moodle_coupling.orchestration import names
 from moodle_coupling.orchestration.connection_checks import check_environment, check_one, lift_quarantine
 from moodle_coupling.orchestration.pause import Switch, note_in_ledger
 from moodle_coupling.web.base.access import Access, AccessDep, Right
-from moodle_coupling.web.base.languages import say, texts_for
-from moodle_coupling.web.base.ledgers import ledger_if_any, the_ledger
-from moodle_coupling.web.base.notices import Notice
+from moodle_coupling.web.base.couplings import ledger_if_any, the_ledger
+from moodle_coupling.web.base.forms import Notice
 from moodle_coupling.web.base.templating import done, is_htmx
-from moodle_coupling.web.environments import starts as starting
+from moodle_coupling.web.base.words import say, texts_for
+from moodle_coupling.web.environments import state as starting
 from moodle_coupling.web.environments.pages import card_values, whole_page
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -13,21 +14,110 @@ from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_page
 from moodle_coupling.ledger.words import MismatchStatus
-from moodle_coupling.orchestration import names
-from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
-from moodle_coupling.web.base.forms import FormDep
-from moodle_coupling.web.base.languages import say, texts_for
-from moodle_coupling.web.base.ledgers import the_ledger
-from moodle_coupling.web.base.notices import Notice
+from moodle_coupling.matching.obedience import Change, Write, as_plan, foreseen
+from moodle_coupling.orchestration import names, safety
+from moodle_coupling.web.base.access import FORBIDDEN, MASK, Access, AccessDep, Right
+from moodle_coupling.web.base.couplings import the_ledger
+from moodle_coupling.web.base.forms import FormDep, Notice
 from moodle_coupling.web.base.templating import Addresses, addresses, redirect, render
-from moodle_coupling.web.environments import starts as starting
-from moodle_coupling.web.mismatches.foresight import foresee
+from moodle_coupling.web.base.words import say, texts_for
+from moodle_coupling.web.environments import state as starting
+from moodle_coupling.web.mismatches.facts import NAMES
 from moodle_coupling.web.mismatches.listing import meant, read_filters
 from moodle_coupling.web.mismatches.pages import common, list_path
-from moodle_coupling.web.mismatches.rows import RUNS_DO
+from moodle_coupling.web.mismatches.rows import RUNS_DO, Reader, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from moodle_coupling.matching.safeguards import Tripped
+    from moodle_coupling.web.base.couplings import Coupling
+    from moodle_coupling.words.sentence import Sentence, Texts
+
+
+# ---- What a run of decisions will write, and whether it waits for approval, before anybody starts it ----
+
+MOST: Final = 20
+"""Persons that are shown of each environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One mismatch, and what is written for it: each account with its fields, as the user may see them."""
+
+    row: Row
+    writes: tuple[Write, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What a run of one environment comes to.
+
+    ``number`` mismatches, of which the first are the ``lines``; ``actions``: how many accounts, by what is done to them.
+    ``approval``: why it will wait for somebody's approval; nothing where what is decided gives no cause. ``paused``: it is not
+    started; ``off``: the Dag is switched off in Airflow, so it waits.
+    """
+
+    coupling: Coupling
+    number: int
+    lines: tuple[Line, ...]
+    actions: Mapping[str, int]
+    approval: tuple[Sentence, ...]
+    paused: bool
+    off: bool
+
+    @property
+    def more(self) -> int:
+        """Give how many mismatches are not shown."""
+        return self.number - len(self.lines)
+
+
+def foresee(
+    access: Access, texts: Texts, environment: str, found: Sequence[Mapping[str, Any]], *, paused: bool
+) -> Foresight:
+    """Foresee a run for the decided mismatches of an environment; ``found`` as the ledger's pages have them."""
+    coupling, reader = access.coupling(environment), Reader(access, texts, deciding=False)
+    rows = [reader.row(record) for record in found]
+    writes = [_writes(row, coupling) for row in rows]
+    tripped: tuple[Tripped, ...] = ()
+    if coupling.mapping is not None:
+        tripped = safety.foresee(the_ledger(), coupling.mapping, as_plan(one for some in writes for one in some))
+    dag = names.provision_id(environment)
+    state = starting.dag_states([dag]).get(dag)
+    shown = zip(rows[:MOST], writes, strict=False)
+    return Foresight(
+        coupling,
+        len(found),
+        tuple(Line(row, _as_seen(row, some)) for row, some in shown),
+        Counter(one.action.value for some in writes for one in some),
+        tuple(one.said for one in tripped),
+        paused=paused,
+        off=state is not None and not state.is_on,
+    )
+
+
+def _writes(row: Row, coupling: Coupling) -> tuple[Write, ...]:
+    stands = row.holds
+    if stands is None:
+        return ()
+    return foreseen(row.verdict, row.facts.raw, stands.kind, stands.account_id, coupling.mapping)
+
+
+def _as_seen(row: Row, writes: tuple[Write, ...]) -> tuple[Write, ...]:
+    """Leave values out that are not the user's to see."""
+    if row.sees_names:
+        return writes
+    return tuple(
+        replace(write, changes={name: _masked(name, pair) for name, pair in write.changes.items()}) for write in writes
+    )
+
+
+def _masked(name: str, pair: Change) -> Change:
+    old, new = (MASK if value and name in NAMES else value for value in pair)
+    return old, new
+
+
+# ---- Apply now ----
 
 router = APIRouter()
 NOTHING: Final = say("Nothing to apply: none of these is decided and waits for a run. Decide first.")

@@ -13,26 +13,23 @@ from moodle_coupling.hooks.pause import read_pause
 from moodle_coupling.ledger.accounts import links_frame
 from moodle_coupling.ledger.decisions import Choice, protections
 from moodle_coupling.matching import decisions as deciding
-from moodle_coupling.matching.decisions import Option
-from moodle_coupling.matching.facts import ACCOUNT_FACTS, account_print
+from moodle_coupling.matching.decisions import ACCOUNT_FACTS, Option, account_print
 from moodle_coupling.matching.frames import ALWAYS_PROTECTED
 from moodle_coupling.web.base.access import Access, AccessDep, Right
-from moodle_coupling.web.base.languages import say, texts_for
-from moodle_coupling.web.base.ledgers import the_ledger
-from moodle_coupling.web.base.notices import Notice
+from moodle_coupling.web.base.couplings import the_ledger
+from moodle_coupling.web.base.forms import Notice
 from moodle_coupling.web.base.templating import is_htmx, render
-from moodle_coupling.web.mismatches.choices import shares_addresses
+from moodle_coupling.web.base.words import say, texts_for
 from moodle_coupling.web.mismatches.decisions import Note, decided
-from moodle_coupling.web.mismatches.facts import account_of
-from moodle_coupling.web.mismatches.flow import to_one
+from moodle_coupling.web.mismatches.facts import account_of, shares_addresses
 from moodle_coupling.web.mismatches.listing import read_filters
-from moodle_coupling.web.mismatches.pages import MismatchId, one_values, readable
+from moodle_coupling.web.mismatches.pages import MismatchId, one_values, readable, to_one
 from moodle_coupling.web.mismatches.rows import Line, Reader, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from moodle_coupling.contract.account import Account
+    from moodle_coupling.contract.fields import Account
     from moodle_coupling.hooks.moodle.hook import MoodleHook
     from moodle_coupling.web.base.couplings import Coupling
 

@@ -16,13 +16,12 @@ from moodle_coupling.ledger.mismatches import MismatchFilter, mismatch_counts, m
 from moodle_coupling.orchestration.decision_sheet import ACCOUNT, DECISION, NOTE, NUMBER, VERSION, kind_code
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import Access, AccessDep
+from moodle_coupling.web.base.couplings import the_ledger
 from moodle_coupling.web.base.forms import FormDep
-from moodle_coupling.web.base.languages import say, texts_for
-from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_xlsx, download, pieces
+from moodle_coupling.web.base.words import say, texts_for
 from moodle_coupling.web.mismatches.listing import read_filters
-from moodle_coupling.web.mismatches.rows import Reader, Row
-from moodle_coupling.web.mismatches.words import PROPOSED
+from moodle_coupling.web.mismatches.rows import PROPOSED, Reader, Row
 from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:

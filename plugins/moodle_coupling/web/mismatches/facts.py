@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -10,6 +10,9 @@ from typing import Any, Final
 from unidecode import unidecode
 
 from moodle_coupling.contract.facts import MismatchFacts
+from moodle_coupling.contract.verdicts import DecisionKind
+from moodle_coupling.matching.decisions import Option, options, proposed
+from moodle_coupling.web.base.couplings import Coupling
 
 NAME: Final = "name"
 """First and last name together, besides each of them."""
@@ -45,7 +48,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The two sides; ``person`` has the fields of matching/facts.py, and is empty where nobody is meant.
+    """The two sides; ``person`` has the fields of matching/decisions.py, and is empty where nobody is meant.
 
     Of a ``target`` of access, ``person`` is how it is named, and ``accounts`` are the cohorts or courses that may be meant.
     """
@@ -66,7 +69,7 @@ class Facts:
 
 
 def read_facts(text: str) -> Facts:
-    """Read what the ledger holds; a part that is not as matching/facts.py writes it counts as not known."""
+    """Read what the ledger holds; a part that is not as matching/decisions.py writes it counts as not known."""
     found = MismatchFacts.read(text)
     known = tuple(account_of(int(number), values) for number, values in found.accounts.items())
     target = {name: value for name, value in found.target.items() if isinstance(value, str)}
@@ -103,3 +106,35 @@ def _folded(text: str) -> str:
 
 def _loose(text: str) -> str:
     return "".join(unidecode(text).casefold().split())
+
+
+# ---- What can be decided on a mismatch, and how a choice is written in a form ----
+
+
+def shares_addresses(coupling: Coupling) -> bool:
+    """Tell whether the coupling's Moodle lets several accounts have one address; not, while its file is wrong."""
+    return coupling.mapping is not None and coupling.mapping.matching.shared_email
+
+
+def choices(record: Mapping[str, Any], facts: Facts, *, shared_email: bool) -> tuple[Option | None, tuple[Option, ...]]:
+    """Give what is proposed (None for nothing) and all that can be decided, what is proposed first."""
+    verdict = record["verdict"]
+    every = options(verdict, facts.raw, shared_email=shared_email)
+    best = proposed(verdict, facts.raw, record["proposal"], shared_email=shared_email)
+    return best, tuple(sorted(every, key=lambda option: option != best))
+
+
+def value_of(option: Option) -> str:
+    """Write an option as the value of a button: 'link:57', or 'ignore:' where no account is meant."""
+    return f"{option.kind}:{'' if option.account_id is None else option.account_id}"
+
+
+def option_of(value: str, offered: Sequence[Option]) -> Option | None:
+    """Find the option that a button stands for among those offered."""
+    return next((option for option in offered if value_of(option) == value), None)
+
+
+def the_only_one(kind: DecisionKind, offered: Sequence[Option]) -> Option | None:
+    """Give the option of a kind where it leaves no choice of account; None where it is not offered, or leaves one."""
+    found = [option for option in offered if option.kind == kind]
+    return found[0] if len(found) == 1 else None

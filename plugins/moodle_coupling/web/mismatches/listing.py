@@ -16,11 +16,10 @@ from moodle_coupling.ledger.runs import latest_runs
 from moodle_coupling.ledger.words import MismatchStatus
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import Access
+from moodle_coupling.web.base.couplings import the_ledger
 from moodle_coupling.web.base.forms import seal, unseal
-from moodle_coupling.web.base.languages import say
-from moodle_coupling.web.base.ledgers import the_ledger
-from moodle_coupling.web.mismatches.rows import Reader, Row
-from moodle_coupling.web.mismatches.words import PROPOSED
+from moodle_coupling.web.base.words import say
+from moodle_coupling.web.mismatches.rows import PROPOSED, Reader, Row
 from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:

@@ -23,13 +23,12 @@ from moodle_coupling.orchestration.decision_sheet import (
     record,
 )
 from moodle_coupling.web.base.access import FORBIDDEN, Access, AccessDep, Right
-from moodle_coupling.web.base.forms import SECONDS, STALE, FormDep
-from moodle_coupling.web.base.languages import say, texts_for
-from moodle_coupling.web.base.ledgers import the_ledger
-from moodle_coupling.web.base.notices import Notice
+from moodle_coupling.web.base.couplings import the_ledger
+from moodle_coupling.web.base.forms import SECONDS, STALE, FormDep, Notice
 from moodle_coupling.web.base.templating import redirect, render
-from moodle_coupling.web.mismatches.choices import shares_addresses
+from moodle_coupling.web.base.words import say, texts_for
 from moodle_coupling.web.mismatches.decisions import as_rows, why_refused
+from moodle_coupling.web.mismatches.facts import shares_addresses
 from moodle_coupling.web.mismatches.pages import common
 
 router = APIRouter()

@@ -12,7 +12,7 @@ from moodle_coupling.ledger import activity
 from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.decisions import Decision, decision_history, protections_on
 from moodle_coupling.ledger.people import Who, access_of, access_outcomes_of, links_of, mismatches_of, outcomes_of
-from moodle_coupling.web.base.languages import say
+from moodle_coupling.web.base.words import say
 from moodle_coupling.web.environments.state import ACTIONS
 from moodle_coupling.web.mismatches.rows import evidence_text
 from moodle_coupling.web.runs.access import AccessRow, access_row, moment

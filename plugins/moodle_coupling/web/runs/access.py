@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from moodle_coupling.contract.access import ACCESS_WRITES, WAITING, AccessAction, AccessCode
+from moodle_coupling.contract.columns import ACCESS_WRITES, WAITING, AccessAction, AccessCode
 from moodle_coupling.contract.frames import ACCESS_PLAN
 from moodle_coupling.contract.verdicts import Tone
 from moodle_coupling.errors import SettingError
 from moodle_coupling.ledger.access import AccessFilter, access_page, access_table
 from moodle_coupling.ledger.cells import records
 from moodle_coupling.ledger.page_queries import Page, matching_rows
-from moodle_coupling.web.base.languages import foreign, say
-from moodle_coupling.web.base.words import Word
+from moodle_coupling.web.base.words import Word, foreign, say
 from moodle_coupling.web.runs.rows import code_word
 from moodle_coupling.words.sentence import Sentence
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run
     from moodle_coupling.web.base.access import Access
-    from moodle_coupling.web.runs.filters import Filters
+    from moodle_coupling.web.runs.rows import Filters
     from moodle_coupling.words.sentence import Texts
 
 ACTIONS: Final = {

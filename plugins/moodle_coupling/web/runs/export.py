@@ -12,15 +12,14 @@ from moodle_coupling.contract.safe_text import as_csv
 from moodle_coupling.ledger import activity
 from moodle_coupling.web.base import words
 from moodle_coupling.web.base.access import Access, AccessDep
+from moodle_coupling.web.base.couplings import the_ledger
 from moodle_coupling.web.base.forms import FormDep
-from moodle_coupling.web.base.languages import say, texts_for
-from moodle_coupling.web.base.ledgers import the_ledger
 from moodle_coupling.web.base.tables import CSV, USUAL_WIDTH, XLSX, as_xlsx, download, pieces
+from moodle_coupling.web.base.words import say, texts_for
 from moodle_coupling.web.runs.access import ACTIONS, AccessRow
-from moodle_coupling.web.runs.filters import Filters, read_filters
 from moodle_coupling.web.runs.pages import readable, rows_on
 from moodle_coupling.web.runs.report import Report
-from moodle_coupling.web.runs.rows import Change, Reader, Row
+from moodle_coupling.web.runs.rows import Change, Filters, Reader, Row, read_filters
 from moodle_coupling.words.sentence import Texts
 
 if TYPE_CHECKING:

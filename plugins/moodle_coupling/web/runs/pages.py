@@ -10,19 +10,17 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from moodle_coupling.ledger.errors import NotInLedger
 from moodle_coupling.ledger.runs import Run, find_run, get_run, latest_runs
 from moodle_coupling.orchestration import names
-from moodle_coupling.orchestration.ended import ended
+from moodle_coupling.orchestration.status import ended
 from moodle_coupling.web.base.access import Access, AccessDep, Right
+from moodle_coupling.web.base.couplings import the_ledger
 from moodle_coupling.web.base.forms import FormDep
-from moodle_coupling.web.base.languages import texts_for
-from moodle_coupling.web.base.ledgers import the_ledger
-from moodle_coupling.web.base.moments import duration, rate
-from moodle_coupling.web.base.templating import Addresses, addresses, is_htmx, redirect, render
+from moodle_coupling.web.base.templating import Addresses, addresses, duration, is_htmx, rate, redirect, render
+from moodle_coupling.web.base.words import texts_for
 from moodle_coupling.web.environments.state import access_of, figures_of
 from moodle_coupling.web.runs import access as run_access
 from moodle_coupling.web.runs import rows as run_words
-from moodle_coupling.web.runs.filters import LIMIT, Filters, read_filters
 from moodle_coupling.web.runs.report import Report, airflow_run
-from moodle_coupling.web.runs.rows import Reader, Row
+from moodle_coupling.web.runs.rows import LIMIT, Filters, Reader, Row, read_filters
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:

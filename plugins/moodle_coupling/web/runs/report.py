@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from moodle_coupling.contract.facts import RunCounts
+from moodle_coupling.contract.facts import RunCounts, SourceFacts
+from moodle_coupling.contract.frames import PLAN
+from moodle_coupling.errors import SettingError
 from moodle_coupling.ledger import approvals, intentions
 from moodle_coupling.ledger.outcomes import outcome_page, outcome_table
-from moodle_coupling.ledger.page_queries import Page
+from moodle_coupling.ledger.page_queries import Page, matching_rows
 from moodle_coupling.ledger.runs import progress_of
 from moodle_coupling.ledger.words import DRY_RUN, UNDERWAY, RunState
+from moodle_coupling.matching.frames import WRITING_ACTIONS, Action
 from moodle_coupling.matching.safeguards import rows_behind, sample
 from moodle_coupling.orchestration.outages import outages_of, said
-from moodle_coupling.provisioning.load.outcomes import NOTHING_TO_DO, OutcomeStatus
+from moodle_coupling.provisioning.load.rows import NOTHING_TO_DO, OutcomeStatus
 from moodle_coupling.web.base.words import ACTIONS
-from moodle_coupling.web.runs import plan as run_plan
 from moodle_coupling.web.runs.access import RunAccess
-from moodle_coupling.web.runs.filters import LIMIT, Filters
-from moodle_coupling.web.runs.rows import HEAD, STATUSES
+from moodle_coupling.web.runs.rows import HEAD, LIMIT, STATUSES, Filters
 from moodle_coupling.words.sentence import read
 
 if TYPE_CHECKING:
@@ -34,6 +36,105 @@ if TYPE_CHECKING:
     from moodle_coupling.ledger.ledger import Ledger
     from moodle_coupling.ledger.runs import Run
     from moodle_coupling.words.sentence import Sentence
+
+
+# ---- The plan of a run, read from the run's folder in the staging area for as long as it is kept there ----
+
+_ORDERS: Final = {"name": ["lastname", "firstname"], "verdict": ["verdict"], "action": ["action"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How often a field was changed by hand in Moodle, and what comes of it."""
+
+    field: str
+    repaired: int
+    reported: int
+
+
+def read_plan(folder: ObjectStoragePath | None) -> pd.DataFrame | None:
+    """Give the plan (contract.frames.PLAN); None when it was never made, was swept, or cannot be reached from here."""
+    from moodle_coupling.orchestration import staging
+
+    if folder is None:
+        return None
+    try:
+        return staging.read_frame(folder, PLAN.name)
+    except (SettingError, OSError, ValueError, ImportError):
+        return None
+
+
+def read_warnings(folder: ObjectStoragePath | None) -> list[str]:
+    """Give what the run's source gave to think about; nothing when it cannot be reached from here."""
+    from moodle_coupling.orchestration import staging
+
+    if folder is None:
+        return []
+    try:
+        told = staging.find_facts(folder, SourceFacts)
+        return list(told.warnings) if told else []
+    except (SettingError, OSError, ValueError, ImportError):
+        return []
+
+
+def plan_page(plan: pd.DataFrame, filters: Filters, limit: int = LIMIT) -> Page:
+    """Give one page of the plan's rows that are asked for."""
+    kept = plan[_meant(plan, filters)]
+    if filters.sort in _ORDERS:
+        order = _ORDERS[filters.sort]
+        kept = kept.sort_values(order, ascending=not filters.descending, kind="stable", key=_folded)
+    elif filters.descending:
+        kept = kept.iloc[::-1]
+    return Page(kept.iloc[filters.offset : filters.offset + limit], len(kept))
+
+
+def drift_of(plan: pd.DataFrame | None) -> list[Drift]:
+    """Count by field what was changed by hand in Moodle, the most frequent first."""
+    found: Counter[tuple[str, str]] = Counter()
+    for text in [] if plan is None else plan.loc[plan["drift"] != "{}", "drift"]:
+        found.update((field, str(what)) for field, (_, _, what) in json.loads(text).items())
+    fields = {field for field, _ in found}
+    rows = [Drift(field, found[field, "repaired"], found[field, "reported"]) for field in fields]
+    return sorted(rows, key=lambda row: (-row.repaired - row.reported, row.field))
+
+
+def rejections_of(plan: pd.DataFrame) -> Counter[tuple[str, str]]:
+    """Count the rows that the plan rejects, by status and by the code of their first reason."""
+    reasons = plan.loc[plan["action"] == Action.REJECT, "reasons"]
+    return Counter(("rejected", first_code(text)) for text in reasons)
+
+
+def first_code(reasons: str) -> str:
+    """Give the code of the first reason of a plan's row; '' when it has none."""
+    found = json.loads(reasons or "[]")
+    return str(found[0]["code"]) if found else ""
+
+
+def to_write(plan: pd.DataFrame) -> int:
+    """Count the rows that write."""
+    return int(plan["action"].isin([str(action) for action in WRITING_ACTIONS]).sum())
+
+
+def _folded(column: pd.Series[str]) -> pd.Series[str]:
+    return column.str.lower()
+
+
+def _meant(plan: pd.DataFrame, filters: Filters) -> pd.Series[bool]:
+    meant = plan["action"].notna()
+    if filters.action:
+        meant &= plan["action"] == filters.action
+    if filters.verdicts:
+        meant &= plan["verdict"].isin(filters.verdicts)
+    if filters.drift:
+        meant &= plan["drift"] != "{}"
+    if filters.code:
+        meant &= plan["reasons"].map(first_code) == filters.code
+    if filters.text:
+        meant &= matching_rows(plan, filters.text)
+    return meant
+
+
+# ---- The report of a run ----
 
 _ROW_OF: Final = {verdict: name for name, verdicts in HEAD.items() for verdict in verdicts}
 _TROUBLE: Final = (OutcomeStatus.REJECTED, OutcomeStatus.FAILED, OutcomeStatus.UNKNOWN)
@@ -181,7 +282,7 @@ class Report:
     @cached_property
     def plan(self) -> pd.DataFrame | None:
         """Give its plan; None when there is none (any more)."""
-        return run_plan.read_plan(folder_of(self.run, self.airflow))
+        return read_plan(folder_of(self.run, self.airflow))
 
     @cached_property
     def access(self) -> RunAccess:
@@ -191,7 +292,7 @@ class Report:
     @cached_property
     def warnings(self) -> list[str]:
         """Give what its source gave to think about, as long as the run's folder is there."""
-        return run_plan.read_warnings(folder_of(self.run, self.airflow))
+        return read_warnings(folder_of(self.run, self.airflow))
 
     @cached_property
     def waits(self) -> Approval | None:
@@ -243,7 +344,7 @@ class Report:
             for status, code, number in zip(table["status"], table["code"], table["number"], strict=True):
                 found[status, code] += int(number)
         elif self.plan is not None:
-            found = run_plan.rejections_of(self.plan)
+            found = rejections_of(self.plan)
         return [Group(*key, number) for key, number in found.most_common()]
 
     @cached_property
@@ -254,9 +355,9 @@ class Report:
         return sorted({code for code in self._table["code"] if code and code != NOTHING_TO_DO})
 
     @cached_property
-    def drift(self) -> list[run_plan.Drift]:
+    def drift(self) -> list[Drift]:
         """Give what was changed by hand in Moodle, as far as the plan is still there."""
-        return run_plan.drift_of(self.plan)
+        return drift_of(self.plan)
 
     @property
     def unseen(self) -> list[str]:
@@ -270,7 +371,7 @@ class Report:
         if self.is_loaded:
             states = intentions.count_states(self._ledger, self.run.id)
             known = sum(states.values())
-            planned = run_plan.to_write(self.plan) if self.plan is not None else known
+            planned = to_write(self.plan) if self.plan is not None else known
             told.append(Step("load", states["settled"], max(known, planned)))
         return told
 
@@ -285,7 +386,7 @@ class Report:
         if (shown := self.shows(filters)).startswith("access"):
             return self.access.page(replace(filters, of=shown), limit)
         if shown == "plan":
-            return None if self.plan is None else run_plan.plan_page(self.plan, filters, limit)
+            return None if self.plan is None else plan_page(self.plan, filters, limit)
         return outcome_page(
             self._ledger,
             self.run.id,

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 from moodle_coupling.sandbox.moodle.access import SYSTEM
 from moodle_coupling.sandbox.moodle.cleaning import ParamType
 from moodle_coupling.sandbox.moodle.descriptions import WARNINGS, Many, Presence, Structure, Value, optional
-from moodle_coupling.sandbox.moodle.exceptions import InvalidParameter, MoodleException, record_missing, write_failed
+from moodle_coupling.sandbox.moodle.exceptions import (
+    InvalidParameter,
+    MoodleException,
+    format_string,
+    record_missing,
+    write_failed,
+)
 from moodle_coupling.sandbox.moodle.functions.accounts import check_writable
 from moodle_coupling.sandbox.moodle.php import is_empty
-from moodle_coupling.sandbox.moodle.wording import format_string
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.context import Context

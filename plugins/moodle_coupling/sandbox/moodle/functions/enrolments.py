@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle.cleaning import ParamType
 from moodle_coupling.sandbox.moodle.descriptions import Many, Presence, Structure, Value, optional
-from moodle_coupling.sandbox.moodle.exceptions import InvalidParameter, MoodleException, record_missing, unworded
+from moodle_coupling.sandbox.moodle.exceptions import (
+    InvalidParameter,
+    MoodleException,
+    format_string,
+    record_missing,
+    unworded,
+)
 from moodle_coupling.sandbox.moodle.functions.accounts import GUEST, check_writable
 from moodle_coupling.sandbox.moodle.functions.courses import existing_course, open_course
 from moodle_coupling.sandbox.moodle.functions.lookup import user_details
 from moodle_coupling.sandbox.moodle.php import is_empty
-from moodle_coupling.sandbox.moodle.wording import format_string
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.context import Context

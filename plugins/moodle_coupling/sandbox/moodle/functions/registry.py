@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moodle_coupling.sandbox.moodle import descriptions as user_fields
-from moodle_coupling.sandbox.moodle.functions import cohorts, courses, enrolments, groups, reports, site_info
+from moodle_coupling.sandbox.moodle.functions import cohorts, courses, enrolments, lookup, reports
 from moodle_coupling.sandbox.moodle.functions.accounts import create_users, delete_users, update_users
 from moodle_coupling.sandbox.moodle.functions.lookup import get_users, get_users_by_field
 
@@ -28,9 +28,7 @@ class Function:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "core_webservice_get_site_info": Function(
-        site_info.get_site_info, site_info.PARAMETERS, site_info.ANSWER, writes=False
-    ),
+    "core_webservice_get_site_info": Function(lookup.get_site_info, lookup.PARAMETERS, lookup.ANSWER, writes=False),
     "core_user_create_users": Function(create_users, user_fields.CREATE_PARAMETERS, user_fields.CREATED, writes=True),
     "core_user_update_users": Function(update_users, user_fields.UPDATE_PARAMETERS, user_fields.UPDATED, writes=True),
     "core_user_get_users": Function(
@@ -72,16 +70,16 @@ FUNCTIONS: dict[str, Function] = {
     "core_enrol_get_enrolled_users": Function(
         enrolments.get_enrolled_users, enrolments.ENROLLED_PARAMETERS, enrolments.ENROLLED, writes=False
     ),
-    "core_group_create_groups": Function(groups.create_groups, groups.CREATE_PARAMETERS, groups.GROUPS, writes=True),
+    "core_group_create_groups": Function(courses.create_groups, courses.CREATE_PARAMETERS, courses.GROUPS, writes=True),
     "core_group_get_course_groups": Function(
-        groups.get_course_groups, groups.COURSE_PARAMETERS, groups.GROUPS, writes=False
+        courses.get_course_groups, courses.COURSE_PARAMETERS, courses.GROUPS, writes=False
     ),
-    "core_group_add_group_members": Function(groups.add_group_members, groups.CHANGE_PARAMETERS, None, writes=True),
+    "core_group_add_group_members": Function(courses.add_group_members, courses.CHANGE_PARAMETERS, None, writes=True),
     "core_group_get_group_members": Function(
-        groups.get_group_members, groups.MEMBERS_PARAMETERS, groups.MEMBERS, writes=False
+        courses.get_group_members, courses.MEMBERS_PARAMETERS, courses.MEMBERS, writes=False
     ),
     "core_group_delete_group_members": Function(
-        groups.delete_group_members, groups.CHANGE_PARAMETERS, None, writes=True
+        courses.delete_group_members, courses.CHANGE_PARAMETERS, None, writes=True
     ),
     "core_completion_get_course_completion_status": Function(
         enrolments.get_completion_status, enrolments.COMPLETION_PARAMETERS, None, writes=False

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from moodle_coupling.sandbox.moodle.cleaning import ParamType
 from moodle_coupling.sandbox.moodle.database import collation_key
 from moodle_coupling.sandbox.moodle.descriptions import WARNINGS, Many, Presence, Structure, Value
-from moodle_coupling.sandbox.moodle.exceptions import MoodleException, record_missing
+from moodle_coupling.sandbox.moodle.exceptions import MoodleException, fullname, record_missing
 from moodle_coupling.sandbox.moodle.functions.lookup import picture_url
 from moodle_coupling.sandbox.moodle.reports import cell, heading
-from moodle_coupling.sandbox.moodle.wording import fullname
 
 if TYPE_CHECKING:
     from moodle_coupling.sandbox.moodle.context import Context
