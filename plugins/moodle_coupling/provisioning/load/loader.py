@@ -199,6 +199,11 @@ class Records:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
         self._latest = threading.local()
         self._fault: BaseException | None = None
+        self._lock = threading.Lock()
+        self._waiting = 0
+        """Batches that are taken and not yet sent."""
+        self._over = False
+        """Whether the last batch was taken."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -221,11 +226,22 @@ class Records:
         in_parallel(self._load.wire, send_all, self._ahead(iter(rows)))
 
     def _ahead(self, rows: Iterator[list[list[Any]]]) -> Iterator[list[list[Any]]]:
+        self._over = False
         coming = self._thread.submit(self._announced, rows)
-        while (row := coming.result()) is not None:
+        while (row := self._come(coming)) is not None:
+            with self._lock:
+                self._waiting += len(row)
             self._load.wire.went_out.clear()
             coming = self._thread.submit(self._announced, rows)
             yield row
+        self._over = True
+        self._load.wire.went_out.set()
+
+    def _come(self, coming: Future[list[list[Any]] | None]) -> list[list[Any]] | None:
+        """Wait for the next row; whoever keeps records need not wait for a request that waits for them."""
+        if not coming.done():
+            self._load.wire.went_out.set()
+        return coming.result()
 
     def _announced(self, rows: Iterator[list[list[Any]]]) -> list[list[Any]] | None:
         """Make the next row ready, and announce the first batch of it."""
@@ -241,6 +257,8 @@ class Records:
         try:
             # All that is said of a batch is said in its place; whoever waits for it sees at once that the load stopped.
             with wire.places.place():
+                with self._lock:
+                    self._waiting -= 1
                 try:
                     send(batch)
                 except CouplingError as error:
@@ -260,7 +278,8 @@ class Records:
             before.result()
 
     def _tell(self, batch: list[Any]) -> None:
-        self._load.wire.went_out.wait(_NEXT)
+        if self._waiting or not self._over:
+            self._load.wire.went_out.wait(_NEXT)
         try:
             self._load.tell(batch)
         except CouplingError as error:
