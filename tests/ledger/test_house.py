@@ -31,7 +31,7 @@ def test_the_ledger_imports_neither_airflow_nor_http_nor_pandas_when_it_is_loade
 
 def test_its_errors_can_be_imported_without_the_database_libraries() -> None:
     script = (
-        "import sys, moodle_coupling.ledger.errors, moodle_coupling.ledger.cells\nprint('sqlalchemy' in sys.modules)"
+        "import sys, moodle_coupling.ledger.errors, moodle_coupling.ledger.words\nprint('sqlalchemy' in sys.modules)"
     )
     path = {"PYTHONPATH": str(LEDGER.parent.parent)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=path)

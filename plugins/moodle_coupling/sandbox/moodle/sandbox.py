@@ -185,7 +185,7 @@ class SandboxMoodle:
 
     ``url`` is its root without a trailing slash, ``token`` the service user's. ``settings`` may be changed at any
     moment; ``faults`` and ``calls`` are what they say. ``access`` are the cohorts and courses to start with, as in a file
-    (:mod:`moodle_coupling.sandbox.moodle.access`).
+    (:mod:`moodle_coupling.sandbox.moodle.access_file`).
     """
 
     def __init__(
