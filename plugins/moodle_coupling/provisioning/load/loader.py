@@ -204,6 +204,8 @@ class Records:
         """Batches that are taken and not yet sent."""
         self._over = False
         """Whether the last batch was taken."""
+        self._wanted = False
+        """Whether somebody waits for the next batch."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -239,13 +241,15 @@ class Records:
 
     def _come(self, coming: Future[list[list[Any]] | None]) -> list[list[Any]] | None:
         """Wait for the next row; whoever keeps records need not wait for a request that waits for them."""
-        if not coming.done():
-            self._load.wire.went_out.set()
-        return coming.result()
+        self._wanted = True
+        self._load.wire.went_out.set()
+        row = coming.result()
+        self._wanted = False
+        return row
 
     def _announced(self, rows: Iterator[list[list[Any]]]) -> list[list[Any]] | None:
         """Make the next row ready, and announce the first batch of it."""
-        self._load.wire.went_out.wait(_NEXT)
+        self._let_go_out()
         row = next(rows, None)
         if row is not None and self._load.wire.stopped is None:
             self._load.announce_ahead(row[0])
@@ -277,9 +281,13 @@ class Records:
         if before is not None:
             before.result()
 
-    def _tell(self, batch: list[Any]) -> None:
-        if self._waiting or not self._over:
+    def _let_go_out(self) -> None:
+        """Let the next request go out first, where there is one that does not wait for what is done here."""
+        if not self._wanted and (self._waiting or not self._over):
             self._load.wire.went_out.wait(_NEXT)
+
+    def _tell(self, batch: list[Any]) -> None:
+        self._let_go_out()
         try:
             self._load.tell(batch)
         except CouplingError as error:
