@@ -115,8 +115,10 @@ def plan(count: int, folder: Path) -> Callable[[], Any]:
 
     from moodle_coupling.matching.frames import Remembered
     from moodle_coupling.matching.plan import make_plan
+    from moodle_coupling.people.arrow import compact_memory
     from moodle_coupling.people.transform import transform
 
+    compact_memory()  # as the tasks of a run do
     matching.make_elsewhere(folder, count)
     persons, accounts, links = (
         pd.read_parquet(folder / f"{name}.parquet") for name in ("persons", "accounts", "links")

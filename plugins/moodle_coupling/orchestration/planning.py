@@ -35,6 +35,7 @@ from moodle_coupling.orchestration.connection_checks import visibility_of, wants
 from moodle_coupling.orchestration.once import once
 from moodle_coupling.orchestration.run import LEASE, held
 from moodle_coupling.orchestration.shared_staging import check_mark
+from moodle_coupling.people.arrow import compact_memory
 from moodle_coupling.people.table import empty, made
 from moodle_coupling.provisioning.snapshot.accounts import read_accounts
 from moodle_coupling.words.sentence import Sentence, in_lines
@@ -70,6 +71,7 @@ def plan(run: Run) -> Planned:
     Where nobody need be asked, what writes nothing is settled at once, so that no task starts for it. Accounts that were read
     are not read again by a later try that follows soon: as long as the environment stays this run's own.
     """
+    compact_memory()
     check_mark(run)
     counts = {"check": check(run), "snapshot": once(run, snapshot, lasts=LEASE)}
     frame, counts["plan"] = make(run)

@@ -19,6 +19,7 @@ from moodle_coupling.orchestration import access, safety, staging
 from moodle_coupling.orchestration.extraction import read_source
 from moodle_coupling.orchestration.once import once
 from moodle_coupling.orchestration.shared_staging import leave_mark
+from moodle_coupling.people.arrow import compact_memory
 from moodle_coupling.people.table import fingerprints, made
 from moodle_coupling.people.transform import transform as transform_persons
 from moodle_coupling.words.sentence import Sentence
@@ -34,6 +35,7 @@ def prepare(run: Run) -> dict[str, dict[str, int]]:
 
     A source that was read is not read again by a later try: it may cost the requests of a day.
     """
+    compact_memory()
     begin(run)
     return {"extract": once(run, extract), "transform": transform(run)}
 
