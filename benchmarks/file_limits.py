@@ -152,7 +152,7 @@ def made(number: int) -> bytes:
 def ours(path: Path) -> str:
     """Read a file as a run does; gives the number of persons, or what was said."""
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.mapping import FileSource
+    from moodle_coupling.sources.files.settings import FileSource
     from moodle_coupling.sources.files.source import read_file
 
     try:

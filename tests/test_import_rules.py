@@ -38,7 +38,19 @@ PURE = ("people", "matching", "access")
 TOP_ROOMS = ("orchestration", "web")
 COMMANDS = frozenset({"plugin", "cli", "preview"})
 """Ways in, beside the rooms: like the top rooms they may import every room."""
-PARSED_WITH_A_DAG = ("errors", "mapping", "mapping.model", "mapping.file", "provider_info", "orchestration.dags")
+SOURCES = tuple(
+    sorted(f"sources.{path.parent.name}" for path in (ROOT / "plugins" / PACKAGE / "sources").glob("*/__init__.py"))
+)
+"""What is imported where a mapping file is read, because it is there: the declaration of each source, with its settings."""
+PARSED_WITH_A_DAG = (
+    "errors",
+    "mapping",
+    "mapping.model",
+    "mapping.file",
+    "provider_info",
+    "orchestration.dags",
+    *SOURCES,
+)
 """What a DAG file imports: parsed again and again by the DAG processor, so nothing heavy at module level."""
 
 
@@ -166,6 +178,7 @@ class House:
             *self.rooms_that_look_up(),
             *self.provider_info_imports(),
             *self.heavy_while_parsing(),
+            *self.sources_that_talk_when_declared(),
             *self.homeless(),
             *self.rooms_in_circles(),
         ]
@@ -265,6 +278,13 @@ class House:
                 if way := ways.get(f"import {bad}"):
                     yield f"{module} must parse fast, and imports {bad}: {' → '.join(way)}"
 
+    def sources_that_talk_when_declared(self) -> Iterator[str]:
+        for module in SOURCES:
+            ways = self.reached(module, only_module_level=True)
+            for bad in sorted(WIRE_AND_SCHEDULER):
+                if way := ways.get(f"import {bad}"):
+                    yield f"{module} is declared wherever a mapping is read, and imports {bad}: {' → '.join(way)}"
+
 
 def circles_of(edges: set[tuple[str, str]]) -> list[set[str]]:
     """Sets of names that lead to each other, each as large as can be."""
@@ -344,6 +364,14 @@ class TestTheHouse:
     def test_no_module_is_excused_that_is_in_no_circle(self):
         in_circles = set().union(*House.on_disk().circles())
         assert sorted(set().union(*KNOWN_CIRCLES) - in_circles) == []
+
+    def test_the_settings_of_every_source_are_checked(self):
+        checked = {each for module in SOURCES for each in House.on_disk().reached(module, only_module_level=True)}
+        settings = {
+            each for each in House.on_disk().modules if each.startswith("sources.") and each.endswith(".settings")
+        }
+        assert settings
+        assert settings <= checked
 
     @pytest.mark.parametrize("module", PARSED_WITH_A_DAG)
     def test_what_a_dag_file_imports_is_there_to_be_checked(self, module):
@@ -432,6 +460,8 @@ class TestTheChecker:
                 "orchestration.dags → people.names → pandas",
             ),
             ("orchestration.dags", "from moodle_coupling.people import names", "orchestration.dags must parse fast"),
+            ("sources.files", "import pandas", "sources.files must parse fast, and imports pandas"),
+            ("sources.files", "import airflow.sdk", "sources.files is declared wherever a mapping is read"),
             ("attic.box", "", "attic.box: room 'attic' stands on no floor"),
         ],
     )

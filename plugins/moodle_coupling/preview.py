@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.mapping import FileSource, Mapping
+    from moodle_coupling.mapping import Mapping
     from moodle_coupling.sources.contract import Extract
+    from moodle_coupling.sources.files.settings import FileSource
 
 LIVE: Final = "live"
 FORMATS: Final = ("table", "csv", "json", "parquet")
@@ -185,7 +186,7 @@ def _read_persons(mapping: Mapping, override: str | None, texts: Texts) -> Extra
 
 def _other_file(mapping: Mapping, path: str) -> FileSource:
     """Give a file to read in the place of the mapping's source, with the settings of its first file."""
-    from moodle_coupling.mapping import FileSource
+    from moodle_coupling.sources.files.settings import FileSource
 
     own = next((source for source in mapping.sources if isinstance(source, FileSource)), FileSource(path=path))
     absolute = path if "://" in path else str(Path(path).expanduser().resolve())

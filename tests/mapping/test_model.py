@@ -17,7 +17,6 @@ from moodle_coupling.contract.fields import COUNTRIES
 from moodle_coupling.mapping import (
     Condition,
     FieldValue,
-    FileSource,
     IdnumberFrom,
     LeaverPolicy,
     Limit,
@@ -25,13 +24,14 @@ from moodle_coupling.mapping import (
     Matching,
     Schedule,
     SnapshotStrategy,
-    SqlSource,
     Username,
     UsernameRecipe,
     Write,
 )
 from moodle_coupling.mapping.checks import constant_problem
 from moodle_coupling.mapping.expressions import PRESETS, cron_problem
+from moodle_coupling.sources.database.settings import SqlSource
+from moodle_coupling.sources.files.settings import FileSource
 
 
 def make(**keys: Any) -> Mapping:

@@ -11,9 +11,9 @@ from airflow.sdk import ObjectStoragePath, RetryAction
 from airflow.sdk.exceptions import AirflowRescheduleException
 
 from moodle_coupling import errors
-from moodle_coupling.mapping import CoachviewSource
 from moodle_coupling.orchestration import coupling_dags, outages, run
 from moodle_coupling.orchestration.retries import RETRIES, is_back, look_again
+from moodle_coupling.sources.coachview.settings import CoachviewSource
 
 if TYPE_CHECKING:
     from pathlib import Path

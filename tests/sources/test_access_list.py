@@ -8,8 +8,8 @@ import pytest
 
 from moodle_coupling.contract.frames import ACCESS_LIST
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping.access import AccessFile
 from moodle_coupling.sources.access_list import read_list
+from moodle_coupling.sources.files.settings import AccessFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from sources.workbooks import cell, sheet, workbook
 
-from moodle_coupling.mapping import FileSource, SqlSource
+from moodle_coupling.sources.database.settings import SqlSource
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:

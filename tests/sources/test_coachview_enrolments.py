@@ -14,12 +14,12 @@ from moodle_coupling.hooks.coachview.budget import OwnState
 from moodle_coupling.hooks.coachview.enrolments import Row
 from moodle_coupling.hooks.moodle.check import Level
 from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping.access import AccessCoachview
 from moodle_coupling.sandbox.coachview import SandboxCoachview, running_coachview
 from moodle_coupling.sandbox.coachview.people import ENVIRONMENT, invented_enrolments, invented_parts
 from moodle_coupling.sandbox.coachview.samples import generate_people
 from moodle_coupling.sources.access_list import read_list
 from moodle_coupling.sources.coachview.enrolments import listed, targets_of
+from moodle_coupling.sources.coachview.settings import AccessCoachview
 from moodle_coupling.sources.kinds import checked_connections, kind_of, waits_until
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from moodle_coupling.contract.columns import PERSON_COLUMNS
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.files import csv_file
 from moodle_coupling.sources.files.csv_file import read_regular
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.kinds import read_persons
 from moodle_coupling.words.sentence import Texts
 

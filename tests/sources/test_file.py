@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.contract import Mode, Wanted
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.files.source import FileReader
 from moodle_coupling.sources.kinds import read_persons
 

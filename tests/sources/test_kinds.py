@@ -1,98 +1,74 @@
-"""A new kind of source: its settings, a folder that declares it, and a row; nothing else in the house knows it by name."""
+"""A new kind of source: a folder among the sources, and nothing else; no file of the house knows it by name."""
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+import jsonschema
 import pytest
+import yaml
 
+from moodle_coupling import sources
 from moodle_coupling.errors import CouplingError, SourceUnavailable
-from moodle_coupling.hooks.moodle.check import Finding, Level
-from moodle_coupling.mapping import Mapping
-from moodle_coupling.mapping import source as mapping_source
-from moodle_coupling.mapping.source import SourceSettings
+from moodle_coupling.mapping.file import MappingFileError, json_schema, load_mapping
+from moodle_coupling.mapping.source import declared
 from moodle_coupling.orchestration import connection_checks
+from moodle_coupling.orchestration.access import wants
 from moodle_coupling.orchestration.dags import check_dag
-from moodle_coupling.people.arrow import pa
+from moodle_coupling.orchestration.lineage import sources_of
 from moodle_coupling.sources import kinds
+from moodle_coupling.sources.access_list import read_list
 from moodle_coupling.sources.contract import Kind, Wanted
-from moodle_coupling.sources.headings import Headings
 from moodle_coupling.sources.kinds import open_source, waits_until
-from moodle_coupling.sources.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from moodle_coupling.sources.contract import Extract, Source
+    from moodle_coupling.mapping import Mapping
 
-TEA_TIME = dt.datetime(2026, 11, 29, 16, tzinfo=dt.UTC)
-COLUMNS = ("person_id", "firstname", "lastname", "email1")
-
-
-class ToySource(SourceSettings):
-    """Persons out of the mapping file itself."""
-
-    type: Literal["toy"] = "toy"
-    connection: str
-    names: list[str]
-
-
-@dataclass(frozen=True)
-class ToyReader:
-    settings: ToySource
-    where: str = "the toy"
-    kind: str = "toy"
-    incremental: bool = False
-
-    def extract(self, wanted: Wanted) -> Extract:  # always everyone
-        records = Records(
-            Headings({name: at for at, name in enumerate(COLUMNS)}, dict(zip(COLUMNS, COLUMNS, strict=True)))
-        )
-        rows: Sequence[Sequence[str]] = [
-            (str(number), name, "Toy", f"{name}@example.com") for number, name in enumerate(self.settings.names, 1)
-        ]
-        columns = {
-            name: pa.array(each, type=pa.large_string())
-            for name, each in zip(COLUMNS, zip(*rows, strict=True), strict=True)
-        }
-        records.add_columns(np.arange(1, len(rows) + 1), columns)
-        return records.extract({})
+TOYS = Path(__file__).parent / "toys"
+FILE = """\
+environment: demo
+connection: moodle_demo
+source:
+  type: toy
+  connection: toybox_demo
+  names: [Teddy, Barbie]
+idnumber: person_id
+fields:
+  city: { column: city, default: Lego }
+access:
+  source:
+    type: toy
+    connection: toybox_demo
+    names: [Teddy]
+    courses: [tea]
+    columns: { person_id: person_id, course: course }
+"""
 
 
-class Toy(Kind):
-    settings = ToySource
-    connection_type = "toybox"
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(TOYS)])
+    declared.cache_clear()
+    yield
+    declared.cache_clear()
+    for name in [each for each in sys.modules if each.startswith(f"{sources.__name__}.toy")]:
+        del sys.modules[name]
 
-    def open(self, settings: ToySource, base: Path) -> Source:  # it lies nowhere
-        return ToyReader(settings)
 
-    def check(self, settings: ToySource, sharing: Any) -> list[Finding]:  # it counts no requests
-        return [Finding(Level.OK, "toys", f"There are {len(settings.names)} toys.")]
-
-    def check_connection(self, connection: str, sharing: Any) -> list[Finding]:
-        return [Finding(Level.OK, "box", f"{connection} is a box.")]
-
-    def waits_until(self, error: CouplingError, now: dt.datetime) -> dt.datetime | None:
-        return TEA_TIME if isinstance(error, SourceUnavailable) else None
+def load(folder: Path, text: str = FILE) -> Mapping:
+    path = folder / "demo.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_mapping(path)
 
 
 @pytest.fixture
-def mapping(monkeypatch: pytest.MonkeyPatch) -> Mapping:
-    monkeypatch.setitem(mapping_source.KINDS, "toy", ToySource)
-    monkeypatch.setitem(kinds.KINDS, "toy", Toy())
-    return Mapping.model_validate(
-        {
-            "environment": "demo",
-            "connection": "moodle_demo",
-            "source": {"type": "toy", "connection": "toybox_demo", "names": ["Teddy", "Barbie"]},
-            "idnumber": "person_id",
-            "fields": {"city": {"column": "city", "default": "Lego"}},
-        }
-    )
+def mapping(tmp_path: Path) -> Mapping:
+    return load(tmp_path)
 
 
 def test_it_is_read_and_held_to_what_the_mapping_needs(mapping: Mapping, tmp_path: Path) -> None:
@@ -102,10 +78,49 @@ def test_it_is_read_and_held_to_what_the_mapping_needs(mapping: Mapping, tmp_pat
     assert extract.left_alone == ("city",)
 
 
+def test_a_list_of_access_comes_from_it(mapping: Mapping, tmp_path: Path) -> None:
+    assert mapping.access is not None
+    assert mapping.access.source is not None
+
+    rows = read_list(mapping.access.source, tmp_path).rows
+
+    assert rows[["person_id", "course"]].to_numpy().tolist() == [["1", "tea"]]
+    assert wants(mapping).courses
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "place", "code"),
+    [
+        ("type: toy", "type: toyy", (4, "source.type"), "mapping.value.not_one_of"),
+        ("  names:", "  nams:", (6, "source.nams"), "mapping.key.unknown"),
+        ("    courses: [tea]\n", "", (11, "access.source.courses"), "mapping.key.missing"),
+        ("type: toy", "type: sql", (6, "source.names"), "mapping.key.of_another_source"),
+    ],
+)
+def test_what_is_wrong_with_its_keys_is_said_at_their_place(
+    right: str, wrong: str, place: tuple[int, str], code: str, tmp_path: Path
+) -> None:
+    with pytest.raises(MappingFileError) as error:
+        load(tmp_path, FILE.replace(right, wrong, 1))
+
+    assert (*place, code) in [(one.line, one.key, one.said.code) for one in error.value.problems]
+
+
+def test_a_misspelt_type_is_told_which_is_meant(tmp_path: Path) -> None:
+    with pytest.raises(MappingFileError, match="'toyy' is not one of file, sql, coachview, toy; did you mean 'toy'"):
+        load(tmp_path, FILE.replace("toy\n", "toyy\n", 1))
+
+
+def test_an_editor_completes_its_keys() -> None:
+    jsonschema.validate(yaml.safe_load(FILE), json_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(FILE.replace("names", "nams")), json_schema())
+
+
 def test_its_connection_is_checked_by_name_and_by_type(mapping: Mapping, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_checks, "_type_of", lambda _: "toybox")
 
-    (checked,) = kinds.checked_connections(mapping)
+    checked, _ = kinds.checked_connections(mapping)
     assert checked[0] == "toybox_demo"
     assert [one.code for one in checked[1].check(checked[2], None)] == ["toys"]
     assert [one.code for one in connection_checks.check_one("attic").findings] == ["box"]
@@ -113,11 +128,20 @@ def test_its_connection_is_checked_by_name_and_by_type(mapping: Mapping, monkeyp
 
 
 def test_a_run_waits_when_it_says_so(mapping: Mapping) -> None:
-    now = TEA_TIME - dt.timedelta(hours=1)
+    tea_time = dt.datetime(2026, 11, 29, 16, tzinfo=dt.UTC)
+    now = tea_time - dt.timedelta(hours=1)
 
-    assert waits_until(mapping, SourceUnavailable("asleep"), now) == TEA_TIME
+    assert waits_until(mapping, SourceUnavailable("asleep"), now) == tea_time
     assert waits_until(mapping, CouplingError("broken"), now) is None
 
 
-def test_every_kind_that_a_mapping_file_can_name_is_declared() -> None:
-    assert {name: kind.settings for name, kind in kinds.KINDS.items()} == mapping_source.KINDS
+def test_lineage_has_its_address(mapping: Mapping, tmp_path: Path) -> None:
+    assert list(sources_of(mapping, tmp_path)) == ["toy://toybox_demo/"] * 2
+
+
+def test_every_folder_that_declares_a_kind_has_a_type_of_its_own() -> None:
+    folders = [path.parent for each in sources.__path__ for path in Path(each).glob("*/settings.py")]
+
+    assert list(kinds.kinds()) == ["file", "sql", "coachview", "toy"]
+    assert len(folders) == len(kinds.kinds())
+    assert all(isinstance(kind, Kind) for kind in kinds.kinds().values())

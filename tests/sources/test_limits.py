@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sources.workbooks import MAIN, cell, rows, sheet, styles, workbook
 
 from moodle_coupling.errors import CouplingError, SourceError
-from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.files.places import MEGABYTE, Caps
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.files.source import read_file
 from moodle_coupling.sources.kinds import read_persons
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping import FileSource
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.kinds import read_persons
 from moodle_coupling.words.sentence import Texts
 

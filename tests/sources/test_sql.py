@@ -14,10 +14,10 @@ from airflow.sdk import BaseHook
 from sources.cases import PostgreSql, Sqlite
 
 from moodle_coupling.errors import SourceError, SourceUnavailable
-from moodle_coupling.mapping import SqlSource
 from moodle_coupling.sources.contract import Mode, Wanted
 from moodle_coupling.sources.database import session as sql_session
 from moodle_coupling.sources.database.session import Session, _begin, reading
+from moodle_coupling.sources.database.settings import SqlSource
 from moodle_coupling.sources.database.source import SqlReader
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from openpyxl import Workbook, load_workbook
 from sources.workbooks import HEADER, MAIN, cell, rows, sheet, styles, workbook
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping import FileSource
 from moodle_coupling.sources.files.places import MEGABYTE, Caps
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.files.source import read_file
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from openpyxl import Workbook
 
 from moodle_coupling.errors import SourceError
-from moodle_coupling.mapping import FileSource
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.kinds import read_persons
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pandas as pd
 from moodle_coupling.contract.columns import AccessCode, TargetKind
 from moodle_coupling.contract.frames import ACCESS_WANTED
 from moodle_coupling.mapping import ListState
-from moodle_coupling.mapping.access import STUDENT, AccessCoachview
+from moodle_coupling.mapping.access import STUDENT
 from moodle_coupling.people.arrow import to_series
 from moodle_coupling.people.rules import holds
 from moodle_coupling.people.table import Table, empty
@@ -58,7 +58,7 @@ def wanted_access(
     drafts = [_renamed(_by_rules(persons, everyone, mapping, access, dates), names or {})]
     if listed is not None and len(listed):
         draft = _renamed(_by_list(listed, everyone, access, dates), names or {})
-        drafts.append(_enrolled(draft) if isinstance(access.source, AccessCoachview) else draft)
+        drafts.append(_enrolled(draft) if access.source is not None and access.source.of_enrolments else draft)
     filled = [draft for draft in drafts if len(draft)]
     if not filled:
         return empty(ACCESS_WANTED)

@@ -25,17 +25,14 @@ from moodle_coupling.mapping.parts import (
     Write,
 )
 from moodle_coupling.mapping.safeguards import Limit, Notify, Safeguards
-from moodle_coupling.mapping.source import AnySource, CoachviewSource, FileSource, SqlSource
+from moodle_coupling.mapping.source import SourceSettings
 
 __all__ = [
     "ENVIRONMENT",
     "Access",
     "AccessRule",
-    "AnySource",
-    "CoachviewSource",
     "Condition",
     "FieldValue",
-    "FileSource",
     "IdnumberFrom",
     "LeaverAccess",
     "LeaverPolicy",
@@ -53,7 +50,7 @@ __all__ = [
     "Scope",
     "SnapshotSettings",
     "SnapshotStrategy",
-    "SqlSource",
+    "SourceSettings",
     "TakeBack",
     "Unmatched",
     "Username",

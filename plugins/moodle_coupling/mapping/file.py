@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, Union
 from pydantic import BaseModel, ValidationError
 
 from moodle_coupling.errors import MappingError
-from moodle_coupling.mapping.access import ACCESS_KINDS, access_kind_of
+from moodle_coupling.mapping.access import ACCESS_LISTS
 from moodle_coupling.mapping.checks import did_you_mean, set_elsewhere
 from moodle_coupling.mapping.checks import problems as problems_between_parts
 from moodle_coupling.mapping.document import MOST_BYTES, Document, Problem, key_path, read_document
 from moodle_coupling.mapping.model import Mapping
 from moodle_coupling.mapping.parts import Schedule
 from moodle_coupling.mapping.safeguards import Notify, connection_id
-from moodle_coupling.mapping.source import KINDS, kind_of
+from moodle_coupling.mapping.source import PERSON_SOURCES
 from moodle_coupling.words.sentence import Sentence, in_turn, text
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _unknown_key(place: _Place) -> Sentence:
         return Sentence("mapping.key.not_here", key=key, where=elsewhere)
     if key == "<<":
         return Sentence("mapping.key.merge")
-    kinds: dict[str, Any] = {**ACCESS_KINDS} if of_list else {**KINDS} if where[0] == "source" else {}
+    kinds = ACCESS_LISTS.kinds() if of_list else PERSON_SOURCES.kinds() if where[0] == "source" else {}
     if kind := next((kind for kind, model in kinds.items() if key in model.model_fields), ""):
         return Sentence("mapping.key.of_another_source", kind=kind)
     hint = did_you_mean(key, known) or Sentence("mapping.hint.known_here", there=", ".join(known))
@@ -188,9 +188,9 @@ def _annotation(place: _Place) -> Any:
     for number, step in enumerate(place.where):
         value = value.get(step) if isinstance(value, dict) else _item(value, step)
         if place.where[0] == "source" and number == (1 if isinstance(step, int) else 0):
-            annotation = kind_of(value)
+            annotation = PERSON_SOURCES.kind_of(value)
         elif place.where[: number + 1] == ("access", "source"):
-            annotation = access_kind_of(value)
+            annotation = ACCESS_LISTS.kind_of(value)
         else:
             annotation = _inner(annotation, step)
     return annotation

@@ -29,7 +29,7 @@ from moodle_coupling.mapping.parts import (
     shortname_problem,
 )
 from moodle_coupling.mapping.safeguards import ConnectionId, Notify, Safeguards
-from moodle_coupling.mapping.source import AnySource, Sources  # noqa: TC001  # pydantic needs them, as above
+from moodle_coupling.mapping.source import Sources, SourceSettings  # noqa: TC001  # pydantic needs them, as above
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Mapping(Part):
         return self._path
 
     @property
-    def sources(self) -> tuple[AnySource, ...]:
+    def sources(self) -> tuple[SourceSettings, ...]:
         """The sources, the one with the most authority first."""
         return tuple(self.source) if isinstance(self.source, list) else (self.source,)
 

@@ -54,7 +54,7 @@ from moodle_coupling.ledger.intentions import mark_sent, mark_unsent, plan_inten
 from moodle_coupling.ledger.outcomes import run_outcomes
 from moodle_coupling.ledger.words import FINAL, IntentionState
 from moodle_coupling.mapping import MissingTargets
-from moodle_coupling.mapping.access import STUDENT, AccessCoachview, target_kinds
+from moodle_coupling.mapping.access import STUDENT
 from moodle_coupling.mapping.file import source_base
 from moodle_coupling.matching.view import protected_accounts
 from moodle_coupling.orchestration import staging
@@ -115,8 +115,7 @@ def extract(run: Run) -> None:
 
 def _waits_for_a_full_run(run: Run) -> bool:
     source = run.mapping.access.source if run.mapping.access is not None else None
-    of_full_runs = isinstance(source, AccessCoachview) and source.read == "full_runs"
-    return of_full_runs and not run.full and not run.partial
+    return source is not None and source.of_full_runs and not run.full and not run.partial
 
 
 def listed(mapping: Mapping, mapping_path: Path, *, ids: Collection[str] = ()) -> ListRead | None:
@@ -516,7 +515,7 @@ def wants(mapping: Mapping, ledger: Ledger | None = None) -> AccessWants:
         return AccessWants()
     named = [(rule.kind, rule.targets.name) for rule in access.rules]
     kinds = {kind for kind, _ in named}
-    listed = target_kinds(access.source) if access.source is not None else frozenset()
+    listed = access.source.target_kinds if access.source is not None else frozenset()
     field = COURSE_FIELD[access.courses_by]
     known = known_targets(ledger, mapping.environment) if ledger is not None else {}
     meant = {target: one.number for target, one in known.items() if one.number is not None}

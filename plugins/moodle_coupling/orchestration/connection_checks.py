@@ -15,7 +15,7 @@ from moodle_coupling.orchestration.access import wants as access_wants
 from moodle_coupling.orchestration.coachview_sharing import through_the_ledger
 from moodle_coupling.orchestration.run import the_ledger, with_defaults
 from moodle_coupling.provisioning.snapshot.visibility import Visibility
-from moodle_coupling.sources.kinds import KINDS, checked_connections
+from moodle_coupling.sources.kinds import checked_connections, kinds
 from moodle_coupling.words.sentence import Sentence, in_lines
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _measured(environment: str, wants: Wants, ledger: Ledger | None) -> Iterator
 def check_one(conn_id: str) -> Checked:
     """Check a connection for which there is no mapping, by its type. Raises CouplingPaused and SettingError."""
     type_ = _type_of(conn_id)
-    if kind := next((kind for kind in KINDS.values() if type_ and kind.connection_type == type_), None):
+    if kind := next((kind for kind in kinds().values() if type_ and kind.connection_type == type_), None):
         return Checked(sources={conn_id: kind.check_connection(conn_id, through_the_ledger())})
     with MoodleHook(conn_id) as hook:
         return Checked(check_site(hook))

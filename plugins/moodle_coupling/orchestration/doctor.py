@@ -240,12 +240,12 @@ def _connection_problems(mapping: Mapping) -> Iterator[Finding]:
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     from moodle_coupling.hooks.moodle.hook import MoodleHook
-    from moodle_coupling.sources.kinds import KINDS
+    from moodle_coupling.sources.kinds import kind_of
 
     named = {mapping.connection: "moodle"}
     for source in mapping.sources:
         if conn_id := str(getattr(source, "connection", "") or ""):
-            named[conn_id] = KINDS[source.type].connection_type
+            named[conn_id] = kind_of(source).connection_type
     for conn_id, wanted in named.items():
         facts: dict[str, Any] = {"connection": conn_id, "environment": mapping.environment}
         try:

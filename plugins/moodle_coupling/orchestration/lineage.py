@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from moodle_coupling.airflow_internals import lineage_collector
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from moodle_coupling.orchestration.run import Run
 
 log = logging.getLogger(__name__)
-
-_WITH_SCHEMA: Final = {"postgres": "public", "postgresql": "public", "mssql": "dbo"}
-"""Databases whose tables have a schema between them and the database, and the one that is meant when none is named."""
 
 
 def tell_read(run: Run) -> None:
@@ -61,33 +58,12 @@ def moodle_of(mapping: Mapping) -> str:
 
 
 def sources_of(mapping: Mapping, base: Path) -> Iterator[str]:
-    """Give the address of each source, and of the list of access (``base``: where a relative path starts): a file's, a table's, a Coachview's; a query's has the database and no table."""
-    from airflow.sdk import BaseHook
-
-    from moodle_coupling.sources.kinds import read_by
+    """Give the address of each source, and of the list of access, that has one (``base``: where a relative path starts)."""
+    from moodle_coupling.sources.kinds import kind_of, read_by
 
     for one in read_by(mapping):
-        if one.type == "file":
-            yield _file(str(one.where(base)))
-            continue
-        conn = BaseHook.get_connection(one.connection)
-        host = (conn.host or "").rpartition("://")[2].rpartition("@")[2].strip("/")
-        if one.type == "coachview":
-            yield f"https://{host}/"
-            continue
-        port = f":{conn.port}" if conn.port else ""
-        schema, _, table = str(one.table).rpartition(".")
-        schema = schema or _WITH_SCHEMA.get(conn.conn_type or "", "")
-        path = "/".join(part for part in (conn.schema or "", schema if table else "", table) if part)
-        yield f"{conn.conn_type}://{host}{port}/{path}"
-
-
-def _file(where: str) -> str:
-    parts = urlsplit(where)
-    if not parts.scheme:
-        return f"file://{where}"
-    # Who signs in, and the signature of a shared link, are nobody's business.
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        if address := kind_of(one).address(one, base):
+            yield address
 
 
 def dataset_of(asset: Asset, lineage_context: Any) -> Any:  # noqa: ARG001 - how Airflow calls a converter

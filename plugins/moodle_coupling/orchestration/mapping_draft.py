@@ -9,13 +9,15 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from moodle_coupling.contract.columns import EMAIL_COLUMNS, PERSON_COLUMNS, ROW
 from moodle_coupling.errors import InputError
 from moodle_coupling.mapping.checks import COACHVIEW_COLUMNS
 from moodle_coupling.mapping.file import SUFFIX, load_mapping
-from moodle_coupling.mapping.source import CoachviewSource, FileSource, SqlSource
+from moodle_coupling.sources.coachview.settings import CoachviewSource
+from moodle_coupling.sources.database.settings import SqlSource
+from moodle_coupling.sources.files.settings import FileSource
 from moodle_coupling.sources.headings import ID_COLUMNS, HeadingsUnclear, column_of, plain_heading
 from moodle_coupling.words.sentence import Sentence
 
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from moodle_coupling.mapping.source import AnySource
     from moodle_coupling.words.sentence import Texts
+
+_Source: TypeAlias = FileSource | SqlSource | CoachviewSource
+"""What a file can be drafted for."""
 
 _GUESSES: Final[tuple[tuple[str, str], ...]] = (
     (r"mail", "email1"),
@@ -66,7 +70,7 @@ class Draft:
 class _Found:
     """What is known of a source: our column → its heading, by itself or guessed; other headings; persons to look at."""
 
-    source: AnySource
+    source: _Source
     recognised: dict[str, str] = field(default_factory=dict)
     guessed: dict[str, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
@@ -129,7 +133,7 @@ def place(folder: Path, environment: str, text: str, *, force: bool) -> Path:
 # ---- looking -----------------------------------------------------------------------------------------------------------
 
 
-def _source_of(given: str, folder: Path, table: str) -> AnySource:
+def _source_of(given: str, folder: Path, table: str) -> _Source:
     file = Path(given).expanduser()
     if "://" in given or file.is_file():
         return FileSource(path=given if "://" in given else _written_path(file.resolve(), folder))
@@ -157,7 +161,7 @@ def _written_path(file: Path, folder: Path) -> str:
     return os.path.relpath(file, folder.resolve()) if file.is_relative_to(beside) else str(file)
 
 
-def _look(source: AnySource, folder: Path) -> _Found:
+def _look(source: _Source, folder: Path) -> _Found:
     if isinstance(source, CoachviewSource):
         return _Found(source, recognised=dict.fromkeys(sorted(COACHVIEW_COLUMNS), ""))
     from moodle_coupling.sources.contract import Wanted
@@ -351,7 +355,7 @@ def _scope_lines(found: _Found, note: Any) -> Iterator[str]:
         yield f"#     - {{ column: categories, any_of: [{', '.join(map(_quoted, said[:_MOST_CATEGORIES]))}] }}"
 
 
-def _shown_source(source: AnySource) -> str:
+def _shown_source(source: _Source) -> str:
     if isinstance(source, FileSource):
         return Path(source.path).name if "://" not in source.path else source.path
     return source.connection

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.hooks.moodle.check import Finding
+    from moodle_coupling.mapping.access import AccessList
     from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.provisioning.snapshot.reading import Keeper
     from moodle_coupling.words.sentence import Sentence
@@ -160,19 +161,27 @@ class Source(Protocol):
 
 
 class Kind(ABC):
-    """A kind of source, as its folder declares it: all that the rest of the house asks of it besides reading.
+    """A kind of source, as its folder declares it with ``KIND = …()``: all that the rest of the house asks of it besides reading.
 
-    Nothing heavy is imported for a declaration; DAG files read them. ``kinds.KINDS`` is the table of all of them.
+    Nothing heavy is imported for a declaration: whoever reads a mapping file imports all of them, a DAG file too.
     """
 
-    settings: ClassVar[type[SourceSettings]]
-    """What the mapping file says of such a source; its ``type`` is what the kind is called."""
+    persons: ClassVar[type[SourceSettings] | None] = None
+    """What the mapping file says of such a source of persons; its ``type`` is what the kind is called."""
+    access: ClassVar[type[AccessList] | None] = None
+    """What the mapping file says of a list of access that comes from it; None where none does."""
+    place: ClassVar[int] = 100
+    """Where the kind stands when all are listed: the smallest first, then by name."""
     connection_type: ClassVar[str] = ""
     """The type of the Airflow connection that can be checked for it, '' when there is nothing to check."""
 
     @abstractmethod
     def open(self, settings: Any, base: Path) -> Source:
         """Open a source with its settings; nothing is read yet. ``base`` is the folder a relative path starts at."""
+
+    def address(self, settings: Any, base: Path) -> str:  # noqa: ARG002  # what others need
+        """Give the URI of what is read, without a secret, for Airflow's lineage; '' when there is none."""
+        return ""
 
     def connection(self, settings: Any) -> str:
         """Give the id of the connection that is checked before a run, '' when there is none."""

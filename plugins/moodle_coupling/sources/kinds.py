@@ -1,14 +1,12 @@
-"""The kinds of source that there are, and from the settings of a mapping file to the source they mean."""
+"""The kinds of source that the folders beside this declare, and from the settings of a mapping file to the source they mean."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast
 
 from moodle_coupling.mapping import IdnumberFrom
-from moodle_coupling.sources.coachview import Coachview, CoachviewEnrolments
+from moodle_coupling.mapping.source import declared
 from moodle_coupling.sources.contract import Wanted
-from moodle_coupling.sources.database import Database
-from moodle_coupling.sources.files import Files
 from moodle_coupling.sources.needs import NeededColumns, needed
 
 if TYPE_CHECKING:
@@ -16,25 +14,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from moodle_coupling.errors import CouplingError
-    from moodle_coupling.mapping import AnySource, Mapping
-    from moodle_coupling.mapping.access import AccessList
-    from moodle_coupling.mapping.source import SourceSettings
+    from moodle_coupling.mapping import Mapping, SourceSettings
     from moodle_coupling.sources.contract import Extract, Kind, Source
 
-KINDS: Final[dict[str, Kind]] = {"file": Files(), "sql": Database(), "coachview": Coachview()}
-"""``source.type`` → what its folder declares. A new kind of source is a folder, its settings in mapping/source.py, and a row here."""
 
-
-LISTS: Final[tuple[Kind, ...]] = (CoachviewEnrolments(),)
-"""What only a list of access comes from; it comes from a kind of KINDS as well."""
+def kinds() -> dict[str, Kind]:
+    """Give what each folder here declares of its kind of source, by ``source.type``."""
+    return {name: cast("Kind", kind) for name, kind in declared().items()}
 
 
 def kind_of(settings: SourceSettings) -> Kind:
     """Give what is declared of the kind of a source, of persons or of a list of access."""
-    return next(kind for kind in (*LISTS, *KINDS.values()) if isinstance(settings, kind.settings))
+    return kinds()[settings.type]
 
 
-def read_by(mapping: Mapping) -> tuple[AnySource | AccessList, ...]:
+def read_by(mapping: Mapping) -> tuple[SourceSettings, ...]:
     """Give all that a run of this mapping reads: the sources of its persons, and its list of access where it has one."""
     listed = mapping.access.source if mapping.access is not None else None
     return (*mapping.sources, *((listed,) if listed is not None else ()))
@@ -60,13 +54,13 @@ def open_source(mapping: Mapping, base: Path) -> Source:
     return NeededColumns(source, mapping)
 
 
-def open_settings(source: SourceSettings | list[AnySource], base: Path) -> Source:
+def open_settings(source: SourceSettings | list[SourceSettings], base: Path) -> Source:
     """Open what ``source:`` or ``access.source:`` of a mapping file says, where nothing more of the mapping is known."""
     settings: tuple[SourceSettings, ...] = tuple(source) if isinstance(source, list) else (source,)
     return _open(settings, base, IdnumberFrom.EXTERN_ID_ELSE_PERSON_ID, None)
 
 
-def read_persons(source: AnySource | list[AnySource], base: Path) -> Extract:
+def read_persons(source: SourceSettings | list[SourceSettings], base: Path) -> Extract:
     """Return everyone in a source, as text and not cleaned, with the lines that could not be read.
 
     ``base`` is the folder a relative path starts at: the mapping file's.

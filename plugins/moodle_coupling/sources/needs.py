@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Mapping as MappingOf
 
-    from moodle_coupling.mapping import AnySource, Mapping
+    from moodle_coupling.mapping import Mapping, SourceSettings
     from moodle_coupling.sources.contract import Extract, Source, Wanted
 
 _ALIKE: Final = 0.8
@@ -180,7 +180,7 @@ def brought_columns(
     }
 
 
-def _key(settings: AnySource) -> str:
+def _key(settings: SourceSettings) -> str:
     """Tell one source from another: not by its name, which people change."""
     said = settings.model_dump(mode="json", include={"type", "path", "connection", "table", "query"})
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Final
 
 from moodle_coupling.errors import BudgetSpent, SettingError
-from moodle_coupling.mapping import CoachviewSource
-from moodle_coupling.mapping.access import AccessCoachview
+from moodle_coupling.sources.coachview.settings import AccessCoachview, CoachviewSource
 from moodle_coupling.sources.contract import Kind
 
 if TYPE_CHECKING:
@@ -16,34 +15,41 @@ if TYPE_CHECKING:
     from moodle_coupling.errors import CouplingError
     from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.hooks.moodle.check import Finding
-    from moodle_coupling.mapping.source import SourceSettings
     from moodle_coupling.sources.contract import Source
 
 
 class Coachview(Kind):
-    """Coachview's API, over a connection of type coachview."""
+    """Coachview's API, over a connection of type coachview: its persons, or who is enrolled there."""
 
-    settings: ClassVar[type[SourceSettings]] = CoachviewSource
+    persons = CoachviewSource
+    access = AccessCoachview
+    place = 3
     connection_type = "coachview"
 
-    def open(self, settings: Any, base: Path) -> Source:
-        """Open the Coachview's source."""
+    def open(self, settings: CoachviewSource | AccessCoachview, base: Path) -> Source:
+        """Open the source of persons, or the list of enrolments."""
+        if isinstance(settings, AccessCoachview):
+            from moodle_coupling.sources.coachview.enrolments import EnrolmentReader
+
+            return EnrolmentReader(settings, settings.where(base))
         from moodle_coupling.sources.coachview.source import CoachviewReader
 
         return CoachviewReader(settings, settings.where(base))
 
-    def check(self, settings: Any, sharing: Sharing | None) -> list[Finding]:
-        """Find out whether a run can read from this Coachview what the mapping asks of it."""
-        from moodle_coupling.hooks.coachview.check import check_coachview
-        from moodle_coupling.hooks.coachview.hook import CoachviewHook
-        from moodle_coupling.hooks.moodle.check import Finding, Level
-        from moodle_coupling.sources.coachview.source import Columns
+    def address(self, settings: CoachviewSource | AccessCoachview, base: Path) -> str:  # noqa: ARG002  # the same question to every kind of source
+        """Give the host's address."""
+        from airflow.sdk import BaseHook
 
-        try:
-            with CoachviewHook(settings.connection, sharing=sharing) as hook:
-                return check_coachview(hook, free_fields=Columns(settings).fields.free, categories=settings.categories)
-        except SettingError as error:
-            return [Finding(Level.ERROR, "connection", error.said)]
+        host = BaseHook.get_connection(settings.connection).host or ""
+        return f"https://{host.rpartition('://')[2].rpartition('@')[2].strip('/')}/"
+
+    def check(self, settings: CoachviewSource | AccessCoachview, sharing: Sharing | None) -> list[Finding]:
+        """Find out whether a run can read from this Coachview what the mapping asks of it."""
+        if isinstance(settings, AccessCoachview):
+            from moodle_coupling.sources.coachview.enrolments import check_enrolments
+
+            return check_enrolments(settings, sharing)
+        return _check_persons(settings, sharing)
 
     def check_connection(self, connection: str, sharing: Sharing | None) -> list[Finding]:
         """Check a connection of type coachview that no mapping names."""
@@ -54,22 +60,20 @@ class Coachview(Kind):
         return _day_of_requests_begins(error.resets, now) if isinstance(error, BudgetSpent) else None
 
 
-class CoachviewEnrolments(Coachview):
-    """Who is enrolled in Coachview, as a list of access: over the connection that persons come by, or another."""
+KIND: Final = Coachview()
 
-    settings = AccessCoachview
 
-    def open(self, settings: Any, base: Path) -> Source:
-        """Open the list of enrolments."""
-        from moodle_coupling.sources.coachview.enrolments import EnrolmentReader
+def _check_persons(settings: CoachviewSource, sharing: Sharing | None) -> list[Finding]:
+    from moodle_coupling.hooks.coachview.check import check_coachview
+    from moodle_coupling.hooks.coachview.hook import CoachviewHook
+    from moodle_coupling.hooks.moodle.check import Finding, Level
+    from moodle_coupling.sources.coachview.source import Columns
 
-        return EnrolmentReader(settings, settings.where(base))
-
-    def check(self, settings: Any, sharing: Sharing | None) -> list[Finding]:
-        """Find out whether the rows have the keys that the mapping names, and a part is of this Moodle."""
-        from moodle_coupling.sources.coachview.enrolments import check_enrolments
-
-        return check_enrolments(settings, sharing)
+    try:
+        with CoachviewHook(settings.connection, sharing=sharing) as hook:
+            return check_coachview(hook, free_fields=Columns(settings).fields.free, categories=settings.categories)
+    except SettingError as error:
+        return [Finding(Level.ERROR, "connection", error.said)]
 
 
 def _day_of_requests_begins(resets: dt.datetime | None, now: dt.datetime) -> dt.datetime:

@@ -11,7 +11,7 @@ from moodle_coupling.hooks.coachview.check import failed
 from moodle_coupling.hooks.coachview.enrolments import ENROLMENTS, PARTS, SCOPES, Row
 from moodle_coupling.hooks.coachview.hook import CoachviewHook
 from moodle_coupling.hooks.moodle.check import Finding, Level
-from moodle_coupling.mapping.access import LIST_COLUMNS, LIST_PERSON, AccessCoachview
+from moodle_coupling.mapping.access import LIST_COLUMNS, LIST_PERSON
 from moodle_coupling.sources.coachview.source import GUID, told
 from moodle_coupling.sources.contract import LeftOut, Mode
 from moodle_coupling.sources.headings import Headings
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from moodle_coupling.hooks.coachview.budget import Sharing
     from moodle_coupling.hooks.coachview.enrolments import KeyedReading
+    from moodle_coupling.sources.coachview.settings import AccessCoachview
     from moodle_coupling.sources.contract import Extract, Wanted
 
 _BOUNDS: Final = ("from", "until")

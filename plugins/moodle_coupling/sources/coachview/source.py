@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from moodle_coupling.hooks.coachview.persons import PersonPage
-    from moodle_coupling.mapping import CoachviewSource
     from moodle_coupling.provisioning.snapshot.reading import Keeper
+    from moodle_coupling.sources.coachview.settings import CoachviewSource
     from moodle_coupling.sources.contract import Extract, Wanted
 
 _KEYS: Final = {**TEXTS, "inactive": "inactief"}

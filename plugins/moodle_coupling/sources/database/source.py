@@ -21,9 +21,9 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from moodle_coupling.mapping import SqlSource
     from moodle_coupling.sources.contract import Extract, Wanted
     from moodle_coupling.sources.database.session import Session
+    from moodle_coupling.sources.database.settings import SqlSource
 
 
 # ---- When rows changed, by a column of a database: the latest moment that has come, and what is dated later than now.

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from moodle_coupling.mapping import FileSource
     from moodle_coupling.people.arrow import Texts
     from moodle_coupling.sources.contract import Extract
     from moodle_coupling.sources.files.places import Caps
+    from moodle_coupling.sources.files.settings import FileSource
 
 
 DELIMITERS: Final = (";", ",", "\t", "|")

@@ -12,9 +12,9 @@ from moodle_coupling.sources.records import Records, add_chunk
 from moodle_coupling.words.sentence import Sentence
 
 if TYPE_CHECKING:
-    from moodle_coupling.mapping import FileSource
     from moodle_coupling.sources.contract import Extract
     from moodle_coupling.sources.files.places import Caps
+    from moodle_coupling.sources.files.settings import FileSource
 
 _BATCH: Final = 50_000
 _TEXT: Final = ("String", "None", "JSON", "Enum")

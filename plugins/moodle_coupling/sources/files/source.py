@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from moodle_coupling.mapping import FileSource
     from moodle_coupling.sources.contract import Extract
     from moodle_coupling.sources.files.places import Taken
+    from moodle_coupling.sources.files.settings import FileSource
 
 
 _ZIP: Final = b"PK\x03\x04"

@@ -22,9 +22,9 @@ from moodle_coupling.words.sentence import Sentence
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from moodle_coupling.mapping import FileSource
     from moodle_coupling.sources.contract import Extract
     from moodle_coupling.sources.files.places import Caps
+    from moodle_coupling.sources.files.settings import FileSource
     from moodle_coupling.sources.files.xlsx_book import Book, Sheet
 
 
