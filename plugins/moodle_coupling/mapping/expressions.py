@@ -1,4 +1,4 @@
-r"""Cron expressions of a mapping file, checked without Airflow and in the dialect that Airflow reads."""
+"""What a value of a mapping file may be written in beside YAML: cron, regular expressions and SQL, each checked before it is used."""
 
 from __future__ import annotations
 
