@@ -30,6 +30,7 @@ from moodle_coupling.contract.fields import TEXT_FIELDS
 from moodle_coupling.mapping import Mapping
 from moodle_coupling.matching.frames import Remembered
 from moodle_coupling.matching.plan import make_plan
+from moodle_coupling.people.arrow import compact_memory
 from moodle_coupling.people.transform import transform
 from moodle_coupling.people.usernames import assign_usernames
 
@@ -93,6 +94,7 @@ def measure(folder: Path, how: str) -> dict[str, Any]:
         lap("parquet")
         return frame
 
+    compact_memory()  # as the tasks of a run do
     counts: dict[str, int]
     if how == "loop":
         persons, accounts = read("persons"), read("accounts")
