@@ -4,7 +4,7 @@ Run it from the project: ``python benchmarks/access.py --rows 2000``. As in load
 the service times of a real Moodle, unless ``--no-realistic``; the bare loop sends the loader's own requests and reads no
 more of an answer than that it is no error. Then what a night costs in which nothing changed: ``--unchanged`` memberships
 in forty cohorts, read, planned and loaded, beside a bare loop of the same calls; it must write nothing and read each cohort once.
-Both tables are for docs/performance.md, as they are printed.
+Both tables stand in benchmarks/README.md, as they are printed.
 """
 
 from __future__ import annotations
