@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
@@ -183,6 +183,7 @@ class Recorded(Protocol):
         """Put on record what became of a batch."""
 
 
+Result = TypeVar("Result")
 _NEXT: Final = 0.05
 """Seconds that a batch's records wait for the next request to go out."""
 
@@ -204,8 +205,8 @@ class Records:
         """Batches that are taken and not yet sent."""
         self._over = False
         """Whether the last batch was taken."""
-        self._wanted = False
-        """Whether somebody waits for the next batch."""
+        self._held_up = 0
+        """Threads that wait for what is done here, and send nothing meanwhile."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -239,13 +240,16 @@ class Records:
         self._over = True
         self._load.wire.went_out.set()
 
-    def _come(self, coming: Future[list[list[Any]] | None]) -> list[list[Any]] | None:
-        """Wait for the next row; whoever keeps records need not wait for a request that waits for them."""
-        self._wanted = True
-        self._load.wire.went_out.set()
-        row = coming.result()
-        self._wanted = False
-        return row
+    def _come(self, future: Future[Result]) -> Result:
+        """Wait for what is done here; whoever does it need not wait for a request that waits for it."""
+        if not future.done():
+            with self._lock:
+                self._held_up += 1
+            self._load.wire.went_out.set()
+            wait((future,))
+            with self._lock:
+                self._held_up -= 1
+        return future.result()
 
     def _announced(self, rows: Iterator[list[list[Any]]]) -> list[list[Any]] | None:
         """Make the next row ready, and announce the first batch of it."""
@@ -279,11 +283,11 @@ class Records:
         self._load.wire.went_out.clear()
         self._latest.future = self._thread.submit(self._tell, batch)
         if before is not None:
-            before.result()
+            self._come(before)
 
     def _let_go_out(self) -> None:
         """Let the next request go out first, where there is one that does not wait for what is done here."""
-        if not self._wanted and (self._waiting or not self._over):
+        if not self._held_up and (self._waiting or not self._over):
             self._load.wire.went_out.wait(_NEXT)
 
     def _tell(self, batch: list[Any]) -> None:
