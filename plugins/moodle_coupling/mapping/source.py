@@ -50,7 +50,8 @@ class SourceSettings(Part):
         "an e-mail) and that is not there any more, or under a heading that only looks like it, stops the run otherwise.",
     )
 
-    type: str = Field(description="What the kind of source is called; each kind says it as a Literal.")
+    type: str
+    """What the kind of source is called; each kind says it as a Literal."""
 
     @abstractmethod
     def where(self, base: Path) -> Sentence | str:
