@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from moodle_coupling.mapping import Mapping
+from moodle_coupling.mapping.source import SourceSettings, declared
 from moodle_coupling.provider_info import get_provider_info
 from moodle_coupling.web.base.couplings import Coupling
 from moodle_coupling.web.environments import pages as mapping_explained
@@ -151,14 +152,16 @@ def descriptions(model, seen):
 
 
 def models_in(annotation):
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, SourceSettings):  # which kind it is, only a value tells
+        yield from (each for kind in declared().values() for each in (kind.persons, kind.access) if each is not None)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
         yield from models_in(inner)
 
 
 def test_each_meaning_has_its_dutch():
-    """A new or changed description of a key gets its Dutch in web/base/locale/nl/mapping.json."""
+    """A new or changed description of a key gets its Dutch in words/locale/nl.po."""
     forms = [one for one in get_provider_info()["connection-types"] if one["connection-type"] == "moodle"]
     fields = [field["description"] for field in forms[0]["conn-fields"].values()]
     assert sorted({*descriptions(Mapping, set()), *fields} - set(entries("nl"))) == []

@@ -50,8 +50,7 @@ class SourceSettings(Part):
         "an e-mail) and that is not there any more, or under a heading that only looks like it, stops the run otherwise.",
     )
 
-    type: str
-    """What the kind of source is called; each kind says it as a Literal."""
+    type: str  # each kind says it as a Literal, and describes it
 
     @abstractmethod
     def where(self, base: Path) -> Sentence | str:
