@@ -165,15 +165,15 @@ ACCOUNTS = st.lists(
 
 
 @settings(max_examples=30, deadline=None)
-@given(accounts=ACCOUNTS, unreadable=st.lists(TEXT), deleted=st.lists(st.integers(1, 10**9)))
-def test_what_is_packed_comes_out_as_it_went_in(accounts, unreadable, deleted):
-    piece = Piece(accounts_frame(accounts), tuple(unreadable), tuple(deleted))
+@given(accounts=ACCOUNTS, unreadable=st.lists(TEXT), deleted=st.lists(st.integers(1, 10**9)), odd=st.lists(TEXT))
+def test_what_is_packed_comes_out_as_it_went_in(accounts, unreadable, deleted, odd):
+    piece = Piece(accounts_frame(accounts), tuple(unreadable), tuple(deleted), tuple(odd))
     keep = MemoryKeeper()
     keep.put("x", packed(piece, NOW))
     again, read_at = unpacked(keep.get("x"))
     assert read_at == NOW
     assert_frame_equal(again.accounts, piece.accounts)
-    assert (again.unreadable, again.deleted) == (piece.unreadable, piece.deleted)
+    assert (again.unreadable, again.deleted, again.odd) == (piece.unreadable, piece.deleted, piece.odd)
 
 
 def test_joined_frames_hold_everyone_once_with_all_profile_fields():

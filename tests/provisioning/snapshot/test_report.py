@@ -14,6 +14,7 @@ from provisioning.snapshot.site import (
     names,
     offer_report,
     read,
+    special,
 )
 
 from moodle_coupling.errors import MoodleAccessDenied, MoodleFunctionMissing, MoodleRefused, SettingError
@@ -92,6 +93,14 @@ class TestWhoIsLookedUp:
         snapshot = read(moodle, strategy="report")
         assert {"a+b", "\u00e9", "x"} <= names(snapshot)
         assert snapshot.unreadable == ()
+
+    @pytest.mark.parametrize("columns", [(), ("username", "idnumber", "email", "fullnamewithlink")])
+    def test_many_that_moodle_has_and_cannot_show_are_no_sign_that_the_token_sees_too_little(self, moodle, columns):
+        offer_report(moodle, *columns)
+        ids = moodle.add_accounts(account(f"jos\u00e9{n}", idnumber=f"CV-{n}") for n in range(8))
+        snapshot = read(moodle, strategy="report")
+        assert names(snapshot) <= special("report")
+        assert set(snapshot.unreadable) == ({str(id_) for id_ in ids} if columns else {f"CV-{n}" for n in range(8)})
 
     def test_pages_are_read_until_all_rows_are_there(self, moodle, monkeypatch):
         monkeypatch.setattr(by_report, "ROWS", 5)

@@ -68,11 +68,11 @@ def read_by_report(reading: Reading, report: Report, overview: pd.DataFrame, con
     reading.tracker.expect(len(overview))
     reading.tracker.credit(len(overview) - len(asked))
     _look_up(reading, _by_best_key(asked))
-    unseen = asked[~is_among(asked["username"], all_folded(reading.accounts()["username"]))]
+    seen = is_among(asked["username"], all_folded(reading.accounts()["username"]))
     # A username that Moodle refuses in a lookup, or one that was changed since.
-    _look_up(reading, _by_other_keys(unseen))
+    _look_up(reading, _by_other_keys(asked[~seen & ~_is_odd(asked, reading.odd)]))
     found = reading.accounts()
-    _refuse_invisible(report, asked, found)
+    _refuse_invisible(report, asked[~_is_odd(asked, reading.odd)], found)
     _refuse_hidden_numbers(report, asked, found[found["id"] != concern.own_id])
     _refuse_untrue(report, asked, found)
 
@@ -116,6 +116,13 @@ def _by_other_keys(rows: pd.DataFrame) -> Iterator[Key]:
             yield "idnumber", idnumber
         elif can_look_up("email", email):
             yield "email", email
+
+
+def _is_odd(asked: pd.DataFrame, odd: Collection[str]) -> pd.Series[bool]:
+    """Tell which accounts Moodle has and cannot show (``odd``: values they were asked for by): the token may see them."""
+    values = [*odd]
+    keys = [asked["id"].astype("str"), *(asked[name] for name in COLUMNS)]
+    return pd.concat([key.isin(values) for key in keys], axis=1).any(axis=1)
 
 
 def _look_up(reading: Reading, keys: Iterable[Key]) -> None:

@@ -198,14 +198,16 @@ class Lookups(Part):
         accounts: dict[int, Account] = {}
         unreadable: list[str] = []
         deleted: list[int] = []
+        odd: list[str] = []
         for batch in lookup_batches(wire, self.field, self.values):
             read = wire.find(self.field, batch)
             refuse_hidden(read.accounts)
             accounts.update((account.id, account) for account in read.accounts)
             unreadable += read.unreadable
+            odd += read.odd
             deleted += read.deleted
             tracker.add(len(read.accounts))
-        return Piece(accounts_frame(accounts.values()), tuple(unreadable), tuple(deleted))
+        return Piece(accounts_frame(accounts.values()), tuple(unreadable), tuple(deleted), tuple(odd))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,16 +230,19 @@ class Slice(Part):
 
 
 _KIND, _VALUE = "piece_kind", "piece_value"
-_ACCOUNT, _UNREADABLE, _DELETED, _READ_AT = "account", "unreadable", "deleted", "read_at"
+_ACCOUNT, _UNREADABLE, _DELETED, _ODD, _READ_AT = "account", "unreadable", "deleted", "odd", "read_at"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``accounts``: an accounts frame; ``unreadable``: values without an answer; ``deleted``: ids of deleted accounts."""
+    """``accounts``: an accounts frame; ``unreadable``: values without an answer; ``deleted``: ids of deleted accounts; ``odd``: those values
+    of which an account is there, and cannot be shown (AccountsRead).
+    """  # noqa: D205
 
     accounts: pd.DataFrame = field(default_factory=no_accounts)
     unreadable: tuple[str, ...] = ()
     deleted: tuple[int, ...] = ()
+    odd: tuple[str, ...] = ()
 
     def highest(self) -> int:
         """Give the highest id that someone has or had, 0 when nobody has."""
@@ -262,6 +267,7 @@ def packed(piece: Piece, read_at: datetime) -> pd.DataFrame:
     beside = [
         (0, _READ_AT, read_at.isoformat()),
         *((0, _UNREADABLE, value) for value in piece.unreadable),
+        *((0, _ODD, value) for value in piece.odd),
         *((id_, _DELETED, "") for id_ in piece.deleted),
     ]
     rows = pd.DataFrame(beside, columns=["id", _KIND, _VALUE])
@@ -279,6 +285,7 @@ def unpacked(frame: pd.DataFrame) -> tuple[Piece, datetime]:
         frame[frame[_KIND] == _ACCOUNT].drop(columns=[_KIND, _VALUE]).reset_index(drop=True),
         tuple(values.get(_UNREADABLE, ())),
         tuple(int(id_) for id_ in frame.loc[frame[_KIND] == _DELETED, "id"]),
+        tuple(values.get(_ODD, ())),
     )
     return piece, datetime.fromisoformat(values[_READ_AT][0])
 
@@ -371,13 +378,15 @@ class _Job:
 class Reading:
     """What one reading of everyone has and does; the strategies differ in the parts they ask for.
 
-    ``ids``: of the accounts read so far; ``unreadable``: values whose accounts Moodle cannot show.
+    ``ids``: of the accounts read so far; ``unreadable``: values whose accounts Moodle cannot show;
+    ``odd``: those of which an account is there for sure.
     """
 
     def __init__(self, wire: Wire, pieces: Pieces, tracker: Tracker) -> None:
         self.tracker = tracker
         self.ids: set[int] = set()
         self.unreadable: set[str] = set()
+        self.odd: set[str] = set()
         self._wire = wire
         self._pieces = pieces
         self._frames: list[pd.DataFrame] = []
@@ -410,6 +419,7 @@ class Reading:
         self._frames.append(piece.accounts)
         self.ids.update(piece.accounts["id"].tolist())
         self.unreadable.update(piece.unreadable)
+        self.odd.update(piece.odd)
 
     def accounts(self) -> pd.DataFrame:
         """Give everyone read so far, once."""
