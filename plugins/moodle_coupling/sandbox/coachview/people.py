@@ -44,16 +44,15 @@ Record = dict[str, Any]
 _BY = "Sandbox"
 
 
-class Records:
-    """The rows of one list, by id. ``stamp`` gives the local time as Coachview writes it."""
+class _Rows:
+    """Rows by id, in the order in which they were added. ``stamp`` gives the local time as Coachview writes it."""
 
     def __init__(self, stamp: Callable[[], str], free_fields: FreeFields) -> None:
-        self._stamp = stamp
-        self._free_fields = free_fields
+        self.stamp = stamp
+        self.free_fields = free_fields
         self._lock = threading.RLock()
         self._by_id: dict[str, Record] = {}
         self._snapshots: dict[Rules, Snapshot] = {}
-        self._fields: dict[str, Field] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -67,6 +66,28 @@ class Records:
         """Return a row, None where there is none of that id."""
         return self._by_id.get(record_id)
 
+    def snapshot(self, rules: Rules) -> Snapshot:
+        """Return every row as of now, to be searched by these rules."""
+        with self._lock:
+            found = self._snapshots.get(rules)
+            if found is None:
+                found = self._snapshots[rules] = Snapshot(list(self._by_id.values()), rules)
+            return found
+
+    def _audit(self, row: Record) -> None:
+        """Give a new row its audit trail, as far as it has none."""
+        trail = row.get(AUDIT, {})
+        moment = trail.get(CHANGED) or trail.get(CREATED) or self.stamp()
+        row[AUDIT] = {CREATED: moment, "aangemaaktDoor": _BY, CHANGED: moment, "gewijzigdDoor": _BY, **trail}
+
+
+class Records(_Rows):
+    """The rows of one list."""
+
+    def __init__(self, stamp: Callable[[], str], free_fields: FreeFields) -> None:
+        super().__init__(stamp, free_fields)
+        self._fields: dict[str, Field] = {}
+
     def add(self, rows: Iterable[Record]) -> list[str]:
         """Add rows and return their ids; without an id or an audit trail they get one. Raises :class:`SettingError`."""
         with self._lock:
@@ -77,7 +98,7 @@ class Records:
         with self._lock:
             if record_id not in self._by_id:
                 raise SettingError(f"The sandbox Coachview has no row {record_id!r} in this list.")
-            trail = {**self._by_id[record_id][AUDIT], CHANGED: self._stamp(), "gewijzigdDoor": _BY}
+            trail = {**self._by_id[record_id][AUDIT], CHANGED: self.stamp(), "gewijzigdDoor": _BY}
             self._put({**self._by_id[record_id], AUDIT: trail, **changes, "id": record_id}, new=False)
             return self._by_id[record_id]
 
@@ -87,14 +108,6 @@ class Records:
             for record_id in record_ids:
                 self._by_id.pop(record_id, None)
             self._forget()
-
-    def snapshot(self, rules: Rules) -> Snapshot:
-        """Return every row as of now, to be searched by these rules."""
-        with self._lock:
-            found = self._snapshots.get(rules)
-            if found is None:
-                found = self._snapshots[rules] = Snapshot(list(self._by_id.values()), rules)
-            return found
 
     def field_named(self, name: str) -> Field:
         """Return the field that a filter or order names, letter case aside. Raises :class:`Refusal` for what no row has, if there are any."""
@@ -116,14 +129,13 @@ class Records:
             return list(dict.fromkeys(key for row in self._by_id.values() for key in row if key != FREE))
 
     def _put(self, row: Record, *, new: bool) -> str:
-        record_id, trail = row["id"], row.get(AUDIT, {})
-        moment = trail.get(CHANGED) or trail.get(CREATED) or self._stamp()
-        row[AUDIT] = {CREATED: moment, "aangemaaktDoor": _BY, CHANGED: moment, "gewijzigdDoor": _BY, **trail}
+        record_id = row["id"]
+        self._audit(row)
         if not is_guid(record_id):
             raise SettingError(f"The id of a row must be a GUID in small letters, not {record_id!r}.")
         if new and record_id in self._by_id:
             raise SettingError(f"The id {record_id!r} is there already.")
-        unknown = set(row.get(FREE, ())) - self._free_fields.codes
+        unknown = set(row.get(FREE, ())) - self.free_fields.codes
         if unknown:
             raise SettingError(f"Row {record_id}: free field {min(unknown)!r} has no definition.")
         self._by_id[record_id] = row
@@ -211,36 +223,12 @@ _PARTS: dict[str, set[str]] = {
 _FREE_FORM = {FREE: dict, CATEGORIES: list, EXTRA: dict, RELATIONS: list}
 
 
-class People:
-    """All people, by id, in the order in which they were added. ``stamp`` gives the local time as Coachview writes it."""
+class People(_Rows):
+    """All people."""
 
     def __init__(self, stamp: Callable[[], str], free_fields: Iterable[FreeField]) -> None:
-        self.free_fields = FreeFields(free_fields)
-        self.stamp = stamp
-        self._lock = threading.RLock()
-        self._by_id: dict[str, Person] = {}
+        super().__init__(stamp, FreeFields(free_fields))
         self._extern: dict[tuple[str, str], str] = {}
-        self._snapshots: dict[Rules, Snapshot] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_id)
-
-    def all(self) -> list[Person]:
-        """Return everyone; what is in it must not be changed."""
-        with self._lock:
-            return list(self._by_id.values())
-
-    def get(self, person_id: str) -> Person | None:
-        """Return a person, None where there is none of that id."""
-        return self._by_id.get(person_id)
-
-    def snapshot(self, rules: Rules) -> Snapshot:
-        """Return everyone as of now, to be searched by these rules."""
-        with self._lock:
-            found = self._snapshots.get(rules)
-            if found is None:
-                found = self._snapshots[rules] = Snapshot(list(self._by_id.values()), rules)
-            return found
 
     def add(self, people: Iterable[Person]) -> list[str]:
         """Add people and return their ids; without an id or an audit trail they get one.
@@ -298,10 +286,7 @@ class People:
     def _add(self, given: Person) -> str:
         person = {"inactief": False, **given}
         person.setdefault("id", str(uuid.uuid4()))
-        now = self.stamp() if CHANGED not in person.get(AUDIT, {}) else ""
-        trail = person.get(AUDIT, {})
-        moment = trail.get(CHANGED) or trail.get(CREATED) or now
-        person[AUDIT] = {CREATED: moment, "aangemaaktDoor": _BY, CHANGED: moment, "gewijzigdDoor": _BY, **trail}
+        self._audit(person)
         self._check(person)
         person_id = str(person["id"])
         if person_id in self._by_id:
