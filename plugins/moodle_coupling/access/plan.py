@@ -14,7 +14,7 @@ from moodle_coupling.contract.safe_text import plain
 from moodle_coupling.contract.verdicts import KEPT_UP, Verdict
 from moodle_coupling.mapping import LeaverAccess, TakeBack
 from moodle_coupling.matching.frames import Action
-from moodle_coupling.matching.safeguards import Tripped
+from moodle_coupling.matching.safeguards import Tripped, is_beyond
 from moodle_coupling.people.table import empty
 from moodle_coupling.words.sentence import Sentence
 
@@ -65,7 +65,7 @@ def evaluate_access(
     others = (plan["row"].notna() & (plan["action"] != _TAKE_BACK)).any()
     if safeguards.empty and len(back) > 1 and not others and not partial:
         found.append(_tripped(EMPTY, len(back), max(total, len(back)), None))
-    if safeguards.take_backs is not None and _beyond(len(back), total, safeguards.take_backs):
+    if safeguards.take_backs is not None and is_beyond(len(back), total, safeguards.take_backs):
         found.append(_tripped(TAKE_BACKS, len(back), total, safeguards.take_backs))
     if safeguards.per_target is not None:
         found += _per_target(back, members, safeguards.per_target)
@@ -77,12 +77,8 @@ def _per_target(back: pd.DataFrame, members: pd.DataFrame, limit: Limit) -> Iter
     sizes: Any = back.groupby(["kind", "target"]).size().items()
     for (kind, target), number in sizes:
         total = max(int(now.get((kind, target), 0)), int(number))
-        if _beyond(int(number), total, limit):
+        if is_beyond(int(number), total, limit):
             yield _tripped(PER_TARGET, int(number), total, limit, kind=str(kind), target=str(target))
-
-
-def _beyond(count: int, total: int, limit: Limit) -> bool:
-    return count > limit.count and (count / total if total else float(count > 0)) > limit.share
 
 
 def _tripped(code: str, count: int, total: int, limit: Limit | None, *, kind: str = "", target: str = "") -> Tripped:

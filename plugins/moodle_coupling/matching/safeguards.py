@@ -79,7 +79,7 @@ def evaluate(plan: pd.DataFrame, facts: Facts, safeguards: Safeguards) -> tuple[
         limit: Limit | None = getattr(safeguards, code)
         count = int(masks[code].sum())
         unwatched = limit is None or (code == "creates" and not facts.ever_loaded)
-        if not unwatched and limit is not None and _beyond(count, _total(code, facts), limit):
+        if not unwatched and limit is not None and is_beyond(count, _total(code, facts), limit):
             found.append(_tripped(code, count, facts, limit.count, limit.share))
     return tuple(found)
 
@@ -215,7 +215,8 @@ def _share(count: int, total: int) -> float:
     return count / total if total > 0 else float(count > 0)
 
 
-def _beyond(count: int, total: int, limit: Limit) -> bool:
+def is_beyond(count: int, total: int, limit: Limit) -> bool:
+    """Tell whether so many of a total go beyond a limit: more than its count, and more than its share."""
     return count > limit.count and _share(count, total) > limit.share
 
 
