@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
@@ -35,10 +35,8 @@ def compact_memory() -> None:
     For a task, which is a process of its own: at a million people its peak is 0.3 GB lower and it takes no longer
     (benchmarks/matching.md). Where pyarrow was built without jemalloc nothing changes.
     """
-    try:
+    with suppress(NotImplementedError):
         pa.set_memory_pool(pa.jemalloc_memory_pool())
-    except NotImplementedError:
-        return
 
 
 def to_texts(values: pd.Series | Iterable[str]) -> Texts:

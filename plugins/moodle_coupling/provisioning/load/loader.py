@@ -201,10 +201,8 @@ class Records:
         self._latest = threading.local()
         self._fault: BaseException | None = None
         self._lock = threading.Lock()
-        self._waiting = 0
-        """Batches that are taken and not yet sent."""
-        self._over = False
-        """Whether the last batch was taken."""
+        self._to_go = 0
+        """Batches that are taken and not yet sent, and one more for those that are still to be taken."""
         self._held_up = 0
         """Threads that wait for what is done here, and send nothing meanwhile."""
 
@@ -229,16 +227,19 @@ class Records:
         in_parallel(self._load.wire, send_all, self._ahead(iter(rows)))
 
     def _ahead(self, rows: Iterator[list[list[Any]]]) -> Iterator[list[list[Any]]]:
-        self._over = False
+        self._count(1)
         coming = self._thread.submit(self._announced, rows)
         while (row := self._come(coming)) is not None:
-            with self._lock:
-                self._waiting += len(row)
+            self._count(len(row))
             self._load.wire.went_out.clear()
             coming = self._thread.submit(self._announced, rows)
             yield row
-        self._over = True
+        self._count(-1)
         self._load.wire.went_out.set()
+
+    def _count(self, batches: int) -> None:
+        with self._lock:
+            self._to_go += batches
 
     def _come(self, future: Future[Result]) -> Result:
         """Wait for what is done here; whoever does it need not wait for a request that waits for it."""
@@ -265,8 +266,7 @@ class Records:
         try:
             # All that is said of a batch is said in its place; whoever waits for it sees at once that the load stopped.
             with wire.places.place():
-                with self._lock:
-                    self._waiting -= 1
+                self._count(-1)
                 try:
                     send(batch)
                 except CouplingError as error:
@@ -287,7 +287,7 @@ class Records:
 
     def _let_go_out(self) -> None:
         """Let the next request go out first, where there is one that does not wait for what is done here."""
-        if not self._held_up and (self._waiting or not self._over):
+        if self._to_go and not self._held_up:
             self._load.wire.went_out.wait(_NEXT)
 
     def _tell(self, batch: list[Any]) -> None:

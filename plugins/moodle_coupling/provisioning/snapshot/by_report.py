@@ -68,11 +68,11 @@ def read_by_report(reading: Reading, report: Report, overview: pd.DataFrame, con
     reading.tracker.expect(len(overview))
     reading.tracker.credit(len(overview) - len(asked))
     _look_up(reading, _by_best_key(asked))
-    seen = is_among(asked["username"], all_folded(reading.accounts()["username"]))
+    unseen = _not_among(asked, reading.accounts())
     # A username that Moodle refuses in a lookup, or one that was changed since.
-    _look_up(reading, _by_other_keys(asked[~seen & ~_is_odd(asked, reading.odd)]))
+    _look_up(reading, _by_other_keys(unseen[~_is_odd(unseen, reading.odd)]))
     found = reading.accounts()
-    _refuse_invisible(report, asked[~_is_odd(asked, reading.odd)], found)
+    _refuse_invisible(report, asked, found, reading.odd)
     _refuse_hidden_numbers(report, asked, found[found["id"] != concern.own_id])
     _refuse_untrue(report, asked, found)
 
@@ -118,6 +118,10 @@ def _by_other_keys(rows: pd.DataFrame) -> Iterator[Key]:
             yield "email", email
 
 
+def _not_among(asked: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame:
+    return asked[~is_among(asked["username"], all_folded(accounts["username"]))]
+
+
 def _is_odd(asked: pd.DataFrame, odd: Collection[str]) -> pd.Series[bool]:
     """Tell which accounts Moodle has and cannot show (``odd``: values they were asked for by): the token may see them."""
     values = [*odd]
@@ -154,10 +158,12 @@ def _few(of: int) -> float:
     return max(_FEW, _MAY_DIFFER * of)
 
 
-def _refuse_invisible(report: Report, asked: pd.DataFrame, found: pd.DataFrame) -> None:
-    missing = len(asked) - int(is_among(asked["username"], all_folded(found["username"])).sum())
-    if missing > _few(len(asked)) or (missing and found.empty):
-        said = Sentence("report.invisible", shown=len(asked), missing=missing)
+def _refuse_invisible(report: Report, asked: pd.DataFrame, found: pd.DataFrame, odd: Collection[str]) -> None:
+    unseen = _not_among(asked, found)
+    cannot_be_shown = int(_is_odd(unseen, odd).sum())
+    shown, missing = len(asked) - cannot_be_shown, len(unseen) - cannot_be_shown
+    if missing > _few(shown) or (missing and found.empty):
+        said = Sentence("report.invisible", shown=shown, missing=missing)
         raise MoodleAccessDenied(_of(report, said))
 
 
